@@ -1,0 +1,242 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_ASYNC_CHAT_HPP
+#define ASYNCHAT_ASYNC_CHAT_HPP
+
+#include <asynchat/config.hpp>
+#include <asynchat/detail/output_queue.hpp>
+#include <asynchat/detail/terminator_scanner.hpp>
+#include <asynchat/dispatcher.hpp>
+#include <asynchat/producer.hpp>
+#include <asynchat/terminator.hpp>
+
+#include <fmt/core.h>
+
+#include <cstddef>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace asynchat {
+
+/// For max_frame: no limit at all.
+inline constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
+
+/// A channel that cuts its input into frames and queues its output.
+///
+/// Flow: set a terminator; each piece of input before it comes to collect_incoming_data(), its end
+/// to found_terminator(), where the next terminator may be set: it governs the bytes that follow,
+/// also those already received. What is pushed leaves in order, at the end of the event in which it
+/// was pushed, in as few system calls as possible.
+///
+///     input  "ECHO 5\nhello"   set_terminator("\n")
+///       collect_incoming_data("ECHO 5")
+///       found_terminator()         -> set_terminator(5)
+///       collect_incoming_data("hello")
+///       found_terminator()         -> push("hello")
+///
+/// However the network cuts the input, the frames are the same; only the pieces differ.
+///
+/// Inside any callback everything is allowed: push, change the terminator, pause, close, throw,
+/// create and close other channels, run the loop. After close() and close_when_done() no more input
+/// is delivered.
+///
+/// Thread safety and lifetime: as dispatcher. An idle channel holds no buffer.
+/// Python: Lib/asynchat.py, async_chat
+class async_chat : public dispatcher {
+public:
+    /// Without a socket, for clients: connect() follows. Throws std::bad_alloc.
+    ASYNCHAT_DECL explicit async_chat(loop& owner);
+
+    /// Over a connected socket, for servers.
+    ASYNCHAT_DECL async_chat(loop& owner, socket from);
+
+    ASYNCHAT_DECL ~async_chat() override;
+
+    /// Bytes of one receive, and of one send. Read each time they are needed; 0 counts as 1.
+    std::size_t ac_in_buffer_size = 65536;
+    std::size_t ac_out_buffer_size = 65536;
+
+    // --- what a subclass overrides -------------------------------------------------------------
+
+    /// Called with each piece of input that precedes the terminator; pieces may split anywhere.
+    ///
+    /// `data` is never empty and is valid only during the call: copy what you keep. An exception
+    /// goes to handle_error(); if the channel survives it, the piece is delivered again.
+    /// Python: async_chat.collect_incoming_data
+    virtual void collect_incoming_data(std::string_view data) = 0;
+
+    /// Called when the terminator was found, after the last piece before it; without any piece if
+    /// the frame is empty. A count is 0 by then and stays so, collecting everything, until a new
+    /// terminator is set.
+    /// Python: async_chat.found_terminator
+    virtual void found_terminator() = 0;
+
+    // --- input ---------------------------------------------------------------------------------
+
+    /// What ends the frames from the next byte on: a string, a count of bytes, or nothing
+    /// (std::nullopt, 0 and "" collect everything).
+    ///
+    /// May be called at any time. In found_terminator() it acts on the bytes already received; in
+    /// collect_incoming_data() from the byte after the piece and the terminator already found;
+    /// elsewhere together with the next input. Throws std::invalid_argument for a negative count.
+    /// Differs: a terminator set while a count is running is taken as it is.
+    /// Python: async_chat.set_terminator
+    ASYNCHAT_DECL void set_terminator(const terminator& next);
+
+    /// As above, with a max_frame() of its own, in bytes, for the frames that this terminator ends.
+    ASYNCHAT_DECL void set_terminator(const terminator& next, std::size_t max_frame);
+
+    /// The terminator in force; of a count, what is left of it. Asked before each piece, so that
+    /// an override can steer the parser. Python: async_chat.get_terminator
+    virtual const terminator& get_terminator() const { return scanner_.current(); }
+
+    /// The longest frame that a string may end, in bytes without the terminator: 64 KiB at first;
+    /// `unlimited` must be spelled out. It bounds _collect_incoming_data() as well, but not a count
+    /// whose pieces the subclass takes. When a frame grows over it, exactly so many bytes have been
+    /// delivered, and the channel is closed for close_reason::frame_limit.
+    void max_frame(std::size_t bytes) noexcept { max_frame_ = bytes; }
+    std::size_t max_frame() const noexcept { return terminator_max_frame_.value_or(max_frame_); }
+
+    /// Delivers no more input until resume_reading(), from the next piece on: only a
+    /// found_terminator() that belongs to the piece being delivered still follows.
+    ASYNCHAT_DECL void pause_reading();
+
+    /// Delivers input again, in a later turn and never inside the call.
+    ASYNCHAT_DECL void resume_reading();
+
+    // --- output --------------------------------------------------------------------------------
+
+    /// Queues bytes to be sent in order. A view is copied, a string moved, a shared string
+    /// referenced, so that one message to many channels is kept once; a literal means all its bytes.
+    ///
+    /// They are sent at the end of the running event of this channel, or before the loop sleeps;
+    /// errors show then. Returns false, and queues nothing, after close() or close_when_done().
+    /// Python: async_chat.push. Differs: it sends later, and gathers.
+    ASYNCHAT_DECL bool push(std::string_view data);
+    ASYNCHAT_DECL bool push(std::string&& data);
+    ASYNCHAT_DECL bool push(std::shared_ptr<const std::string> data);
+    template <std::size_t N>
+    bool push(const char (&literal)[N])
+    {
+        return push(std::string_view(literal, N - 1));
+    }
+    template <class T, std::enable_if_t<std::is_same_v<T, const char*> || std::is_same_v<T, char*>,
+                                        int> = 0>
+    bool push(T text)
+    {
+        return push(std::string_view(text));
+    }
+    bool push(std::nullptr_t) = delete;
+
+    /// push() of a text that fmt formats, straight into the output: print("{} {}\r\n", 200, "OK").
+    template <class... Args>
+    bool print(fmt::format_string<Args...> format, Args&&... args)
+    {
+        return vprint(format, fmt::make_format_args(args...));
+    }
+
+    /// Queues a producer, which is asked for its pieces when all before it was sent.
+    /// Throws std::invalid_argument for a null pointer. Returns as push().
+    /// Python: async_chat.push_with_producer
+    ASYNCHAT_DECL bool push_with_producer(std::unique_ptr<producer> source);
+
+    /// As above, with a callable: each call returns the next piece, as std::string, view or
+    /// optional of one; an empty one ends it.
+    template <class Callable, std::enable_if_t<std::is_invocable_v<Callable&>, int> = 0>
+    bool push_with_producer(Callable next)
+    {
+        return push_with_producer(std::unique_ptr<producer>(
+            std::make_unique<detail::callable_producer<Callable>>(std::move(next))));
+    }
+
+    /// Ends the channel with handle_close() when all that was pushed is sent: at the end of the
+    /// event if that is nothing. No input is delivered from now on.
+    /// Python: async_chat.close_when_done
+    ASYNCHAT_DECL void close_when_done();
+
+    /// Drops the input that waits, what _collect_incoming_data() kept, all queued output and a
+    /// requested close_when_done(). The terminator stays. Python: async_chat.discard_buffers
+    ASYNCHAT_DECL void discard_buffers();
+
+    /// Sends what can be sent now. The library calls it; calling it is needed only to send in the
+    /// middle of a callback. What a producer throws comes out of it. Python: async_chat.initiate_send
+    ASYNCHAT_DECL void initiate_send();
+
+    /// Bytes that were pushed and not sent yet; what producers will make does not count. After the
+    /// close, the bytes that were lost.
+    std::size_t pending_output() const noexcept { return queue_.size(); }
+
+    // --- handlers, as in dispatcher --------------------------------------------------------------
+
+    ASYNCHAT_DECL bool readable() override;
+    ASYNCHAT_DECL bool writable() override;
+    ASYNCHAT_DECL void handle_read() override;
+    ASYNCHAT_DECL void handle_write() override;
+
+    /// Closes. Python: async_chat.handle_close
+    ASYNCHAT_DECL void handle_close() override;
+
+    /// The other side will send no more; all it sent was delivered, held-back bytes included. The
+    /// default ends the channel when the output, to which one may still push, is first empty. An
+    /// override that does nothing keeps the channel open for output.
+    ASYNCHAT_DECL void handle_eof() override;
+
+protected:
+    /// A ready-made collect_incoming_data(): keeps the pieces, max_frame() bytes at most.
+    /// Python: async_chat._collect_incoming_data
+    ASYNCHAT_DECL void _collect_incoming_data(std::string_view data);
+
+    /// What the above kept, joined; empties it. Python: async_chat._get_data
+    ASYNCHAT_DECL std::string _get_data();
+
+private:
+    enum class sending : unsigned char { everything, data_only };
+
+    ASYNCHAT_DECL bool vprint(fmt::string_view format, fmt::format_args args);
+    bool accepts_output() const noexcept { return !closed() && !close_when_done_; }
+    bool delivers_input() const noexcept { return !closed() && !close_when_done_ && !paused_; }
+    std::string_view held() const noexcept { return scanner_.current().bytes().substr(0, held_); }
+
+    ASYNCHAT_DECL void flush() override;
+    ASYNCHAT_DECL void end_of_input() override;
+
+    void parse(std::string_view input, std::size_t matched);
+    void parse_input(std::size_t matched);
+    bool take_step(const detail::terminator_scanner::step& step);
+    void deliver(std::size_t bytes);
+    void frame_too_long();
+    void parse_kept();
+    void send_queued(sending what);
+    bool ask_producer();
+
+    detail::terminator_scanner scanner_;
+    detail::output_queue queue_;
+    std::string kept_;       // input read and not parsed yet: paused, thrown, or a new terminator
+    std::string collected_;  // by _collect_incoming_data()
+    std::string_view input_; // while parsing: what is left of this turn's input
+    std::size_t held_ = 0;   // bytes of the terminator that the last input ended with
+    std::size_t frame_size_ = 0;    // bytes delivered of a frame that a string will end
+    std::size_t largest_piece_ = 0; // of the producer at the head; 0: not asked yet
+    std::size_t max_frame_ = 65536;
+    std::optional<std::size_t> terminator_max_frame_;
+    bool parsing_ : 1;
+    bool paused_ : 1;
+    bool sending_ : 1;
+    bool close_when_done_ : 1;
+    bool ends_when_sent_ : 1; // by handle_eof()
+    bool input_ended_ : 1;    // handle_eof() is due, or was called
+    bool eof_reported_ : 1;
+};
+
+} // namespace asynchat
+
+#ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/impl/async_chat.ipp>
+#endif
+#endif

@@ -1,0 +1,48 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_ASYNCHAT_HPP
+#define ASYNCHAT_ASYNCHAT_HPP
+
+// The whole library. Subclass async_chat, set a terminator, override two functions:
+//
+//     class echo : public asynchat::async_chat {
+//     public:
+//         echo(asynchat::loop& loop, asynchat::socket peer) : async_chat(loop, std::move(peer))
+//         {
+//             set_terminator("\n");
+//         }
+//         void collect_incoming_data(std::string_view data) override { line_ += data; }
+//         void found_terminator() override { push(std::exchange(line_, {}) + "\n"); }
+//
+//     private:
+//         std::string line_;
+//     };
+//
+//     asynchat::loop loop;
+//     loop.create<asynchat::server<echo>>(asynchat::endpoint("127.0.0.1", 8080));
+//     loop.run();
+//
+// Ground floor, bytes only:   terminator.hpp  producer.hpp  fifo.hpp
+// The machine:                loop.hpp  socket.hpp  endpoint.hpp  const_buffers.hpp  error.hpp
+// Channels:                   dispatcher.hpp  dispatcher_with_send.hpp  file_dispatcher.hpp
+// Framed channels:            async_chat.hpp
+// Ready-made:                 server.hpp
+
+#include <asynchat/async_chat.hpp>
+#include <asynchat/const_buffers.hpp>
+#include <asynchat/dispatcher.hpp>
+#include <asynchat/dispatcher_with_send.hpp>
+#include <asynchat/endpoint.hpp>
+#include <asynchat/error.hpp>
+#include <asynchat/fifo.hpp>
+#include <asynchat/file_dispatcher.hpp>
+#include <asynchat/fwd.hpp>
+#include <asynchat/loop.hpp>
+#include <asynchat/producer.hpp>
+#include <asynchat/server.hpp>
+#include <asynchat/socket.hpp>
+#include <asynchat/terminator.hpp>
+#include <asynchat/version.hpp>
+
+#endif

@@ -1,0 +1,68 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_CONST_BUFFERS_HPP
+#define ASYNCHAT_CONST_BUFFERS_HPP
+
+#include <asio/buffer.hpp>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace asynchat {
+
+/// What dispatcher::send() is given: one or more pieces of memory to be sent as one.
+///
+/// A view: it owns nothing and is meant to be a function parameter. Converts from text, so that
+/// send("hello") works, and is a ConstBufferSequence of Asio.
+class const_buffers {
+public:
+    using value_type = asio::const_buffer;
+    using const_iterator = const asio::const_buffer*;
+
+    const_buffers(const asio::const_buffer* first, std::size_t count) noexcept
+        : first_(first), count_(count)
+    {
+    }
+    const_buffers(asio::const_buffer single) noexcept : single_(single) {}
+    const_buffers(std::string_view text) noexcept : single_(text.data(), text.size()) {}
+    const_buffers(const std::string& text) noexcept : single_(text.data(), text.size()) {}
+
+    /// A literal: all its bytes but the final NUL.
+    template <std::size_t N>
+    const_buffers(const char (&literal)[N]) noexcept : single_(literal, N - 1)
+    {
+    }
+
+    const_iterator begin() const noexcept { return first_ ? first_ : &single_; }
+    const_iterator end() const noexcept { return begin() + count_; }
+
+    /// Bytes in all of them.
+    std::size_t size() const noexcept
+    {
+        std::size_t bytes = 0;
+        for (const asio::const_buffer& buffer : *this)
+            bytes += buffer.size();
+        return bytes;
+    }
+
+    /// The bytes, joined; for layers that transform what is sent.
+    std::string str() const
+    {
+        std::string bytes;
+        bytes.reserve(size());
+        for (const asio::const_buffer& buffer : *this)
+            bytes.append(static_cast<const char*>(buffer.data()), buffer.size());
+        return bytes;
+    }
+
+private:
+    asio::const_buffer single_;
+    const asio::const_buffer* first_ = nullptr; // null: single_ is all there is
+    std::size_t count_ = 1;
+};
+
+} // namespace asynchat
+
+#endif

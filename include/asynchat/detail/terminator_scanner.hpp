@@ -1,0 +1,63 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_DETAIL_TERMINATOR_SCANNER_HPP
+#define ASYNCHAT_DETAIL_TERMINATOR_SCANNER_HPP
+
+#include <asynchat/config.hpp>
+#include <asynchat/detail/prefix_table.hpp>
+#include <asynchat/terminator.hpp>
+
+#include <cstddef>
+#include <string_view>
+
+namespace asynchat::detail {
+
+/// Finds the end of a frame in input that comes in any pieces. No I/O, no callbacks.
+///
+/// Flow:
+///   1. scan(input, matched) says what to do with the front of the input: how many bytes to
+///      collect, whether the terminator follows them, how many bytes to hold back;
+///   2. the caller hands the bytes out and drops what the step used;
+///   3. count_down() after a piece of a counted frame, unless the terminator was changed.
+/// Held bytes are the longest proper prefix of the terminator that ends the input. The caller puts
+/// them in front of the next input and passes their number as `matched`: they are not looked at
+/// again. The cost of all steps together is linear in the input, whatever its bytes.
+class terminator_scanner {
+public:
+    struct step {
+        std::size_t collect; ///< bytes at the front that belong to the frame
+        bool found;          ///< the frame ends behind them
+        std::size_t skip;    ///< bytes of the terminator behind them, 0 for a count
+        std::size_t held;    ///< bytes at the end of the input to hold back; 0 if found
+    };
+
+    const terminator& current() const noexcept { return terminator_; }
+
+    /// Counts the calls of set(), so that a caller sees that a callback changed the terminator.
+    unsigned revision() const noexcept { return revision_; }
+
+    /// Replaces the terminator; examines nothing.
+    ASYNCHAT_DECL void set(const terminator& next);
+
+    /// Judges `input`, never empty, whose first `matched` bytes are held ones (see above).
+    ASYNCHAT_DECL step scan(std::string_view input, std::size_t matched);
+
+    /// Takes `bytes`, at most the count, off a counted frame.
+    ASYNCHAT_DECL void count_down(std::size_t bytes);
+
+private:
+    step find_byte(std::string_view input) const noexcept;
+    step find_string(std::string_view input, std::size_t matched);
+
+    terminator terminator_;
+    prefix_table table_; // of terminator_, built when a partial match first fails
+    unsigned revision_ = 0;
+};
+
+} // namespace asynchat::detail
+
+#ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/impl/terminator_scanner.ipp>
+#endif
+#endif

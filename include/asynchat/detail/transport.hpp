@@ -1,0 +1,117 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_DETAIL_TRANSPORT_HPP
+#define ASYNCHAT_DETAIL_TRANSPORT_HPP
+
+#include <asynchat/config.hpp>
+#include <asynchat/const_buffers.hpp>
+#include <asynchat/detail/channel_state.hpp>
+#include <asynchat/endpoint.hpp>
+#include <asynchat/socket.hpp>
+
+#include <asio/basic_datagram_socket.hpp>
+#include <asio/buffer.hpp>
+#include <asio/generic/basic_endpoint.hpp>
+#include <asio/io_context.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+
+#include <cstddef>
+#include <system_error>
+
+namespace asynchat::detail {
+
+/// Where the bytes of a channel come from and go to: the seam below dispatcher::recv() and send().
+///
+/// Nothing here blocks. Errors are those of the system and of Asio; the end of a stream is
+/// asio::error::eof, nothing to do now is asio::error::would_block.
+class transport {
+public:
+    transport() = default;
+    transport(const transport&) = delete;
+    transport& operator=(const transport&) = delete;
+    virtual ~transport() = default; // closes; waits under way end without effect
+
+    virtual std::size_t read_some(asio::mutable_buffer into, std::error_code& error) = 0;
+    virtual std::size_t write_some(const_buffers from, std::error_code& error) = 0;
+
+    /// Calls `ready` once, never from inside, when `what` is possible or an error is pending.
+    virtual void async_wait(readiness what, readiness_handler ready) = 0;
+
+    virtual int native_handle() = 0;
+};
+
+/// A protocol of Asio whose family and type are chosen at run time.
+class any_protocol {
+public:
+    using endpoint = asio::generic::basic_endpoint<any_protocol>;
+
+    any_protocol(int family, int type) noexcept : family_(family), type_(type) {}
+    int family() const noexcept { return family_; }
+    int type() const noexcept { return type_; }
+    int protocol() const noexcept { return 0; }
+
+private:
+    int family_;
+    int type_;
+};
+
+/// A socket of any family and type.
+///
+/// The datagram class of Asio is used for streams as well: it is the one with send_to and
+/// receive_from, and the service below it goes by the type of the protocol, not by the class.
+class socket_transport final : public transport {
+public:
+    using native_socket = asio::basic_datagram_socket<any_protocol, asio::io_context::executor_type>;
+
+    /// Takes over `source`, which becomes non-blocking. Throws std::system_error.
+    ASYNCHAT_DECL socket_transport(asio::io_context& context, asynchat::socket source);
+
+    /// A new socket, non-blocking and closed when another program is executed.
+    /// Throws std::system_error.
+    ASYNCHAT_DECL static asynchat::socket open(int family, int type);
+
+    ASYNCHAT_DECL std::size_t read_some(asio::mutable_buffer into, std::error_code& error) override;
+    ASYNCHAT_DECL std::size_t write_some(const_buffers from, std::error_code& error) override;
+    ASYNCHAT_DECL void async_wait(readiness what, readiness_handler ready) override;
+    int native_handle() override { return socket_.native_handle(); }
+
+    bool is_stream() const noexcept { return type_ == SOCK_STREAM; }
+    int family() const noexcept { return family_; }
+
+    /// The next connection of a listening socket; no socket when `error` is set.
+    ASYNCHAT_DECL asynchat::socket accept(std::error_code& error);
+
+    ASYNCHAT_DECL endpoint local_endpoint() const;
+    ASYNCHAT_DECL endpoint peer_endpoint() const;
+
+    native_socket& asio_socket() noexcept { return socket_; }
+
+private:
+    native_socket socket_;
+    int family_;
+    int type_;
+};
+
+/// Any other descriptor: a pipe, a terminal, a regular file. Owned.
+class descriptor_transport final : public transport {
+public:
+    /// Takes over `descriptor`, which becomes non-blocking. Throws std::system_error.
+    ASYNCHAT_DECL descriptor_transport(asio::io_context& context, int descriptor);
+
+    ASYNCHAT_DECL std::size_t read_some(asio::mutable_buffer into, std::error_code& error) override;
+    ASYNCHAT_DECL std::size_t write_some(const_buffers from, std::error_code& error) override;
+    ASYNCHAT_DECL void async_wait(readiness what, readiness_handler ready) override;
+    int native_handle() override { return descriptor_.native_handle(); }
+
+private:
+    asio::posix::basic_stream_descriptor<asio::io_context::executor_type> descriptor_;
+    bool always_ready_; // a regular file, which the system cannot wait for
+};
+
+} // namespace asynchat::detail
+
+#ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/impl/transport.ipp>
+#endif
+#endif

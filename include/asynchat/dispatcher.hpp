@@ -1,0 +1,406 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_DISPATCHER_HPP
+#define ASYNCHAT_DISPATCHER_HPP
+
+#include <asynchat/config.hpp>
+#include <asynchat/const_buffers.hpp>
+#include <asynchat/detail/channel_state.hpp>
+#include <asynchat/endpoint.hpp>
+#include <asynchat/error.hpp>
+#include <asynchat/loop.hpp>
+#include <asynchat/socket.hpp>
+
+#include <asio/buffer.hpp>
+#include <fmt/core.h>
+
+#include <sys/socket.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace asynchat {
+
+namespace detail {
+class descriptor_transport;
+class socket_transport;
+class transport;
+struct connect_plan;
+} // namespace detail
+
+/// A channel: one socket, what it waits for, and the handlers to override.
+///
+/// Flow: the loop waits until the socket is ready for what readable() and writable() ask for, and
+/// calls an event method, which calls a handler:
+///
+///     listening   handle_read_event  -> handle_accept -> accept, handle_accepted
+///     connecting  handle_write_event -> handle_connect, then as connected
+///     connected   handle_read_event  -> handle_read        handle_write_event -> handle_write
+///     the end     handle_eof -> handle_close               an exception -> handle_error
+///
+/// Inside any handler everything is allowed: send, close, throw, close or create other channels,
+/// run the loop. After close() no handler is called; handle_close() is called at most once, never
+/// because of one's own close(), and when it does not close the channel, the library does.
+///
+/// Thread safety: none; a channel belongs to the thread of its loop.
+/// Lifetime: made by loop::create(), destroyed some time after close() and never while one of its
+/// handlers is on the stack.
+/// Python: Lib/asyncore.py, dispatcher
+class dispatcher {
+public:
+    /// A channel without a socket; see create_socket() and connect().
+    ASYNCHAT_DECL explicit dispatcher(loop& owner);
+
+    /// A channel over a socket, usually a connected one that accept() gave or that was made by
+    /// Asio. It becomes non-blocking. An empty `from` is as if there were none.
+    /// Throws std::system_error.
+    ASYNCHAT_DECL dispatcher(loop& owner, socket from);
+
+    ASYNCHAT_DECL virtual ~dispatcher();
+    dispatcher(const dispatcher&) = delete;
+    dispatcher& operator=(const dispatcher&) = delete;
+
+    // --- making connections ------------------------------------------------------------------
+
+    /// Makes a socket: AF_INET, AF_INET6 or AF_UNIX; SOCK_STREAM or SOCK_DGRAM. Non-blocking, not
+    /// inherited by child processes, TCP_NODELAY set. Closes the one before.
+    /// Throws std::system_error. Python: dispatcher.create_socket
+    ASYNCHAT_DECL void create_socket(int family = AF_INET, int type = SOCK_STREAM);
+
+    /// Allows binding to an address that was in use a moment ago; errors are ignored.
+    /// Python: dispatcher.set_reuse_addr
+    ASYNCHAT_DECL void set_reuse_addr();
+
+    /// Gives the socket an address; port 0 lets the system choose, see local_endpoint().
+    /// On success addr() is `where`. Throws std::system_error. Python: dispatcher.bind
+    ASYNCHAT_DECL void bind(const endpoint& where);
+    ASYNCHAT_DECL void bind(const endpoint& where, std::error_code& error);
+
+    /// Starts to accept connections; up to `backlog` of them wait in the system.
+    /// Throws std::system_error. Python: dispatcher.listen
+    ASYNCHAT_DECL void listen(int backlog = SOMAXCONN);
+    ASYNCHAT_DECL void listen(int backlog, std::error_code& error);
+
+    /// The next waiting connection and its address, or nothing when none waits or it was lost
+    /// before we came to it. Throws std::system_error for other errors, such as too many open
+    /// files; the channel then tries again a tenth of a second later.
+    /// Python: dispatcher.accept
+    ASYNCHAT_DECL virtual std::optional<std::pair<socket, endpoint>> accept();
+
+    /// Connects to an address; makes a stream socket for it when there is none.
+    ///
+    /// Never calls back inside the call. handle_connect() follows in a later turn, or
+    /// handle_error() with a std::system_error to look at. Python: dispatcher.connect
+    ASYNCHAT_DECL void connect(const endpoint& to);
+
+    /// As above, but to a host and service by name or number ("localhost", "http"). The names are
+    /// looked up without blocking (Asio's resolver, which keeps a thread of its own for it), and all
+    /// addresses are tried in order until one accepts. A socket made by create_socket() restricts
+    /// them to its family and serves the first one.
+    ASYNCHAT_DECL void connect(std::string_view host, std::string_view service);
+    ASYNCHAT_DECL void connect(std::string_view host, std::uint16_t port);
+
+    // --- data ----------------------------------------------------------------------------------
+
+    /// Sends at once what the socket takes; returns the bytes, 0 when it would block.
+    ///
+    /// A lost connection calls handle_close() and returns 0; other errors throw std::system_error.
+    /// A layer overrides it and calls the original. Python: dispatcher.send
+    ASYNCHAT_DECL virtual std::size_t send(const_buffers data);
+
+    /// Receives at once what is there; returns the bytes, 0 when there is nothing.
+    ///
+    /// The end of the stream calls handle_eof(), a lost connection handle_close(); both return 0.
+    /// Other errors throw std::system_error. A layer overrides it and calls the original.
+    /// Python: dispatcher.recv
+    ASYNCHAT_DECL virtual std::size_t recv(asio::mutable_buffer into);
+
+    /// Sends one datagram; returns its bytes, 0 when it would block. Throws std::system_error.
+    ASYNCHAT_DECL std::size_t sendto(std::string_view datagram, const endpoint& to);
+
+    /// Receives one datagram, whose bytes beyond `into` are lost, and says where it came from;
+    /// nothing when none is there. An empty datagram is 0 bytes. Throws std::system_error.
+    ASYNCHAT_DECL std::optional<std::size_t> recvfrom(asio::mutable_buffer into, endpoint& from);
+
+    /// Ends the channel now: what was not sent is lost, no handler is called any more.
+    ///
+    /// Legal everywhere, any number of times; throws nothing.
+    /// An override calls the original. Python: dispatcher.close
+    ASYNCHAT_DECL virtual void close();
+
+    // --- what it waits for ---------------------------------------------------------------------
+
+    /// Asked before waiting for input (or connections): true unless overridden.
+    ///
+    /// Asked again after every event of this channel; whoever changes the answer elsewhere calls
+    /// update_interest(). An exception is an error of this channel. Python: dispatcher.readable
+    virtual bool readable() { return true; }
+
+    /// As above, for output. False unless overridden (Python: true, which spins).
+    virtual bool writable() { return false; }
+
+    /// Asks readable() and writable() and waits for what they say.
+    ASYNCHAT_DECL void update_interest();
+
+    /// Calls handle_expt() when urgent data arrives, once for each urgent mark. Off by default, as
+    /// it costs a system call for each event.
+    ASYNCHAT_DECL void watch_urgent_data(bool on = true);
+
+    // --- events: what the loop calls, and what a layer (a handshake, say) overrides --------------
+
+    ASYNCHAT_DECL virtual void handle_read_event();
+    ASYNCHAT_DECL virtual void handle_write_event();
+    ASYNCHAT_DECL virtual void handle_connect_event();
+    ASYNCHAT_DECL virtual void handle_expt_event();
+
+    // --- handlers: what a subclass overrides ---------------------------------------------------
+
+    /// Input is there: call recv(). The default logs a warning.
+    ASYNCHAT_DECL virtual void handle_read();
+
+    /// Output is possible: call send(). The default logs a warning.
+    ASYNCHAT_DECL virtual void handle_write();
+
+    /// The connection is made; connected() is still false. The default logs a warning.
+    ASYNCHAT_DECL virtual void handle_connect();
+
+    /// A connection waits. The default accepts one and hands it to handle_accepted().
+    ASYNCHAT_DECL virtual void handle_accept();
+
+    /// A connection was accepted. The default logs a warning and closes it. What it throws costs
+    /// that connection only: it goes to handle_error(), and the listener stays.
+    ASYNCHAT_DECL virtual void handle_accepted(socket connection, const endpoint& peer);
+
+    /// Urgent data arrived. The default logs a warning.
+    ASYNCHAT_DECL virtual void handle_expt();
+
+    /// The other side has ended its stream. The default calls handle_close().
+    ASYNCHAT_DECL virtual void handle_eof();
+
+    /// The channel ends, for the reason that close_reason() tells. The default logs a warning and
+    /// closes.
+    ASYNCHAT_DECL virtual void handle_close();
+
+    /// An exception left a callback, or connecting failed. Called inside the catch, so that
+    /// std::current_exception() has it. The default logs it and ends the channel with
+    /// handle_close(), unless the channel listens. What it throws leaves loop::run().
+    ASYNCHAT_DECL virtual void handle_error();
+
+    // --- state ---------------------------------------------------------------------------------
+
+    bool connected() const noexcept { return connected_; }
+    bool accepting() const noexcept { return accepting_; }
+    bool connecting() const noexcept { return connecting_; }
+    bool closed() const noexcept { return closed_; }
+
+    /// Why the channel was closed; decided before handle_close() and handle_error() are called.
+    asynchat::close_reason close_reason() const noexcept { return reason_; }
+
+    /// The system's error behind that reason; empty when there is none.
+    const std::error_code& close_error() const noexcept { return error_; }
+
+    /// The address that was asked for, or that an accepted connection came from. Stays after the
+    /// close. Python: dispatcher.addr
+    const endpoint& addr() const noexcept { return addr_; }
+
+    /// What the system says; empty when there is none.
+    ASYNCHAT_DECL endpoint local_endpoint() const;
+    ASYNCHAT_DECL endpoint peer_endpoint() const;
+
+    /// The descriptor, -1 when there is none. It stays ours. Python: dispatcher.fileno
+    ASYNCHAT_DECL int native_handle() const;
+
+    loop& owner() const noexcept { return loop_; }
+
+    // --- socket options: throw std::system_error, std::logic_error without a socket --------------
+
+    ASYNCHAT_DECL void set_no_delay(bool on);
+    ASYNCHAT_DECL void set_keep_alive(bool on);
+
+    /// Whether an IPv6 socket serves IPv4 as well; before bind().
+    ASYNCHAT_DECL void set_dual_stack(bool on);
+
+    // --- logging -------------------------------------------------------------------------------
+
+    /// Writes "log: ..." to standard error, unprintable bytes escaped. Override to send it
+    /// elsewhere; what an override gets from the library has foreign bytes escaped already.
+    /// Python: dispatcher.log
+    ASYNCHAT_DECL virtual void log(std::string_view message);
+
+    /// Writes "info: ...", "warning: ..." or "error: ..." to standard error, as log(), unless the
+    /// type is ignored. Python: dispatcher.log_info
+    ASYNCHAT_DECL virtual void log_info(std::string_view message, log_type type = log_type::info);
+
+    /// As above, formatted by fmt.
+    template <class First, class... Rest>
+    void log(fmt::format_string<First, Rest...> format, First&& first, Rest&&... rest)
+    {
+        log(std::string_view(
+            fmt::format(format, std::forward<First>(first), std::forward<Rest>(rest)...)));
+    }
+    template <class... Args>
+    void log_info(log_type type, fmt::format_string<Args...> format, Args&&... args)
+    {
+        log_info(std::string_view(fmt::format(format, std::forward<Args>(args)...)), type);
+    }
+
+    /// The types that log_info() does not write; at first only warnings.
+    /// Python: dispatcher.ignore_log_types
+    ASYNCHAT_DECL void ignore_log_types(std::initializer_list<log_type> types);
+
+    /// For logs: "<echo_handler connected 127.0.0.1:80 at 0x55d0c0ffee>". Python: __repr__
+    ASYNCHAT_DECL virtual std::string repr() const;
+
+protected:
+    /// For a channel without a socket, whose recv() and send() are overridden: says that it can
+    /// send. With a socket the library keeps the state.
+    void set_connected(bool on) noexcept { connected_ = on; }
+
+    /// Ends the channel: handle_close(), once, with this reason, then close().
+    ASYNCHAT_DECL void end(asynchat::close_reason reason, std::error_code error = {});
+
+    /// To be called when output was queued: flush() follows at the end of the running event of
+    /// this channel, or else before the loop sleeps.
+    ASYNCHAT_DECL void flush_soon();
+
+private:
+    friend class loop;
+    friend class async_chat;
+    friend class dispatcher_with_send;
+    friend class file_dispatcher;
+    friend class detail::readiness_handler;
+    template <class T>
+    friend class handle;
+
+    class event;
+
+    /// For subclasses with an output queue: called at the end of each event, sends.
+    virtual void flush() {}
+
+    /// Calls `body` as one event: exceptions go to handle_error(), then output is flushed and the
+    /// interest updated.
+    template <class Body>
+    void in_event(Body&& body);
+    template <class Body>
+    void guarded(Body&& body);
+    ASYNCHAT_DECL void failed();
+
+    /// The stream ended: for subclasses that have input to deliver before handle_eof().
+    virtual void end_of_input() { handle_eof(); }
+
+    ASYNCHAT_DECL void ready(detail::readiness what, const std::error_code& error);
+    ASYNCHAT_DECL void wait(detail::readiness what);
+    void set_transport(std::unique_ptr<detail::transport> next);
+    detail::socket_transport& require_socket(const char* what) const;
+    void start_connect(const endpoint& to);
+    void looked_up(const std::error_code& error);
+    void connect_next(const std::error_code& error);
+    void connect_ended(const std::error_code& error);
+    void connect_failed(asynchat::close_reason reason, const std::error_code& error);
+    void rearm_urgent();
+    void close_for(asynchat::close_reason reason);
+    std::error_code pending_error();
+    std::string safe_repr() const;
+
+    loop& loop_;
+    std::shared_ptr<detail::channel_state> state_;
+    std::unique_ptr<detail::transport> transport_;
+    std::unique_ptr<detail::connect_plan> plan_; // while a name is looked up and its addresses tried
+    endpoint addr_;
+    std::error_code error_;
+    asynchat::close_reason reason_ = asynchat::close_reason::open;
+    unsigned char ignored_log_types_ = 1U << static_cast<unsigned>(log_type::warning);
+    unsigned char accept_failures_ = 0; // in a row
+    bool is_socket_ : 1;      // transport_ is a socket_transport
+    bool connected_ : 1;
+    bool accepting_ : 1;
+    bool connecting_ : 1;
+    bool closed_ : 1;
+    bool ended_ : 1;          // handle_close() was called
+    bool eof_ : 1;            // nothing more comes from the other side
+    bool reading_ : 1;        // handle_read_event() is on the stack
+    bool accept_paused_ : 1;  // accept() failed a moment ago
+    bool watch_urgent_ : 1;
+    bool urgent_pending_ : 1; // handle_expt() was called for the present urgent mark
+};
+
+/// An event of a channel, as long as it is on the stack: keeps the channel alive and makes it the
+/// one that is flushed at the end.
+class dispatcher::event {
+public:
+    explicit event(dispatcher& channel) noexcept
+        : channel_(channel), turn_(channel.loop_), alive_(channel.state_->channel),
+          outer_(std::exchange(channel.loop_.current_, &channel))
+    {
+    }
+    ~event()
+    {
+        channel_.loop_.current_ = outer_;
+        if (!finished_)
+            channel_.flush_soon(); // left by an exception: the rest is done later
+    }
+    event(const event&) = delete;
+    event& operator=(const event&) = delete;
+
+    void finished() noexcept { finished_ = true; }
+
+private:
+    dispatcher& channel_;
+    loop::turn turn_;
+    std::shared_ptr<dispatcher> alive_;
+    dispatcher* outer_;
+    bool finished_ = false;
+};
+
+template <class Body>
+void dispatcher::guarded(Body&& body)
+{
+    if (closed_)
+        return;
+    try {
+        body();
+    } catch (const exit_now&) {
+        throw;
+    } catch (...) {
+        failed();
+    }
+}
+
+template <class Body>
+void dispatcher::in_event(Body&& body)
+{
+    event scope(*this);
+    guarded(body);
+    guarded([this] { flush(); });
+    guarded([this] { update_interest(); });
+    scope.finished();
+}
+
+template <class T>
+template <class F>
+void handle<T>::post(F f) const
+{
+    static_assert(std::is_invocable_v<F&, T&>, "post: the function is called with the channel");
+    if (!loop_)
+        return;
+    loop_->post([channel = channel_, f = std::move(f)]() mutable {
+        if (const auto alive = channel.lock())
+            static_cast<dispatcher&>(*alive).in_event([&] { f(*alive); });
+    });
+}
+
+} // namespace asynchat
+
+#ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/impl/dispatcher.ipp>
+#  include <asynchat/impl/loop.ipp>
+#endif
+#endif

@@ -1,0 +1,67 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_ERROR_HPP
+#define ASYNCHAT_ERROR_HPP
+
+#include <asynchat/config.hpp>
+
+#include <exception>
+#include <string_view>
+#include <system_error>
+
+namespace asynchat {
+
+/// Thrown by a callback to leave loop::run(), loop::poll() or whatever runs the io_context.
+///
+/// It passes by handle_error(); the channel stays open and the loop can be run again.
+/// Python: Lib/asyncore.py, ExitNow
+class exit_now : public std::exception {
+public:
+    const char* what() const noexcept override { return "asynchat::exit_now"; }
+};
+
+/// Why a channel was closed. `open` as long as it is not.
+enum class close_reason : unsigned char {
+    open,           ///< not closed
+    peer_finished,  ///< the other side ended its stream
+    reset,          ///< the connection was lost: reset, broken pipe, shut down
+    local,          ///< close() or close_when_done() on this side
+    frame_limit,    ///< a frame grew over max_frame
+    callback_error, ///< an exception left a callback
+    shutdown,       ///< the loop closed it: close_all() or the end of the loop
+    connect_failed, ///< no address accepted the connection
+    lookup_failed,  ///< the host name could not be resolved
+    system_error,   ///< any other error of the system
+};
+
+/// The reason in words, for logs: "peer finished", "frame limit", ...; never empty.
+ASYNCHAT_DECL std::string_view to_string(close_reason reason) noexcept;
+
+/// The kinds of lines that dispatcher::log_info() writes.
+enum class log_type : unsigned char { info, warning, error };
+
+/// "info", "warning" or "error".
+ASYNCHAT_DECL std::string_view to_string(log_type type) noexcept;
+
+/// True for the errors that mean "the connection is gone" and end in handle_close() instead of
+/// handle_error(): reset, not connected, shut down, aborted, broken pipe, bad descriptor.
+/// Python: Lib/asyncore.py, _DISCONNECTED
+ASYNCHAT_DECL bool is_disconnected(const std::error_code& error) noexcept;
+
+/// True for the errors that mean "nothing now, try later"; an interrupted call counts.
+ASYNCHAT_DECL bool is_would_block(const std::error_code& error) noexcept;
+
+namespace detail {
+
+/// The errno that `error` carries, or 0 when it is of another kind (a look-up error, TLS, ...).
+ASYNCHAT_DECL int errno_of(const std::error_code& error) noexcept;
+
+} // namespace detail
+
+} // namespace asynchat
+
+#ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/impl/error.ipp>
+#endif
+#endif

@@ -1,0 +1,92 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_FIFO_HPP
+#define ASYNCHAT_FIFO_HPP
+
+#include <cstddef>
+#include <initializer_list>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+namespace asynchat {
+
+/// A first-in, first-out queue: push at the back, look at and take from the front.
+///
+/// An empty fifo that was never used holds no memory, one that has run empty keeps what it had:
+/// in the steady state push() and pop() allocate nothing.
+/// Python: Lib/asynchat.py (up to 3.5), fifo
+template <class T>
+class fifo {
+public:
+    fifo() = default;
+    fifo(std::initializer_list<T> items) : items_(items) {}
+
+    bool is_empty() const noexcept { return front_ == items_.size(); }
+    std::size_t size() const noexcept { return items_.size() - front_; }
+    explicit operator bool() const noexcept { return !is_empty(); }
+
+    /// The oldest item, which stays. Throws std::out_of_range when there is none.
+    T& first()
+    {
+        if (is_empty())
+            throw std::out_of_range("asynchat: first() of an empty fifo");
+        return items_[front_];
+    }
+    const T& first() const { return const_cast<fifo&>(*this).first(); }
+
+    /// The newest item; as first().
+    T& last()
+    {
+        if (is_empty())
+            throw std::out_of_range("asynchat: last() of an empty fifo");
+        return items_.back();
+    }
+
+    void push(T item)
+    {
+        // Room that pop() left in front is used before the vector grows: amortized constant.
+        if (items_.size() == items_.capacity() && front_ > items_.size() / 2)
+            drop_popped();
+        items_.push_back(std::move(item));
+    }
+
+    /// Takes the oldest item; nothing when there is none.
+    std::optional<T> pop()
+    {
+        if (is_empty())
+            return std::nullopt;
+        std::optional<T> item(std::move(items_[front_]));
+        if (++front_ == items_.size())
+            drop_popped();
+        return item;
+    }
+
+    void clear() noexcept
+    {
+        items_.clear();
+        front_ = 0;
+    }
+
+    /// The items, oldest first.
+    auto begin() noexcept { return items_.begin() + static_cast<std::ptrdiff_t>(front_); }
+    auto end() noexcept { return items_.end(); }
+    auto begin() const noexcept { return items_.begin() + static_cast<std::ptrdiff_t>(front_); }
+    auto end() const noexcept { return items_.end(); }
+
+private:
+    void drop_popped()
+    {
+        items_.erase(items_.begin(), begin());
+        front_ = 0;
+    }
+
+    std::vector<T> items_;
+    std::size_t front_ = 0; // items before it were popped
+};
+
+} // namespace asynchat
+
+#endif

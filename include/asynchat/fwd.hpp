@@ -1,0 +1,37 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_FWD_HPP
+#define ASYNCHAT_FWD_HPP
+
+// Forward declarations only, for headers that name our types without using them.
+
+namespace asynchat {
+
+class async_chat;
+class const_buffers;
+class dispatcher;
+class dispatcher_with_send;
+class endpoint;
+class exit_now;
+class file_dispatcher;
+class loop;
+class producer;
+class simple_producer;
+class socket;
+class terminator;
+class timer;
+
+template <class T>
+class fifo;
+template <class T>
+class handle;
+template <class Handler>
+class server;
+
+enum class close_reason : unsigned char;
+enum class log_type : unsigned char;
+
+} // namespace asynchat
+
+#endif

@@ -1,0 +1,775 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_DISPATCHER_IPP
+#define ASYNCHAT_IMPL_DISPATCHER_IPP
+
+#include <asynchat/dispatcher.hpp>
+
+#include <asynchat/detail/escape.hpp>
+#include <asynchat/detail/transport.hpp>
+
+#include <asio/error.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/ip/v6_only.hpp>
+#include <asio/socket_base.hpp>
+
+#include <cxxabi.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+#include <typeinfo>
+#include <vector>
+
+namespace asynchat {
+
+namespace detail {
+
+/// An error of the system on its way to handle_error(), with the reason it would close for.
+class io_error : public std::system_error {
+public:
+    io_error(asynchat::close_reason why, const std::error_code& error, const std::string& what)
+        : std::system_error(error, "asynchat: " + what), reason(why)
+    {
+    }
+    const asynchat::close_reason reason;
+};
+
+/// A look-up, and the addresses that connect() has still to try.
+struct connect_plan {
+    explicit connect_plan(asio::io_context& context) : resolver(context) {}
+
+    asio::ip::tcp::resolver resolver;
+    std::vector<endpoint> addresses; // in reverse: the next one is at the back
+    bool keep_socket = false;        // create_socket() made one, for the first address
+};
+
+/// The name of a type as it is written in C++.
+inline std::string type_name(const std::type_info& type)
+{
+    int status = 0;
+    const std::unique_ptr<char, decltype(&std::free)> name(
+        abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free);
+    return name ? name.get() : type.name();
+}
+
+/// The exception being handled, as "type: text", and the reason that it closes for.
+struct failure {
+    std::string text;
+    asynchat::close_reason reason = asynchat::close_reason::callback_error;
+    std::error_code error;
+
+    static failure current()
+    {
+        if (!std::current_exception())
+            return {"no exception", asynchat::close_reason::callback_error, {}};
+        try {
+            throw;
+        } catch (const io_error& e) {
+            return {escaped(e.what()), e.reason, e.code()};
+        } catch (const std::exception& e) {
+            return {type_name(typeid(e)) + ": " + escaped(e.what()),
+                    asynchat::close_reason::callback_error,
+                    {}};
+        } catch (...) {
+            return {"an exception of unknown type", asynchat::close_reason::callback_error, {}};
+        }
+    }
+};
+
+/// Errors of accept() that belong to the connection that was waiting and not to the listener.
+inline bool is_lost_connection(const std::error_code& error) noexcept
+{
+    switch (errno_of(error)) {
+    case ECONNABORTED:
+    case EPROTO:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENETUNREACH: return true;
+    default: return false;
+    }
+}
+
+// --- from the reactor --------------------------------------------------------------------------
+
+ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& error)
+{
+    const auto channel = state_->channel;
+    if (channel && state_->epoch == epoch_)
+        channel->ready(what_, error);
+}
+
+} // namespace detail
+
+// --- life ------------------------------------------------------------------------------------
+
+ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
+    : loop_(owner), state_(std::make_shared<detail::channel_state>()), is_socket_(false),
+      connected_(false), accepting_(false), connecting_(false), closed_(false), ended_(false),
+      eof_(false), reading_(false), accept_paused_(false), watch_urgent_(false),
+      urgent_pending_(false)
+{
+}
+
+ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owner)
+{
+    if (!from)
+        return;
+    addr_ = from.peer();
+    auto transport = std::make_unique<detail::socket_transport>(owner.context(), std::move(from));
+    if (addr_.empty() && transport->is_stream()) {
+        std::error_code error;
+        const auto peer = transport->asio_socket().remote_endpoint(error);
+        const int number = detail::errno_of(error);
+        if (error && number != ENOTCONN && number != EINVAL)
+            throw std::system_error(error, "asynchat: dispatcher");
+        if (!error)
+            addr_ = endpoint::from_native(peer.data(), peer.size());
+    }
+    connected_ = !addr_.empty();
+    set_transport(std::move(transport));
+    is_socket_ = true;
+}
+
+ASYNCHAT_DECL dispatcher::~dispatcher()
+{
+    ++state_->epoch;
+}
+
+ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<detail::transport> next)
+{
+    ++state_->epoch;
+    state_->armed = {};
+    is_socket_ = false;
+    transport_ = std::move(next);
+}
+
+ASYNCHAT_DECL void dispatcher::close()
+{
+    if (closed_)
+        return;
+    closed_ = true;
+    connected_ = accepting_ = connecting_ = false;
+    if (reason_ == close_reason::open)
+        reason_ = close_reason::local;
+    plan_.reset();
+    set_transport(nullptr);
+    if (state_->channel)
+        loop_.remove(*state_);
+}
+
+ASYNCHAT_DECL void dispatcher::close_for(asynchat::close_reason reason)
+{
+    if (reason_ == close_reason::open)
+        reason_ = reason;
+    dispatcher::close();
+}
+
+ASYNCHAT_DECL void dispatcher::end(asynchat::close_reason reason, std::error_code error)
+{
+    if (closed_ || ended_)
+        return;
+    ended_ = true;
+    reason_ = reason;
+    error_ = error;
+    try {
+        handle_close();
+    } catch (...) {
+        dispatcher::close();
+        throw;
+    }
+    if (!closed_)
+        close();
+    dispatcher::close(); // an override may have forgotten to call the original
+}
+
+// --- events ----------------------------------------------------------------------------------
+
+ASYNCHAT_DECL void dispatcher::ready(detail::readiness what, const std::error_code& error)
+{
+    state_->armed[static_cast<std::size_t>(what)] = false;
+    in_event([&] {
+        if (error)
+            throw detail::io_error(close_reason::system_error, error, "wait");
+        switch (what) {
+        case detail::readiness::read:
+            if (readable()) {
+                reading_ = true;
+                struct done {
+                    dispatcher& channel;
+                    ~done() { channel.reading_ = false; }
+                } const on_exit{*this};
+                handle_read_event();
+            }
+            break;
+        case detail::readiness::write:
+            if (writable())
+                handle_write_event();
+            break;
+        case detail::readiness::urgent: handle_expt_event(); break;
+        }
+        if (watch_urgent_)
+            rearm_urgent();
+    });
+}
+
+ASYNCHAT_DECL void dispatcher::update_interest()
+{
+    // While connecting, the attempt itself is what we wait for.
+    if (closed_ || !transport_ || !state_->channel || connecting_)
+        return;
+    const bool is_stream =
+        !is_socket_ || static_cast<detail::socket_transport&>(*transport_).is_stream();
+    if (is_stream && !connected_ && !accepting_)
+        return;
+    if (!reading_ && !eof_ && !accept_paused_ && readable())
+        wait(detail::readiness::read);
+    if (!closed_ && !accepting_ && writable())
+        wait(detail::readiness::write);
+    if (!closed_ && watch_urgent_ && !urgent_pending_)
+        wait(detail::readiness::urgent);
+}
+
+ASYNCHAT_DECL void dispatcher::wait(detail::readiness what)
+{
+    bool& armed = state_->armed[static_cast<std::size_t>(what)];
+    if (closed_ || armed)
+        return;
+    armed = true;
+    transport_->async_wait(what, detail::readiness_handler(state_, what));
+}
+
+ASYNCHAT_DECL void dispatcher::flush_soon()
+{
+    if (!closed_ && loop_.current_ != this)
+        loop_.flush_soon(state_);
+}
+
+ASYNCHAT_DECL void dispatcher::failed()
+{
+    if (closed_) {
+        // Nothing is called after close() but the log: an error must not vanish.
+        log_info(log_type::error, "uncaptured exception after the close of {} ({})", safe_repr(),
+                 detail::failure::current().text);
+        return;
+    }
+    const auto failure = detail::failure::current();
+    reason_ = failure.reason;
+    error_ = failure.error;
+    handle_error();
+    if (!closed_) { // it survives
+        reason_ = close_reason::open;
+        error_ = {};
+    }
+}
+
+ASYNCHAT_DECL void dispatcher::handle_read_event()
+{
+    if (accepting_)
+        return handle_accept();
+    if (connecting_) {
+        handle_connect_event();
+        if (closed_ || !connected_)
+            return;
+    }
+    handle_read();
+}
+
+ASYNCHAT_DECL void dispatcher::handle_write_event()
+{
+    if (accepting_)
+        return;
+    if (connecting_) {
+        handle_connect_event();
+        if (closed_ || !connected_)
+            return;
+    }
+    handle_write();
+}
+
+ASYNCHAT_DECL void dispatcher::handle_connect_event()
+{
+    if (const auto error = pending_error()) {
+        connecting_ = false;
+        throw detail::io_error(close_reason::connect_failed, error, "connect to " + addr_.to_string());
+    }
+    // No error is not yet a connection: a connected socket knows its peer.
+    if (is_socket_) {
+        auto& socket = static_cast<detail::socket_transport&>(*transport_);
+        if (socket.peer_endpoint().empty())
+            return;
+    }
+    handle_connect();
+    if (closed_)
+        return;
+    connected_ = true;
+    connecting_ = false;
+}
+
+ASYNCHAT_DECL void dispatcher::handle_expt_event()
+{
+    if (const auto error = pending_error())
+        return end(is_disconnected(error) ? close_reason::reset : close_reason::system_error, error);
+    urgent_pending_ = true;
+    handle_expt();
+}
+
+ASYNCHAT_DECL void dispatcher::watch_urgent_data(bool on)
+{
+    watch_urgent_ = on;
+    flush_soon();
+}
+
+/// Waits for the next urgent mark once the present one is behind us: the system goes on reporting
+/// it until the urgent byte was read or passed.
+ASYNCHAT_DECL void dispatcher::rearm_urgent()
+{
+    if (closed_ || !transport_ || !urgent_pending_)
+        return;
+    pollfd state = {};
+    state.fd = transport_->native_handle();
+    state.events = POLLPRI;
+    if (::poll(&state, 1, 0) == 0)
+        urgent_pending_ = false;
+}
+
+ASYNCHAT_DECL std::error_code dispatcher::pending_error()
+{
+    int number = 0;
+    socklen_t size = sizeof number;
+    if (is_socket_ &&
+        ::getsockopt(transport_->native_handle(), SOL_SOCKET, SO_ERROR, &number, &size) != 0)
+        number = errno;
+    return std::error_code(number, std::system_category());
+}
+
+// --- sockets ---------------------------------------------------------------------------------
+
+ASYNCHAT_DECL detail::socket_transport& dispatcher::require_socket(const char* what) const
+{
+    if (!transport_ || !is_socket_)
+        throw std::logic_error(std::string("asynchat: ") + what + "() needs a socket; " +
+                               (closed_ ? "this channel is closed" : "call create_socket() first"));
+    return static_cast<detail::socket_transport&>(*transport_);
+}
+
+ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
+{
+    if (closed_)
+        throw std::logic_error("asynchat: create_socket() on a closed channel");
+    auto next = std::make_unique<detail::socket_transport>(
+        loop_.context(), detail::socket_transport::open(family, type));
+    if (type == SOCK_STREAM && (family == AF_INET || family == AF_INET6))
+        next->asio_socket().set_option(asio::ip::tcp::no_delay(true));
+    connected_ = accepting_ = connecting_ = eof_ = false;
+    set_transport(std::move(next));
+    is_socket_ = true;
+    flush_soon();
+}
+
+ASYNCHAT_DECL void dispatcher::set_reuse_addr()
+{
+    std::error_code ignored;
+    require_socket("set_reuse_addr")
+        .asio_socket()
+        .set_option(asio::socket_base::reuse_address(true), ignored);
+}
+
+ASYNCHAT_DECL void dispatcher::bind(const endpoint& where)
+{
+    std::error_code error;
+    bind(where, error);
+    if (error)
+        throw std::system_error(error, "asynchat: bind to " + where.to_string());
+}
+
+ASYNCHAT_DECL void dispatcher::bind(const endpoint& where, std::error_code& error)
+{
+    const auto native = where.native();
+    auto& socket = require_socket("bind").asio_socket();
+    socket.bind(detail::any_protocol::endpoint(native.data(), native.size()), error);
+    if (error)
+        return;
+    addr_ = where;
+    flush_soon();
+}
+
+ASYNCHAT_DECL void dispatcher::listen(int backlog)
+{
+    std::error_code error;
+    listen(backlog, error);
+    if (error)
+        throw std::system_error(error, "asynchat: listen on " + addr_.to_string());
+}
+
+ASYNCHAT_DECL void dispatcher::listen(int backlog, std::error_code& error)
+{
+    if (::listen(require_socket("listen").native_handle(), backlog) != 0) {
+        error.assign(errno, std::system_category());
+        return;
+    }
+    error.clear();
+    accepting_ = true;
+    flush_soon();
+}
+
+ASYNCHAT_DECL std::optional<std::pair<socket, endpoint>> dispatcher::accept()
+{
+    std::error_code error;
+    socket connection = require_socket("accept").accept(error);
+    if (!error) {
+        accept_failures_ = 0;
+        endpoint peer = connection.peer();
+        return std::make_pair(std::move(connection), std::move(peer));
+    }
+    if (is_would_block(error) || detail::is_lost_connection(error))
+        return std::nullopt;
+    // The connection stays in the system's queue, so the socket stays readable: do not spin.
+    accept_failures_ = accept_failures_ == 0 ? 1 : 2;
+    if (!accept_paused_) {
+        accept_paused_ = true;
+        loop_.call_later(std::chrono::milliseconds(100), [state = state_] {
+            if (const auto channel = state->channel)
+                channel->in_event([&] { channel->accept_paused_ = false; });
+        });
+    }
+    throw detail::io_error(close_reason::system_error, error, "accept");
+}
+
+// --- connecting ------------------------------------------------------------------------------
+
+ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
+{
+    if (closed_)
+        throw std::logic_error("asynchat: connect() on a closed channel");
+    if (!transport_)
+        create_socket(to.family());
+    plan_.reset();
+    addr_ = to;
+    start_connect(to);
+}
+
+ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::uint16_t port)
+{
+    connect(host, std::to_string(port));
+}
+
+ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::string_view service)
+{
+    if (closed_)
+        throw std::logic_error("asynchat: connect() on a closed channel");
+    plan_ = std::make_unique<detail::connect_plan>(loop_.context());
+    plan_->keep_socket = transport_ != nullptr;
+    addr_ = endpoint::named(host, service);
+    connected_ = accepting_ = eof_ = false;
+    connecting_ = true;
+    plan_->resolver.async_resolve(
+        std::string(host), std::string(service),
+        [state = state_, plan = plan_.get()](const std::error_code& error,
+                                             const asio::ip::tcp::resolver::results_type& found) {
+            const auto channel = state->channel;
+            if (!channel || channel->plan_.get() != plan)
+                return; // closed, or connecting to somewhere else by now
+            for (const auto& entry : found)
+                plan->addresses.push_back(entry.endpoint());
+            channel->looked_up(error);
+        });
+}
+
+ASYNCHAT_DECL void dispatcher::looked_up(const std::error_code& error)
+{
+    if (error)
+        return connect_failed(close_reason::lookup_failed, error);
+    auto& addresses = plan_->addresses;
+    if (plan_->keep_socket) {
+        const int family = require_socket("connect").family();
+        addresses.erase(std::remove_if(addresses.begin(), addresses.end(),
+                                       [family](const endpoint& a) { return a.family() != family; }),
+                        addresses.end());
+    }
+    std::reverse(addresses.begin(), addresses.end());
+    connect_next({asio::error::address_family_not_supported, std::system_category()});
+}
+
+/// Tries the next address, or gives up with the error of the one before.
+ASYNCHAT_DECL void dispatcher::connect_next(const std::error_code& error)
+{
+    if (!plan_ || plan_->addresses.empty())
+        return connect_failed(close_reason::connect_failed, error);
+    const endpoint to = std::move(plan_->addresses.back());
+    plan_->addresses.pop_back();
+    // A socket whose connect failed is of no use for another one.
+    if (!std::exchange(plan_->keep_socket, false)) {
+        try {
+            create_socket(to.family());
+        } catch (const std::system_error& no_socket) {
+            return connect_next(no_socket.code());
+        }
+    }
+    start_connect(to);
+}
+
+ASYNCHAT_DECL void dispatcher::start_connect(const endpoint& to)
+{
+    const auto native = to.native();
+    auto& socket = require_socket("connect").asio_socket();
+    connected_ = accepting_ = eof_ = false;
+    connecting_ = true;
+    socket.async_connect(detail::any_protocol::endpoint(native.data(), native.size()),
+                         [state = state_, epoch = state_->epoch](const std::error_code& error) {
+                             const auto channel = state->channel;
+                             if (channel && state->epoch == epoch)
+                                 channel->connect_ended(error);
+                         });
+}
+
+ASYNCHAT_DECL void dispatcher::connect_ended(const std::error_code& error)
+{
+    if (error)
+        return connect_next(error);
+    plan_.reset();
+    in_event([this] {
+        if (writable())
+            handle_write_event();
+        else
+            handle_connect_event();
+    });
+}
+
+ASYNCHAT_DECL void dispatcher::connect_failed(asynchat::close_reason reason,
+                                              const std::error_code& error)
+{
+    plan_.reset();
+    connecting_ = false;
+    in_event([&] {
+        const char* what = reason == close_reason::lookup_failed ? "look-up of " : "connect to ";
+        throw detail::io_error(reason, error, what + addr_.to_string());
+    });
+}
+
+// --- data ------------------------------------------------------------------------------------
+
+ASYNCHAT_DECL std::size_t dispatcher::recv(asio::mutable_buffer into)
+{
+    if (!transport_ || eof_)
+        return 0;
+    std::error_code error;
+    const std::size_t received = transport_->read_some(into, error);
+    if (!error)
+        return received;
+    if (is_would_block(error))
+        return 0;
+    if (error == asio::error::eof) {
+        eof_ = true;
+        end_of_input();
+        return 0;
+    }
+    if (is_disconnected(error)) {
+        end(close_reason::reset, error);
+        return 0;
+    }
+    throw detail::io_error(close_reason::system_error, error, "recv");
+}
+
+ASYNCHAT_DECL std::size_t dispatcher::send(const_buffers data)
+{
+    if (!transport_)
+        return 0;
+    std::error_code error;
+    const std::size_t sent = transport_->write_some(data, error);
+    if (!error)
+        return sent;
+    if (is_would_block(error))
+        return 0;
+    if (is_disconnected(error)) {
+        end(close_reason::reset, error);
+        return 0;
+    }
+    throw detail::io_error(close_reason::system_error, error, "send");
+}
+
+ASYNCHAT_DECL std::size_t dispatcher::sendto(std::string_view datagram, const endpoint& to)
+{
+    const auto native = to.native();
+    std::error_code error;
+    const std::size_t sent = require_socket("sendto").asio_socket().send_to(
+        asio::buffer(datagram.data(), datagram.size()),
+        detail::any_protocol::endpoint(native.data(), native.size()), 0, error);
+    if (!error)
+        return sent;
+    if (is_would_block(error))
+        return 0;
+    throw detail::io_error(close_reason::system_error, error, "sendto " + to.to_string());
+}
+
+ASYNCHAT_DECL std::optional<std::size_t> dispatcher::recvfrom(asio::mutable_buffer into,
+                                                              endpoint& from)
+{
+    detail::any_protocol::endpoint native;
+    std::error_code error;
+    const std::size_t received =
+        require_socket("recvfrom").asio_socket().receive_from(into, native, 0, error);
+    if (is_would_block(error))
+        return std::nullopt;
+    if (error)
+        throw detail::io_error(close_reason::system_error, error, "recvfrom");
+    from = endpoint::from_native(native.data(), native.size());
+    return received;
+}
+
+// --- default handlers ------------------------------------------------------------------------
+
+ASYNCHAT_DECL void dispatcher::handle_read()
+{
+    log_info("unhandled read event", log_type::warning);
+}
+
+ASYNCHAT_DECL void dispatcher::handle_write()
+{
+    log_info("unhandled write event", log_type::warning);
+}
+
+ASYNCHAT_DECL void dispatcher::handle_connect()
+{
+    log_info("unhandled connect event", log_type::warning);
+}
+
+ASYNCHAT_DECL void dispatcher::handle_accept()
+{
+    if (auto accepted = accept())
+        handle_accepted(std::move(accepted->first), accepted->second);
+}
+
+ASYNCHAT_DECL void dispatcher::handle_accepted(socket, const endpoint&)
+{
+    log_info("unhandled accepted event", log_type::warning);
+}
+
+ASYNCHAT_DECL void dispatcher::handle_expt()
+{
+    log_info("unhandled incoming priority event", log_type::warning);
+}
+
+ASYNCHAT_DECL void dispatcher::handle_eof()
+{
+    end(close_reason::peer_finished);
+}
+
+ASYNCHAT_DECL void dispatcher::handle_close()
+{
+    log_info("unhandled close event", log_type::warning);
+    close();
+}
+
+ASYNCHAT_DECL void dispatcher::handle_error()
+{
+    const auto failure = detail::failure::current();
+    if (accepting_) {
+        if (accept_failures_ < 2) // the first of a row: the next ones say the same
+            log_info(log_type::error, "uncaptured exception, still listening {} ({})", safe_repr(),
+                     failure.text);
+        return;
+    }
+    log_info(log_type::error, "uncaptured exception, closing channel {} ({})", safe_repr(),
+             failure.text);
+    end(failure.reason, failure.error);
+}
+
+// --- state -----------------------------------------------------------------------------------
+
+ASYNCHAT_DECL endpoint dispatcher::local_endpoint() const
+{
+    if (!is_socket_)
+        return {};
+    return static_cast<detail::socket_transport&>(*transport_).local_endpoint();
+}
+
+ASYNCHAT_DECL endpoint dispatcher::peer_endpoint() const
+{
+    if (!is_socket_)
+        return {};
+    return static_cast<detail::socket_transport&>(*transport_).peer_endpoint();
+}
+
+ASYNCHAT_DECL int dispatcher::native_handle() const
+{
+    return transport_ ? transport_->native_handle() : -1;
+}
+
+ASYNCHAT_DECL void dispatcher::set_no_delay(bool on)
+{
+    require_socket("set_no_delay").asio_socket().set_option(asio::ip::tcp::no_delay(on));
+}
+
+ASYNCHAT_DECL void dispatcher::set_keep_alive(bool on)
+{
+    require_socket("set_keep_alive").asio_socket().set_option(asio::socket_base::keep_alive(on));
+}
+
+ASYNCHAT_DECL void dispatcher::set_dual_stack(bool on)
+{
+    require_socket("set_dual_stack").asio_socket().set_option(asio::ip::v6_only(!on));
+}
+
+// --- logging ---------------------------------------------------------------------------------
+
+ASYNCHAT_DECL void dispatcher::log(std::string_view message)
+{
+    std::string line = "log: ";
+    detail::append_escaped(line, message);
+    line += '\n';
+    std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+ASYNCHAT_DECL void dispatcher::log_info(std::string_view message, log_type type)
+{
+    if ((ignored_log_types_ >> static_cast<unsigned>(type)) & 1U)
+        return;
+    std::string line(to_string(type));
+    line += ": ";
+    detail::append_escaped(line, message);
+    line += '\n';
+    std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+ASYNCHAT_DECL void dispatcher::ignore_log_types(std::initializer_list<log_type> types)
+{
+    ignored_log_types_ = 0;
+    for (const log_type type : types)
+        ignored_log_types_ =
+            static_cast<unsigned char>(ignored_log_types_ | 1U << static_cast<unsigned>(type));
+}
+
+ASYNCHAT_DECL std::string dispatcher::repr() const
+{
+    std::string text = "<" + detail::type_name(typeid(*this));
+    if (accepting_ && !addr_.empty())
+        text += " listening";
+    else if (connected_)
+        text += " connected";
+    if (!addr_.empty())
+        text += " " + addr_.to_string();
+    return text + fmt::format(" at {}>", static_cast<const void*>(this));
+}
+
+/// repr(), or what can be said when an override of it throws.
+ASYNCHAT_DECL std::string dispatcher::safe_repr() const
+{
+    try {
+        return detail::escaped(repr());
+    } catch (...) {
+        return fmt::format("<repr() failed for the channel at {}>", static_cast<const void*>(this));
+    }
+}
+
+} // namespace asynchat
+
+#endif

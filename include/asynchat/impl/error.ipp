@@ -1,0 +1,72 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_ERROR_IPP
+#define ASYNCHAT_IMPL_ERROR_IPP
+
+#include <asynchat/error.hpp>
+
+#include <cerrno>
+
+namespace asynchat {
+
+ASYNCHAT_DECL std::string_view to_string(close_reason reason) noexcept
+{
+    switch (reason) {
+    case close_reason::open: return "open";
+    case close_reason::peer_finished: return "peer finished";
+    case close_reason::reset: return "reset";
+    case close_reason::local: return "local";
+    case close_reason::frame_limit: return "frame limit";
+    case close_reason::callback_error: return "callback error";
+    case close_reason::shutdown: return "shutdown";
+    case close_reason::connect_failed: return "connect failed";
+    case close_reason::lookup_failed: return "look-up failed";
+    case close_reason::system_error: return "system error";
+    }
+    return "unknown";
+}
+
+ASYNCHAT_DECL std::string_view to_string(log_type type) noexcept
+{
+    switch (type) {
+    case log_type::info: return "info";
+    case log_type::warning: return "warning";
+    case log_type::error: return "error";
+    }
+    return "unknown";
+}
+
+namespace detail {
+
+ASYNCHAT_DECL int errno_of(const std::error_code& error) noexcept
+{
+    const bool is_errno = error.category() == std::system_category() ||
+                          error.category() == std::generic_category();
+    return is_errno ? error.value() : 0;
+}
+
+} // namespace detail
+
+ASYNCHAT_DECL bool is_disconnected(const std::error_code& error) noexcept
+{
+    switch (detail::errno_of(error)) {
+    case ECONNRESET:
+    case ENOTCONN:
+    case ESHUTDOWN:
+    case ECONNABORTED:
+    case EPIPE:
+    case EBADF: return true;
+    default: return false;
+    }
+}
+
+ASYNCHAT_DECL bool is_would_block(const std::error_code& error) noexcept
+{
+    const int number = detail::errno_of(error);
+    return number == EAGAIN || number == EWOULDBLOCK || number == EINTR;
+}
+
+} // namespace asynchat
+
+#endif

@@ -1,0 +1,30 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_FILE_DISPATCHER_IPP
+#define ASYNCHAT_IMPL_FILE_DISPATCHER_IPP
+
+#include <asynchat/file_dispatcher.hpp>
+
+#include <asynchat/detail/transport.hpp>
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <memory>
+#include <system_error>
+
+namespace asynchat {
+
+ASYNCHAT_DECL file_dispatcher::file_dispatcher(loop& owner, int descriptor) : dispatcher(owner)
+{
+    const int own = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+    if (own < 0)
+        throw std::system_error(errno, std::system_category(), "asynchat: file_dispatcher");
+    set_transport(std::make_unique<detail::descriptor_transport>(owner.context(), own));
+    set_connected(true);
+}
+
+} // namespace asynchat
+
+#endif

@@ -1,0 +1,324 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_LOOP_IPP
+#define ASYNCHAT_IMPL_LOOP_IPP
+
+#include <asynchat/loop.hpp>
+
+#include <asynchat/dispatcher.hpp>
+
+#include <asio/executor_work_guard.hpp>
+
+#include <csignal>
+#include <system_error>
+
+namespace asynchat {
+
+ASYNCHAT_DECL loop::loop()
+    : own_context_(std::make_unique<asio::io_context>(1)), context_(own_context_.get()),
+      anchor_(std::make_shared<detail::loop_anchor>(detail::loop_anchor{this}))
+{
+}
+
+ASYNCHAT_DECL loop::loop(asio::io_context& borrowed)
+    : context_(&borrowed),
+      anchor_(std::make_shared<detail::loop_anchor>(detail::loop_anchor{this}))
+{
+}
+
+ASYNCHAT_DECL loop::~loop()
+{
+    anchor_.reset();
+    for (const auto& timer : timers_) {
+        timer->done = true;
+        timer->clock.cancel();
+    }
+    // No handler runs here, but destructors of channels, at the end of each turn, may close others
+    // and create new ones.
+    while (!channels_.empty()) {
+        const turn in_turn(*this);
+        while (!channels_.empty())
+            channels_.back()->channel->close_for(close_reason::shutdown);
+    }
+}
+
+// --- channels --------------------------------------------------------------------------------
+
+ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> loop::channels() const
+{
+    std::vector<std::shared_ptr<dispatcher>> all;
+    all.reserve(channels_.size());
+    for (const auto& state : channels_)
+        all.push_back(state->channel);
+    return all;
+}
+
+ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel)
+{
+    if (channel->closed())
+        return; // closed by its own constructor
+    const auto state = channel->state_;
+    state->index = channels_.size();
+    channels_.push_back(state);
+    state->channel = std::move(channel);
+    flush_soon(state); // what the constructor pushed, and its interest
+}
+
+ASYNCHAT_DECL void loop::remove(detail::channel_state& state)
+{
+    // Whoever called close() may still be in a function of the channel: it goes with the turn.
+    closed_.push_back(std::move(state.channel));
+    state.channel = nullptr;
+    channels_.back()->index = state.index;
+    const auto last = std::move(channels_.back());
+    channels_.pop_back();
+    if (last.get() != &state)
+        channels_[state.index] = last;
+    if (turns_ == 0)
+        post([] {});
+    if (channels_.empty() && running_ > 0 && own_context_)
+        context_->stop();
+}
+
+ASYNCHAT_DECL void loop::close_all(bool ignore_all)
+{
+    const turn in_turn(*this);
+    for (const auto& channel : channels()) {
+        if (channel->closed())
+            continue;
+        channel->reason_ = close_reason::shutdown;
+        try {
+            channel->close();
+        } catch (const exit_now&) {
+            throw;
+        } catch (const std::system_error& error) {
+            if (!ignore_all && error.code() != std::errc::bad_file_descriptor)
+                throw;
+        } catch (...) {
+            if (!ignore_all)
+                throw;
+        }
+        channel->close_for(close_reason::shutdown);
+    }
+}
+
+ASYNCHAT_DECL void loop::enter_turn() noexcept
+{
+    ++turns_;
+}
+
+ASYNCHAT_DECL void loop::leave_turn() noexcept
+{
+    // The destructors of channels are user code: a turn of its own.
+    while (turns_ == 1 && !closed_.empty()) {
+        const auto gone = std::move(closed_.back());
+        closed_.pop_back();
+    }
+    --turns_;
+}
+
+// --- output outside of events ----------------------------------------------------------------
+
+ASYNCHAT_DECL void loop::flush_soon(const std::shared_ptr<detail::channel_state>& state)
+{
+    if (state->flush_posted || !state->channel)
+        return;
+    state->flush_posted = true;
+    to_flush_.push(state);
+    if (to_flush_.size() == 1)
+        post_flush();
+}
+
+ASYNCHAT_DECL void loop::post_flush()
+{
+    asio::post(*context_, [anchor = std::weak_ptr<detail::loop_anchor>(anchor_)] {
+        if (const auto alive = anchor.lock())
+            alive->owner->flush_posted();
+    });
+}
+
+ASYNCHAT_DECL void loop::flush_posted()
+{
+    // Those that are listed meanwhile wait for the next round, and so do the rest of these when an
+    // exception leaves the loop.
+    struct rest {
+        loop& owner;
+        ~rest()
+        {
+            if (!owner.to_flush_.is_empty())
+                owner.post_flush();
+        }
+    } const post_rest{*this};
+
+    const turn in_turn(*this);
+    for (std::size_t left = to_flush_.size(); left > 0; --left) {
+        const auto state = *to_flush_.pop();
+        state->flush_posted = false;
+        if (const auto channel = state->channel)
+            channel->in_event([] {});
+    }
+}
+
+// --- running ---------------------------------------------------------------------------------
+
+/// A run() or poll() on the stack.
+class loop::running {
+public:
+    explicit running(loop& owner)
+        : loop_(owner), outer_(std::exchange(owner.current_, nullptr)),
+          work_(asio::make_work_guard(*owner.context_))
+    {
+        ++loop_.running_;
+        if (outer_)
+            outer_->flush_soon(); // its event goes on only when we return
+        if (loop_.context_->stopped())
+            loop_.context_->restart();
+    }
+    ~running()
+    {
+        loop_.current_ = outer_;
+        // What ends us ends the run() that we are nested in: see it stopped, or let it look.
+        if (--loop_.running_ == 0)
+            loop_.stop_requested_ = false;
+        else if (loop_.own_context_ && (loop_.stop_requested_ || loop_.channels_.empty()))
+            loop_.context_->stop();
+    }
+    running(const running&) = delete;
+    running& operator=(const running&) = delete;
+
+private:
+    loop& loop_;
+    dispatcher* outer_;
+    asio::executor_work_guard<asio::io_context::executor_type> work_;
+};
+
+ASYNCHAT_DECL void loop::run()
+{
+    if (channels_.empty())
+        poll();
+    const running guard(*this);
+    while (!channels_.empty() && !stop_requested_) {
+        if (own_context_)
+            context_->run(); // until the last channel is closed, or stop()
+        else
+            context_->run_one();
+        if (context_->stopped())
+            context_->restart();
+    }
+}
+
+ASYNCHAT_DECL void loop::run(std::size_t count, duration timeout)
+{
+    const running guard(*this);
+    while (count-- > 0 && !channels_.empty() && !stop_requested_)
+        poll(timeout);
+}
+
+ASYNCHAT_DECL bool loop::poll(duration timeout)
+{
+    const running guard(*this);
+    if (stop_requested_)
+        return false;
+    const auto first = channels_.empty() || timeout <= duration::zero()
+                           ? context_->poll_one()
+                           : context_->run_one_for(timeout);
+    if (first == 0)
+        return false;
+    // Everything that was ready with the first one is queued by now; what becomes ready while it
+    // is served queues up behind the marker.
+    const auto at_marker = std::make_shared<bool>(false);
+    asio::post(*context_, [at_marker] { *at_marker = true; });
+    while (!*at_marker && !stop_requested_ && context_->run_one() > 0) {
+    }
+    return true;
+}
+
+ASYNCHAT_DECL void loop::stop()
+{
+    stop_requested_ = true;
+    if (own_context_)
+        context_->stop();
+    else
+        asio::post(*context_, [] {}); // wakes our run() without ending the owner's
+}
+
+ASYNCHAT_DECL void loop::stop_on_signals()
+{
+    if (signals_)
+        return;
+    signals_.emplace(*context_, SIGINT, SIGTERM);
+    signals_->async_wait([this](const std::error_code& error, int) {
+        if (error)
+            return; // the loop is being destroyed
+        signals_.reset();
+        stop();
+    });
+}
+
+// --- timers ----------------------------------------------------------------------------------
+
+ASYNCHAT_DECL void timer::cancel()
+{
+    if (const auto state = state_.lock()) {
+        state->done = true;
+        state->clock.cancel();
+    }
+}
+
+ASYNCHAT_DECL timer loop::call_later(duration delay, std::function<void()> f)
+{
+    return start_timer(delay, duration::zero(), std::move(f));
+}
+
+ASYNCHAT_DECL timer loop::call_every(duration period, std::function<void()> f)
+{
+    if (period <= duration::zero())
+        throw std::invalid_argument("asynchat: call_every needs a period over 0");
+    return start_timer(period, period, std::move(f));
+}
+
+ASYNCHAT_DECL timer loop::start_timer(duration delay, duration period, std::function<void()> f)
+{
+    const auto state = std::make_shared<detail::timer_state>(*context_, std::move(f));
+    state->period = period;
+    state->clock.expires_after(delay);
+    timers_.insert(state);
+    wait_for(state);
+    return timer(state);
+}
+
+ASYNCHAT_DECL void loop::wait_for(const std::shared_ptr<detail::timer_state>& state)
+{
+    state->clock.async_wait([state, anchor = std::weak_ptr<detail::loop_anchor>(anchor_)](
+                                const std::error_code&) {
+        if (const auto alive = anchor.lock())
+            alive->owner->timer_ran(state);
+    });
+}
+
+ASYNCHAT_DECL void loop::timer_ran(const std::shared_ptr<detail::timer_state>& state)
+{
+    const turn in_turn(*this);
+    const bool once = state->period == duration::zero();
+    if (!state->done) {
+        state->done = once;
+        try {
+            state->call();
+        } catch (...) {
+            state->done = true;
+            timers_.erase(state);
+            throw;
+        }
+    }
+    if (state->done) {
+        timers_.erase(state);
+        return;
+    }
+    state->clock.expires_at(state->clock.expiry() + state->period);
+    wait_for(state);
+}
+
+} // namespace asynchat
+
+#endif

@@ -1,0 +1,58 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_SOCKET_IPP
+#define ASYNCHAT_IMPL_SOCKET_IPP
+
+#include <asynchat/socket.hpp>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace asynchat {
+
+namespace detail {
+
+/// Takes the descriptor out of a socket of Asio.
+template <class AsioSocket>
+socket release_from_asio(AsioSocket& from)
+{
+    std::error_code not_connected;
+    const endpoint peer = from.remote_endpoint(not_connected);
+    const int family = from.local_endpoint().protocol().family();
+    return socket(from.release(), family, SOCK_STREAM, not_connected ? endpoint() : peer);
+}
+
+} // namespace detail
+
+ASYNCHAT_DECL socket::socket(asio::ip::tcp::socket&& connected)
+    : socket((connected.set_option(asio::ip::tcp::no_delay(true)),
+              detail::release_from_asio(connected)))
+{
+}
+
+ASYNCHAT_DECL socket::socket(asio::local::stream_protocol::socket&& connected)
+    : socket(detail::release_from_asio(connected))
+{
+}
+
+ASYNCHAT_DECL socket::~socket()
+{
+    if (descriptor_ >= 0)
+        ::close(descriptor_);
+}
+
+ASYNCHAT_DECL std::pair<socket, socket> socket::pair()
+{
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        throw std::system_error(errno, std::system_category(), "asynchat: socketpair");
+    return {socket(ends[0], AF_UNIX, SOCK_STREAM), socket(ends[1], AF_UNIX, SOCK_STREAM)};
+}
+
+} // namespace asynchat
+
+#endif

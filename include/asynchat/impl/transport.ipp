@@ -1,0 +1,171 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_TRANSPORT_IPP
+#define ASYNCHAT_IMPL_TRANSPORT_IPP
+
+#include <asynchat/detail/transport.hpp>
+
+#include <asio/error.hpp>
+#include <asio/post.hpp>
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+namespace asynchat::detail {
+
+// --- sockets ---------------------------------------------------------------------------------
+
+ASYNCHAT_DECL socket_transport::socket_transport(asio::io_context& context, asynchat::socket source)
+    : socket_(context), family_(source.family()), type_(source.type())
+{
+    socket_.assign(any_protocol(family_, type_), source.native_handle());
+    source.release();
+    socket_.non_blocking(true);
+}
+
+ASYNCHAT_DECL asynchat::socket socket_transport::open(int family, int type)
+{
+    const int descriptor = ::socket(family, type | SOCK_CLOEXEC, 0);
+    if (descriptor < 0)
+        throw std::system_error(errno, std::system_category(), "asynchat: socket");
+    return asynchat::socket(descriptor, family, type);
+}
+
+ASYNCHAT_DECL std::size_t socket_transport::read_some(asio::mutable_buffer into,
+                                                      std::error_code& error)
+{
+    return socket_.receive(into, 0, error);
+}
+
+ASYNCHAT_DECL std::size_t socket_transport::write_some(const_buffers from, std::error_code& error)
+{
+    return socket_.send(from, 0, error); // Asio adds MSG_NOSIGNAL
+}
+
+ASYNCHAT_DECL void socket_transport::async_wait(readiness what, readiness_handler ready)
+{
+    const auto kind = what == readiness::read    ? native_socket::wait_read
+                      : what == readiness::write ? native_socket::wait_write
+                                                 : native_socket::wait_error;
+    socket_.async_wait(kind, std::move(ready));
+}
+
+ASYNCHAT_DECL asynchat::socket socket_transport::accept(std::error_code& error)
+{
+    sockaddr_storage address = {};
+    socklen_t size = sizeof address;
+    auto* const raw = reinterpret_cast<sockaddr*>(&address);
+    const int descriptor = ::accept4(native_handle(), raw, &size, SOCK_CLOEXEC);
+    if (descriptor < 0) {
+        error.assign(errno, std::system_category());
+        return {};
+    }
+    error.clear();
+    asynchat::socket accepted(descriptor, family_, type_);
+    endpoint peer = endpoint::from_native(raw, size);
+    return asynchat::socket(accepted.release(), family_, type_, std::move(peer));
+}
+
+ASYNCHAT_DECL endpoint socket_transport::local_endpoint() const
+{
+    std::error_code none;
+    const auto where = socket_.local_endpoint(none);
+    return none ? endpoint() : endpoint::from_native(where.data(), where.size());
+}
+
+ASYNCHAT_DECL endpoint socket_transport::peer_endpoint() const
+{
+    std::error_code none;
+    const auto where = socket_.remote_endpoint(none);
+    return none ? endpoint() : endpoint::from_native(where.data(), where.size());
+}
+
+// --- other descriptors -----------------------------------------------------------------------
+
+/// Keeps a write to a pipe without reader from killing the process, whatever the disposition of
+/// SIGPIPE: blocks the signal in this thread and takes away the one that the write made.
+class sigpipe_guard {
+public:
+    sigpipe_guard() noexcept
+    {
+        sigemptyset(&sigpipe_);
+        sigaddset(&sigpipe_, SIGPIPE);
+        sigset_t pending;
+        sigpending(&pending);
+        was_pending_ = sigismember(&pending, SIGPIPE) == 1;
+        if (!was_pending_)
+            pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);
+    }
+    ~sigpipe_guard()
+    {
+        if (was_pending_)
+            return; // it is blocked by somebody else and stays theirs
+        const timespec at_once = {};
+        while (sigtimedwait(&sigpipe_, nullptr, &at_once) < 0 && errno == EINTR) {
+        }
+        pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+    sigpipe_guard(const sigpipe_guard&) = delete;
+    sigpipe_guard& operator=(const sigpipe_guard&) = delete;
+
+private:
+    sigset_t sigpipe_;
+    sigset_t before_;
+    bool was_pending_;
+};
+
+/// True for what the system cannot wait for.
+inline bool is_regular_file(int descriptor)
+{
+    struct stat status = {};
+    return ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+ASYNCHAT_DECL descriptor_transport::descriptor_transport(asio::io_context& context, int descriptor)
+    : descriptor_(context), always_ready_(is_regular_file(descriptor))
+{
+    std::error_code error;
+    descriptor_.assign(descriptor, error);
+    if (error) {
+        ::close(descriptor);
+        throw std::system_error(error, "asynchat: file_dispatcher");
+    }
+    descriptor_.non_blocking(true);
+}
+
+ASYNCHAT_DECL std::size_t descriptor_transport::read_some(asio::mutable_buffer into,
+                                                          std::error_code& error)
+{
+    return descriptor_.read_some(into, error);
+}
+
+ASYNCHAT_DECL std::size_t descriptor_transport::write_some(const_buffers from,
+                                                           std::error_code& error)
+{
+    const sigpipe_guard guard;
+    return descriptor_.write_some(from, error);
+}
+
+ASYNCHAT_DECL void descriptor_transport::async_wait(readiness what, readiness_handler ready)
+{
+    using native = decltype(descriptor_);
+    if (always_ready_) {
+        asio::post(descriptor_.get_executor(), std::move(ready));
+        return;
+    }
+    const auto kind = what == readiness::read    ? native::wait_read
+                      : what == readiness::write ? native::wait_write
+                                                 : native::wait_error;
+    descriptor_.async_wait(kind, std::move(ready));
+}
+
+} // namespace asynchat::detail
+
+#endif

@@ -1,0 +1,324 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_LOOP_HPP
+#define ASYNCHAT_LOOP_HPP
+
+#include <asynchat/config.hpp>
+#include <asynchat/detail/channel_state.hpp>
+#include <asynchat/detail/output_queue.hpp>
+#include <asynchat/fifo.hpp>
+
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/signal_set.hpp>
+#include <asio/steady_timer.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <type_traits>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+namespace asynchat {
+
+class dispatcher;
+
+namespace detail {
+
+/// One running call_later() or call_every().
+struct timer_state {
+    timer_state(asio::io_context& context, std::function<void()> f) : clock(context), call(std::move(f))
+    {
+    }
+
+    asio::steady_timer clock;
+    std::function<void()> call;
+    std::chrono::steady_clock::duration period{}; // 0: once
+    bool done = false;                            // has run, or was cancelled
+};
+
+/// Memory that input is received into; more than one is in use only while loops are nested.
+struct receive_buffer {
+    std::unique_ptr<char[]> memory;
+    std::size_t size = 0;
+
+    /// Makes it at least `bytes` large; the content is lost when it has to grow.
+    char* reserve(std::size_t bytes)
+    {
+        if (size < bytes) {
+            memory.reset(new char[bytes]); // not initialized: it is about to be written
+            size = bytes;
+        }
+        return memory.get();
+    }
+};
+
+/// Lets posted functions find out whether their loop still lives.
+struct loop_anchor {
+    loop* owner;
+};
+
+} // namespace detail
+
+/// A running timer. Dropping it changes nothing; the loop keeps the timer until it has run.
+class timer {
+public:
+    timer() = default;
+
+    /// The function will not be called any more. May be called at any time, also by the function
+    /// itself, and more than once.
+    ASYNCHAT_DECL void cancel();
+
+    /// True until it has run (never for call_every) or was cancelled.
+    bool active() const noexcept
+    {
+        const auto state = state_.lock();
+        return state && !state->done;
+    }
+
+private:
+    friend class loop;
+    explicit timer(const std::shared_ptr<detail::timer_state>& state) : state_(state) {}
+
+    std::weak_ptr<detail::timer_state> state_;
+};
+
+/// A weak reference to a channel that a loop owns; what loop::create() returns.
+///
+/// Copyable. All but post() belong to the loop's thread. When the channel is closed the handle
+/// becomes empty; who needs the object for longer keeps the result of lock().
+template <class T>
+class handle {
+public:
+    handle() = default;
+
+    /// The channel, or null when it is closed. Valid until the next event of the loop.
+    T* get() const noexcept
+    {
+        const auto channel = channel_.lock();
+        return channel && !channel->closed() ? channel.get() : nullptr;
+    }
+
+    /// The channel, kept alive by the caller beyond its close, or null when it is gone.
+    std::shared_ptr<T> lock() const noexcept { return channel_.lock(); }
+
+    explicit operator bool() const noexcept { return get() != nullptr; }
+
+    /// Throws std::logic_error when the channel is closed.
+    T* operator->() const
+    {
+        if (T* const channel = get())
+            return channel;
+        throw std::logic_error("asynchat: this handle's channel is closed");
+    }
+    T& operator*() const { return *operator->(); }
+
+    /// Calls `f(T&)` in the loop's thread, as one event of the channel, unless it is closed by
+    /// then. May be called from any thread as long as the loop lives.
+    template <class F>
+    void post(F f) const;
+
+private:
+    friend class loop;
+    handle(loop& owner, const std::shared_ptr<T>& channel) : loop_(&owner), channel_(channel) {}
+
+    loop* loop_ = nullptr;
+    std::weak_ptr<T> channel_;
+};
+
+/// Owns channels and runs them: an asio::io_context with asyncore's socket map.
+///
+/// Flow: make a loop, create() channels, run(). A channel lives in its loop until it is closed;
+/// then it is destroyed as soon as none of its callbacks is on the stack.
+///
+/// Thread safety: a loop and its channels belong to the thread that runs them. Only post(),
+/// handle::post() and stop() may be called from other threads. Several loops in several threads are
+/// independent of each other.
+/// Lifetime: the loop outlives the channels it owns; its destructor closes them without calling
+/// their handle_close().
+/// Exceptions thrown by posted functions and timers, exit_now, and whatever leaves a channel's
+/// handle_error() come out of run() and poll(); the loop can be run again.
+/// Python: Lib/asyncore.py, socket_map, loop and poll
+class loop {
+public:
+    using duration = std::chrono::steady_clock::duration;
+
+    /// A loop with an io_context of its own.
+    ASYNCHAT_DECL loop();
+
+    /// A loop in the caller's io_context, which the caller runs (in one thread) and which outlives
+    /// the loop. run() and poll() work here too.
+    ASYNCHAT_DECL explicit loop(asio::io_context& borrowed);
+
+    ASYNCHAT_DECL ~loop();
+    loop(const loop&) = delete;
+    loop& operator=(const loop&) = delete;
+
+    asio::io_context& context() noexcept { return *context_; }
+
+    /// Makes a channel, T(loop&, args...), and owns it until it is closed.
+    ///
+    /// The constructor may create sockets, connect, listen and push; events start after it.
+    /// Exceptions of the constructor are passed on.
+    template <class T, class... Args>
+    handle<T> create(Args&&... args);
+
+    /// The live channels, oldest first as long as none was closed. A copy: they may be closed, and
+    /// new ones created, while it is walked.
+    ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> channels() const;
+
+    /// The number of live channels.
+    std::size_t size() const noexcept { return channels_.size(); }
+
+    /// Runs until no channel is left or stop() is called. Functions posted before are called
+    /// first, so that they may create channels; timers alone do not keep it running.
+    /// Python: Lib/asyncore.py, loop
+    ASYNCHAT_DECL void run();
+
+    /// Makes at most `count` passes, each as poll(timeout), until no channel is left.
+    /// Python: Lib/asyncore.py, loop(timeout, count=count)
+    ASYNCHAT_DECL void run(std::size_t count, duration timeout = std::chrono::seconds(30));
+
+    /// One pass: waits up to `timeout` for something to happen, then serves everything that is
+    /// ready at that moment, once. Returns false when nothing was.
+    /// Python: Lib/asyncore.py, poll
+    ASYNCHAT_DECL bool poll(duration timeout = duration::zero());
+
+    /// Makes run() and poll() return soon, or the next call at once when none is under way.
+    /// From any thread, and from a callback. A borrowed io_context is not stopped.
+    ASYNCHAT_DECL void stop();
+
+    /// Calls stop() on SIGINT and SIGTERM from now on, instead of ending the process.
+    ASYNCHAT_DECL void stop_on_signals();
+
+    /// Calls `f()` in the loop's thread, soon, never inside this call. From any thread.
+    template <class F>
+    void post(F f);
+
+    /// Calls `f` once after `delay`, never early.
+    ASYNCHAT_DECL timer call_later(duration delay, std::function<void()> f);
+
+    /// Calls `f` every `period`, first after one period, until it is cancelled or throws.
+    /// Throws std::invalid_argument when `period` is not positive.
+    ASYNCHAT_DECL timer call_every(duration period, std::function<void()> f);
+
+    /// Closes all channels, without their handle_close().
+    ///
+    /// An exception out of an overridden close() stops it, unless it is a bad descriptor or
+    /// `ignore_all` is set; exit_now always does.
+    /// Python: Lib/asyncore.py, close_all
+    ASYNCHAT_DECL void close_all(bool ignore_all = false);
+
+private:
+    friend class dispatcher;
+    friend class async_chat;
+    friend class dispatcher_with_send;
+
+    class turn;
+    class running;
+    class receive_lease;
+
+    // For channels.
+    ASYNCHAT_DECL void adopt(std::shared_ptr<dispatcher> channel);
+    ASYNCHAT_DECL void remove(detail::channel_state& state);
+    ASYNCHAT_DECL void flush_soon(const std::shared_ptr<detail::channel_state>& state);
+    detail::output_pool& pool() noexcept { return output_pool_; }
+
+    ASYNCHAT_DECL void enter_turn() noexcept;
+    ASYNCHAT_DECL void leave_turn() noexcept;
+    void post_flush();
+    void flush_posted();
+    timer start_timer(duration delay, duration period, std::function<void()> f);
+    void wait_for(const std::shared_ptr<detail::timer_state>& state);
+    void timer_ran(const std::shared_ptr<detail::timer_state>& state);
+
+    // Declared in the order in which they must go: the context last, as sockets refer to it.
+    std::unique_ptr<asio::io_context> own_context_;
+    asio::io_context* context_;
+    std::shared_ptr<detail::loop_anchor> anchor_;
+    detail::output_pool output_pool_;
+    std::vector<std::unique_ptr<detail::receive_buffer>> receive_buffers_; // not in use
+    std::vector<std::shared_ptr<detail::channel_state>> channels_;
+    std::vector<std::shared_ptr<dispatcher>> closed_; // to be destroyed at the end of the turn
+    fifo<std::shared_ptr<detail::channel_state>> to_flush_;
+    std::unordered_set<std::shared_ptr<detail::timer_state>> timers_; // running ones
+    std::optional<asio::signal_set> signals_;
+    std::atomic<bool> stop_requested_{false};
+    dispatcher* current_ = nullptr; // whose event is the innermost: it is flushed when that ends
+    int turns_ = 0;   // turns on the stack: more than one while loops are nested
+    int running_ = 0; // run() and poll() on the stack
+};
+
+/// Marks that the loop or one of its channels is calling user code. Closed channels are destroyed
+/// when the outermost turn ends.
+class loop::turn {
+public:
+    explicit turn(loop& owner) noexcept : loop_(owner) { loop_.enter_turn(); }
+    ~turn() { loop_.leave_turn(); }
+    turn(const turn&) = delete;
+    turn& operator=(const turn&) = delete;
+
+private:
+    loop& loop_;
+};
+
+/// A receive buffer of the loop for the length of one event.
+class loop::receive_lease {
+public:
+    explicit receive_lease(loop& owner) : loop_(owner)
+    {
+        if (loop_.receive_buffers_.empty()) {
+            buffer_ = std::make_unique<detail::receive_buffer>();
+        } else {
+            buffer_ = std::move(loop_.receive_buffers_.back());
+            loop_.receive_buffers_.pop_back();
+        }
+    }
+    ~receive_lease() { loop_.receive_buffers_.push_back(std::move(buffer_)); }
+    receive_lease(const receive_lease&) = delete;
+    receive_lease& operator=(const receive_lease&) = delete;
+
+    char* reserve(std::size_t bytes) { return buffer_->reserve(bytes); }
+
+private:
+    loop& loop_;
+    std::unique_ptr<detail::receive_buffer> buffer_;
+};
+
+template <class T, class... Args>
+handle<T> loop::create(Args&&... args)
+{
+    static_assert(std::is_base_of_v<dispatcher, T>, "create<T>: T must be a dispatcher");
+    static_assert(std::is_constructible_v<T, loop&, Args...>,
+                  "create<T>(args...): T must be constructible from (loop&, args...)");
+    auto channel = std::make_shared<T>(*this, std::forward<Args>(args)...);
+    adopt(channel);
+    return handle<T>(*this, channel);
+}
+
+template <class F>
+void loop::post(F f)
+{
+    static_assert(std::is_invocable_v<F&>, "post: the function is called without arguments");
+    asio::post(*context_, [anchor = std::weak_ptr<detail::loop_anchor>(anchor_),
+                           f = std::move(f)]() mutable {
+        if (const auto alive = anchor.lock()) {
+            const turn in_turn(*alive->owner);
+            f();
+        }
+    });
+}
+
+} // namespace asynchat
+
+#ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/dispatcher.hpp> // which the implementation needs, and includes
+#endif
+#endif

@@ -1,0 +1,93 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_PRODUCER_HPP
+#define ASYNCHAT_PRODUCER_HPP
+
+#include <asynchat/config.hpp>
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace asynchat {
+
+/// A source of output that is asked for its next piece only when the pieces before it are gone.
+///
+/// Give one to async_chat::push_with_producer(). It makes output of any size in constant memory.
+/// Python: Lib/asynchat.py, the producer protocol of async_chat.push_with_producer
+class producer {
+public:
+    producer() = default;
+    producer(const producer&) = delete;
+    producer& operator=(const producer&) = delete;
+    virtual ~producer() = default;
+
+    /// The next piece; an empty one ends the producer, which is then destroyed.
+    ///
+    /// Pieces may have any size. The view stays valid until the next call of more() or the end of
+    /// the producer. May push (which queues behind this producer), change the terminator and close
+    /// the channel. An exception goes to handle_error() of the channel; if the channel survives it,
+    /// the producer is asked again.
+    virtual std::string_view more() = 0;
+};
+
+/// Hands out a string in pieces of a fixed size.
+///
+/// Python: Lib/asynchat.py, simple_producer
+class simple_producer : public producer {
+public:
+    /// @param buffer_size bytes per piece; throws std::invalid_argument when it is 0.
+    ASYNCHAT_DECL explicit simple_producer(std::string data, std::size_t buffer_size = 512);
+
+    /// The next `buffer_size` bytes, fewer at the end, then nothing for ever.
+    ASYNCHAT_DECL std::string_view more() override;
+
+private:
+    std::string data_;
+    std::size_t buffer_size_;
+    std::size_t position_ = 0;
+};
+
+namespace detail {
+
+/// A producer made of a callable that returns its next piece each time it is called.
+///
+/// It may return a std::string, a view that lives until the next call, or an optional of one of
+/// them; an empty piece or an empty optional ends it.
+template <class Callable>
+class callable_producer final : public producer {
+public:
+    explicit callable_producer(Callable next) : next_(std::move(next)) {}
+
+    std::string_view more() override
+    {
+        piece_.emplace(next_());
+        return view_of(*piece_);
+    }
+
+private:
+    using result = std::decay_t<std::invoke_result_t<Callable&>>;
+
+    static std::string_view view_of(std::string_view piece) noexcept { return piece; }
+    template <class T>
+    static std::string_view view_of(const std::optional<T>& piece) noexcept
+    {
+        return piece ? view_of(*piece) : std::string_view();
+    }
+
+    Callable next_;
+    std::optional<result> piece_;
+};
+
+} // namespace detail
+
+} // namespace asynchat
+
+#ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/impl/producer.ipp>
+#endif
+#endif

@@ -1,0 +1,20 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_COMPILED_LIB
+#  error "src/asynchat.cpp is for the compiled library: define ASYNCHAT_COMPILED_LIB"
+#endif
+
+#include <asynchat/impl/async_chat.ipp>
+#include <asynchat/impl/dispatcher.ipp>
+#include <asynchat/impl/dispatcher_with_send.ipp>
+#include <asynchat/impl/endpoint.ipp>
+#include <asynchat/impl/error.ipp>
+#include <asynchat/impl/file_dispatcher.ipp>
+#include <asynchat/impl/loop.ipp>
+#include <asynchat/impl/output_queue.ipp>
+#include <asynchat/impl/producer.ipp>
+#include <asynchat/impl/socket.ipp>
+#include <asynchat/impl/terminator.ipp>
+#include <asynchat/impl/terminator_scanner.ipp>
+#include <asynchat/impl/transport.ipp>
