@@ -23,7 +23,7 @@
 //     loop.create<asynchat::server<echo>>(asynchat::endpoint("127.0.0.1", 8080));
 //     loop.run();
 //
-// Ground floor, bytes only:   terminator.hpp  producer.hpp  fifo.hpp
+// Ground floor, bytes only:   terminator.hpp  producer.hpp  fifo.hpp  escape.hpp
 // The machine:                loop.hpp  socket.hpp  endpoint.hpp  const_buffers.hpp  error.hpp
 // Channels:                   dispatcher.hpp  dispatcher_with_send.hpp  file_dispatcher.hpp
 // Framed channels:            async_chat.hpp
@@ -35,6 +35,7 @@
 #include <asynchat/dispatcher_with_send.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
+#include <asynchat/escape.hpp>
 #include <asynchat/fifo.hpp>
 #include <asynchat/file_dispatcher.hpp>
 #include <asynchat/fwd.hpp>

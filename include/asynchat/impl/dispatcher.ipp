@@ -6,8 +6,8 @@
 
 #include <asynchat/dispatcher.hpp>
 
-#include <asynchat/detail/escape.hpp>
 #include <asynchat/detail/transport.hpp>
+#include <asynchat/escape.hpp>
 
 #include <asio/error.hpp>
 #include <asio/ip/tcp.hpp>
@@ -723,9 +723,7 @@ ASYNCHAT_DECL void dispatcher::set_dual_stack(bool on)
 
 ASYNCHAT_DECL void dispatcher::log(std::string_view message)
 {
-    std::string line = "log: ";
-    detail::append_escaped(line, message);
-    line += '\n';
+    const std::string line = "log: " + escaped(message) + '\n';
     std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
@@ -733,10 +731,7 @@ ASYNCHAT_DECL void dispatcher::log_info(std::string_view message, log_type type)
 {
     if ((ignored_log_types_ >> static_cast<unsigned>(type)) & 1U)
         return;
-    std::string line(to_string(type));
-    line += ": ";
-    detail::append_escaped(line, message);
-    line += '\n';
+    const std::string line = std::string(to_string(type)) + ": " + escaped(message) + '\n';
     std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
@@ -764,7 +759,7 @@ ASYNCHAT_DECL std::string dispatcher::repr() const
 ASYNCHAT_DECL std::string dispatcher::safe_repr() const
 {
     try {
-        return detail::escaped(repr());
+        return escaped(repr());
     } catch (...) {
         return fmt::format("<repr() failed for the channel at {}>", static_cast<const void*>(this));
     }

@@ -6,7 +6,7 @@
 
 #include <asynchat/endpoint.hpp>
 
-#include <asynchat/detail/escape.hpp>
+#include <asynchat/escape.hpp>
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -22,7 +22,7 @@ ASYNCHAT_DECL endpoint::endpoint(std::string_view host, std::uint16_t port)
     std::error_code error;
     const auto address = asio::ip::make_address(host.empty() ? "0.0.0.0" : std::string(host), error);
     if (error)
-        throw std::invalid_argument("asynchat: '" + detail::escaped(host) +
+        throw std::invalid_argument("asynchat: '" + escaped(host) +
                                     "' is not a numeric address; connect(host, service) takes names");
     where_ = asio::ip::tcp::endpoint(address, port);
 }
@@ -99,9 +99,9 @@ ASYNCHAT_DECL std::string endpoint::to_string() const
                std::to_string(ip->port());
     }
     if (const auto* unix_socket = std::get_if<path>(&where_))
-        return detail::escaped(unix_socket->text);
+        return escaped(unix_socket->text);
     if (const auto* unresolved = std::get_if<name>(&where_))
-        return detail::escaped(unresolved->text);
+        return escaped(unresolved->text);
     return {};
 }
 

@@ -6,8 +6,8 @@
 
 #include <asynchat/terminator.hpp>
 
-#include <asynchat/detail/escape.hpp>
 #include <asynchat/detail/prefix_table.hpp>
+#include <asynchat/escape.hpp>
 
 #include <stdexcept>
 
@@ -29,7 +29,7 @@ ASYNCHAT_DECL std::string terminator::repr() const
         return "None";
     if (is_count())
         return std::to_string(count_);
-    return "'" + detail::escaped(bytes_) + "'";
+    return "'" + escaped(bytes_) + "'";
 }
 
 ASYNCHAT_DECL std::size_t find_prefix_at_end(std::string_view haystack, std::string_view needle)

@@ -1,21 +1,23 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-#ifndef ASYNCHAT_DETAIL_ESCAPE_HPP
-#define ASYNCHAT_DETAIL_ESCAPE_HPP
+#ifndef ASYNCHAT_ESCAPE_HPP
+#define ASYNCHAT_ESCAPE_HPP
 
 #include <string>
 #include <string_view>
 
-namespace asynchat::detail {
+namespace asynchat {
 
-/// Appends `bytes` to `out` as printable ASCII: \n, \r, \t and \xNN for the rest.
+/// `bytes` as printable ASCII, for logs and people: \n, \r, \t, and \xNN for the rest.
 ///
 /// A backslash is left alone, so that escaping twice changes nothing: the library escapes what it
 /// quotes from a peer, and the default log escapes whatever reaches it.
-inline void append_escaped(std::string& out, std::string_view bytes)
+inline std::string escaped(std::string_view bytes)
 {
     constexpr char hex[] = "0123456789abcdef";
+    std::string out;
+    out.reserve(bytes.size());
     for (const char c : bytes) {
         const auto byte = static_cast<unsigned char>(c);
         if (c == '\n')
@@ -29,16 +31,9 @@ inline void append_escaped(std::string& out, std::string_view bytes)
         else
             out += c;
     }
-}
-
-inline std::string escaped(std::string_view bytes)
-{
-    std::string out;
-    out.reserve(bytes.size());
-    append_escaped(out, bytes);
     return out;
 }
 
-} // namespace asynchat::detail
+} // namespace asynchat
 
 #endif
