@@ -1,0 +1,38 @@
+# Installs the headers, both targets, the CMake package and the pkg-config file.
+
+include(CMakePackageConfigHelpers)
+
+set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/asynchat")
+set(generated_dir "${PROJECT_BINARY_DIR}/package")
+
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/asynchat"
+    DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
+    FILES_MATCHING PATTERN "*.hpp" PATTERN "*.ipp")
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+
+install(TARGETS asynchat asynchat_header_only EXPORT asynchatTargets)
+install(EXPORT asynchatTargets NAMESPACE asynchat:: DESTINATION "${package_dir}")
+
+configure_package_config_file(
+    "${CMAKE_CURRENT_LIST_DIR}/asynchatConfig.cmake.in"
+    "${generated_dir}/asynchatConfig.cmake"
+    INSTALL_DESTINATION "${package_dir}"
+    NO_SET_AND_CHECK_MACRO)
+write_basic_package_version_file(
+    "${generated_dir}/asynchatConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
+install(FILES
+    "${generated_dir}/asynchatConfig.cmake"
+    "${generated_dir}/asynchatConfigVersion.cmake"
+    "${CMAKE_CURRENT_LIST_DIR}/Findasio.cmake"
+    DESTINATION "${package_dir}")
+
+# All paths of the pkg-config file start from where it lies, so that the prefix can be moved.
+file(RELATIVE_PATH pc_prefix
+    "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")
+string(REGEX REPLACE "/$" "" pc_prefix "${pc_prefix}")
+file(RELATIVE_PATH pc_libdir "${CMAKE_INSTALL_PREFIX}" "${CMAKE_INSTALL_FULL_LIBDIR}")
+file(RELATIVE_PATH pc_includedir "${CMAKE_INSTALL_PREFIX}" "${CMAKE_INSTALL_FULL_INCLUDEDIR}")
+configure_file(
+    "${CMAKE_CURRENT_LIST_DIR}/asynchat.pc.in" "${generated_dir}/asynchat.pc" @ONLY)
+install(FILES "${generated_dir}/asynchat.pc"
+    DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
