@@ -228,6 +228,7 @@ private:
     bool parsing_ : 1;
     bool paused_ : 1;
     bool sending_ : 1;
+    bool awaits_writable_ : 1; // output is left, and the next attempt is handle_write()
     bool close_when_done_ : 1;
     bool ends_when_sent_ : 1; // by handle_eof()
     bool input_ended_ : 1;    // handle_eof() is due, or was called

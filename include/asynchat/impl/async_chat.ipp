@@ -23,7 +23,7 @@ ASYNCHAT_DECL async_chat::async_chat(loop& owner) : async_chat(owner, socket()) 
 
 ASYNCHAT_DECL async_chat::async_chat(loop& owner, socket from)
     : dispatcher(owner, std::move(from)), queue_(owner.pool()), parsing_(false), paused_(false),
-      sending_(false), close_when_done_(false), ends_when_sent_(false), input_ended_(false),
+      sending_(false), awaits_writable_(false), close_when_done_(false), ends_when_sent_(false), input_ended_(false),
       eof_reported_(false)
 {
 }
@@ -120,7 +120,7 @@ ASYNCHAT_DECL void async_chat::parse_input(std::size_t matched)
         }
         if (!take_step(scanner_.scan(input_, std::exchange(matched, 0))))
             return;
-        if (queue_.size() > ac_out_buffer_size)
+        if (queue_.size() > ac_out_buffer_size && !awaits_writable_)
             send_queued(sending::data_only);
     }
 }
@@ -334,6 +334,7 @@ ASYNCHAT_DECL void async_chat::discard_buffers()
     collected_.clear();
     queue_.clear();
     largest_piece_ = 0;
+    awaits_writable_ = false;
     close_when_done_ = false;
     flush_soon();
 }
@@ -350,7 +351,8 @@ ASYNCHAT_DECL void async_chat::handle_write()
 
 ASYNCHAT_DECL void async_chat::flush()
 {
-    initiate_send();
+    if (!awaits_writable_)
+        initiate_send();
 }
 
 ASYNCHAT_DECL void async_chat::initiate_send()
@@ -372,7 +374,12 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
         return;
     struct done {
         async_chat& chat;
-        ~done() { chat.sending_ = false; }
+        ~done()
+        {
+            // What is left goes when the socket is writable: not before, whatever is pushed.
+            chat.awaits_writable_ = chat.connected() && !chat.queue_.is_empty();
+            chat.sending_ = false;
+        }
     } const on_exit{*this};
     sending_ = true;
 

@@ -12,6 +12,7 @@
 #include <asio/error.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/ip/v6_only.hpp>
+#include <asio/post.hpp>
 #include <asio/socket_base.hpp>
 
 #include <cxxabi.h>
@@ -20,6 +21,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -83,6 +85,19 @@ struct failure {
     }
 };
 
+/// The address that host and service are the digits of: nothing to look up.
+inline std::optional<endpoint> numeric_endpoint(std::string_view host, std::string_view service)
+{
+    std::error_code not_numeric;
+    const auto address = asio::ip::make_address(std::string(host), not_numeric);
+    std::uint16_t port = 0;
+    const char* const end = service.data() + service.size();
+    const auto [stop, error] = std::from_chars(service.data(), end, port);
+    if (not_numeric || error != std::errc() || stop != end)
+        return std::nullopt;
+    return asio::ip::tcp::endpoint(address, port);
+}
+
 /// Errors of accept() that belong to the connection that was waiting and not to the listener.
 inline bool is_lost_connection(const std::error_code& error) noexcept
 {
@@ -103,8 +118,17 @@ inline bool is_lost_connection(const std::error_code& error) noexcept
 ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& error)
 {
     const auto channel = state_->channel;
-    if (channel && state_->epoch == epoch_)
-        channel->ready(what_, error);
+    if (!channel || state_->epoch != epoch_)
+        return;
+    if (what_ != readiness::write)
+        return channel->ready(what_, error);
+    // Reads before writes, as asyncore's poll() has it: what became ready together with us is
+    // queued already, and a writer goes behind it.
+    asio::post(channel->owner().context(), [state = state_, epoch = epoch_, error] {
+        const auto writer = state->channel;
+        if (writer && state->epoch == epoch)
+            writer->ready(readiness::write, error);
+    });
 }
 
 } // namespace detail
@@ -466,6 +490,8 @@ ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::string_view s
 {
     if (closed_)
         throw std::logic_error("asynchat: connect() on a closed channel");
+    if (const auto to = detail::numeric_endpoint(host, service))
+        return connect(*to);
     plan_ = std::make_unique<detail::connect_plan>(loop_.context());
     plan_->keep_socket = transport_ != nullptr;
     addr_ = endpoint::named(host, service);
@@ -526,8 +552,14 @@ ASYNCHAT_DECL void dispatcher::start_connect(const endpoint& to)
     socket.async_connect(detail::any_protocol::endpoint(native.data(), native.size()),
                          [state = state_, epoch = state_->epoch](const std::error_code& error) {
                              const auto channel = state->channel;
-                             if (channel && state->epoch == epoch)
-                                 channel->connect_ended(error);
+                             if (!channel || state->epoch != epoch)
+                                 return;
+                             // A new connection is a writer: behind the readers of this pass.
+                             asio::post(channel->loop_.context(), [state, epoch, error] {
+                                 const auto writer = state->channel;
+                                 if (writer && state->epoch == epoch)
+                                     writer->connect_ended(error);
+                             });
                          });
 }
 

@@ -62,7 +62,11 @@ ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel)
     state->index = channels_.size();
     channels_.push_back(state);
     state->channel = std::move(channel);
-    flush_soon(state); // what the constructor pushed, and its interest
+    const turn in_turn(*this);
+    const auto adopted = state->channel;
+    adopted->guarded([&] { adopted->update_interest(); });
+    if (std::exchange(state->flush_posted, false))
+        flush_soon(state); // what the constructor pushed
 }
 
 ASYNCHAT_DECL void loop::remove(detail::channel_state& state)
@@ -122,9 +126,8 @@ ASYNCHAT_DECL void loop::leave_turn() noexcept
 
 ASYNCHAT_DECL void loop::flush_soon(const std::shared_ptr<detail::channel_state>& state)
 {
-    if (state->flush_posted || !state->channel)
-        return;
-    state->flush_posted = true;
+    if (std::exchange(state->flush_posted, true) || !state->channel)
+        return; // on the list already, or not yet adopted
     to_flush_.push(state);
     if (to_flush_.size() == 1)
         post_flush();
