@@ -138,7 +138,11 @@ public:
     template <class... Args>
     bool print(fmt::format_string<Args...> format, Args&&... args)
     {
+#if FMT_VERSION >= 100000
+        return vprint(format.get(), fmt::make_format_args(args...));
+#else
         return vprint(format, fmt::make_format_args(args...));
+#endif
     }
 
     /// Queues a producer, which is asked for its pieces when all before it was sent.

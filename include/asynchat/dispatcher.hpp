@@ -306,6 +306,7 @@ private:
     void connect_ended(const std::error_code& error);
     void connect_failed(asynchat::close_reason reason, const std::error_code& error);
     void rearm_urgent();
+    bool has_urgent_data() const;
     void close_for(asynchat::close_reason reason);
     std::error_code pending_error();
     std::string safe_repr() const;

@@ -137,6 +137,7 @@ ASYNCHAT_DECL bool async_chat::take_step(const detail::terminator_scanner::step&
     } else if (step.collect > max_frame() - std::min(frame_size_, max_frame())) {
         const std::size_t allowed = max_frame() - std::min(frame_size_, max_frame());
         deliver(allowed);
+        input_.remove_prefix(std::min(input_.size(), allowed));
         if (delivers_input())
             frame_too_long();
         return false;

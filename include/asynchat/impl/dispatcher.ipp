@@ -342,8 +342,12 @@ ASYNCHAT_DECL void dispatcher::handle_expt_event()
 {
     if (const auto error = pending_error())
         return end(is_disconnected(error) ? close_reason::reset : close_reason::system_error, error);
-    urgent_pending_ = true;
-    handle_expt();
+    // A connection that hung up wakes us as well, and would do so for ever.
+    if (!has_urgent_data())
+        watch_urgent_ = false;
+    urgent_pending_ = watch_urgent_;
+    if (urgent_pending_)
+        handle_expt();
 }
 
 ASYNCHAT_DECL void dispatcher::watch_urgent_data(bool on)
@@ -356,13 +360,16 @@ ASYNCHAT_DECL void dispatcher::watch_urgent_data(bool on)
 /// it until the urgent byte was read or passed.
 ASYNCHAT_DECL void dispatcher::rearm_urgent()
 {
-    if (closed_ || !transport_ || !urgent_pending_)
-        return;
-    pollfd state = {};
-    state.fd = transport_->native_handle();
-    state.events = POLLPRI;
-    if (::poll(&state, 1, 0) == 0)
+    if (urgent_pending_ && transport_ && !has_urgent_data())
         urgent_pending_ = false;
+}
+
+ASYNCHAT_DECL bool dispatcher::has_urgent_data() const
+{
+    pollfd state = {};
+    state.fd = native_handle();
+    state.events = POLLPRI;
+    return ::poll(&state, 1, 0) > 0 && (state.revents & POLLPRI) != 0;
 }
 
 ASYNCHAT_DECL std::error_code dispatcher::pending_error()
