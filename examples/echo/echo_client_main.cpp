@@ -24,8 +24,8 @@ int main(int argc, char** argv)
         bool matched = false;
         asynchat::loop loop;
         loop.stop_on_signals();
-        loop.create<echo::echo_client>(argv[1], port,
-                                       std::string(argc > 3 ? argv[3] : echo::lorem_ipsum), matched);
+        loop.create<echo::echo_client>(
+            argv[1], port, std::string(argc > 3 ? argv[3] : echo::lorem_ipsum), matched);
         loop.run();
         return matched ? 0 : 1;
     } catch (const std::exception& error) {

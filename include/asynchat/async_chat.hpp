@@ -27,6 +27,21 @@ namespace asynchat {
 /// For max_frame: no limit at all.
 inline constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
 
+namespace detail {
+
+/// The text of a fmt::format_string; fmt 11 gave it a function of its own.
+template <class Format>
+fmt::string_view text_of(const Format& format)
+{
+#if FMT_VERSION >= 110000
+    return format.get();
+#else
+    return format;
+#endif
+}
+
+} // namespace detail
+
 /// A channel that cuts its input into frames and queues its output.
 ///
 /// Flow: set a terminator; each piece of input before it comes to collect_incoming_data(), its end
@@ -113,7 +128,8 @@ public:
     // --- output --------------------------------------------------------------------------------
 
     /// Queues bytes to be sent in order. A view is copied, a string moved, a shared string
-    /// referenced, so that one message to many channels is kept once; a literal means all its bytes.
+    /// referenced, so that one message to many channels is kept once; a literal means all its
+    /// bytes.
     ///
     /// They are sent at the end of the running event of this channel, or before the loop sleeps;
     /// errors show then. Returns false, and queues nothing, after close() or close_when_done().
@@ -126,8 +142,8 @@ public:
     {
         return push(std::string_view(literal, N - 1));
     }
-    template <class T, std::enable_if_t<std::is_same_v<T, const char*> || std::is_same_v<T, char*>,
-                                        int> = 0>
+    template <class T,
+              std::enable_if_t<std::is_same_v<T, const char*> || std::is_same_v<T, char*>, int> = 0>
     bool push(T text)
     {
         return push(std::string_view(text));
@@ -138,11 +154,7 @@ public:
     template <class... Args>
     bool print(fmt::format_string<Args...> format, Args&&... args)
     {
-#if FMT_VERSION >= 100000
-        return vprint(format.get(), fmt::make_format_args(args...));
-#else
-        return vprint(format, fmt::make_format_args(args...));
-#endif
+        return vprint(detail::text_of(format), fmt::make_format_args(args...));
     }
 
     /// Queues a producer, which is asked for its pieces when all before it was sent.
@@ -165,11 +177,13 @@ public:
     ASYNCHAT_DECL void close_when_done();
 
     /// Drops the input that waits, what _collect_incoming_data() kept, all queued output and a
-    /// requested close_when_done(). The terminator stays. Python: async_chat.discard_buffers
+    /// requested close_when_done(). The terminator stays.
+    /// Python: async_chat.discard_buffers
     ASYNCHAT_DECL void discard_buffers();
 
     /// Sends what can be sent now. The library calls it; calling it is needed only to send in the
-    /// middle of a callback. What a producer throws comes out of it. Python: async_chat.initiate_send
+    /// middle of a callback. What a producer throws comes out of it.
+    /// Python: async_chat.initiate_send
     ASYNCHAT_DECL void initiate_send();
 
     /// Bytes that were pushed and not sent yet; what producers will make does not count. After the

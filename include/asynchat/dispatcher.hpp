@@ -102,9 +102,9 @@ public:
     ASYNCHAT_DECL void connect(const endpoint& to);
 
     /// As above, but to a host and service by name or number ("localhost", "http"). The names are
-    /// looked up without blocking (Asio's resolver, which keeps a thread of its own for it), and all
-    /// addresses are tried in order until one accepts. A socket made by create_socket() restricts
-    /// them to its family and serves the first one.
+    /// looked up without blocking (Asio's resolver, which keeps a thread of its own for it), and
+    /// all addresses are tried in order until one accepts. A socket made by create_socket()
+    /// restricts them to its family and serves the first one.
     ASYNCHAT_DECL void connect(std::string_view host, std::string_view service);
     ASYNCHAT_DECL void connect(std::string_view host, std::uint16_t port);
 
@@ -314,21 +314,21 @@ private:
     loop& loop_;
     std::shared_ptr<detail::channel_state> state_;
     std::unique_ptr<detail::transport> transport_;
-    std::unique_ptr<detail::connect_plan> plan_; // while a name is looked up and its addresses tried
+    std::unique_ptr<detail::connect_plan> plan_; // while a name is looked up and tried
     endpoint addr_;
     std::error_code error_;
     asynchat::close_reason reason_ = asynchat::close_reason::open;
     unsigned char ignored_log_types_ = 1U << static_cast<unsigned>(log_type::warning);
     unsigned char accept_failures_ = 0; // in a row
-    bool is_socket_ : 1;      // transport_ is a socket_transport
+    bool is_socket_ : 1;                // transport_ is a socket_transport
     bool connected_ : 1;
     bool accepting_ : 1;
     bool connecting_ : 1;
     bool closed_ : 1;
-    bool ended_ : 1;          // handle_close() was called
-    bool eof_ : 1;            // nothing more comes from the other side
-    bool reading_ : 1;        // handle_read_event() is on the stack
-    bool accept_paused_ : 1;  // accept() failed a moment ago
+    bool ended_ : 1;         // handle_close() was called
+    bool eof_ : 1;           // nothing more comes from the other side
+    bool reading_ : 1;       // handle_read_event() is on the stack
+    bool accept_paused_ : 1; // accept() failed a moment ago
     bool watch_urgent_ : 1;
     bool urgent_pending_ : 1; // handle_expt() was called for the present urgent mark
 };

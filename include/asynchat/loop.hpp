@@ -34,7 +34,8 @@ namespace detail {
 
 /// One running call_later() or call_every().
 struct timer_state {
-    timer_state(asio::io_context& context, std::function<void()> f) : clock(context), call(std::move(f))
+    timer_state(asio::io_context& context, std::function<void()> f)
+        : clock(context), call(std::move(f))
     {
     }
 
@@ -252,8 +253,8 @@ private:
     std::optional<asio::signal_set> signals_;
     std::atomic<bool> stop_requested_{false};
     dispatcher* current_ = nullptr; // whose event is the innermost: it is flushed when that ends
-    int turns_ = 0;   // turns on the stack: more than one while loops are nested
-    int running_ = 0; // run() and poll() on the stack
+    int turns_ = 0;                 // turns on the stack: more than one while loops are nested
+    int running_ = 0;               // run() and poll() on the stack
 };
 
 /// Marks that the loop or one of its channels is calling user code. Closed channels are destroyed
@@ -307,13 +308,13 @@ template <class F>
 void loop::post(F f)
 {
     static_assert(std::is_invocable_v<F&>, "post: the function is called without arguments");
-    asio::post(*context_, [anchor = std::weak_ptr<detail::loop_anchor>(anchor_),
-                           f = std::move(f)]() mutable {
-        if (const auto alive = anchor.lock()) {
-            const turn in_turn(*alive->owner);
-            f();
-        }
-    });
+    asio::post(*context_,
+               [anchor = std::weak_ptr<detail::loop_anchor>(anchor_), f = std::move(f)]() mutable {
+                   if (const auto alive = anchor.lock()) {
+                       const turn in_turn(*alive->owner);
+                       f();
+                   }
+               });
 }
 
 } // namespace asynchat

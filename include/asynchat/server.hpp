@@ -31,12 +31,13 @@ public:
     explicit server(loop& owner, const endpoint& where, Args... args)
         : dispatcher(owner),
           make_([args = std::make_tuple(std::move(args)...)](loop& l, socket connection) {
-              std::apply(
-                  [&](const auto&... a) { l.create<Handler>(std::move(connection), a...); }, args);
+              std::apply([&](const auto&... a) { l.create<Handler>(std::move(connection), a...); },
+                         args);
           })
     {
-        static_assert(std::is_constructible_v<Handler, loop&, socket, const Args&...>,
-                      "server<Handler>: Handler must be constructible from (loop&, socket, args...)");
+        static_assert(
+            std::is_constructible_v<Handler, loop&, socket, const Args&...>,
+            "server<Handler>: Handler must be constructible from (loop&, socket, args...)");
         create_socket(where.family());
         if (where.is_ip())
             set_reuse_addr();

@@ -58,8 +58,8 @@ public:
     }
 
     /// A C string: the bytes before its NUL.
-    template <class T, std::enable_if_t<std::is_same_v<T, const char*> || std::is_same_v<T, char*>,
-                                        int> = 0>
+    template <class T,
+              std::enable_if_t<std::is_same_v<T, const char*> || std::is_same_v<T, char*>, int> = 0>
     terminator(T text) : kind_(kind::bytes), bytes_(text)
     {
     }

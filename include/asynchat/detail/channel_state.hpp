@@ -48,8 +48,8 @@ private:
 /// loop's ownership: set when the loop adopts the channel, reset when the channel is closed.
 struct channel_state {
     std::shared_ptr<dispatcher> channel;
-    std::size_t index = 0;    // place among the loop's channels
-    unsigned epoch = 0;       // counts the transports of the channel; tells stale events apart
+    std::size_t index = 0; // place among the loop's channels
+    unsigned epoch = 0;    // counts the transports of the channel; tells stale events apart
     std::array<bool, 3> armed = {}; // waits under way on the present transport, by readiness
     bool flush_posted = false;      // on the loop's list of channels to flush
     operation_memory read_memory;   // for the wait that nearly every channel has under way

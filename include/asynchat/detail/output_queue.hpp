@@ -109,8 +109,8 @@ private:
     output_pool* pool_;
     std::unique_ptr<output_storage> storage_; // null when the queue is empty
     std::size_t size_ = 0;
-    std::size_t head_sent_ = 0;  // bytes of a string at the head that were sent
-    std::string_view piece_;     // what is left of the piece of a producer at the head
+    std::size_t head_sent_ = 0; // bytes of a string at the head that were sent
+    std::string_view piece_;    // what is left of the piece of a producer at the head
     unsigned generation_ = 0;
 };
 

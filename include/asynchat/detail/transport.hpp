@@ -62,7 +62,8 @@ private:
 /// receive_from, and the service below it goes by the type of the protocol, not by the class.
 class socket_transport final : public transport {
 public:
-    using native_socket = asio::basic_datagram_socket<any_protocol, asio::io_context::executor_type>;
+    using native_socket =
+        asio::basic_datagram_socket<any_protocol, asio::io_context::executor_type>;
 
     /// Takes over `source`, which becomes non-blocking. Throws std::system_error.
     ASYNCHAT_DECL socket_transport(asio::io_context& context, asynchat::socket source);

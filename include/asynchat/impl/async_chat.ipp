@@ -23,8 +23,8 @@ ASYNCHAT_DECL async_chat::async_chat(loop& owner) : async_chat(owner, socket()) 
 
 ASYNCHAT_DECL async_chat::async_chat(loop& owner, socket from)
     : dispatcher(owner, std::move(from)), queue_(owner.pool()), parsing_(false), paused_(false),
-      sending_(false), awaits_writable_(false), close_when_done_(false), ends_when_sent_(false), input_ended_(false),
-      eof_reported_(false)
+      sending_(false), awaits_writable_(false), close_when_done_(false), ends_when_sent_(false),
+      input_ended_(false), eof_reported_(false)
 {
 }
 
@@ -181,8 +181,9 @@ ASYNCHAT_DECL void async_chat::deliver(std::size_t bytes)
 ASYNCHAT_DECL void async_chat::frame_too_long()
 {
     const char* const setter = terminator_max_frame_ ? "set_terminator()" : "max_frame()";
-    log_info(log_type::error, "closing channel {}: a frame is longer than {} bytes, the limit of {}",
-             safe_repr(), max_frame(), setter);
+    log_info(log_type::error,
+             "closing channel {}: a frame is longer than {} bytes, the limit of {}", safe_repr(),
+             max_frame(), setter);
     end(close_reason::frame_limit);
 }
 

@@ -323,7 +323,8 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
 {
     if (const auto error = pending_error()) {
         connecting_ = false;
-        throw detail::io_error(close_reason::connect_failed, error, "connect to " + addr_.to_string());
+        throw detail::io_error(close_reason::connect_failed, error,
+                               "connect to " + addr_.to_string());
     }
     // No error is not yet a connection: a connected socket knows its peer.
     if (is_socket_) {
@@ -341,7 +342,8 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
 ASYNCHAT_DECL void dispatcher::handle_expt_event()
 {
     if (const auto error = pending_error())
-        return end(is_disconnected(error) ? close_reason::reset : close_reason::system_error, error);
+        return end(is_disconnected(error) ? close_reason::reset : close_reason::system_error,
+                   error);
     // A connection that hung up wakes us as well, and would do so for ever.
     if (!has_urgent_data())
         watch_urgent_ = false;
@@ -524,9 +526,10 @@ ASYNCHAT_DECL void dispatcher::looked_up(const std::error_code& error)
     auto& addresses = plan_->addresses;
     if (plan_->keep_socket) {
         const int family = require_socket("connect").family();
-        addresses.erase(std::remove_if(addresses.begin(), addresses.end(),
-                                       [family](const endpoint& a) { return a.family() != family; }),
-                        addresses.end());
+        addresses.erase(
+            std::remove_if(addresses.begin(), addresses.end(),
+                           [family](const endpoint& a) { return a.family() != family; }),
+            addresses.end());
     }
     std::reverse(addresses.begin(), addresses.end());
     connect_next({asio::error::address_family_not_supported, std::system_category()});

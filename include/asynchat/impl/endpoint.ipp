@@ -20,10 +20,12 @@ namespace asynchat {
 ASYNCHAT_DECL endpoint::endpoint(std::string_view host, std::uint16_t port)
 {
     std::error_code error;
-    const auto address = asio::ip::make_address(host.empty() ? "0.0.0.0" : std::string(host), error);
+    const auto address =
+        asio::ip::make_address(host.empty() ? "0.0.0.0" : std::string(host), error);
     if (error)
-        throw std::invalid_argument("asynchat: '" + escaped(host) +
-                                    "' is not a numeric address; connect(host, service) takes names");
+        throw std::invalid_argument(
+            "asynchat: '" + escaped(host) +
+            "' is not a numeric address; connect(host, service) takes names");
     where_ = asio::ip::tcp::endpoint(address, port);
 }
 
@@ -111,9 +113,9 @@ ASYNCHAT_DECL asio::generic::datagram_protocol::endpoint endpoint::native() cons
         return asio::generic::datagram_protocol::endpoint(ip->data(), ip->size());
     const auto* unix_socket = std::get_if<path>(&where_);
     if (!unix_socket)
-        throw std::logic_error("asynchat: " +
-                               (empty() ? "an empty endpoint" : "'" + to_string() + "'") +
-                               " is not an address");
+        throw std::logic_error(
+            "asynchat: " + (empty() ? "an empty endpoint" : "'" + to_string() + "'") +
+            " is not an address");
     sockaddr_un raw = {};
     raw.sun_family = AF_UNIX;
     const std::string& text = unix_socket->text;

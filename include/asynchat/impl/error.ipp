@@ -41,8 +41,8 @@ namespace detail {
 
 ASYNCHAT_DECL int errno_of(const std::error_code& error) noexcept
 {
-    const bool is_errno = error.category() == std::system_category() ||
-                          error.category() == std::generic_category();
+    const bool is_errno =
+        error.category() == std::system_category() || error.category() == std::generic_category();
     return is_errno ? error.value() : 0;
 }
 

@@ -22,8 +22,7 @@ ASYNCHAT_DECL loop::loop()
 }
 
 ASYNCHAT_DECL loop::loop(asio::io_context& borrowed)
-    : context_(&borrowed),
-      anchor_(std::make_shared<detail::loop_anchor>(detail::loop_anchor{this}))
+    : context_(&borrowed), anchor_(std::make_shared<detail::loop_anchor>(detail::loop_anchor{this}))
 {
 }
 
@@ -293,11 +292,11 @@ ASYNCHAT_DECL timer loop::start_timer(duration delay, duration period, std::func
 
 ASYNCHAT_DECL void loop::wait_for(const std::shared_ptr<detail::timer_state>& state)
 {
-    state->clock.async_wait([state, anchor = std::weak_ptr<detail::loop_anchor>(anchor_)](
-                                const std::error_code&) {
-        if (const auto alive = anchor.lock())
-            alive->owner->timer_ran(state);
-    });
+    state->clock.async_wait(
+        [state, anchor = std::weak_ptr<detail::loop_anchor>(anchor_)](const std::error_code&) {
+            if (const auto alive = anchor.lock())
+                alive->owner->timer_ran(state);
+        });
 }
 
 ASYNCHAT_DECL void loop::timer_ran(const std::shared_ptr<detail::timer_state>& state)

@@ -112,7 +112,8 @@ ASYNCHAT_DECL void output_queue::consume(std::size_t bytes)
             bytes -= taken;
         } else {
             const auto* shared = std::get_if<output_storage::shared_bytes>(&head);
-            const std::size_t whole = shared ? (*shared)->size() : std::get<std::string>(head).size();
+            const std::size_t whole =
+                shared ? (*shared)->size() : std::get<std::string>(head).size();
             const std::size_t taken = std::min(bytes, whole - head_sent_);
             head_sent_ += taken;
             bytes -= taken;

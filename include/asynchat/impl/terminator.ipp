@@ -17,8 +17,8 @@ namespace detail {
 
 ASYNCHAT_DECL void throw_negative_count(std::intmax_t count)
 {
-    throw std::invalid_argument(
-        "asynchat: the number of received bytes must be positive, not " + std::to_string(count));
+    throw std::invalid_argument("asynchat: the number of received bytes must be positive, not " +
+                                std::to_string(count));
 }
 
 } // namespace detail

@@ -27,7 +27,7 @@ ASYNCHAT_DECL void terminator_scanner::count_down(std::size_t bytes)
 }
 
 ASYNCHAT_DECL terminator_scanner::step terminator_scanner::scan(std::string_view input,
-                                                               std::size_t matched)
+                                                                std::size_t matched)
 {
     if (terminator_.collects_everything())
         return {input.size(), false, 0, 0};
@@ -48,7 +48,7 @@ terminator_scanner::find_byte(std::string_view input) const noexcept
 }
 
 ASYNCHAT_DECL terminator_scanner::step terminator_scanner::find_string(std::string_view input,
-                                                                      std::size_t matched)
+                                                                       std::size_t matched)
 {
     const std::string_view needle = terminator_.bytes();
     std::size_t position = matched; // bytes looked at; the last `matched` of them match
