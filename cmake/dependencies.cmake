@@ -22,7 +22,6 @@ function(asynchat_fetch name what package release repository commit)
         GIT_TAG ${commit} # ${release}
         ${ARGN})
     set(CMAKE_COMPILE_WARNING_AS_ERROR OFF)
-    set(CMAKE_MESSAGE_LOG_LEVEL WARNING)
     FetchContent_MakeAvailable(${name})
     set(${name}_SOURCE_DIR "${${name}_SOURCE_DIR}" PARENT_SCOPE)
 endfunction()
