@@ -1,0 +1,126 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "support/catch.hpp"
+
+#include <asynchat/endpoint.hpp>
+
+#include <sys/socket.h>
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+using namespace asynchat;
+
+TEST_CASE("an endpoint is an address and a port", "[endpoint]")
+{
+    const endpoint four("127.0.0.1", 8080);
+    CHECK(four.is_ip());
+    CHECK(four.family() == AF_INET);
+    CHECK(four.host() == "127.0.0.1");
+    CHECK(four.port() == 8080);
+    CHECK(four.to_string() == "127.0.0.1:8080");
+
+    const endpoint six("::1", 80);
+    CHECK(six.is_ip());
+    CHECK(six.family() == AF_INET6);
+    CHECK(six.host() == "::1");
+    CHECK(six.to_string() == "[::1]:80");
+
+    CHECK(endpoint("", 1).to_string() == "0.0.0.0:1");
+}
+
+TEST_CASE("an endpoint is the path of a UNIX socket", "[endpoint]")
+{
+    const endpoint path = endpoint::unix_path("/run/app.sock");
+    CHECK(path.is_unix());
+    CHECK_FALSE(path.is_ip());
+    CHECK(path.family() == AF_UNIX);
+    CHECK(path.host() == "/run/app.sock");
+    CHECK(path.port() == 0);
+    CHECK(path.to_string() == "/run/app.sock");
+    CHECK(endpoint::unix_path("/a\nb\xff").to_string() == "/a\\nb\\xff");
+
+    CHECK(endpoint::unix_path(std::string(107, 'p')).host().size() == 107);
+    CHECK_THROWS_AS(endpoint::unix_path(std::string(108, 'p')), std::invalid_argument);
+    CHECK_THROWS_WITH(endpoint::unix_path(std::string(108, 'p')),
+                      Catch::Matchers::ContainsSubstring("107") &&
+                          Catch::Matchers::ContainsSubstring("108"));
+}
+
+TEST_CASE("an endpoint is nowhere at first", "[endpoint]")
+{
+    const endpoint nowhere;
+    CHECK(nowhere.empty());
+    CHECK(nowhere.family() == AF_UNSPEC);
+    CHECK(nowhere.host().empty());
+    CHECK(nowhere.port() == 0);
+    CHECK(nowhere.to_string().empty());
+    CHECK_THROWS_AS(nowhere.native(), std::logic_error);
+}
+
+TEST_CASE("a name that is still to be looked up is no address", "[endpoint]")
+{
+    const endpoint name = endpoint::named("localhost", "http");
+    CHECK_FALSE(name.empty());
+    CHECK_FALSE(name.is_ip());
+    CHECK(name.family() == AF_UNSPEC);
+    CHECK(name.to_string() == "localhost:http");
+    CHECK_THROWS_WITH(name.native(), Catch::Matchers::ContainsSubstring("localhost:http"));
+}
+
+TEST_CASE("a name instead of digits is refused, and quoted", "[endpoint]")
+{
+    const std::string host =
+        GENERATE(as<std::string>{}, "localhost", "256.0.0.1", "1.2.3", "::g", "a\nb");
+    CAPTURE(host);
+    CHECK_THROWS_AS(endpoint(host, 80), std::invalid_argument);
+    CHECK_THROWS_WITH(endpoint("local\nhost", 80),
+                      Catch::Matchers::ContainsSubstring("'local\\nhost'"));
+}
+
+TEST_CASE("a NUL inside does not cut an address short", "[endpoint]")
+{
+    using namespace std::string_view_literals;
+    CHECK_THROWS_AS(endpoint("127.0.0.1\0.example"sv, 80), std::invalid_argument);
+    CHECK_THROWS_AS(endpoint::unix_path("/run/app\0.sock"sv), std::invalid_argument);
+    CHECK_NOTHROW(endpoint::unix_path("\0abstract\0name"sv)); // there it means itself
+}
+
+TEST_CASE("endpoints compare by value", "[endpoint]")
+{
+    CHECK(endpoint("127.0.0.1", 80) == endpoint("127.0.0.1", 80));
+    CHECK(endpoint("127.0.0.1", 80) != endpoint("127.0.0.1", 81));
+    CHECK(endpoint("127.0.0.1", 80) != endpoint("::1", 80));
+    CHECK(endpoint("127.0.0.1", 80) != endpoint::named("127.0.0.1", "80"));
+    CHECK(endpoint::unix_path("/a") == endpoint::unix_path("/a"));
+    CHECK(endpoint::unix_path("/a") != endpoint::unix_path("/b"));
+    CHECK(endpoint() == endpoint());
+    CHECK(endpoint() != endpoint::unix_path(""));
+}
+
+TEST_CASE("endpoints survive the way through the system's form", "[endpoint]")
+{
+    using namespace std::string_view_literals;
+    for (const endpoint& where :
+         {endpoint("192.0.2.1", 65535), endpoint("2001:db8::1", 1), endpoint("fe80::1%1", 7),
+          endpoint::unix_path("/run/app.sock"), endpoint::unix_path("\0abstract\0name"sv),
+          endpoint::unix_path(std::string(107, 'p'))}) {
+        CAPTURE(where.to_string());
+        const auto native = where.native();
+        CHECK(endpoint::from_native(native.data(), native.size()) == where);
+    }
+    const sockaddr unknown = {AF_APPLETALK, {}};
+    CHECK(endpoint::from_native(&unknown, sizeof unknown).empty());
+    CHECK(endpoint::from_native(&unknown, 0).empty());
+}
+
+TEST_CASE("endpoints of Asio convert", "[endpoint]")
+{
+    const auto address = asio::ip::make_address("127.0.0.1");
+    CHECK(endpoint(asio::ip::tcp::endpoint(address, 80)) == endpoint("127.0.0.1", 80));
+    CHECK(endpoint(asio::ip::udp::endpoint(address, 80)) == endpoint("127.0.0.1", 80));
+    CHECK(endpoint(asio::local::stream_protocol::endpoint("/a")) == endpoint::unix_path("/a"));
+    CHECK(endpoint(asio::local::datagram_protocol::endpoint("/a")) == endpoint::unix_path("/a"));
+}

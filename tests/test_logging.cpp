@@ -1,0 +1,275 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "support/catch.hpp"
+#include "support/loopback.hpp"
+
+#include <asynchat/asynchat.hpp>
+#include <asynchat/escape.hpp>
+
+#include <string>
+#include <vector>
+
+using namespace asynchat;
+using namespace support;
+
+namespace {
+
+class plain : public dispatcher {
+public:
+    using dispatcher::dispatcher;
+};
+
+/// What `act` writes to standard error.
+template <class Act>
+std::string written_by(Act act)
+{
+    captured_stderr capture;
+    act();
+    return capture.text();
+}
+
+} // namespace
+
+TEST_CASE("log writes to standard error", "[logging]")
+{
+    loop loop;
+    const auto channel = loop.create<plain>();
+    CHECK(written_by([&] { channel->log("to log"); }) == "log: to log\n");
+    CHECK(written_by([&] { channel->log("{} of {}", 42, "x"); }) == "log: 42 of x\n");
+    CHECK(written_by([&] { channel->log(""); }) == "log: \n");
+    CHECK(written_by([&] { channel->log("{} is no format here"); }) ==
+          "log: {} is no format here\n");
+}
+
+TEST_CASE("log_info writes the type, and no warnings unless asked to", "[logging]")
+{
+    loop loop;
+    const auto channel = loop.create<plain>();
+    const auto three = [&] {
+        channel->log_info("default type");
+        channel->log_info("an error", log_type::error);
+        channel->log_info("a warning", log_type::warning);
+        channel->log_info(log_type::info, "{:03}", 7);
+    };
+    CHECK(written_by(three) == "info: default type\nerror: an error\ninfo: 007\n");
+    channel->ignore_log_types({});
+    CHECK(written_by(three) ==
+          "info: default type\nerror: an error\nwarning: a warning\ninfo: 007\n");
+    channel->ignore_log_types({log_type::info, log_type::error});
+    CHECK(written_by(three) == "warning: a warning\n");
+}
+
+TEST_CASE("ignored types belong to one channel", "[logging]")
+{
+    loop loop;
+    const auto one = loop.create<plain>();
+    const auto two = loop.create<plain>();
+    one->ignore_log_types({log_type::info});
+    CHECK(written_by([&] {
+              one->log_info("one");
+              two->log_info("two");
+          }) == "info: two\n");
+}
+
+TEST_CASE("the default log escapes everything that is not printable", "[logging]")
+{
+    loop loop;
+    const auto channel = loop.create<plain>();
+    std::string all;
+    std::string expected;
+    for (int byte = 0; byte < 256; ++byte) {
+        all += static_cast<char>(byte);
+        if (byte == '\n')
+            expected += "\\n";
+        else if (byte == '\r')
+            expected += "\\r";
+        else if (byte == '\t')
+            expected += "\\t";
+        else if (byte < 32 || byte > 126)
+            expected += fmt::format("\\x{:02x}", byte);
+        else
+            expected += static_cast<char>(byte);
+    }
+    CHECK(escaped(all) == expected);
+    CHECK(escaped(escaped(all)) == expected); // twice changes nothing
+    CHECK(written_by([&] { channel->log(all); }) == "log: " + expected + "\n");
+    CHECK(written_by([&] { channel->log_info(all); }) == "info: " + expected + "\n");
+    CHECK(written_by([&] { channel->log("{}", all); }) == "log: " + expected + "\n");
+}
+
+TEST_CASE("nobody can forge a second line", "[logging]")
+{
+    loop loop;
+    const auto channel = loop.create<plain>();
+    const std::string from_peer = "x\nerror: all is lost\x1b[2J";
+    CHECK(written_by([&] { channel->log_info(from_peer); }) ==
+          "info: x\\nerror: all is lost\\x1b[2J\n");
+}
+
+TEST_CASE("unhandled events are warnings of their own wording", "[logging]")
+{
+    loop loop;
+    const auto channel = loop.create<logging<dispatcher>>().lock();
+    channel->handle_expt();
+    channel->handle_read();
+    channel->handle_write();
+    channel->handle_connect();
+    channel->handle_accepted(asynchat::socket(), endpoint());
+    channel->handle_close();
+    CHECK(channel->lines ==
+          std::vector<std::string>{"warning: unhandled incoming priority event",
+                                   "warning: unhandled read event", "warning: unhandled write event",
+                                   "warning: unhandled connect event",
+                                   "warning: unhandled accepted event",
+                                   "warning: unhandled close event"});
+    CHECK(channel->closed());
+}
+
+TEST_CASE("warnings of unhandled events are not written by default", "[logging]")
+{
+    loop loop;
+    const auto channel = loop.create<plain>().lock();
+    CHECK(written_by([&] { channel->handle_read(); }).empty());
+    channel->ignore_log_types({});
+    CHECK(written_by([&] { channel->handle_read(); }) == "warning: unhandled read event\n");
+}
+
+namespace {
+
+/// Throws in handle_read, in the way that the test asks for.
+template <class Base>
+class throwing : public Base {
+public:
+    using Base::Base;
+    std::function<void()> thrower;
+    void handle_read() override { thrower(); }
+};
+
+} // namespace
+
+TEST_CASE("an exception is logged as one line with the channel, its type and its text",
+          "[logging][errors]")
+{
+    loop loop;
+    auto ends = connected_pair();
+    const auto channel =
+        loop.create<throwing<logging<dispatcher>>>(std::move(ends.first)).lock();
+    std::string expected;
+    SECTION("of the standard library")
+    {
+        channel->thrower = [] { throw std::invalid_argument("bad\ninput"); };
+        expected = "std::invalid_argument: bad\\ninput";
+    }
+    SECTION("of the user's own")
+    {
+        channel->thrower = [] { throw test_error("mine"); };
+        expected = "support::test_error: mine";
+    }
+    SECTION("that is no std::exception")
+    {
+        channel->thrower = [] { throw 42; };
+        expected = "an exception of unknown type";
+    }
+    const std::string who = channel->repr();
+    ends.second.send("x");
+    REQUIRE(run_until(loop, [&] { return channel->closed(); }));
+    REQUIRE(channel->lines.size() == 2);
+    CHECK(channel->lines[0] ==
+          "error: uncaptured exception, closing channel " + who + " (" + expected + ")");
+    CHECK(channel->lines[1] == "warning: unhandled close event");
+}
+
+TEST_CASE("errors are written to standard error by default", "[logging][errors]")
+{
+    loop loop;
+    auto ends = connected_pair();
+    const auto channel = loop.create<throwing<plain>>(std::move(ends.first)).lock();
+    channel->thrower = [] { throw test_error("oh\nno"); };
+    ends.second.send("x");
+    const std::string text =
+        written_by([&] { run_until(loop, [&] { return channel->closed(); }); });
+    CHECK_THAT(text, Catch::Matchers::StartsWith("error: uncaptured exception"));
+    CHECK_THAT(text, Catch::Matchers::EndsWith("(support::test_error: oh\\nno)\n"));
+}
+
+TEST_CASE("a description that throws does not keep the error from being logged",
+          "[logging][errors]")
+{
+    class nameless : public throwing<logging<dispatcher>> {
+    public:
+        using throwing::throwing;
+        std::string repr() const override { throw test_error("no name"); }
+    };
+    loop loop;
+    auto ends = connected_pair();
+    const auto channel = loop.create<nameless>(std::move(ends.first)).lock();
+    channel->thrower = [] { throw test_error("the error"); };
+    ends.second.send("x");
+    REQUIRE(run_until(loop, [&] { return channel->closed(); }));
+    CHECK(channel->logged("the error") == 1);
+    CHECK(channel->logged("repr() failed") == 1);
+    CHECK(channel->close_reason() == close_reason::callback_error);
+}
+
+TEST_CASE("what a description takes from a peer is escaped in the error line", "[logging][errors]")
+{
+    class named : public throwing<logging<dispatcher>> {
+    public:
+        using throwing::throwing;
+        std::string repr() const override { return "<user eve\nerror: forged>"; }
+    };
+    loop loop;
+    auto ends = connected_pair();
+    const auto channel = loop.create<named>(std::move(ends.first)).lock();
+    channel->thrower = [] { throw test_error("x"); };
+    ends.second.send("x");
+    REQUIRE(run_until(loop, [&] { return channel->closed(); }));
+    CHECK(channel->logged("<user eve\\nerror: forged>") == 1);
+    CHECK(channel->logged("\n") == 0);
+}
+
+TEST_CASE("reasons and types have names", "[logging]")
+{
+    std::vector<std::string> names;
+    for (const close_reason reason :
+         {close_reason::open, close_reason::peer_finished, close_reason::reset, close_reason::local,
+          close_reason::frame_limit, close_reason::callback_error, close_reason::shutdown,
+          close_reason::connect_failed, close_reason::lookup_failed, close_reason::system_error}) {
+        const std::string name(to_string(reason));
+        CHECK_FALSE(name.empty());
+        CHECK(std::find(names.begin(), names.end(), name) == names.end());
+        names.push_back(name);
+    }
+    CHECK(to_string(log_type::info) == "info");
+    CHECK(to_string(log_type::warning) == "warning");
+    CHECK(to_string(log_type::error) == "error");
+    CHECK(std::string(exit_now().what()) == "asynchat::exit_now");
+}
+
+TEST_CASE("errors are sorted into lost, later and the rest", "[errors]")
+{
+    const auto system = [](int number) { return std::error_code(number, std::system_category()); };
+    const auto of_asio = [](int number) {
+        return std::error_code(number, asio::error::get_system_category());
+    };
+    for (const int number : {ECONNRESET, ENOTCONN, ESHUTDOWN, ECONNABORTED, EPIPE, EBADF}) {
+        CAPTURE(number);
+        CHECK(is_disconnected(system(number)));
+        CHECK(is_disconnected(of_asio(number)));
+        CHECK_FALSE(is_would_block(system(number)));
+    }
+    for (const int number : {EAGAIN, EWOULDBLOCK, EINTR}) {
+        CAPTURE(number);
+        CHECK(is_would_block(system(number)));
+        CHECK(is_would_block(of_asio(number)));
+        CHECK_FALSE(is_disconnected(system(number)));
+    }
+    for (const int number : {0, ETIMEDOUT, ECONNREFUSED, ENOBUFS, EMFILE}) {
+        CAPTURE(number);
+        CHECK_FALSE(is_would_block(system(number)));
+        CHECK_FALSE(is_disconnected(system(number)));
+    }
+    // The same number means something else in another category.
+    CHECK_FALSE(is_disconnected(std::error_code(EPIPE, asio::error::get_addrinfo_category())));
+}
