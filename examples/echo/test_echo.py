@@ -11,6 +11,7 @@ import importlib.util
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 
@@ -89,6 +90,13 @@ class Server:
         return self.process.wait(timeout=DEADLINE)
 
 
+def resolves(name):
+    try:
+        return bool(socket.getaddrinfo(name, None))
+    except OSError:
+        return False
+
+
 def pair(server_path, client_path):
     with Server([server_path], r"listening on 127\.0\.0\.1:(\d+)") as server:
         for text in ([], ["short"], [""], ["x" * 5000]):
@@ -99,8 +107,8 @@ def pair(server_path, client_path):
                 continue
             expect("last line", lines[-1], "EchoClient : RECEIVED COPY OF MESSAGE")
             expect("exit status", status, 0)
-        status, lines = run([client_path, "localhost", server.port])
-        expect("exit status by name", status, 0)
+        if resolves("localhost"):
+            expect("exit status by name", run([client_path, "localhost", server.port])[0], 0)
         expect("exit status after SIGINT", server.interrupt(), 0)
     with Server([server_path, "::1"], r"listening on \[::1\]:(\d+)") as server:
         expect("exit status over IPv6", run([client_path, "::1", server.port])[0], 0)

@@ -5,6 +5,7 @@
 #define ASYNCHAT_ASYNC_CHAT_HPP
 
 #include <asynchat/config.hpp>
+#include <asynchat/detail/format.hpp>
 #include <asynchat/detail/output_queue.hpp>
 #include <asynchat/detail/terminator_scanner.hpp>
 #include <asynchat/dispatcher.hpp>
@@ -26,21 +27,6 @@ namespace asynchat {
 
 /// For max_frame: no limit at all.
 inline constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
-
-namespace detail {
-
-/// The text of a fmt::format_string; fmt 11 gave it a function of its own.
-template <class Format>
-fmt::string_view text_of(const Format& format)
-{
-#if FMT_VERSION >= 110000
-    return format.get();
-#else
-    return format;
-#endif
-}
-
-} // namespace detail
 
 /// A channel that cuts its input into frames and queues its output.
 ///
@@ -145,6 +131,11 @@ public:
     template <class T,
               std::enable_if_t<std::is_same_v<T, const char*> || std::is_same_v<T, char*>, int> = 0>
     bool push(T text)
+    {
+        return push(std::string_view(text));
+    }
+    template <std::size_t N>
+    bool push(char (&text)[N])
     {
         return push(std::string_view(text));
     }

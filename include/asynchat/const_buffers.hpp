@@ -35,6 +35,12 @@ public:
     {
     }
 
+    /// A buffer with a C string: the bytes before its NUL.
+    template <std::size_t N>
+    const_buffers(char (&text)[N]) noexcept : const_buffers(std::string_view(text))
+    {
+    }
+
     const_iterator begin() const noexcept { return first_ ? first_ : &single_; }
     const_iterator end() const noexcept { return begin() + count_; }
 

@@ -7,6 +7,7 @@
 #include <asynchat/config.hpp>
 #include <asynchat/const_buffers.hpp>
 #include <asynchat/detail/channel_state.hpp>
+#include <asynchat/detail/format.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
 #include <asynchat/loop.hpp>
@@ -244,12 +245,12 @@ public:
     void log(fmt::format_string<First, Rest...> format, First&& first, Rest&&... rest)
     {
         log(std::string_view(
-            fmt::format(format, std::forward<First>(first), std::forward<Rest>(rest)...)));
+            formatted(detail::text_of(format), fmt::make_format_args(first, rest...))));
     }
     template <class... Args>
     void log_info(log_type type, fmt::format_string<Args...> format, Args&&... args)
     {
-        log_info(std::string_view(fmt::format(format, std::forward<Args>(args)...)), type);
+        log_info(formatted(detail::text_of(format), fmt::make_format_args(args...)), type);
     }
 
     /// The types that log_info() does not write; at first only warnings.
@@ -308,6 +309,7 @@ private:
     void rearm_urgent();
     bool has_urgent_data() const;
     void close_for(asynchat::close_reason reason);
+    ASYNCHAT_DECL static std::string formatted(fmt::string_view format, fmt::format_args args);
     std::error_code pending_error();
     std::string safe_repr() const;
 

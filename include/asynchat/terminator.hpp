@@ -57,10 +57,14 @@ public:
     {
     }
 
-    /// A C string: the bytes before its NUL.
+    /// A C string, or a buffer with one: the bytes before its NUL.
     template <class T,
               std::enable_if_t<std::is_same_v<T, const char*> || std::is_same_v<T, char*>, int> = 0>
     terminator(T text) : kind_(kind::bytes), bytes_(text)
+    {
+    }
+    template <std::size_t N>
+    terminator(char (&text)[N]) : kind_(kind::bytes), bytes_(text)
     {
     }
     terminator(std::nullptr_t) = delete;

@@ -14,6 +14,7 @@
 #include <asio/ip/v6_only.hpp>
 #include <asio/post.hpp>
 #include <asio/socket_base.hpp>
+#include <fmt/format.h>
 
 #include <cxxabi.h>
 #include <poll.h>
@@ -762,6 +763,11 @@ ASYNCHAT_DECL void dispatcher::set_dual_stack(bool on)
 }
 
 // --- logging ---------------------------------------------------------------------------------
+
+ASYNCHAT_DECL std::string dispatcher::formatted(fmt::string_view format, fmt::format_args args)
+{
+    return fmt::vformat(format, args);
+}
 
 ASYNCHAT_DECL void dispatcher::log(std::string_view message)
 {
