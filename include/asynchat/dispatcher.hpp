@@ -192,7 +192,9 @@ public:
 
     /// An exception left a callback, or connecting failed. Called inside the catch, so that
     /// std::current_exception() has it. The default logs it and ends the channel with
-    /// handle_close(), unless the channel listens. What it throws leaves loop::run().
+    /// handle_close(), unless the channel listens. What it throws leaves loop::run(). After a
+    /// failed connect the channel waits for nothing: an override that does not end it calls
+    /// connect() again.
     ASYNCHAT_DECL virtual void handle_error();
 
     // --- state ---------------------------------------------------------------------------------
@@ -240,7 +242,8 @@ public:
     /// type is ignored. Python: dispatcher.log_info
     ASYNCHAT_DECL virtual void log_info(std::string_view message, log_type type = log_type::info);
 
-    /// As above, formatted by fmt.
+    /// As above, formatted by fmt. An override of log() or log_info() hides these; `using
+    /// dispatcher::log_info;` brings them back.
     template <class First, class... Rest>
     void log(fmt::format_string<First, Rest...> format, First&& first, Rest&&... rest)
     {
@@ -385,6 +388,13 @@ void dispatcher::in_event(Body&& body)
     guarded([this] { flush(); });
     guarded([this] { update_interest(); });
     scope.finished();
+}
+
+template <class T>
+handle<T> loop::handle_of(T& channel)
+{
+    const dispatcher& base = channel;
+    return handle<T>(*this, std::static_pointer_cast<T>(base.state_->channel));
 }
 
 template <class T>

@@ -19,6 +19,12 @@ public:
     /// Works on a duplicate of `descriptor`, which stays the caller's. Both become non-blocking, as
     /// that is a property of what they refer to. Throws std::system_error.
     ASYNCHAT_DECL file_dispatcher(loop& owner, int descriptor);
+
+    /// True unless the descriptor can only be written.
+    bool readable() override { return is_readable_; }
+
+private:
+    bool is_readable_;
 };
 
 } // namespace asynchat

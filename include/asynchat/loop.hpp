@@ -107,7 +107,8 @@ public:
         return channel && !channel->closed() ? channel.get() : nullptr;
     }
 
-    /// The channel, kept alive by the caller beyond its close, or null when it is gone.
+    /// The channel, kept alive by the caller beyond its close, or null when it is gone. To be let
+    /// go of before the loop is.
     std::shared_ptr<T> lock() const noexcept { return channel_.lock(); }
 
     explicit operator bool() const noexcept { return get() != nullptr; }
@@ -171,6 +172,11 @@ public:
     template <class T, class... Args>
     handle<T> create(Args&&... args);
 
+    /// A handle to a channel of this loop, for a channel that gives one to a thread or a timer.
+    /// Empty once it is closed, and before create() has returned.
+    template <class T>
+    handle<T> handle_of(T& channel);
+
     /// The live channels, oldest first as long as none was closed. A copy: they may be closed, and
     /// new ones created, while it is walked.
     ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> channels() const;
@@ -179,7 +185,8 @@ public:
     std::size_t size() const noexcept { return channels_.size(); }
 
     /// Runs until no channel is left or stop() is called. Functions posted before are called
-    /// first, so that they may create channels; timers alone do not keep it running.
+    /// first, so that they may create channels; timers alone do not keep it running. A loop that
+    /// has to wait for posted work needs a channel: create<dispatcher>() waits for nothing.
     /// Python: Lib/asyncore.py, loop
     ASYNCHAT_DECL void run();
 

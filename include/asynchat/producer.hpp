@@ -18,6 +18,7 @@ namespace asynchat {
 /// A source of output that is asked for its next piece only when the pieces before it are gone.
 ///
 /// Give one to async_chat::push_with_producer(). It makes output of any size in constant memory.
+/// It is destroyed when it has ended, by discard_buffers(), or with its channel.
 /// Python: Lib/asynchat.py, the producer protocol of async_chat.push_with_producer
 class producer {
 public:

@@ -30,7 +30,7 @@ public:
     template <class... Args>
     explicit server(loop& owner, const endpoint& where, Args... args)
         : dispatcher(owner),
-          make_([args = std::make_tuple(std::move(args)...)](loop& l, socket connection) {
+          make_([args = std::tuple<Args...>(std::move(args)...)](loop& l, socket connection) {
               std::apply([&](const auto&... a) { l.create<Handler>(std::move(connection), a...); },
                          args);
           })

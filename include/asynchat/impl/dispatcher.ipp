@@ -484,6 +484,7 @@ ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
 {
     if (closed_)
         throw std::logic_error("asynchat: connect() on a closed channel");
+    to.native(); // throws if it is no address
     if (!transport_)
         create_socket(to.family());
     plan_.reset();
@@ -592,6 +593,7 @@ ASYNCHAT_DECL void dispatcher::connect_failed(asynchat::close_reason reason,
 {
     plan_.reset();
     connecting_ = false;
+    set_transport(nullptr); // of no use for another attempt
     in_event([&] {
         const char* what = reason == close_reason::lookup_failed ? "look-up of " : "connect to ";
         throw detail::io_error(reason, error, what + addr_.to_string());
@@ -798,8 +800,8 @@ ASYNCHAT_DECL std::string dispatcher::repr() const
         text += " listening";
     else if (connected_)
         text += " connected";
-    if (!addr_.empty())
-        text += " " + addr_.to_string();
+    if (const std::string where = addr_.to_string(); !where.empty())
+        text += " " + where;
     return text + fmt::format(" at {}>", static_cast<const void*>(this));
 }
 

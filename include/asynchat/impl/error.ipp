@@ -6,6 +6,8 @@
 
 #include <asynchat/error.hpp>
 
+#include <asio/error.hpp>
+
 #include <cerrno>
 
 namespace asynchat {
@@ -41,8 +43,11 @@ namespace detail {
 
 ASYNCHAT_DECL int errno_of(const std::error_code& error) noexcept
 {
-    const bool is_errno =
-        error.category() == std::system_category() || error.category() == std::generic_category();
+    // Older releases of Asio have a category of their own for the errors of the system.
+    const auto& category = error.category();
+    const bool is_errno = category == std::system_category() ||
+                          category == std::generic_category() ||
+                          category == asio::error::get_system_category();
     return is_errno ? error.value() : 0;
 }
 

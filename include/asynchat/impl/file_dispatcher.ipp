@@ -16,7 +16,8 @@
 
 namespace asynchat {
 
-ASYNCHAT_DECL file_dispatcher::file_dispatcher(loop& owner, int descriptor) : dispatcher(owner)
+ASYNCHAT_DECL file_dispatcher::file_dispatcher(loop& owner, int descriptor)
+    : dispatcher(owner), is_readable_((::fcntl(descriptor, F_GETFL) & O_ACCMODE) != O_WRONLY)
 {
     const int own = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
     if (own < 0)
