@@ -320,7 +320,7 @@ int main(int argc, char** argv)
             return usage();
         python_process python(chosen.python, chosen.script);
         if (!python.ready()) {
-            std::printf("skipped: %s has no asynchat (Python 3.12 removed it)\n",
+            std::printf("skipped: there is no %s, or it has no asynchat (3.12 removed it)\n",
                         chosen.python.c_str());
             return skipped;
         }

@@ -14,6 +14,8 @@
 
 namespace differential {
 
+constexpr int not_started = 127;
+
 python_process::python_process(const std::string& python, const std::string& script)
 {
     int input[2];
@@ -28,24 +30,33 @@ python_process::python_process(const std::string& python, const std::string& scr
         ::dup2(input[0], STDIN_FILENO);
         ::dup2(output[1], STDOUT_FILENO);
         ::execlp(python.c_str(), python.c_str(), "-W", "ignore", "-u", script.c_str(), nullptr);
-        ::_exit(127);
+        ::_exit(not_started);
     }
     ::close(input[0]);
     ::close(output[1]);
     to_ = ::fdopen(input[1], "w");
     from_ = ::fdopen(output[0], "r");
-    try {
-        ready_ = line() == "ready";
-    } catch (const std::runtime_error&) {
-        ready_ = false; // it could not be started
+    // "missing" is the script's word for an import that failed; no word at all is a Python that
+    // could not be started, or an error in the script, which must not pass for a reason to skip.
+    const int first = std::getc(from_);
+    if (first == EOF) {
+        int status = 0;
+        ::waitpid(process_, &status, 0);
+        process_ = -1;
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != not_started)
+            throw std::runtime_error("python_side.py does not start");
+        return;
     }
+    std::ungetc(first, from_);
+    ready_ = line() == "ready";
 }
 
 python_process::~python_process()
 {
     std::fclose(to_);
     std::fclose(from_);
-    ::waitpid(process_, nullptr, 0);
+    if (process_ > 0)
+        ::waitpid(process_, nullptr, 0);
 }
 
 void python_process::start(const std::vector<program>& programs)

@@ -17,7 +17,7 @@ namespace differential {
 /// A Python that runs python_side.py as long as this object lives.
 class python_process {
 public:
-    /// Starts it. Throws std::system_error.
+    /// Starts it. Throws std::system_error, or std::runtime_error when the script fails.
     python_process(const std::string& python, const std::string& script);
     ~python_process();
     python_process(const python_process&) = delete;
