@@ -65,7 +65,9 @@ public:
 
     /// One receive gets at most what one feed() brought.
     void feed(std::string_view bytes) { arrive({std::string(bytes), {}}); }
-    void feed_error(int number) { arrive({{}, std::error_code(number, std::system_category())}); }
+    /// An error as Asio reports it. It has a category of its own, next to the standard one.
+    void feed_error(int number) { feed_error({number, asio::error::get_system_category()}); }
+    void feed_error(std::error_code error) { arrive({{}, error}); }
     void feed_eof() { arrive({{}, asio::error::eof}); }
 
     // --- what the channel may send -------------------------------------------------------------
@@ -75,7 +77,7 @@ public:
     void take(std::size_t bytes) { set_room(bytes); }
     void fail_next_send(int number)
     {
-        send_error_ = std::error_code(number, std::system_category());
+        send_error_ = std::error_code(number, asio::error::get_system_category());
         wake();
     }
 

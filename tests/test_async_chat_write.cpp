@@ -1,0 +1,889 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "support/catch.hpp"
+#include "support/naive_framing.hpp"
+#include "support/recording_chat.hpp"
+
+#include <asynchat/asynchat.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+using asynchat::close_reason;
+using Catch::Matchers::ContainsSubstring;
+using support::bench;
+using support::frames;
+using support::pieces;
+using support::recording_chat;
+using support::user_error;
+using namespace std::string_literals;
+using namespace std::string_view_literals;
+
+namespace {
+
+/// A type whose formatter writes something and then throws.
+struct unprintable {};
+
+} // namespace
+
+template <>
+struct fmt::formatter<unprintable> {
+    constexpr auto parse(format_parse_context& context) { return context.begin(); }
+    template <class Context>
+    auto format(const unprintable&, Context& context) const -> decltype(context.out())
+    {
+        fmt::format_to(context.out(), "garbage");
+        throw user_error();
+    }
+};
+
+// --- push --------------------------------------------------------------------------------------
+
+TEST_CASE("push: sends at the end of the event, all in one call (Python: one call each)",
+          "[async_chat][write][differs]")
+{
+    bench<> channel;
+    CHECK(channel.event([&](recording_chat& chat) {
+        for (int i = 0; i < 100; ++i)
+            CHECK(chat.push("a"));
+        CHECK(channel.wire->sent.empty());
+        channel.wire->note("event-ends");
+    }) == "event-ends send(100 bytes)=100");
+    CHECK(channel.wire->sends == 1);
+    CHECK(channel.wire->sent == std::string(100, 'a'));
+}
+
+TEST_CASE("push: outside of events sends before the loop sleeps, and never inside the call",
+          "[async_chat][write][differs]")
+{
+    bench<> channel;
+    channel.chat->push("hello ");
+    channel.chat->push("world");
+    CHECK(channel.wire->sends == 0);
+    CHECK(channel.tick() == "send('hello world')=11");
+    CHECK(channel.tick().empty());
+}
+
+TEST_CASE("push: answers pushed while parsing one receive leave together",
+          "[async_chat][write][differs]")
+{
+    bench<> channel("\n");
+    channel.chat->on_found = [&] { channel.chat->push(channel.chat->seen.back() + "!"); };
+    CHECK(channel.recv("a\nb\nc\n") ==
+          "collect('a') found collect('b') found collect('c') found send('a!b!c!')=6");
+}
+
+TEST_CASE("push: views, strings, shared strings, literals and C strings", "[async_chat][write]")
+{
+    bench<> channel;
+    auto& chat = *channel.chat;
+    const std::string text = "text,";
+    const auto shared = std::make_shared<const std::string>("shared,");
+    const auto changeable = std::make_shared<std::string>("changeable,");
+    const char* const c_string = "c,";
+    char array[32] = "array,"; // as snprintf() fills it
+    chat.push("literal,");
+    chat.push("nul\0,");
+    chat.push(text);
+    chat.push(std::string("moved,"));
+    chat.push("view,"sv);
+    chat.push(shared);
+    chat.push(changeable);
+    chat.push(c_string);
+    chat.push(array);
+    chat.push(static_cast<char*>(array));
+    channel.tick();
+    CHECK(channel.wire->sent == "literal,nul\0,text,moved,view,shared,changeable,c,array,array,"s);
+    CHECK_THROWS_AS(chat.push(std::shared_ptr<const std::string>()), std::invalid_argument);
+}
+
+TEST_CASE("push: large strings of every kind arrive as they are", "[async_chat][write]")
+{
+    bench<> channel;
+    auto& chat = *channel.chat;
+    const std::string a(100000, 'a');
+    const auto b = std::make_shared<const std::string>(100000, 'b');
+    chat.push(a);
+    chat.push("-");
+    chat.push(std::string(100000, 'm'));
+    chat.push("-");
+    chat.push(b);
+    CHECK(chat.pending_output() == 300002);
+    channel.tick();
+    CHECK((channel.wire->sent == a + "-" + std::string(100000, 'm') + "-" + *b));
+    CHECK(b.use_count() == 1);
+    CHECK(chat.pending_output() == 0);
+}
+
+TEST_CASE("push: memory changed between push and send changes nothing (Python: it is sent changed)",
+          "[async_chat][write][differs]")
+{
+    const auto size = GENERATE(as<std::size_t>{}, 6, 100000);
+    bench<> channel;
+    std::string text(size, 'a');
+    channel.chat->push(std::string_view(text));
+    std::fill(text.begin(), text.end(), 'b');
+    channel.tick();
+    CHECK((channel.wire->sent == std::string(size, 'a')));
+}
+
+TEST_CASE("push: nothing is sent for an empty push (Python: a send of no bytes, and a turn lost)",
+          "[async_chat][write][differs]")
+{
+    bench<> channel;
+    auto& chat = *channel.chat;
+    CHECK(chat.push(""));
+    CHECK(chat.push(std::string()));
+    CHECK(chat.push(std::make_shared<const std::string>()));
+    CHECK(chat.print("{}", ""));
+    CHECK(channel.tick().empty());
+    chat.push("abc");
+    chat.push("");
+    chat.push("def");
+    CHECK(channel.tick() == "send('abcdef')=6");
+    CHECK(channel.wire->empty_sends == 0);
+}
+
+TEST_CASE("push: one call offers no more than ac_out_buffer_size, read each time",
+          "[async_chat][write]")
+{
+    bench<> channel;
+    channel.chat->ac_out_buffer_size = 4;
+    CHECK(channel.call([](recording_chat& chat) { chat.push("abcdefghij"); }) ==
+          "send('abcd')=4 send('efgh')=4 send('ij')=2");
+    CHECK(channel.call([](recording_chat& chat) { chat.push("abcd"); }) == "send('abcd')=4");
+    channel.chat->ac_out_buffer_size = 0; // counts as 1
+    CHECK(channel.call([](recording_chat& chat) { chat.push("xy"); }) == "send('x')=1 send('y')=1");
+    channel.chat->ac_out_buffer_size = 65536;
+    CHECK(channel.call([](recording_chat& chat) { chat.push("abcdefghij"); }) ==
+          "send('abcdefghij')=10");
+}
+
+TEST_CASE("push: one event does not send for ever, and what is left follows in later ones",
+          "[async_chat][write]")
+{
+    bench<> channel;
+    channel.chat->ac_out_buffer_size = 10;
+    channel.chat->push(std::string(100000, 'x'));
+    channel.loop.poll();
+    CHECK(channel.wire->sent.size() > 0);
+    CHECK(channel.wire->sent.size() < 1000);
+    channel.tick();
+    CHECK(channel.wire->sent.size() == 100000);
+}
+
+TEST_CASE("push: what a short send left goes first, when the socket is writable",
+          "[async_chat][write]")
+{
+    bench<> channel;
+    channel.wire->take(3);
+    CHECK(channel.call([](recording_chat& chat) { chat.push("abcdefgh"); }) ==
+          "send('abcdefgh')=3");
+    CHECK(channel.chat->pending_output() == 5);
+    CHECK(channel.call([](recording_chat& chat) { chat.push("ij"); }).empty()); // no use to try
+    CHECK(channel.take(2) == "send('defghij')=2");
+    CHECK(channel.take_everything() == "send('fghij')=5");
+    CHECK(channel.chat->pending_output() == 0);
+}
+
+TEST_CASE("push: nothing is lost when the socket takes nothing for a while", "[async_chat][write]")
+{
+    bench<> channel;
+    channel.wire->take(0);
+    CHECK(channel.call([](recording_chat& chat) { chat.push("abc"); }) == "send('abc')=EAGAIN");
+    CHECK(channel.tick().empty()); // no spinning
+    channel.chat->push("def");
+    CHECK(channel.tick().empty());
+    CHECK(channel.take_everything() == "send('abcdef')=6");
+    CHECK(channel.chat->errors == 0);
+}
+
+TEST_CASE("push: any cut of the output by the socket keeps every byte in order",
+          "[async_chat][write]")
+{
+    support::random_numbers random(5);
+    bench<> channel;
+    auto& chat = *channel.chat;
+    std::string pushed;
+    for (int i = 0; i < 400; ++i) {
+        chat.ac_out_buffer_size = random.between(1, 100);
+        for (std::size_t n = random.between(0, 3); n > 0; --n) {
+            const std::string text = random.word(random.between(0, 50), 26);
+            pushed += text;
+            switch (random.between(0, 3)) {
+            case 0: chat.push(std::string_view(text)); break;
+            case 1: chat.push(std::make_shared<const std::string>(text)); break;
+            case 2: chat.print("{}", text); break;
+            default:
+                chat.push_with_producer(
+                    std::make_unique<asynchat::simple_producer>(text, random.between(1, 20)));
+            }
+        }
+        channel.take(random.between(0, 60));
+    }
+    channel.take_everything();
+    CHECK((channel.wire->sent == pushed));
+    CHECK(channel.wire->empty_sends == 0);
+    CHECK(channel.wire->largest_send <= 100);
+    CHECK(chat.pending_output() == 0);
+}
+
+TEST_CASE("push: before the connection is made queues", "[async_chat][write]")
+{
+    bench<> channel;
+    channel.chat->set_connected(false);
+    CHECK(channel
+              .call([](recording_chat& chat) {
+                  CHECK(chat.push("early "));
+                  CHECK(chat.push("bird"));
+              })
+              .empty());
+    CHECK(channel.chat->pending_output() == 10);
+    channel.chat->set_connected(true);
+    CHECK(channel.event([](recording_chat&) {}) == "send('early bird')=10");
+}
+
+TEST_CASE("push: after close returns false and keeps nothing", "[async_chat][write]")
+{
+    bench<> channel;
+    channel.chat->close();
+    CHECK_FALSE(channel.chat->push("late"));
+    CHECK_FALSE(channel.chat->push("late"s));
+    CHECK_FALSE(channel.chat->push(std::make_shared<const std::string>("late")));
+    CHECK_FALSE(channel.chat->print("{}", "late"));
+    CHECK_FALSE(channel.chat->push_with_producer(pieces(channel.wire, {"late"})));
+    CHECK(channel.chat->pending_output() == 0);
+    CHECK(channel.tick() == "closed ~producer");
+}
+
+TEST_CASE("push: after close_when_done returns false and is never sent", "[async_chat][write]")
+{
+    bench<> channel;
+    channel.wire->take(0);
+    auto& chat = *channel.chat;
+    CHECK(chat.push("kept"));
+    chat.close_when_done();
+    CHECK_FALSE(chat.push("lost"));
+    CHECK_FALSE(chat.print("lost"));
+    CHECK_FALSE(chat.push_with_producer([] { return "lost"; }));
+    channel.take_everything();
+    CHECK(channel.wire->sent == "kept");
+    CHECK_FALSE(channel.open());
+}
+
+TEST_CASE("pending_output: what was not sent, also after the close", "[async_chat][write]")
+{
+    bench<> channel;
+    channel.wire->take(2);
+    channel.call([](recording_chat& chat) { chat.push("abcdef"); });
+    CHECK(channel.chat->pending_output() == 4);
+    channel.chat->push_with_producer(pieces(channel.wire, {"unmade"}));
+    CHECK(channel.chat->pending_output() == 4);
+    channel.chat->close();
+    channel.tick();
+    CHECK(channel.chat->pending_output() == 4);
+    CHECK(channel.wire->sent == "ab");
+}
+
+TEST_CASE("print: formats straight into the output", "[async_chat][write]")
+{
+    bench<> channel;
+    channel.chat->push("<");
+    CHECK(channel.chat->print("{} {:>4}\r\n", 200, "OK"));
+    channel.chat->push(">");
+    CHECK(channel.tick() == "send('<200   OK\\r\\n>')=12");
+}
+
+TEST_CASE("print: a formatter that throws leaves nothing behind", "[async_chat][write]")
+{
+    bench<> channel;
+    CHECK_THROWS_AS(channel.chat->print("some text {}", unprintable{}), user_error);
+    CHECK(channel.chat->pending_output() == 0);
+    channel.chat->push("before ");
+    CHECK_THROWS_AS(channel.chat->print("some text {}", unprintable{}), user_error);
+    channel.chat->push("after");
+    CHECK(channel.tick() == "send('before after')=12");
+}
+
+TEST_CASE("more than ac_out_buffer_size of answers is sent between callbacks",
+          "[async_chat][write]")
+{
+    bench<> channel("\n");
+    channel.chat->ac_out_buffer_size = 10;
+    channel.chat->on_found = [&] { channel.chat->push(std::string(6, 'x')); };
+    CHECK(channel.recv("\n\n\n") ==
+          "found found send('xxxxxxxxxx')=10 send('xx')=2 found send('xxxxxx')=6");
+}
+
+TEST_CASE("more than ac_out_buffer_size of answers: a socket that takes nothing is asked once",
+          "[async_chat][write]")
+{
+    bench<> channel("\n");
+    channel.chat->ac_out_buffer_size = 10;
+    channel.wire->take(0);
+    channel.chat->on_found = [&] { channel.chat->push(std::string(20, 'x')); };
+    channel.recv("\n\n\n");
+    CHECK(channel.wire->sends == 1);
+    channel.take_everything();
+    CHECK(channel.wire->sent == std::string(60, 'x'));
+}
+
+// --- producers ---------------------------------------------------------------------------------
+
+TEST_CASE("producers: are asked when all before them is taken, and once more after the last piece",
+          "[async_chat][write][producer]")
+{
+    bench<> channel;
+    channel.chat->ac_out_buffer_size = 2;
+    channel.wire->take(0);
+    channel.call([&](recording_chat& chat) {
+        chat.push("1");
+        chat.push_with_producer(pieces(channel.wire, {"AA", "BB"}));
+    });
+    CHECK(channel.tick().empty()); // not asked
+    CHECK(channel.take(1) == "send('1')=1");
+    CHECK(channel.take_everything() ==
+          "more('AA') send('AA')=2 more('BB') send('BB')=2 more('') ~producer");
+}
+
+TEST_CASE("producers: are asked again only when all of the piece before was taken",
+          "[async_chat][write][producer]")
+{
+    bench<> channel;
+    channel.wire->take(1);
+    CHECK(channel.call([&](recording_chat& chat) {
+        chat.push_with_producer(pieces(channel.wire, {"AA", "BB"}));
+    }) == "more('AA') send('AA')=1");
+    CHECK(channel.take(1) == "send('A')=1 more('BB') send('BB')=EAGAIN");
+    CHECK(channel.take_everything() == "send('BB')=2 more('') ~producer");
+}
+
+TEST_CASE("producers: one flush asks again while a piece as large as any so far would fit one send",
+          "[async_chat][write][producer]")
+{
+    // Turns are told apart by what another channel, woken in each, notes.
+    const auto turns = [](std::size_t out_size, frames list) {
+        bench<> channel;
+        channel.chat->ac_out_buffer_size = out_size;
+        channel.chat->push_with_producer(pieces(channel.wire, std::move(list)));
+        std::string trace;
+        for (int pass = 0; pass < 40; ++pass) {
+            if (!channel.loop.poll())
+                break;
+            const std::string turn = channel.wire->take_trace();
+            if (!turn.empty())
+                trace += "| " + turn + " ";
+        }
+        return trace;
+    };
+    SECTION("as many as fit")
+    {
+        CHECK(turns(6, {"aa", "bb", "cc", "dd"}) ==
+              "| more('aa') send('aa')=2 more('bb') send('bb')=2 more('cc') send('cc')=2 "
+              "| more('dd') send('dd')=2 more('') ~producer ");
+    }
+    SECTION("one at a time when a piece fills a send")
+    {
+        CHECK(turns(2, {"aa", "bb"}) == "| more('aa') send('aa')=2 | more('bb') send('bb')=2 "
+                                        "| more('') ~producer ");
+    }
+    SECTION("the largest so far counts")
+    {
+        CHECK(turns(8, {"aaaaa", "b", "c", "d"}) ==
+              "| more('aaaaa') send('aaaaa')=5 "
+              "| more('b') send('b')=1 more('c') send('c')=1 more('d') send('d')=1 more('') "
+              "~producer ");
+    }
+    SECTION("pieces larger than a send are cut")
+    {
+        CHECK(turns(4, {"abcdefghij", "kl"}) ==
+              "| more('abcdefghij') send('abcd')=4 send('efgh')=4 send('ij')=2 "
+              "| more('kl') send('kl')=2 | more('') ~producer ");
+    }
+}
+
+TEST_CASE("producers: the end of one lets the next entry go on in the same flush",
+          "[async_chat][write][producer]")
+{
+    bench<> channel;
+    channel.wire->take(0);
+    channel.call([&](recording_chat& chat) {
+        chat.push("x");
+        chat.push_with_producer(pieces(channel.wire, {}));
+        chat.push("next");
+    });
+    channel.wire->take_everything();
+    channel.tick();
+    CHECK(channel.wire->sent == "xnext");
+
+    bench<> first;
+    CHECK(first.call([&](recording_chat& chat) {
+        chat.push_with_producer(pieces(first.wire, {}));
+        chat.push("next");
+    }) == "more('') ~producer send('next')=4");
+}
+
+TEST_CASE("producers: bytes leave in the order of the pushes", "[async_chat][write][producer]")
+{
+    const auto room = GENERATE(as<std::size_t>{}, 1, 2, 3, 100);
+    bench<> channel;
+    channel.wire->take(0);
+    channel.call([&](recording_chat& chat) {
+        chat.push("1");
+        chat.push_with_producer(pieces(channel.wire, {"2", "3"}));
+        chat.push("4");
+        chat.push_with_producer(pieces(channel.wire, {"5"}));
+        chat.push_with_producer([n = 0]() mutable { return n++ == 0 ? "6"s : ""s; });
+        chat.push("7");
+    });
+    for (int i = 0; i < 20; ++i)
+        channel.take(room);
+    CHECK(channel.wire->sent == "1234567");
+}
+
+TEST_CASE("producers: one that is pushed in an event is asked after its callbacks",
+          "[async_chat][write][producer][differs]")
+{
+    bench<> channel("\n");
+    channel.chat->on_found = [&] {
+        if (channel.chat->seen.size() == 1)
+            channel.chat->push_with_producer(pieces(channel.wire, {"AA"}));
+    };
+    CHECK(channel.recv("a\nb\n") == "collect('a') found collect('b') found more('AA') "
+                                    "send('AA')=2 more('') ~producer");
+}
+
+TEST_CASE("producers: callables and null pointers", "[async_chat][write][producer]")
+{
+    bench<> channel;
+    int n = 0;
+    channel.chat->push_with_producer([&n]() -> std::optional<std::string> {
+        return n++ < 3 ? std::optional(std::to_string(n)) : std::nullopt;
+    });
+    channel.tick();
+    CHECK(channel.wire->sent == "123");
+    CHECK_THROWS_AS(channel.chat->push_with_producer(std::unique_ptr<asynchat::producer>()),
+                    std::invalid_argument);
+}
+
+TEST_CASE("producers: an exception out of more() goes to handle_error and costs the channel",
+          "[async_chat][write][producer][exceptions]")
+{
+    bench<> channel;
+    auto source = pieces(channel.wire, {"AA", "BB"});
+    source->during(1, [] { throw user_error(); });
+    CHECK(channel.call([&](recording_chat& chat) {
+        CHECK(chat.push_with_producer(std::move(source)));
+        chat.push("behind");
+    }) == "more('AA') send('AA')=2 more('BB') handle_error(user) handle_close closed");
+    CHECK(channel.reason() == close_reason::callback_error);
+    CHECK(channel.chat->pending_output() == 6);
+}
+
+TEST_CASE("producers: one that threw is asked again if the channel survives",
+          "[async_chat][write][producer][exceptions]")
+{
+    bench<> channel;
+    channel.chat->survives = true;
+    int calls = 0;
+    channel.chat->push_with_producer([&calls]() -> std::string {
+        switch (++calls) {
+        case 1: return "AA";
+        case 2: throw user_error();
+        case 3: return "BB";
+        default: return "";
+        }
+    });
+    channel.chat->push("end");
+    CHECK(channel.tick() == "send('AA')=2 handle_error(user) send('BB')=2 send('end')=3");
+    CHECK(channel.open());
+}
+
+TEST_CASE("producers: push inside more() queues behind, asks nobody twice (Python: it reorders)",
+          "[async_chat][write][producer][differs]")
+{
+    bench<> channel;
+    auto& chat = *channel.chat;
+    auto source = pieces(channel.wire, {"AAA", "BBB"});
+    source->during(0, [&] { chat.push("xyz"); });
+    CHECK(channel.call([&](recording_chat&) { chat.push_with_producer(std::move(source)); }) ==
+          "more('AAA') send('AAA')=3 more('BBB') send('BBB')=3 more('') ~producer send('xyz')=3");
+
+    bench<> blocked; // there, the entry vanished
+    auto last = pieces(blocked.wire, {});
+    last->during(0, [&] { blocked.chat->push("xyz"); });
+    blocked.wire->take(0);
+    blocked.call([&](recording_chat& c) { c.push_with_producer(std::move(last)); });
+    blocked.take_everything();
+    CHECK(blocked.wire->sent == "xyz");
+}
+
+TEST_CASE("producers: many pushes inside more() survive the growth of the queue",
+          "[async_chat][write][producer]")
+{
+    bench<> channel;
+    auto& chat = *channel.chat;
+    auto source = pieces(channel.wire, {"first,", "last,"});
+    std::string expected = "first,last,";
+    source->during(0, [&] {
+        for (int i = 0; i < 200; ++i) {
+            chat.push(std::string(3000, 'm'));
+            chat.push_with_producer([n = 0]() mutable { return n++ == 0 ? "p" : ""; });
+            expected += std::string(3000, 'm') + "p";
+        }
+    });
+    chat.push_with_producer(std::move(source));
+    channel.tick();
+    CHECK((channel.wire->sent == expected));
+}
+
+TEST_CASE("producers: close inside more(): nothing more is sent, nobody is asked again",
+          "[async_chat][write][producer]")
+{
+    bench<> channel;
+    auto source = pieces(channel.wire, {"AAA", "BBB"});
+    source->during(0, [&] { channel.chat->close(); });
+    CHECK(channel
+              .call([&](recording_chat& chat) {
+                  chat.push_with_producer(std::move(source));
+                  chat.push("behind");
+              })
+              .find("more('AAA') closed") == 0);
+    CHECK(channel.wire->sends == 0);
+    CHECK(channel.chat->pending_output() == 6);
+    CHECK(channel.chat->closes == 0);
+}
+
+TEST_CASE("producers: discard_buffers inside more() drops them, and what is pushed then is sent",
+          "[async_chat][write][producer]")
+{
+    bench<> channel;
+    auto source = pieces(channel.wire, {"AAA", "BBB"});
+    source->during(0, [&] {
+        channel.chat->discard_buffers();
+        channel.chat->push("new");
+    });
+    const std::string trace = channel.call([&](recording_chat& chat) {
+        chat.push_with_producer(std::move(source));
+        chat.push("behind");
+    });
+    CHECK(trace == "more('AAA') ~producer send('new')=3"); // gone, but not while it was asked
+    CHECK(channel.open());
+}
+
+TEST_CASE("producers: close_when_done and throw inside more()", "[async_chat][write][producer]")
+{
+    bench<> channel;
+    auto source = pieces(channel.wire, {"AAA", "BBB"});
+    source->during(0, [&] { channel.chat->close_when_done(); });
+    CHECK(channel.call([&](recording_chat& chat) { chat.push_with_producer(std::move(source)); }) ==
+          "more('AAA') send('AAA')=3 more('BBB') send('BBB')=3 more('') ~producer handle_close "
+          "closed");
+
+    bench<> thrown;
+    auto other = pieces(thrown.wire, {"AAA"});
+    other->during(0, [&] {
+        thrown.chat->close();
+        throw user_error();
+    });
+    thrown.call([&](recording_chat& chat) { chat.push_with_producer(std::move(other)); });
+    CHECK(thrown.wire->sends == 0);
+    CHECK(thrown.chat->errors == 0); // nothing is called after close
+    CHECK(thrown.chat->logs.size() == 1);
+}
+
+TEST_CASE("producers: are destroyed with the channel or by discard_buffers",
+          "[async_chat][write][producer]")
+{
+    bench<> channel;
+    channel.wire->take(0);
+    channel.call([&](recording_chat& chat) {
+        chat.push("x");
+        chat.push_with_producer(pieces(channel.wire, {"AAA"}));
+    });
+    channel.chat->discard_buffers();
+    CHECK(channel.tick() == "~producer");
+}
+
+TEST_CASE("producers: initiate_send inside more() does nothing", "[async_chat][write][producer]")
+{
+    bench<> channel;
+    auto source = pieces(channel.wire, {"AAA"});
+    source->during(0, [&] { channel.chat->initiate_send(); });
+    CHECK(channel.call([&](recording_chat& chat) { chat.push_with_producer(std::move(source)); }) ==
+          "more('AAA') send('AAA')=3 more('') ~producer");
+}
+
+// --- initiate_send, errors, layers ---------------------------------------------------------------
+
+TEST_CASE("initiate_send: sends in the middle of a callback", "[async_chat][write]")
+{
+    bench<> channel("\n");
+    channel.chat->on_found = [&] {
+        channel.chat->push("now");
+        channel.chat->initiate_send();
+    };
+    CHECK(channel.recv("a\nb") == "collect('a') found send('now')=3 collect('b')");
+}
+
+TEST_CASE("initiate_send: lets what a producer throws out to its caller", "[async_chat][write]")
+{
+    bench<> channel;
+    channel.chat->push_with_producer([]() -> std::string { throw user_error(); });
+    CHECK_THROWS_AS(channel.chat->initiate_send(), user_error);
+    CHECK(channel.open());
+    CHECK(channel.chat->errors == 0);
+}
+
+TEST_CASE("a lost connection on sending is handle_close at the end of the event",
+          "[async_chat][write][errors]")
+{
+    const auto number = GENERATE(ECONNRESET, ENOTCONN, ESHUTDOWN, ECONNABORTED, EPIPE, EBADF);
+    bench<> channel;
+    channel.wire->fail_next_send(number);
+    CHECK(channel.event([&](recording_chat& chat) {
+        chat.push("abc"); // Python: closes inside this call
+        CHECK_FALSE(chat.closed());
+    }) == "send('abc')=" + support::errno_name(number) + " handle_close closed");
+    CHECK(channel.reason() == close_reason::reset);
+    CHECK(channel.chat->pending_output() == 3);
+    CHECK(channel.chat->errors == 0);
+}
+
+TEST_CASE("other errors on sending go to handle_error", "[async_chat][write][errors]")
+{
+    const auto number = GENERATE(ENOBUFS, ETIMEDOUT, EHOSTUNREACH, EALREADY, EINPROGRESS);
+    bench<> channel;
+    channel.wire->fail_next_send(number);
+    const std::string name = support::errno_name(number);
+    CHECK(channel.call([](recording_chat& chat) { chat.push("abc"); }) ==
+          "send('abc')=" + name + " handle_error(" + name + ") handle_close closed");
+    CHECK(channel.reason() == close_reason::system_error);
+    CHECK(channel.chat->close_error().value() == number);
+}
+
+TEST_CASE("a channel that survives an error on sending sends the same bytes again",
+          "[async_chat][write][errors]")
+{
+    bench<> channel;
+    channel.chat->survives = true;
+    channel.wire->fail_next_send(ENOBUFS);
+    CHECK(channel.call([](recording_chat& chat) { chat.push("abc"); }) ==
+          "send('abc')=ENOBUFS handle_error(ENOBUFS) send('abc')=3");
+    CHECK(channel.open());
+}
+
+TEST_CASE("the n-th send fails: what went before is kept, the rest is counted",
+          "[async_chat][write][errors]")
+{
+    const auto n = GENERATE(as<std::size_t>{}, 0, 1, 2, 3);
+    bench<> channel;
+    channel.chat->ac_out_buffer_size = 2;
+    channel.wire->take(2 * n);
+    channel.call([](recording_chat& chat) { chat.push("abcdefgh"); });
+    channel.wire->fail_next_send(ECONNRESET);
+    channel.tick();
+    CHECK(channel.wire->sent == std::string("abcdefgh").substr(0, 2 * n));
+    CHECK(channel.chat->pending_output() == 8 - 2 * n);
+    CHECK(channel.reason() == close_reason::reset);
+}
+
+namespace {
+
+/// A layer on the way out.
+class sending_chat : public recording_chat {
+public:
+    using recording_chat::recording_chat;
+    std::size_t send(asynchat::const_buffers data) override
+    {
+        return on_send ? on_send(data) : recording_chat::send(data);
+    }
+    std::size_t original_send(asynchat::const_buffers data) { return recording_chat::send(data); }
+    std::function<std::size_t(asynchat::const_buffers)> on_send;
+};
+
+} // namespace
+
+TEST_CASE("an overridden send is a layer: transforms, counts, or takes nothing now",
+          "[async_chat][write][layer]")
+{
+    bench<sending_chat> channel;
+    auto& chat = *channel.chat;
+    chat.on_send = [&](asynchat::const_buffers data) {
+        std::string text = data.str();
+        std::reverse(text.begin(), text.end());
+        chat.original_send(text);
+        return text.size();
+    };
+    chat.push("abc");
+    CHECK(channel.tick() == "send('cba')=3");
+
+    chat.on_send = [](asynchat::const_buffers) { return std::size_t{0}; };
+    chat.push("abc");
+    chat.initiate_send();
+    CHECK(chat.pending_output() == 3);
+    CHECK(channel.open());
+    chat.on_send = nullptr;
+    channel.tick();
+    CHECK(channel.wire->sent == "cbaabc");
+}
+
+TEST_CASE("an overridden send that says it took more than was offered harms nobody",
+          "[async_chat][write][layer]")
+{
+    // As a layer that returns the size of what it made of the data does.
+    bench<sending_chat> channel;
+    channel.chat->on_send = [](asynchat::const_buffers data) { return data.size() + 100; };
+    channel.chat->push("abc");
+    channel.tick();
+    CHECK(channel.chat->pending_output() == 0);
+    CHECK(channel.open());
+}
+
+TEST_CASE("an overridden send may do what a callback may", "[async_chat][write][layer]")
+{
+    bench<sending_chat> channel;
+    auto& chat = *channel.chat;
+    bool done = false;
+    SECTION("push: queues behind, and what is being sent stays valid")
+    {
+        chat.on_send = [&](asynchat::const_buffers data) {
+            if (!std::exchange(done, true))
+                for (int i = 0; i < 1000; ++i)
+                    chat.push("0123456789");
+            return chat.original_send(data);
+        };
+        chat.push("abc");
+        channel.tick();
+        CHECK(channel.wire->sent.substr(0, 13) == "abc0123456789");
+        CHECK(channel.wire->sent.size() == 10003);
+    }
+    SECTION("discard_buffers: what was not taken is gone")
+    {
+        chat.on_send = [&](asynchat::const_buffers data) {
+            const std::size_t taken = chat.original_send(data);
+            if (!std::exchange(done, true)) {
+                chat.discard_buffers();
+                chat.push("new");
+            }
+            return taken;
+        };
+        channel.wire->take(2);
+        chat.push("abc");
+        channel.tick();
+        channel.take_everything();
+        CHECK(channel.wire->sent == "abnew");
+    }
+    SECTION("close")
+    {
+        chat.on_send = [&](asynchat::const_buffers) {
+            chat.close();
+            return std::size_t{0};
+        };
+        chat.push("abc");
+        CHECK(channel.tick() == "closed");
+    }
+    SECTION("throw")
+    {
+        chat.on_send = [](asynchat::const_buffers) -> std::size_t { throw user_error(); };
+        chat.push("abc");
+        CHECK(channel.tick() == "handle_error(user) handle_close closed");
+        CHECK(chat.pending_output() == 3);
+    }
+}
+
+// --- discard_buffers, readable and writable ------------------------------------------------------
+
+TEST_CASE("discard_buffers drops the output, half-sent strings and producers included",
+          "[async_chat][write]")
+{
+    bench<> channel;
+    channel.wire->take(2);
+    channel.call([&](recording_chat& chat) {
+        chat.push("abcd");
+        chat.push_with_producer(pieces(channel.wire, {"AA"}));
+    });
+    CHECK(channel.chat->pending_output() == 2);
+    channel.chat->discard_buffers();
+    CHECK(channel.chat->pending_output() == 0);
+    CHECK_FALSE(channel.chat->writable());
+    CHECK(channel.take_everything() == "~producer");
+    CHECK(channel.call([](recording_chat& chat) { chat.push("new"); }) == "send('new')=3");
+}
+
+TEST_CASE("writable: while something is queued, a close is due or the connection is not made",
+          "[async_chat][write]")
+{
+    bench<> channel;
+    auto& chat = *channel.chat;
+    CHECK_FALSE(chat.writable());
+    CHECK(chat.readable());
+    channel.wire->take(0);
+    chat.push("x");
+    CHECK(chat.writable());
+    chat.discard_buffers();
+    CHECK_FALSE(chat.writable());
+    chat.push_with_producer(pieces(channel.wire, {}));
+    CHECK(chat.writable());
+    chat.discard_buffers();
+    chat.close_when_done();
+    CHECK(chat.writable());
+    CHECK_FALSE(chat.readable());
+    chat.discard_buffers();
+    CHECK_FALSE(chat.writable());
+    chat.set_connected(false);
+    CHECK(chat.writable());
+}
+
+TEST_CASE("an idle channel does not wait for output: nothing spins", "[async_chat][write]")
+{
+    bench<> channel;
+    CHECK(channel.tick().empty()); // tick() fails on a loop that spins
+    CHECK(channel.call([](recording_chat& chat) { chat.push("x"); }) == "send('x')=1");
+    CHECK(channel.wire->sends == 1);
+}
+
+// --- dispatcher_with_send ------------------------------------------------------------------------
+
+namespace {
+
+class plain_sender : public asynchat::dispatcher_with_send {
+public:
+    plain_sender(asynchat::loop& owner, const std::shared_ptr<support::wire>& to)
+        : dispatcher_with_send(owner)
+    {
+        support::connect_to(*this, to);
+        set_connected(true);
+    }
+    void handle_read() override {}
+};
+
+} // namespace
+
+TEST_CASE("dispatcher_with_send: no send without something to send (Python: empty ones)",
+          "[dispatcher_with_send][write][differs]")
+{
+    bench<plain_sender> channel;
+    channel.chat->handle_write();
+    channel.chat->initiate_send();
+    CHECK(channel.chat->send("") == 0);
+    CHECK(channel.tick().empty());
+    CHECK(channel.chat->send("one ") == 4);
+    CHECK(channel.chat->send("two") == 3);
+    channel.tick();
+    CHECK(channel.wire->sent == "one two");
+    CHECK(channel.wire->empty_sends == 0);
+    channel.chat->handle_write();
+    CHECK(channel.wire->empty_sends == 0);
+}
