@@ -331,6 +331,7 @@ private:
     bool connecting_ : 1;
     bool closed_ : 1;
     bool ended_ : 1;         // handle_close() was called
+    bool was_given_ : 1;     // the socket came from elsewhere, in an unknown state
     bool eof_ : 1;           // nothing more comes from the other side
     bool reading_ : 1;       // handle_read_event() is on the stack
     bool accept_paused_ : 1; // accept() failed a moment ago

@@ -46,7 +46,7 @@ public:
     endpoint(const asio::local::datagram_protocol::endpoint& where) : where_(path{where.path()}) {}
 
     /// A UNIX socket; a leading NUL means Linux's abstract names. Throws std::invalid_argument
-    /// when the path is longer than the system takes (107 bytes on Linux).
+    /// when the path has a NUL inside or is longer than the system takes (107 bytes on Linux).
     ASYNCHAT_DECL static endpoint unix_path(std::string_view path);
 
     /// A name that is still to be looked up: what addr() answers meanwhile.

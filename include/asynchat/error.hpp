@@ -57,6 +57,10 @@ namespace detail {
 /// The errno that `error` carries, or 0 when it is of another kind (a look-up error, TLS, ...).
 ASYNCHAT_DECL int errno_of(const std::error_code& error) noexcept;
 
+/// The same error in std::system_category(), so that it compares with std::errc whatever the
+/// release of Asio; errors of other kinds stay as they are.
+ASYNCHAT_DECL std::error_code to_std(const std::error_code& error) noexcept;
+
 } // namespace detail
 
 } // namespace asynchat

@@ -38,7 +38,7 @@ namespace detail {
 class io_error : public std::system_error {
 public:
     io_error(asynchat::close_reason why, const std::error_code& error, const std::string& what)
-        : std::system_error(error, "asynchat: " + what), reason(why)
+        : std::system_error(to_std(error), "asynchat: " + what), reason(why)
     {
     }
     const asynchat::close_reason reason;
@@ -94,7 +94,7 @@ inline std::optional<endpoint> numeric_endpoint(std::string_view host, std::stri
     std::uint16_t port = 0;
     const char* const end = service.data() + service.size();
     const auto [stop, error] = std::from_chars(service.data(), end, port);
-    if (not_numeric || error != std::errc() || stop != end)
+    if (not_numeric || host.find('\0') != host.npos || error != std::errc() || stop != end)
         return std::nullopt;
     return asio::ip::tcp::endpoint(address, port);
 }
@@ -139,7 +139,7 @@ ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& error)
 ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
     : loop_(owner), state_(std::make_shared<detail::channel_state>()), is_socket_(false),
       connected_(false), accepting_(false), connecting_(false), closed_(false), ended_(false),
-      eof_(false), reading_(false), accept_paused_(false), watch_urgent_(false),
+      was_given_(false), eof_(false), reading_(false), accept_paused_(false), watch_urgent_(false),
       urgent_pending_(false)
 {
 }
@@ -155,13 +155,14 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owne
         const auto peer = transport->asio_socket().remote_endpoint(error);
         const int number = detail::errno_of(error);
         if (error && number != ENOTCONN && number != EINVAL)
-            throw std::system_error(error, "asynchat: dispatcher");
+            throw std::system_error(detail::to_std(error), "asynchat: dispatcher");
         if (!error)
             addr_ = endpoint::from_native(peer.data(), peer.size());
     }
     connected_ = !addr_.empty();
     set_transport(std::move(transport));
     is_socket_ = true;
+    was_given_ = true;
 }
 
 ASYNCHAT_DECL dispatcher::~dispatcher()
@@ -204,7 +205,7 @@ ASYNCHAT_DECL void dispatcher::end(asynchat::close_reason reason, std::error_cod
         return;
     ended_ = true;
     reason_ = reason;
-    error_ = error;
+    error_ = detail::to_std(error);
     try {
         handle_close();
     } catch (...) {
@@ -253,7 +254,9 @@ ASYNCHAT_DECL void dispatcher::update_interest()
         return;
     const bool is_stream =
         !is_socket_ || static_cast<detail::socket_transport&>(*transport_).is_stream();
-    if (is_stream && !connected_ && !accepting_)
+    // A stream that is not connected reports nothing but that; one that was handed to us may have
+    // been, and must not be lost sight of.
+    if (is_stream && !connected_ && !accepting_ && !was_given_)
         return;
     if (!reading_ && !eof_ && !accept_paused_ && readable())
         wait(detail::readiness::read);
@@ -333,11 +336,16 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
         if (socket.peer_endpoint().empty())
             return;
     }
+    // The connection is there, whatever the handler makes of it.
+    struct done {
+        dispatcher& channel;
+        ~done()
+        {
+            channel.connected_ = !channel.closed_;
+            channel.connecting_ = false;
+        }
+    } const on_exit{*this};
     handle_connect();
-    if (closed_)
-        return;
-    connected_ = true;
-    connecting_ = false;
 }
 
 ASYNCHAT_DECL void dispatcher::handle_expt_event()
@@ -403,7 +411,7 @@ ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
         loop_.context(), detail::socket_transport::open(family, type));
     if (type == SOCK_STREAM && (family == AF_INET || family == AF_INET6))
         next->asio_socket().set_option(asio::ip::tcp::no_delay(true));
-    connected_ = accepting_ = connecting_ = eof_ = false;
+    connected_ = accepting_ = connecting_ = was_given_ = eof_ = false;
     set_transport(std::move(next));
     is_socket_ = true;
     flush_soon();
@@ -430,6 +438,7 @@ ASYNCHAT_DECL void dispatcher::bind(const endpoint& where, std::error_code& erro
     const auto native = where.native();
     auto& socket = require_socket("bind").asio_socket();
     socket.bind(detail::any_protocol::endpoint(native.data(), native.size()), error);
+    error = detail::to_std(error);
     if (error)
         return;
     addr_ = where;

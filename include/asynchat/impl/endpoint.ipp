@@ -22,7 +22,7 @@ ASYNCHAT_DECL endpoint::endpoint(std::string_view host, std::uint16_t port)
     std::error_code error;
     const auto address =
         asio::ip::make_address(host.empty() ? "0.0.0.0" : std::string(host), error);
-    if (error)
+    if (error || host.find('\0') != std::string_view::npos)
         throw std::invalid_argument(
             "asynchat: '" + escaped(host) +
             "' is not a numeric address; connect(host, service) takes names");
@@ -35,6 +35,8 @@ ASYNCHAT_DECL endpoint endpoint::unix_path(std::string_view text)
         throw std::invalid_argument("asynchat: the path of a UNIX socket has at most " +
                                     std::to_string(sizeof(sockaddr_un::sun_path) - 1) +
                                     " bytes, not " + std::to_string(text.size()));
+    if (const auto nul = text.find('\0'); nul != 0 && nul != std::string_view::npos)
+        throw std::invalid_argument("asynchat: '" + escaped(text) + "' has a NUL inside");
     endpoint result;
     result.where_ = path{std::string(text)};
     return result;

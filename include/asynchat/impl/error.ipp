@@ -51,6 +51,12 @@ ASYNCHAT_DECL int errno_of(const std::error_code& error) noexcept
     return is_errno ? error.value() : 0;
 }
 
+ASYNCHAT_DECL std::error_code to_std(const std::error_code& error) noexcept
+{
+    const int number = errno_of(error);
+    return number != 0 ? std::error_code(number, std::system_category()) : error;
+}
+
 } // namespace detail
 
 ASYNCHAT_DECL bool is_disconnected(const std::error_code& error) noexcept
