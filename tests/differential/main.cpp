@@ -7,10 +7,14 @@
 #include "program.hpp"
 #include "python_process.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <fstream>
 #include <stdexcept>
@@ -25,6 +29,25 @@ using differential::python_process;
 using differential::trace;
 
 constexpr int skipped = 77;
+
+char hangs[80]; // what to say when a program does not end
+
+void say_that_it_hangs(int)
+{
+    const auto ignored = ::write(STDOUT_FILENO, hangs, std::strlen(hangs));
+    ::_exit(ignored > 0 ? 1 : 2);
+}
+
+/// Runs a program here; one that does not end, ends the process and says which it was.
+trace run_here(const program& what)
+{
+    std::snprintf(hangs, sizeof hangs, "a program does not end; to see it again: --seed %llu\n",
+                  static_cast<unsigned long long>(what.seed));
+    ::alarm(60);
+    trace ours = differential::run(what);
+    ::alarm(0);
+    return ours;
+}
 
 bool starts_with(const std::string& text, const std::string& start)
 {
@@ -113,7 +136,7 @@ bool fails(python_process& python, const program& what)
 {
     python.start({what});
     const trace theirs = python.next();
-    return !same(theirs, run(what));
+    return !same(theirs, run_here(what));
 }
 
 /// The programs with one part less: a line, a call, an action, or a letter of the input.
@@ -193,7 +216,7 @@ int compare(python_process& python, const options& chosen)
         python.start(programs);
         std::vector<trace> ours;
         for (const program& each : programs)
-            ours.push_back(run(each));
+            ours.push_back(run_here(each));
         std::vector<program> failed;
         for (std::size_t i = 0; i < programs.size(); ++i) {
             const trace theirs = python.next();
@@ -213,7 +236,7 @@ int compare(python_process& python, const options& chosen)
             const program small = shrunk(python, failed.front());
             python.start({small});
             std::printf("made smaller (check that no difference on purpose crept in):\n");
-            print(small, python.next(), run(small));
+            print(small, python.next(), run_here(small));
         }
         if (different >= 20) {
             std::printf("too many differences, giving up\n");
@@ -267,7 +290,7 @@ int compare_recorded(const options& chosen)
         while (std::getline(file, line) && line != ".")
             theirs.push_back(line);
         ++programs;
-        const trace ours = run(what);
+        const trace ours = run_here(what);
         if (same(theirs, ours))
             continue;
         if (different++ < 3)
@@ -314,6 +337,7 @@ int main(int argc, char** argv)
             else
                 return usage();
         }
+        std::signal(SIGALRM, say_that_it_hangs);
         if (!chosen.recorded.empty())
             return compare_recorded(chosen);
         if (chosen.script.empty())

@@ -446,6 +446,10 @@ public:
         asynchat::socket ours;
         if (needs_socket_)
             std::tie(ours, peer_) = asynchat::socket::pair();
+        if (all_.net) { // the smallest buffer there is, so that sending would block now and then
+            const int bytes = 1;
+            ::setsockopt(ours.native_handle(), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+        }
         channel_ = loop_.create<chat>(std::move(ours), all_);
         object_ = channel_.lock();
         for (const std::string& line : what.lines) {
