@@ -55,11 +55,13 @@ ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next, std::size_
 
 ASYNCHAT_DECL bool async_chat::readable()
 {
-    return delivers_input();
+    return delivers_input() && !parsing_;
 }
 
 ASYNCHAT_DECL void async_chat::handle_read()
 {
+    if (parsing_)
+        return; // a callback runs the loop: what comes now is behind what it has still to get
     loop::receive_lease lease(owner());
     // The bytes kept from before go in front of the new ones, so that they are one piece. There can
     // be many only if callbacks throw and survive; then they come first.
@@ -132,18 +134,20 @@ ASYNCHAT_DECL bool async_chat::take_step(const detail::terminator_scanner::step&
     const bool is_string = current.is_bytes() && !current.collects_everything();
     const bool is_count = current.is_count() && !current.collects_everything();
     const unsigned revision = scanner_.revision();
-    if (!is_string) {
-        frame_size_ = 0;
-    } else if (step.collect > max_frame() - std::min(frame_size_, max_frame())) {
+    if (is_string && step.collect > max_frame() - std::min(frame_size_, max_frame())) {
         const std::size_t allowed = max_frame() - std::min(frame_size_, max_frame());
         deliver(allowed);
         input_.remove_prefix(std::min(input_.size(), allowed));
+        if (scanner_.revision() != revision)
+            return true; // the rest is for the terminator set just now
         if (delivers_input())
             frame_too_long();
         return false;
     }
 
     deliver(step.collect);
+    if (!is_string)
+        frame_size_ = 0;
     if (is_count && scanner_.revision() == revision)
         scanner_.count_down(step.collect);
     // A callback may have discarded the input.
@@ -414,6 +418,7 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
         }
         if (closed() || queue_.generation() != generation)
             return;
+        taken = std::min(taken, offered); // an override may count what it made of the data
         queue_.consume(taken);
         sent += taken;
         if (taken < offered)
