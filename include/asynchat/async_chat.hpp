@@ -220,7 +220,8 @@ private:
     bool take_step(const detail::terminator_scanner::step& step);
     void deliver(std::size_t bytes);
     void frame_too_long();
-    void parse_kept();
+    void deliver_later();
+    void deliver_kept();
     void send_queued(sending what);
     bool ask_producer();
 

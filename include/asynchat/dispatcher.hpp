@@ -310,7 +310,7 @@ private:
     void connect_ended(const std::error_code& error);
     void connect_failed(asynchat::close_reason reason, const std::error_code& error);
     void rearm_urgent();
-    bool has_urgent_data() const;
+    int poll_now(short events) const;
     void close_for(asynchat::close_reason reason);
     ASYNCHAT_DECL static std::string formatted(fmt::string_view format, fmt::format_args args);
     std::error_code pending_error();
@@ -331,7 +331,7 @@ private:
     bool connecting_ : 1;
     bool closed_ : 1;
     bool ended_ : 1;         // handle_close() was called
-    bool was_given_ : 1;     // the socket came from elsewhere, in an unknown state
+    bool was_lost_ : 1;      // the connection was lost before we were given it
     bool eof_ : 1;           // nothing more comes from the other side
     bool reading_ : 1;       // handle_read_event() is on the stack
     bool accept_paused_ : 1; // accept() failed a moment ago

@@ -96,6 +96,9 @@ public:
     template <class Sink>
     std::size_t gather(std::size_t max_buffers, std::size_t max_bytes, Sink&& sink) const;
 
+    /// While pinned, what gather() showed stays where it is, whatever is pushed.
+    void pin(bool on) noexcept { pinned_ = on; }
+
     /// Drops the first `bytes` of what gather() showed.
     ASYNCHAT_DECL void consume(std::size_t bytes);
 
@@ -104,6 +107,7 @@ public:
 
 private:
     output_storage& storage();
+    ASYNCHAT_DECL void push_string(std::string data);
     void pop();
 
     output_pool* pool_;
@@ -112,11 +116,18 @@ private:
     std::size_t head_sent_ = 0; // bytes of a string at the head that were sent
     std::string_view piece_;    // what is left of the piece of a producer at the head
     unsigned generation_ = 0;
+    bool pinned_ = false;
 };
 
 template <class Write>
 void output_queue::push_written(Write&& write)
 {
+    if (pinned_) {
+        std::string apart;
+        write(apart);
+        push_string(std::move(apart));
+        return;
+    }
     std::string& block = storage().block;
     const std::size_t before = block.size();
     try {

@@ -13,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <exception>
 #include <iterator>
 #include <stdexcept>
 #include <system_error>
@@ -201,31 +202,44 @@ ASYNCHAT_DECL void async_chat::resume_reading()
     if (!paused_)
         return;
     paused_ = false;
+    deliver_later();
+}
+
+ASYNCHAT_DECL void async_chat::deliver_later()
+{
     owner().post([state = state_] {
         if (const auto channel = state->channel) {
             auto& chat = static_cast<async_chat&>(*channel);
-            chat.in_event([&chat] { chat.parse_kept(); });
+            chat.in_event([&chat] { chat.deliver_kept(); });
         }
     });
 }
 
 /// Delivers input that was kept while reading was paused, and then the end of the stream if that
 /// came meanwhile.
-ASYNCHAT_DECL void async_chat::parse_kept()
+ASYNCHAT_DECL void async_chat::deliver_kept()
 {
     if (parsing_ || !delivers_input())
         return; // the parser on the stack goes on by itself
-    if (!kept_.empty()) {
-        const std::string input = std::exchange(kept_, {});
-        parse(input, 0);
-    }
     if (input_ended_ && !eof_reported_)
-        end_of_input();
+        return end_of_input();
+    const std::string input = std::exchange(kept_, {});
+    parse(input, 0);
 }
 
 ASYNCHAT_DECL void async_chat::end_of_input()
 {
     input_ended_ = true;
+    // Nothing else will report the end when exit_now leaves a callback.
+    struct unfinished {
+        async_chat& chat;
+        int exceptions = std::uncaught_exceptions();
+        ~unfinished()
+        {
+            if (std::uncaught_exceptions() > exceptions && !chat.eof_reported_)
+                chat.deliver_later();
+        }
+    } const on_exit{*this};
     // A callback that throws and survives must not keep the end from being reported.
     while (!kept_.empty() && delivers_input()) {
         const std::string input = std::exchange(kept_, {});
@@ -238,9 +252,11 @@ ASYNCHAT_DECL void async_chat::end_of_input()
     if (held_ > 0) {
         const std::string input(held());
         held_ = 0;
-        if (input.size() > max_frame() - std::min(frame_size_, max_frame()))
+        const std::size_t room = max_frame() - std::min(frame_size_, max_frame());
+        if (room > 0)
+            guarded([&] { collect_incoming_data(std::string_view(input).substr(0, room)); });
+        if (input.size() > room && !closed() && !close_when_done_)
             return frame_too_long();
-        guarded([&] { collect_incoming_data(input); });
     }
     if (closed() || eof_reported_)
         return;
@@ -410,6 +426,11 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
         });
         const unsigned generation = queue_.generation();
         std::size_t taken = 0;
+        queue_.pin(true);
+        struct unpin {
+            detail::output_queue& queue;
+            ~unpin() { queue.pin(false); }
+        } const after_sending{queue_};
         try {
             taken = send(const_buffers(buffers.data(), count));
         } catch (const std::system_error&) {

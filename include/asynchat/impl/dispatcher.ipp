@@ -139,7 +139,7 @@ ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& error)
 ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
     : loop_(owner), state_(std::make_shared<detail::channel_state>()), is_socket_(false),
       connected_(false), accepting_(false), connecting_(false), closed_(false), ended_(false),
-      was_given_(false), eof_(false), reading_(false), accept_paused_(false), watch_urgent_(false),
+      was_lost_(false), eof_(false), reading_(false), accept_paused_(false), watch_urgent_(false),
       urgent_pending_(false)
 {
 }
@@ -162,7 +162,7 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owne
     connected_ = !addr_.empty();
     set_transport(std::move(transport));
     is_socket_ = true;
-    was_given_ = true;
+    was_lost_ = !connected_ && (poll_now(POLLIN) & (POLLIN | POLLERR)) != 0;
 }
 
 ASYNCHAT_DECL dispatcher::~dispatcher()
@@ -254,9 +254,8 @@ ASYNCHAT_DECL void dispatcher::update_interest()
         return;
     const bool is_stream =
         !is_socket_ || static_cast<detail::socket_transport&>(*transport_).is_stream();
-    // A stream that is not connected reports nothing but that; one that was handed to us may have
-    // been, and must not be lost sight of.
-    if (is_stream && !connected_ && !accepting_ && !was_given_)
+    // A stream that is not connected reports nothing but that.
+    if (is_stream && !connected_ && !accepting_ && !was_lost_)
         return;
     if (!reading_ && !eof_ && !accept_paused_ && readable())
         wait(detail::readiness::read);
@@ -354,7 +353,7 @@ ASYNCHAT_DECL void dispatcher::handle_expt_event()
         return end(is_disconnected(error) ? close_reason::reset : close_reason::system_error,
                    error);
     // A connection that hung up wakes us as well, and would do so for ever.
-    if (!has_urgent_data())
+    if ((poll_now(POLLPRI) & POLLPRI) == 0)
         watch_urgent_ = false;
     urgent_pending_ = watch_urgent_;
     if (urgent_pending_)
@@ -371,16 +370,17 @@ ASYNCHAT_DECL void dispatcher::watch_urgent_data(bool on)
 /// it until the urgent byte was read or passed.
 ASYNCHAT_DECL void dispatcher::rearm_urgent()
 {
-    if (urgent_pending_ && transport_ && !has_urgent_data())
+    if (urgent_pending_ && transport_ && (poll_now(POLLPRI) & POLLPRI) == 0)
         urgent_pending_ = false;
 }
 
-ASYNCHAT_DECL bool dispatcher::has_urgent_data() const
+/// What poll() says of the descriptor at this moment.
+ASYNCHAT_DECL int dispatcher::poll_now(short events) const
 {
     pollfd state = {};
     state.fd = native_handle();
-    state.events = POLLPRI;
-    return ::poll(&state, 1, 0) > 0 && (state.revents & POLLPRI) != 0;
+    state.events = events;
+    return ::poll(&state, 1, 0) > 0 ? state.revents : 0;
 }
 
 ASYNCHAT_DECL std::error_code dispatcher::pending_error()
@@ -411,7 +411,7 @@ ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
         loop_.context(), detail::socket_transport::open(family, type));
     if (type == SOCK_STREAM && (family == AF_INET || family == AF_INET6))
         next->asio_socket().set_option(asio::ip::tcp::no_delay(true));
-    connected_ = accepting_ = connecting_ = was_given_ = eof_ = false;
+    connected_ = accepting_ = connecting_ = was_lost_ = eof_ = false;
     set_transport(std::move(next));
     is_socket_ = true;
     flush_soon();

@@ -51,7 +51,14 @@ ASYNCHAT_DECL void output_queue::push(std::string&& data)
 {
     if (data.size() < min_moved_size)
         return push(std::string_view(data));
+    push_string(std::move(data));
+}
+
+ASYNCHAT_DECL void output_queue::push_string(std::string data)
+{
     const std::size_t added = data.size();
+    if (added == 0)
+        return;
     storage().entries.push(std::move(data));
     size_ += added;
 }
