@@ -118,11 +118,10 @@ TEST_CASE("unhandled events are warnings of their own wording", "[logging]")
     channel->handle_accepted(asynchat::socket(), endpoint());
     channel->handle_close();
     CHECK(channel->lines ==
-          std::vector<std::string>{"warning: unhandled incoming priority event",
-                                   "warning: unhandled read event", "warning: unhandled write event",
-                                   "warning: unhandled connect event",
-                                   "warning: unhandled accepted event",
-                                   "warning: unhandled close event"});
+          std::vector<std::string>{
+              "warning: unhandled incoming priority event", "warning: unhandled read event",
+              "warning: unhandled write event", "warning: unhandled connect event",
+              "warning: unhandled accepted event", "warning: unhandled close event"});
     CHECK(channel->closed());
 }
 
@@ -153,8 +152,7 @@ TEST_CASE("an exception is logged as one line with the channel, its type and its
 {
     loop loop;
     auto ends = connected_pair();
-    const auto channel =
-        loop.create<throwing<logging<dispatcher>>>(std::move(ends.first)).lock();
+    const auto channel = loop.create<throwing<logging<dispatcher>>>(std::move(ends.first)).lock();
     std::string expected;
     SECTION("of the standard library")
     {

@@ -389,9 +389,9 @@ public:
 
     std::vector<std::string> calls;
     std::string input;
-    bool survives = false;     // handle_error() does not close
-    bool wants_write = false;  // the answer of writable()
-    std::string error_text;    // what handle_error() was called for
+    bool survives = false;    // handle_error() does not close
+    bool wants_write = false; // the answer of writable()
+    std::string error_text;   // what handle_error() was called for
     std::error_code error;
     asynchat::close_reason error_reason = asynchat::close_reason::open;
 
