@@ -179,8 +179,9 @@ const kind kinds[] = {
          const auto chat = loop.create<reader>().lock();
          chat->set_terminator("\n");
          chat->on_found = [&] { chat->pause_reading(); };
-         chat->read(repeated("\n", n), n);
-         while (chat->frames < n) {
+         const std::size_t lines = 4 * n;
+         chat->read(repeated("\n", lines), lines);
+         while (chat->frames < lines) {
              chat->resume_reading();
              loop.poll();
          }
