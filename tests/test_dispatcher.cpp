@@ -1532,7 +1532,11 @@ TEST_CASE("an event meant for a closed channel cannot reach a new one with its d
     CHECK(settle(loop));
     CHECK(gone->calls.empty());
     REQUIRE(survivor->successor);
-    CHECK(survivor->successor->calls == calls{});
+    // Asio may wake the new one for nothing, but what belongs to the old one never reaches it.
+    CHECK(survivor->successor->input.empty());
+    CHECK(survivor->successor->count("handle_close") == 0);
+    CHECK(survivor->successor->count("handle_error") == 0);
+    CHECK_FALSE(survivor->successor->closed());
     survivor->successor_peer.send("for the new one");
     CHECK(run_until(loop, [&] { return survivor->successor->input == "for the new one"; }));
 }

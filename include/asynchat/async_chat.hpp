@@ -210,12 +210,15 @@ private:
     ASYNCHAT_DECL bool vprint(fmt::string_view format, fmt::format_args args);
     bool accepts_output() const noexcept { return !closed() && !close_when_done_; }
     bool delivers_input() const noexcept { return !closed() && !close_when_done_ && !paused_; }
+    std::string_view kept() const noexcept { return std::string_view(kept_).substr(kept_front_); }
     std::string_view held() const noexcept { return scanner_.current().bytes().substr(0, held_); }
 
     ASYNCHAT_DECL void flush() override;
     ASYNCHAT_DECL void end_of_input() override;
 
-    void parse(std::string_view input, std::size_t matched);
+    void parse(std::string_view input, std::size_t matched, std::string* storage = nullptr);
+    void parse_all_kept();
+    void keep(std::string_view input);
     void parse_input(std::size_t matched);
     bool take_step(const detail::terminator_scanner::step& step);
     void deliver(std::size_t bytes);
@@ -227,10 +230,11 @@ private:
 
     detail::terminator_scanner scanner_;
     detail::output_queue queue_;
-    std::string kept_;       // input read and not parsed yet: paused, thrown, or a new terminator
-    std::string collected_;  // by _collect_incoming_data()
-    std::string_view input_; // while parsing: what is left of this turn's input
-    std::size_t held_ = 0;   // bytes of the terminator that the last input ended with
+    std::string kept_; // input read and not parsed yet: paused, thrown, or a new terminator
+    std::size_t kept_front_ = 0;    // bytes of it that were handed out since
+    std::string collected_;         // by _collect_incoming_data()
+    std::string_view input_;        // while parsing: what is left of this turn's input
+    std::size_t held_ = 0;          // bytes of the terminator that the last input ended with
     std::size_t frame_size_ = 0;    // bytes delivered of a frame that a string will end
     std::size_t largest_piece_ = 0; // of the producer at the head; 0: not asked yet
     std::size_t max_frame_ = 65536;

@@ -309,6 +309,8 @@ private:
     void connect_next(const std::error_code& error);
     void connect_ended(const std::error_code& error);
     void connect_failed(asynchat::close_reason reason, const std::error_code& error);
+    void accept_event();
+    void pause_accepting();
     void rearm_urgent();
     int poll_now(short events) const;
     void close_for(asynchat::close_reason reason);
@@ -334,6 +336,7 @@ private:
     bool was_lost_ : 1;      // the connection was lost before we were given it
     bool eof_ : 1;           // nothing more comes from the other side
     bool reading_ : 1;       // handle_read_event() is on the stack
+    bool accepted_ : 1;      // accept() succeeded in this event
     bool accept_paused_ : 1; // accept() failed a moment ago
     bool watch_urgent_ : 1;
     bool urgent_pending_ : 1; // handle_expt() was called for the present urgent mark

@@ -22,7 +22,11 @@ template <class T>
 inline constexpr bool is_count_type =
     std::is_integral_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, char> &&
     !std::is_same_v<T, signed char> && !std::is_same_v<T, unsigned char> &&
-    !std::is_same_v<T, wchar_t> && !std::is_same_v<T, char16_t> && !std::is_same_v<T, char32_t>;
+    !std::is_same_v<T, wchar_t> && !std::is_same_v<T, char16_t> && !std::is_same_v<T, char32_t>
+#ifdef __cpp_char8_t
+    && !std::is_same_v<T, char8_t>
+#endif
+    ;
 
 /// Throws std::invalid_argument that names the count.
 [[noreturn]] ASYNCHAT_DECL void throw_negative_count(std::intmax_t count);

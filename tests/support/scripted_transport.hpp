@@ -212,7 +212,7 @@ private:
     {
         auto ready = std::move(*who);
         who.reset();
-        asio::post(context_, [ready]() mutable { ready(); });
+        asio::post(context_, [ready]() mutable { ready(std::error_code()); });
     }
 
     asio::io_context& context_;

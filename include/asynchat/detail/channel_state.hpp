@@ -107,7 +107,6 @@ public:
     allocator_type get_allocator() const noexcept { return allocator_type(state_); }
 
     ASYNCHAT_DECL void operator()(const std::error_code& error);
-    void operator()() { (*this)(std::error_code()); }
 
 private:
     std::shared_ptr<channel_state> state_;

@@ -107,7 +107,6 @@ public:
 
 private:
     asio::posix::basic_stream_descriptor<asio::io_context::executor_type> descriptor_;
-    bool always_ready_; // a regular file, which the system cannot wait for
 };
 
 } // namespace asynchat::detail

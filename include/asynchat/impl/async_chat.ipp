@@ -37,7 +37,7 @@ ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next)
 {
     // Held bytes belong to the old terminator; with the next input the new one sees them again.
     if (held_ > 0 && next != scanner_.current()) {
-        kept_.assign(held());
+        keep(held());
         held_ = 0;
     }
     if (!next.is_bytes() || !scanner_.current().is_bytes())
@@ -66,9 +66,9 @@ ASYNCHAT_DECL void async_chat::handle_read()
     loop::receive_lease lease(owner());
     // The bytes kept from before go in front of the new ones, so that they are one piece. There can
     // be many only if callbacks throw and survive; then they come first.
-    const std::size_t front = held_ + kept_.size();
+    const std::size_t front = held_ + kept().size();
     const std::size_t limit = std::max<std::size_t>(ac_in_buffer_size, 1);
-    const bool receives = kept_.size() <= std::max<std::size_t>(limit, 65536);
+    const bool receives = kept().size() <= std::max<std::size_t>(limit, 65536);
     char* const memory = lease.reserve(front + limit);
     std::size_t received = 0;
     if (receives) {
@@ -84,23 +84,29 @@ ASYNCHAT_DECL void async_chat::handle_read()
         if (received == 0 || closed())
             return;
     }
-    const std::string_view before = kept_.empty() ? held() : std::string_view(kept_);
+    const std::string_view before = kept_.empty() ? held() : kept();
     char* const start = memory + front - before.size();
     std::memcpy(start, before.data(), before.size());
     const std::string_view input(start, before.size() + received);
-    kept_.clear();
+    keep({});
     parse(input, std::exchange(held_, 0));
 }
 
 /// Hands out `input`, whose first `matched` bytes are known to begin the terminator. What is not
-/// handed out, because a callback paused or threw, is kept.
-ASYNCHAT_DECL void async_chat::parse(std::string_view input, std::size_t matched)
+/// handed out, because a callback paused or threw, is kept: in `storage` if the input lies there,
+/// so that pausing after each frame does not move all that is behind it.
+ASYNCHAT_DECL void async_chat::parse(std::string_view input, std::size_t matched,
+                                     std::string* storage)
 {
-    const auto stop = [this] {
+    const auto stop = [this, storage] {
         parsing_ = false;
         const std::string_view rest = std::exchange(input_, {});
-        if (!closed() && !close_when_done_)
-            kept_.assign(rest);
+        if (closed() || close_when_done_)
+            return;
+        if (!storage || rest.empty())
+            return keep(rest);
+        kept_front_ = static_cast<std::size_t>(rest.data() - storage->data());
+        kept_ = std::move(*storage);
     };
     parsing_ = true;
     input_ = input;
@@ -111,6 +117,19 @@ ASYNCHAT_DECL void async_chat::parse(std::string_view input, std::size_t matched
         throw;
     }
     stop();
+}
+
+ASYNCHAT_DECL void async_chat::keep(std::string_view input)
+{
+    kept_.assign(input);
+    kept_front_ = 0;
+}
+
+ASYNCHAT_DECL void async_chat::parse_all_kept()
+{
+    std::string storage = std::exchange(kept_, {});
+    const std::string_view input = std::string_view(storage).substr(std::exchange(kept_front_, 0));
+    parse(input, 0, &storage);
 }
 
 ASYNCHAT_DECL void async_chat::parse_input(std::size_t matched)
@@ -223,8 +242,7 @@ ASYNCHAT_DECL void async_chat::deliver_kept()
         return; // the parser on the stack goes on by itself
     if (input_ended_ && !eof_reported_)
         return end_of_input();
-    const std::string input = std::exchange(kept_, {});
-    parse(input, 0);
+    parse_all_kept();
 }
 
 ASYNCHAT_DECL void async_chat::end_of_input()
@@ -242,9 +260,9 @@ ASYNCHAT_DECL void async_chat::end_of_input()
     } const on_exit{*this};
     // A callback that throws and survives must not keep the end from being reported.
     while (!kept_.empty() && delivers_input()) {
-        const std::string input = std::exchange(kept_, {});
-        guarded([&] { parse(input, 0); });
-        if (kept_.size() >= input.size())
+        const std::size_t size = kept().size();
+        guarded([&] { parse_all_kept(); });
+        if (kept().size() >= size)
             break;
     }
     if (closed() || close_when_done_ || paused_)
@@ -343,7 +361,7 @@ ASYNCHAT_DECL bool async_chat::push_with_producer(std::unique_ptr<producer> sour
 ASYNCHAT_DECL void async_chat::close_when_done()
 {
     close_when_done_ = true;
-    kept_.clear();
+    keep({});
     held_ = 0;
     flush_soon();
 }
@@ -351,7 +369,7 @@ ASYNCHAT_DECL void async_chat::close_when_done()
 ASYNCHAT_DECL void async_chat::discard_buffers()
 {
     input_ = {};
-    kept_.clear();
+    keep({});
     held_ = 0;
     collected_.clear();
     queue_.clear();

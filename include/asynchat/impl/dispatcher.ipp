@@ -116,11 +116,14 @@ inline bool is_lost_connection(const std::error_code& error) noexcept
 
 // --- from the reactor --------------------------------------------------------------------------
 
-ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& error)
+ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& result)
 {
     const auto channel = state_->channel;
     if (!channel || state_->epoch != epoch_)
         return;
+    // What cannot be waited for, such as a regular file, is always ready.
+    const bool always = result == asio::error::operation_not_supported;
+    const std::error_code error = always ? std::error_code() : result;
     if (what_ != readiness::write)
         return channel->ready(what_, error);
     // Reads before writes, as asyncore's poll() has it: what became ready together with us is
@@ -139,8 +142,8 @@ ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& error)
 ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
     : loop_(owner), state_(std::make_shared<detail::channel_state>()), is_socket_(false),
       connected_(false), accepting_(false), connecting_(false), closed_(false), ended_(false),
-      was_lost_(false), eof_(false), reading_(false), accept_paused_(false), watch_urgent_(false),
-      urgent_pending_(false)
+      was_lost_(false), eof_(false), reading_(false), accepted_(false), accept_paused_(false),
+      watch_urgent_(false), urgent_pending_(false)
 {
 }
 
@@ -301,7 +304,7 @@ ASYNCHAT_DECL void dispatcher::failed()
 ASYNCHAT_DECL void dispatcher::handle_read_event()
 {
     if (accepting_)
-        return handle_accept();
+        return accept_event();
     if (connecting_) {
         handle_connect_event();
         if (closed_ || !connected_)
@@ -469,22 +472,44 @@ ASYNCHAT_DECL std::optional<std::pair<socket, endpoint>> dispatcher::accept()
     std::error_code error;
     socket connection = require_socket("accept").accept(error);
     if (!error) {
+        accepted_ = true;
         accept_failures_ = 0;
         endpoint peer = connection.peer();
         return std::make_pair(std::move(connection), std::move(peer));
     }
     if (is_would_block(error) || detail::is_lost_connection(error))
         return std::nullopt;
-    // The connection stays in the system's queue, so the socket stays readable: do not spin.
-    accept_failures_ = accept_failures_ == 0 ? 1 : 2;
-    if (!accept_paused_) {
-        accept_paused_ = true;
-        loop_.call_later(std::chrono::milliseconds(100), [state = state_] {
-            if (const auto channel = state->channel)
-                channel->in_event([&] { channel->accept_paused_ = false; });
-        });
-    }
     throw detail::io_error(close_reason::system_error, error, "accept");
+}
+
+/// handle_accept(), and what makes a listener outlive its failures.
+ASYNCHAT_DECL void dispatcher::accept_event()
+{
+    accepted_ = false;
+    try {
+        handle_accept();
+    } catch (const exit_now&) {
+        throw;
+    } catch (...) {
+        if (!accepted_)
+            pause_accepting();
+        throw;
+    }
+    accept_failures_ = 0;
+}
+
+/// The connection that could not be accepted stays in the system's queue, and the socket readable:
+/// looks again a little later instead of spinning.
+ASYNCHAT_DECL void dispatcher::pause_accepting()
+{
+    accept_failures_ = accept_failures_ == 0 ? 1 : 2;
+    if (accept_paused_ || closed_)
+        return;
+    accept_paused_ = true;
+    loop_.call_later(std::chrono::milliseconds(100), [state = state_] {
+        if (const auto channel = state->channel)
+            channel->in_event([&] { channel->accept_paused_ = false; });
+    });
 }
 
 // --- connecting ------------------------------------------------------------------------------

@@ -10,13 +10,16 @@
 
 #include <asio/executor_work_guard.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <system_error>
 
 namespace asynchat {
 
+// No concurrency hint: with a hint of 1 Asio keeps the count of what a handler posts to itself
+// until the handler returns, and a nested run() would find no work.
 ASYNCHAT_DECL loop::loop()
-    : own_context_(std::make_unique<asio::io_context>(1)), context_(own_context_.get()),
+    : own_context_(std::make_unique<asio::io_context>()), context_(own_context_.get()),
       anchor_(std::make_shared<detail::loop_anchor>(detail::loop_anchor{this}))
 {
 }
@@ -91,6 +94,14 @@ ASYNCHAT_DECL void loop::close_all(bool ignore_all)
         if (channel->closed())
             continue;
         channel->reason_ = close_reason::shutdown;
+        struct done {
+            dispatcher& channel;
+            ~done()
+            {
+                if (!channel.closed_)
+                    channel.reason_ = close_reason::open;
+            }
+        } const on_exit{*channel};
         try {
             channel->close();
         } catch (const exit_now&) {
@@ -154,7 +165,7 @@ ASYNCHAT_DECL void loop::flush_posted()
     } const post_rest{*this};
 
     const turn in_turn(*this);
-    for (std::size_t left = to_flush_.size(); left > 0; --left) {
+    for (std::size_t left = to_flush_.size(); left > 0 && !to_flush_.is_empty(); --left) {
         const auto state = *to_flush_.pop();
         state->flush_posted = false;
         if (const auto channel = state->channel)
@@ -174,6 +185,8 @@ public:
         ++loop_.running_;
         if (outer_)
             outer_->flush_soon(); // its event goes on only when we return
+        if (!loop_.to_flush_.is_empty())
+            loop_.post_flush(); // and so does a flush_posted() that we are nested in
         if (loop_.context_->stopped())
             loop_.context_->restart();
     }
@@ -197,9 +210,8 @@ private:
 
 ASYNCHAT_DECL void loop::run()
 {
-    if (channels_.empty())
-        poll();
     const running guard(*this);
+    poll(); // functions posted before, and those of the handler that we are nested in
     while (!channels_.empty() && !stop_requested_) {
         if (own_context_)
             context_->run(); // until the last channel is closed, or stop()
@@ -222,16 +234,19 @@ ASYNCHAT_DECL bool loop::poll(duration timeout)
     const running guard(*this);
     if (stop_requested_)
         return false;
-    const auto first = channels_.empty() || timeout <= duration::zero()
-                           ? context_->poll_one()
-                           : context_->run_one_for(timeout);
+    constexpr duration longest = std::chrono::hours(24 * 365); // more would overflow the clock
+    // poll_one() also brings in what the handler that we are nested in has posted, which run_one()
+    // would wait for in vain.
+    std::size_t first = context_->poll_one();
+    if (first == 0 && !channels_.empty() && timeout > duration::zero())
+        first = context_->run_one_for(std::min(timeout, longest));
     if (first == 0)
         return false;
     // Everything that was ready with the first one is queued by now; what becomes ready while it
     // is served queues up behind the marker.
     const auto at_marker = std::make_shared<bool>(false);
     asio::post(*context_, [at_marker] { *at_marker = true; });
-    while (!*at_marker && !stop_requested_ && context_->run_one() > 0) {
+    while (!*at_marker && !stop_requested_ && context_->poll_one() > 0) {
     }
     return true;
 }
@@ -250,12 +265,14 @@ ASYNCHAT_DECL void loop::stop_on_signals()
     if (signals_)
         return;
     signals_.emplace(*context_, SIGINT, SIGTERM);
-    signals_->async_wait([this](const std::error_code& error, int) {
-        if (error)
-            return; // the loop is being destroyed
-        signals_.reset();
-        stop();
-    });
+    signals_->async_wait(
+        [anchor = std::weak_ptr<detail::loop_anchor>(anchor_)](const std::error_code& error, int) {
+            const auto alive = anchor.lock();
+            if (!alive || error)
+                return;
+            alive->owner->signals_.reset();
+            alive->owner->stop();
+        });
 }
 
 // --- timers ----------------------------------------------------------------------------------

@@ -7,10 +7,8 @@
 #include <asynchat/detail/transport.hpp>
 
 #include <asio/error.hpp>
-#include <asio/post.hpp>
 
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -121,15 +119,8 @@ private:
     bool was_pending_;
 };
 
-/// True for what the system cannot wait for.
-inline bool is_regular_file(int descriptor)
-{
-    struct stat status = {};
-    return ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
-}
-
 ASYNCHAT_DECL descriptor_transport::descriptor_transport(asio::io_context& context, int descriptor)
-    : descriptor_(context), always_ready_(is_regular_file(descriptor))
+    : descriptor_(context)
 {
     std::error_code error;
     descriptor_.assign(descriptor, error);
@@ -156,10 +147,6 @@ ASYNCHAT_DECL std::size_t descriptor_transport::write_some(const_buffers from,
 ASYNCHAT_DECL void descriptor_transport::async_wait(readiness what, readiness_handler ready)
 {
     using native = decltype(descriptor_);
-    if (always_ready_) {
-        asio::post(descriptor_.get_executor(), std::move(ready));
-        return;
-    }
     const auto kind = what == readiness::read    ? native::wait_read
                       : what == readiness::write ? native::wait_write
                                                  : native::wait_error;
