@@ -59,7 +59,8 @@ public:
 
     ASYNCHAT_DECL ~async_chat() override;
 
-    /// Bytes of one receive, and of one send. Read each time they are needed; 0 counts as 1.
+    /// Bytes of one receive, 1 GiB at most, and of one send. Read each time they are needed; 0
+    /// counts as 1.
     std::size_t ac_in_buffer_size = 65536;
     std::size_t ac_out_buffer_size = 65536;
 

@@ -67,7 +67,8 @@ ASYNCHAT_DECL void async_chat::handle_read()
     // The bytes kept from before go in front of the new ones, so that they are one piece. There can
     // be many only if callbacks throw and survive; then they come first.
     const std::size_t front = held_ + kept().size();
-    const std::size_t limit = std::max<std::size_t>(ac_in_buffer_size, 1);
+    constexpr std::size_t most = std::size_t{1} << 30; // memory is reserved for it
+    const std::size_t limit = std::clamp<std::size_t>(ac_in_buffer_size, 1, most);
     const bool receives = kept().size() <= std::max<std::size_t>(limit, 65536);
     char* const memory = lease.reserve(front + limit);
     std::size_t received = 0;
