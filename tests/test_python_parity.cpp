@@ -8,8 +8,11 @@
 
 #include <asynchat/asynchat.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 using namespace asynchat;
@@ -20,6 +23,26 @@ namespace {
 using strings = std::vector<std::string>;
 
 const std::string quit = "QUIT\n";
+
+/// IPv4, and IPv6 where this machine has it.
+std::vector<int> ip_families()
+{
+    try {
+        temp_dir unused;
+        const raw_listener probe(free_address(AF_INET6, unused));
+        return {AF_INET, AF_INET6};
+    } catch (const std::system_error&) {
+        WARN("not tested over IPv6, which this machine does not have");
+        return {AF_INET};
+    }
+}
+
+std::vector<int> all_families()
+{
+    auto all = ip_families();
+    all.push_back(AF_UNIX);
+    return all;
+}
 
 /// Keeps all input until "QUIT\n", then sends back what came before in pieces of `chunk` bytes, one
 /// for each write event, and closes.
@@ -61,8 +84,13 @@ public:
     }
     strings contents;
     std::string buffer;
+    std::size_t largest_piece = 0;
     void handle_connect() override {}
-    void collect_incoming_data(std::string_view data) override { buffer += data; }
+    void collect_incoming_data(std::string_view data) override
+    {
+        largest_piece = std::max(largest_piece, data.size());
+        buffer += data;
+    }
     void found_terminator() override { contents.push_back(std::exchange(buffer, {})); }
 };
 
@@ -70,7 +98,7 @@ public:
 class fixture {
 public:
     fixture()
-        : family_(GENERATE(AF_INET, AF_INET6, AF_UNIX)),
+        : family_(GENERATE(from_range(all_families()))),
           chunk_(GENERATE(std::size_t{1}, std::size_t{2}, std::size_t{3}))
     {
         server_ = loop_.create<server<chunked_echo>>(free_address(family_, dir_), chunk_);
@@ -78,8 +106,10 @@ public:
 
     std::shared_ptr<echo_client> start_client(const terminator& term)
     {
-        CAPTURE(family_, chunk_);
-        return loop_.create<echo_client>(term, server_->local_endpoint()).lock();
+        auto client = loop_.create<echo_client>(term, server_->local_endpoint()).lock();
+        // However the system joins what the server sent piece by piece, no piece is larger here.
+        client->ac_in_buffer_size = chunk_;
+        return client;
     }
 
     /// Runs until the client has seen the end.
@@ -88,6 +118,8 @@ public:
         CAPTURE(family_, chunk_);
         CHECK(run_until(loop_, [&] { return client->closed(); }));
         CHECK(client->close_reason() == close_reason::peer_finished);
+        CHECK(client->largest_piece > 0);
+        CHECK(client->largest_piece <= chunk_);
     }
 
 private:
@@ -125,32 +157,35 @@ void numeric_terminator_check(int length)
 
 // --- test_asynchat ---------------------------------------------------------------------------
 
-TEST_CASE("TestAsynchat.test_line_terminator1", "[parity][asynchat]")
+TEST_CASE("TestAsynchat.test_line_terminator1: one byte ends a line", "[parity][asynchat]")
 {
     line_terminator_check("\n");
 }
 
-TEST_CASE("TestAsynchat.test_line_terminator2", "[parity][asynchat]")
+TEST_CASE("TestAsynchat.test_line_terminator2: two bytes end a line", "[parity][asynchat]")
 {
     line_terminator_check("\r\n");
 }
 
-TEST_CASE("TestAsynchat.test_line_terminator3", "[parity][asynchat]")
+TEST_CASE("TestAsynchat.test_line_terminator3: three equal bytes end a line", "[parity][asynchat]")
 {
     line_terminator_check("qqq");
 }
 
-TEST_CASE("TestAsynchat.test_numeric_terminator1", "[parity][asynchat]")
+TEST_CASE("TestAsynchat.test_numeric_terminator1: a count of 1 gives the first byte once",
+          "[parity][asynchat]")
 {
     numeric_terminator_check(1);
 }
 
-TEST_CASE("TestAsynchat.test_numeric_terminator2", "[parity][asynchat]")
+TEST_CASE("TestAsynchat.test_numeric_terminator2: a count of 6 gives six bytes once",
+          "[parity][asynchat]")
 {
     numeric_terminator_check(6);
 }
 
-TEST_CASE("TestAsynchat.test_none_terminator", "[parity][asynchat]")
+TEST_CASE("TestAsynchat.test_none_terminator: without a terminator all is collected, nothing found",
+          "[parity][asynchat]")
 {
     fixture test;
     const auto client = test.start_client(std::nullopt);
@@ -162,7 +197,8 @@ TEST_CASE("TestAsynchat.test_none_terminator", "[parity][asynchat]")
     CHECK(client->buffer == data);
 }
 
-TEST_CASE("TestAsynchat.test_simple_producer", "[parity][asynchat]")
+TEST_CASE("TestAsynchat.test_simple_producer: a producer sends in pieces of 8",
+          "[parity][asynchat]")
 {
     fixture test;
     const auto client = test.start_client("\n");
@@ -173,7 +209,7 @@ TEST_CASE("TestAsynchat.test_simple_producer", "[parity][asynchat]")
 }
 
 // Here plain data goes to push(), and push_with_producer() takes a callable.
-TEST_CASE("TestAsynchat.test_string_producer", "[parity][asynchat]")
+TEST_CASE("TestAsynchat.test_string_producer: a string is sent as a producer", "[parity][asynchat]")
 {
     fixture test;
     const auto client = test.start_client("\n");
@@ -183,7 +219,7 @@ TEST_CASE("TestAsynchat.test_string_producer", "[parity][asynchat]")
     CHECK(client->contents == strings{"hello world", "I'm not dead yet!"});
 }
 
-TEST_CASE("TestAsynchat.test_empty_line", "[parity][asynchat]")
+TEST_CASE("TestAsynchat.test_empty_line: an empty line is a frame", "[parity][asynchat]")
 {
     fixture test;
     const auto client = test.start_client("\n");
@@ -193,27 +229,38 @@ TEST_CASE("TestAsynchat.test_empty_line", "[parity][asynchat]")
     CHECK(client->contents == strings{"hello world", "", "I'm not dead yet!"});
 }
 
-TEST_CASE("TestAsynchat.test_close_when_done", "[parity][asynchat]")
+TEST_CASE("TestAsynchat.test_close_when_done: sends all, receives nothing, closes",
+          "[parity][asynchat]")
 {
-    const int family = GENERATE(AF_INET, AF_INET6, AF_UNIX);
+    const int family = GENERATE(from_range(all_families()));
+    CAPTURE(family);
     loop loop;
     temp_dir dir;
     raw_listener server(free_address(family, dir));
     const auto client = loop.create<echo_client>("\n", server.address()).lock();
+    raw_peer peer;
+    SECTION("before it is connected") {}
+    SECTION("while an answer waits to be read")
+    {
+        REQUIRE(run_until(loop, [&] { return client->connected(); }));
+        peer = server.accept();
+        peer.send("hello world\n");
+    }
     client->push("hello world\nI'm not dead yet!\n");
     client->push(quit);
     client->close_when_done();
-    auto peer = raw_peer();
     REQUIRE(run_until(loop, [&] { return client->closed(); }));
-    peer = server.accept();
+    if (peer.fd() < 0)
+        peer = server.accept();
     CHECK(run_until(loop, [&] { return peer.ended(); }));
-    CHECK(peer.received() == "hello world\nI'm not dead yet!\n" + quit);
+    CHECK(peer.received() == "hello world\nI'm not dead yet!\nQUIT\n");
     CHECK(client->contents.empty());
+    CHECK(client->buffer.empty());
     CHECK(client->close_reason() == close_reason::local);
 }
 
 // What Python refuses with a TypeError does not compile here.
-TEST_CASE("TestAsynchat.test_push", "[parity][asynchat]")
+TEST_CASE("TestAsynchat.test_push: every kind of bytes can be pushed", "[parity][asynchat]")
 {
     fixture test;
     const auto client = test.start_client("\n");
@@ -231,7 +278,7 @@ TEST_CASE("TestAsynchat.test_push", "[parity][asynchat]")
     CHECK(client->contents == strings{"bytes", "view", "moved", "array", "pointer", "shared"});
 }
 
-TEST_CASE("TestAsynchatMocked.test_blockingioerror", "[parity][asynchat]")
+TEST_CASE("TestAsynchatMocked.test_blockingioerror: would-block is no error", "[parity][asynchat]")
 {
     class would_block : public logging<async_chat> {
     public:
@@ -258,19 +305,51 @@ TEST_CASE("TestAsynchatMocked.test_blockingioerror", "[parity][asynchat]")
     CHECK(channel.errors == 1);
 }
 
-TEST_CASE("TestHelperFunctions.test_find_prefix_at_end", "[parity][asynchat]")
+TEST_CASE("TestHelperFunctions.test_find_prefix_at_end: finds a prefix at the end",
+          "[parity][asynchat]")
 {
     CHECK(find_prefix_at_end("qwerty\r", "\r\n") == 1);
     CHECK(find_prefix_at_end("qwertydkjf", "\r\n") == 0);
 }
 
-TEST_CASE("TestNotConnected.test_disallow_negative_terminator", "[parity][asynchat]")
+TEST_CASE("TestNotConnected.test_disallow_negative_terminator: a negative count is refused",
+          "[parity][asynchat]")
 {
     loop loop;
     const refusing_address nobody(AF_INET);
     const auto client = loop.create<echo_client>("\n", nobody.address());
     CHECK_THROWS_AS(client->set_terminator(-1), std::invalid_argument);
     CHECK(client->get_terminator() == terminator("\n"));
+}
+
+// Of Python 2.7. Here pop() returns an optional item instead of a pair.
+TEST_CASE("TestFifo.test_basic: first in, first out", "[parity][asynchat]")
+{
+    using item = std::variant<int, std::string>;
+    fifo<item> f;
+    f.push(7);
+    f.push("a");
+    CHECK(f.size() == 2);
+    CHECK((f.first() == item(7)));
+    CHECK((f.pop() == item(7)));
+    CHECK(f.size() == 1);
+    CHECK((f.first() == item("a")));
+    CHECK_FALSE(f.is_empty());
+    CHECK((f.pop() == item("a")));
+    CHECK(f.size() == 0);
+    CHECK(f.is_empty());
+    CHECK_FALSE(f.pop().has_value());
+}
+
+TEST_CASE("TestFifo.test_given_list: starts with a list", "[parity][asynchat]")
+{
+    using item = std::variant<int, std::string>;
+    fifo<item> f{"x", 17, 3};
+    CHECK(f.size() == 3);
+    CHECK((f.pop() == item("x")));
+    CHECK((f.pop() == item(17)));
+    CHECK((f.pop() == item(3)));
+    CHECK_FALSE(f.pop().has_value());
 }
 
 // --- test_asyncore ---------------------------------------------------------------------------
@@ -292,7 +371,12 @@ public:
             throw test_error(name);
         }
     }
-    void handle_read_event() override { note("handle_read_event"); }
+    void handle_read_event() override
+    {
+        note("handle_read_event");
+        char buffer[64];
+        recv(asio::buffer(buffer)); // what is not read is an event again
+    }
     void handle_write_event() override
     {
         wants_write = false;
@@ -325,8 +409,12 @@ public:
 struct api {
     asynchat::loop loop;
     temp_dir dir;
-    int family = GENERATE(AF_INET, AF_INET6, AF_UNIX);
+    int family;
 
+    explicit api(const std::vector<int>& families = all_families())
+        : family(GENERATE_REF(from_range(families)))
+    {
+    }
     std::shared_ptr<base_server> start_server()
     {
         return loop.create<base_server>(family, dir).lock();
@@ -341,7 +429,8 @@ struct api {
 
 } // namespace
 
-TEST_CASE("HelperFunctionTests.test_readwrite", "[parity][asyncore]")
+TEST_CASE("HelperFunctionTests.test_readwrite: each readiness calls one event",
+          "[parity][asyncore]")
 {
     loop loop;
     auto ends = connected_pair();
@@ -351,14 +440,14 @@ TEST_CASE("HelperFunctionTests.test_readwrite", "[parity][asyncore]")
     {
         ends.second.send("x");
         REQUIRE(run_until(loop, [&] { return !channel->calls.empty(); }));
-        CHECK(channel->calls[0] == "handle_read_event");
-        CHECK(channel->count("handle_write_event") == 0);
-        CHECK(channel->count("handle_expt_event") == 0);
+        CHECK(settle(loop));
+        CHECK(channel->calls == strings{"handle_read_event"});
     }
     SECTION("output")
     {
         channel->wants_write = true;
         channel->update_interest();
+        REQUIRE(run_until(loop, [&] { return !channel->calls.empty(); }));
         CHECK(settle(loop));
         CHECK(channel->calls == strings{"handle_write_event"});
     }
@@ -367,12 +456,30 @@ TEST_CASE("HelperFunctionTests.test_readwrite", "[parity][asyncore]")
         channel->watch_urgent_data();
         CHECK(settle(loop));
         ends.second.send("!", MSG_OOB);
-        REQUIRE(run_until(loop, [&] { return channel->count("handle_expt_event") > 0; }));
-        CHECK(channel->count("handle_write_event") == 0);
+        REQUIRE(run_until(loop, [&] { return !channel->calls.empty(); }));
+        CHECK(settle(loop));
+        CHECK(channel->calls == strings{"handle_expt_event"});
     }
 }
 
-TEST_CASE("HelperFunctionTests.test_readwriteexc", "[parity][asyncore]")
+// Differs: an error or a hang-up is found by receiving, so handle_read() comes before the end.
+TEST_CASE("HelperFunctionTests.test_readwrite, error and hang-up: they close once",
+          "[parity][asyncore]")
+{
+    const bool reset = GENERATE(false, true);
+    CAPTURE(reset);
+    loop loop;
+    auto ends = connected_pair();
+    const auto channel = loop.create<recorder>(std::move(ends.first)).lock();
+    CHECK(settle(loop));
+    reset ? ends.second.reset() : ends.second.close();
+    REQUIRE(run_until(loop, [&] { return channel->closed(); }));
+    CHECK(channel->calls == strings{"handle_read", "handle_close"});
+    CHECK(channel->close_reason() == (reset ? close_reason::reset : close_reason::peer_finished));
+}
+
+TEST_CASE("HelperFunctionTests.test_readwriteexc: exit_now passes, other exceptions are handled",
+          "[parity][asyncore]")
 {
     loop loop;
     auto ends = connected_pair();
@@ -403,7 +510,7 @@ TEST_CASE("HelperFunctionTests.test_readwriteexc", "[parity][asyncore]")
     }
 }
 
-TEST_CASE("HelperFunctionTests.test_closeall", "[parity][asyncore]")
+TEST_CASE("HelperFunctionTests.test_closeall: close_all closes all channels", "[parity][asyncore]")
 {
     loop loop;
     std::vector<std::shared_ptr<recorder>> channels;
@@ -418,7 +525,7 @@ TEST_CASE("HelperFunctionTests.test_closeall", "[parity][asyncore]")
 }
 
 // Differs: writable() is false unless there is something to write.
-TEST_CASE("DispatcherTests.test_basic", "[parity][asyncore]")
+TEST_CASE("DispatcherTests.test_basic: a fresh dispatcher wants to read", "[parity][asyncore]")
 {
     loop loop;
     const auto channel = loop.create<dispatcher>();
@@ -426,7 +533,7 @@ TEST_CASE("DispatcherTests.test_basic", "[parity][asyncore]")
     CHECK_FALSE(channel->writable());
 }
 
-TEST_CASE("DispatcherTests.test_repr", "[parity][asyncore]")
+TEST_CASE("DispatcherTests.test_repr: a fresh dispatcher describes itself", "[parity][asyncore]")
 {
     loop loop;
     const auto channel = loop.create<dispatcher>();
@@ -434,7 +541,7 @@ TEST_CASE("DispatcherTests.test_repr", "[parity][asyncore]")
           fmt::format("<asynchat::dispatcher at {}>", static_cast<const void*>(channel.get())));
 }
 
-TEST_CASE("DispatcherTests.test_log", "[parity][asyncore]")
+TEST_CASE("DispatcherTests.test_log: log writes to standard error", "[parity][asyncore]")
 {
     loop loop;
     const auto channel = loop.create<dispatcher>();
@@ -445,7 +552,7 @@ TEST_CASE("DispatcherTests.test_log", "[parity][asyncore]")
 }
 
 // Differs: standard error, and the types are those of log_type.
-TEST_CASE("DispatcherTests.test_log_info", "[parity][asyncore]")
+TEST_CASE("DispatcherTests.test_log_info: log_info writes the type first", "[parity][asyncore]")
 {
     loop loop;
     const auto channel = loop.create<dispatcher>();
@@ -457,7 +564,7 @@ TEST_CASE("DispatcherTests.test_log_info", "[parity][asyncore]")
                             "error: Why can't she have egg bacon spam and sausage?\n");
 }
 
-TEST_CASE("DispatcherTests.test_unhandled", "[parity][asyncore]")
+TEST_CASE("DispatcherTests.test_unhandled: the default handlers warn", "[parity][asyncore]")
 {
     loop loop;
     const auto channel = loop.create<dispatcher>().lock();
@@ -473,7 +580,7 @@ TEST_CASE("DispatcherTests.test_unhandled", "[parity][asyncore]")
                             "warning: unhandled connect event\n");
 }
 
-TEST_CASE("DispatcherWithSendTests.test_send", "[parity][asyncore]")
+TEST_CASE("DispatcherWithSendTests.test_send: what was sent arrives in order", "[parity][asyncore]")
 {
     loop loop;
     raw_listener server(endpoint("127.0.0.1", 0));
@@ -488,32 +595,37 @@ TEST_CASE("DispatcherWithSendTests.test_send", "[parity][asyncore]")
     CHECK(run_until(loop, [&] { return peer.received() == data + data + "\n"; }));
 }
 
-TEST_CASE("FileWrapperTest.test_recv", "[parity][asyncore]")
+TEST_CASE("FileWrapperTest.test_recv: reads through a duplicate", "[parity][asyncore]")
 {
     loop loop;
     auto file = make_file("It's not dead, it's sleeping!");
-    const auto channel = loop.create<file_dispatcher>(file.get());
+    const auto channel = loop.create<file_dispatcher>(file.get()).lock();
     CHECK(channel->native_handle() != file.get());
-    file.close();
+    file.close(); // the channel has a descriptor of its own
     char buffer[64];
     CHECK(std::string(buffer, channel->recv(asio::buffer(buffer, 13))) == "It's not dead");
     CHECK(std::string(buffer, channel->recv(asio::buffer(buffer, 6))) == ", it's");
+    channel->close(); // afterwards Python raises OSError
+    CHECK(channel->recv(asio::buffer(buffer, 1)) == 0);
 }
 
-TEST_CASE("FileWrapperTest.test_send", "[parity][asyncore]")
+TEST_CASE("FileWrapperTest.test_send: writes through a duplicate", "[parity][asyncore]")
 {
     loop loop;
-    const auto file = make_file({});
+    const auto file = make_file("It's not dead, it's sleeping!");
+    check_call(::fcntl(file.get(), F_SETFL, O_APPEND) == 0, "fcntl");
     const auto channel = loop.create<file_dispatcher>(file.get());
     CHECK(channel->send("Come again?") == 11);
     CHECK(channel->send("I want to buy some cheese.") == 26);
-    char buffer[64];
+    channel->close();
+    char buffer[128];
     const ssize_t size = ::pread(file.get(), buffer, sizeof buffer, 0);
-    REQUIRE(size == 37);
-    CHECK(std::string(buffer, 37) == "Come again?I want to buy some cheese.");
+    REQUIRE(size == 66);
+    CHECK(std::string(buffer, 66) ==
+          "It's not dead, it's sleeping!Come again?I want to buy some cheese.");
 }
 
-TEST_CASE("FileWrapperTest.test_dispatcher", "[parity][asyncore]")
+TEST_CASE("FileWrapperTest.test_dispatcher: the loop reads a regular file", "[parity][asyncore]")
 {
     class file_reader : public logging<file_dispatcher> {
     public:
@@ -533,20 +645,27 @@ TEST_CASE("FileWrapperTest.test_dispatcher", "[parity][asyncore]")
     CHECK(channel->data == "It's not dead, it's sleeping!");
 }
 
-TEST_CASE("FileWrapperTest.test_close_twice", "[parity][asyncore]")
+// Differs: Python raises OSError when closing fails; close() throws nothing here.
+TEST_CASE("FileWrapperTest.test_close_twice: the second close does nothing", "[parity][asyncore]")
 {
     loop loop;
     const auto file = make_file("x");
     const auto channel = loop.create<file_dispatcher>(file.get()).lock();
     const int own = channel->native_handle();
-    channel->close();
+    SECTION("closing works") {}
+    SECTION("closing fails")
+    {
+        check_call(::close(own) == 0, "close");
+    }
+    CHECK_NOTHROW(channel->close());
     CHECK(channel->native_handle() == -1);
     CHECK_FALSE(is_open(own));
-    channel->close();
+    CHECK_NOTHROW(channel->close());
+    CHECK(channel->closed());
     CHECK(is_open(file.get()));
 }
 
-TEST_CASE("BaseTestAPI.test_handle_connect", "[parity][asyncore]")
+TEST_CASE("BaseTestAPI.test_handle_connect: called when connected", "[parity][asyncore]")
 {
     api test;
     const auto server = test.start_server();
@@ -554,7 +673,7 @@ TEST_CASE("BaseTestAPI.test_handle_connect", "[parity][asyncore]")
     CHECK(run_until(test.loop, [&] { return client->count("handle_connect") == 1; }));
 }
 
-TEST_CASE("BaseTestAPI.test_handle_accept", "[parity][asyncore]")
+TEST_CASE("BaseTestAPI.test_handle_accept: called for a new client", "[parity][asyncore]")
 {
     class accepting_itself : public base_server {
     public:
@@ -568,7 +687,7 @@ TEST_CASE("BaseTestAPI.test_handle_accept", "[parity][asyncore]")
     CHECK(server->count("handle_accepted") == 0);
 }
 
-TEST_CASE("BaseTestAPI.test_handle_accepted", "[parity][asyncore]")
+TEST_CASE("BaseTestAPI.test_handle_accepted: gets the connection", "[parity][asyncore]")
 {
     api test;
     const auto server = test.start_server();
@@ -578,7 +697,7 @@ TEST_CASE("BaseTestAPI.test_handle_accepted", "[parity][asyncore]")
     CHECK(server->served->connected());
 }
 
-TEST_CASE("BaseTestAPI.test_handle_read", "[parity][asyncore]")
+TEST_CASE("BaseTestAPI.test_handle_read: called when data arrives", "[parity][asyncore]")
 {
     api test;
     const auto server = test.start_server();
@@ -589,7 +708,7 @@ TEST_CASE("BaseTestAPI.test_handle_read", "[parity][asyncore]")
 }
 
 // Differs: only who asks for it by writable() gets the event.
-TEST_CASE("BaseTestAPI.test_handle_write", "[parity][asyncore]")
+TEST_CASE("BaseTestAPI.test_handle_write: called when output is possible", "[parity][asyncore]")
 {
     api test;
     const auto server = test.start_server();
@@ -598,7 +717,7 @@ TEST_CASE("BaseTestAPI.test_handle_write", "[parity][asyncore]")
     CHECK(run_until(test.loop, [&] { return client->count("handle_write") > 0; }));
 }
 
-TEST_CASE("BaseTestAPI.test_handle_close", "[parity][asyncore]")
+TEST_CASE("BaseTestAPI.test_handle_close: called when the other side closes", "[parity][asyncore]")
 {
     api test;
     const auto server = test.start_server();
@@ -610,7 +729,8 @@ TEST_CASE("BaseTestAPI.test_handle_close", "[parity][asyncore]")
     CHECK(server->served->count("handle_close") == 0);
 }
 
-TEST_CASE("BaseTestAPI.test_handle_close_after_conn_broken", "[parity][asyncore]")
+TEST_CASE("BaseTestAPI.test_handle_close_after_conn_broken: writing to a lost peer closes",
+          "[parity][asyncore]")
 {
     class writing : public recorder {
     public:
@@ -632,11 +752,9 @@ TEST_CASE("BaseTestAPI.test_handle_close_after_conn_broken", "[parity][asyncore]
 }
 
 // Not over UNIX sockets. Differs: on request only.
-TEST_CASE("BaseTestAPI.test_handle_expt", "[parity][asyncore]")
+TEST_CASE("BaseTestAPI.test_handle_expt: called for urgent data", "[parity][asyncore]")
 {
-    api test;
-    if (test.family == AF_UNIX)
-        return;
+    api test(ip_families());
     const auto server = test.start_server();
     const auto client = test.start_client(*server);
     client->watch_urgent_data();
@@ -645,7 +763,7 @@ TEST_CASE("BaseTestAPI.test_handle_expt", "[parity][asyncore]")
     CHECK(run_until(test.loop, [&] { return client->count("handle_expt") == 1; }));
 }
 
-TEST_CASE("BaseTestAPI.test_handle_error", "[parity][asyncore]")
+TEST_CASE("BaseTestAPI.test_handle_error: called with the exception at hand", "[parity][asyncore]")
 {
     class failing : public recorder {
     public:
@@ -661,7 +779,8 @@ TEST_CASE("BaseTestAPI.test_handle_error", "[parity][asyncore]")
     CHECK(client->error_text == "in handle_write"); // the exception at hand
 }
 
-TEST_CASE("BaseTestAPI.test_connection_attributes", "[parity][asyncore]")
+TEST_CASE("BaseTestAPI.test_connection_attributes: connected and accepting follow",
+          "[parity][asyncore]")
 {
     api test;
     const auto server = test.start_server();
@@ -681,7 +800,7 @@ TEST_CASE("BaseTestAPI.test_connection_attributes", "[parity][asyncore]")
     CHECK_FALSE(server->accepting());
 }
 
-TEST_CASE("BaseTestAPI.test_create_socket", "[parity][asyncore]")
+TEST_CASE("BaseTestAPI.test_create_socket: non-blocking, not inherited", "[parity][asyncore]")
 {
     api test;
     const auto channel = test.loop.create<recorder>();
@@ -694,11 +813,9 @@ TEST_CASE("BaseTestAPI.test_create_socket", "[parity][asyncore]")
 }
 
 // Not over UNIX sockets.
-TEST_CASE("BaseTestAPI.test_bind", "[parity][asyncore]")
+TEST_CASE("BaseTestAPI.test_bind: a port can be bound once", "[parity][asyncore]")
 {
-    api test;
-    if (test.family == AF_UNIX)
-        return;
+    api test(ip_families());
     const auto one = test.loop.create<recorder>();
     one->create_socket(test.family);
     one->bind(free_address(test.family, test.dir));
@@ -709,11 +826,9 @@ TEST_CASE("BaseTestAPI.test_bind", "[parity][asyncore]")
 }
 
 // Not over UNIX sockets.
-TEST_CASE("BaseTestAPI.test_set_reuse_addr", "[parity][asyncore]")
+TEST_CASE("BaseTestAPI.test_set_reuse_addr: sets the option", "[parity][asyncore]")
 {
-    api test;
-    if (test.family == AF_UNIX)
-        return;
+    api test(ip_families());
     const auto channel = test.loop.create<recorder>();
     channel->create_socket(test.family);
     CHECK(int_option(channel->native_handle(), SOL_SOCKET, SO_REUSEADDR) == 0);
@@ -722,11 +837,10 @@ TEST_CASE("BaseTestAPI.test_set_reuse_addr", "[parity][asyncore]")
 }
 
 // IP only.
-TEST_CASE("BaseTestAPI.test_quick_connect", "[parity][asyncore]")
+TEST_CASE("BaseTestAPI.test_quick_connect: clients that reset at once do no harm",
+          "[parity][asyncore]")
 {
-    api test;
-    if (test.family == AF_UNIX)
-        return;
+    api test(ip_families());
     const auto server = test.start_server();
     for (int i = 0; i < 20; ++i) {
         raw_peer::connected_to(server->local_endpoint()).reset();

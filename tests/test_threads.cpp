@@ -7,8 +7,9 @@
 #include <asynchat/asynchat.hpp>
 
 #include <atomic>
+#include <future>
 #include <memory>
-#include <mutex>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
@@ -41,6 +42,14 @@ private:
     std::vector<std::thread> all_;
 };
 
+/// 0, 1, ... count - 1: what each thread's functions leave when all ran once and in order.
+std::vector<int> first_numbers(int count)
+{
+    std::vector<int> numbers(static_cast<std::size_t>(count));
+    std::iota(numbers.begin(), numbers.end(), 0);
+    return numbers;
+}
+
 class line_keeper : public logging<async_chat> {
 public:
     line_keeper(loop& owner, asynchat::socket from) : logging(owner, std::move(from))
@@ -54,56 +63,68 @@ public:
 
 } // namespace
 
-TEST_CASE("functions can be posted from any thread, each thread's in order", "[threads]")
+TEST_CASE("functions posted from any thread run once each, each thread's in order", "[threads]")
 {
-    constexpr int count = 500;
+    constexpr int count = 10000;
+    const bool to_channel = GENERATE(false, true);
+    CAPTURE(to_channel);
     loop loop;
     auto ends = connected_pair(AF_UNIX);
-    const auto keeps_it_going = loop.create<recorder>(std::move(ends.first)).lock();
+    const auto channel = loop.create<recorder>(std::move(ends.first));
     std::vector<std::vector<int>> seen(4);
     int total = 0;
+    bool elsewhere = false;
+    const auto here = std::this_thread::get_id();
     threads workers;
     for (std::size_t worker = 0; worker < 4; ++worker) {
-        workers.start([&loop, &seen, &total, worker] {
+        workers.start([&, channel, worker] {
             for (int i = 0; i < count; ++i) {
-                loop.post([&, worker, i] {
+                const auto f = [&, worker, i] {
+                    elsewhere = elsewhere || std::this_thread::get_id() != here;
                     seen[worker].push_back(i);
                     if (++total == 4 * count)
                         loop.stop();
-                });
+                };
+                if (to_channel)
+                    channel.post([f](recorder&) { f(); });
+                else
+                    loop.post(f);
             }
         });
     }
     const deadline limit(loop);
     loop.run();
     workers.join();
+    CHECK(settle(loop)); // nothing comes a second time
     CHECK(total == 4 * count);
-    for (const auto& each : seen) {
-        REQUIRE(each.size() == count);
-        CHECK(std::is_sorted(each.begin(), each.end()));
-    }
+    CHECK_FALSE(elsewhere);
+    for (const auto& each : seen)
+        CHECK((each == first_numbers(count))); // no text: it would be long
 }
 
-TEST_CASE("a channel can be spoken to from any thread", "[threads]")
+TEST_CASE("what channels are told to push from any thread arrives in order", "[threads]")
 {
     constexpr int count = 200;
     loop loop;
-    auto ends = connected_pair(AF_UNIX);
+    auto ends = asynchat::socket::pair();
     const auto channel = loop.create<line_keeper>(std::move(ends.first));
-    const auto other = loop.create<line_keeper>(
-        asynchat::socket(::fcntl(ends.second.fd(), F_DUPFD_CLOEXEC, 0), AF_UNIX, SOCK_STREAM));
-    const auto receiver = other.lock();
+    const auto receiver = loop.create<line_keeper>(std::move(ends.second)).lock();
     threads workers;
     for (int worker = 0; worker < 4; ++worker) {
         workers.start([channel, worker] {
             for (int i = 0; i < count; ++i) {
-                channel.post([text = std::to_string(worker) + " says " + std::to_string(i) +
+                channel.post([text = std::to_string(worker) + std::to_string(i) +
                                      "\n"](line_keeper& self) { self.push(text); });
             }
         });
     }
-    CHECK(run_until(loop, [&] { return receiver->lines_received.size() == 4 * count; }));
+    CHECK(run_until(loop, [&] { return receiver->lines_received.size() >= 4 * count; }));
     workers.join();
+    std::vector<std::vector<int>> seen(4);
+    for (const std::string& line : receiver->lines_received)
+        seen.at(static_cast<std::size_t>(line.at(0) - '0')).push_back(std::stoi(line.substr(1)));
+    for (const auto& each : seen)
+        CHECK(each == first_numbers(count));
 }
 
 TEST_CASE("posting to a channel that closes meanwhile is harmless", "[threads]")
@@ -133,22 +154,22 @@ TEST_CASE("posting to a channel that closes meanwhile is harmless", "[threads]")
 TEST_CASE("stop from another thread ends run", "[threads]")
 {
     const bool borrowed = GENERATE(false, true);
+    CAPTURE(borrowed);
     asio::io_context context;
-    std::unique_ptr<loop> loop =
+    const auto loop =
         borrowed ? std::make_unique<asynchat::loop>(context) : std::make_unique<asynchat::loop>();
     auto ends = connected_pair(AF_UNIX);
     const auto keeps_it_going = loop->create<recorder>(std::move(ends.first)).lock();
     for (int i = 0; i < 100; ++i) {
-        std::atomic<bool> running{false};
-        loop->post([&] { running = true; });
+        std::promise<void> running;
+        loop->post([&] { running.set_value(); });
         threads stopper;
         stopper.start([&] {
-            while (!running)
-                std::this_thread::yield();
-            loop->stop();
+            if (running.get_future().wait_for(patience) == std::future_status::ready)
+                loop->stop();
         });
         const deadline limit(*loop);
-        loop->run();
+        CHECK_NOTHROW(loop->run());
         stopper.join();
     }
     CHECK_FALSE(keeps_it_going->closed());
@@ -160,12 +181,46 @@ TEST_CASE("stop from another thread ends a poll that waits", "[threads]")
     auto ends = connected_pair(AF_UNIX);
     const auto keeps_it_going = loop.create<recorder>(std::move(ends.first)).lock();
     CHECK(settle(loop));
+    const deadline limit(loop); // throws before the poll would end by itself
     threads stopper;
     stopper.start([&] { loop.stop(); });
-    loop.poll(patience); // at once, whether it comes before or after
+    CHECK_NOTHROW(loop.poll(2 * patience)); // whether the stop comes before or after
     stopper.join();
     loop.stop();
-    loop.run();
+    CHECK_NOTHROW(loop.run());
+    CHECK_FALSE(keeps_it_going->closed());
+}
+
+TEST_CASE("stops from many threads end every run, and the loop still works", "[threads]")
+{
+    const bool borrowed = GENERATE(false, true);
+    CAPTURE(borrowed);
+    asio::io_context context;
+    const auto loop =
+        borrowed ? std::make_unique<asynchat::loop>(context) : std::make_unique<asynchat::loop>();
+    auto ends = connected_pair(AF_UNIX);
+    const auto keeps_it_going = loop->create<recorder>(std::move(ends.first)).lock();
+    std::atomic<int> finished{0};
+    threads workers;
+    for (int worker = 0; worker < 4; ++worker) {
+        workers.start([&] {
+            for (int i = 0; i < 10000; ++i)
+                loop->stop();
+            ++finished;
+            loop->stop(); // who did not see the number yet is ended by this one
+        });
+    }
+    const deadline limit(*loop);
+    while (finished < 4)
+        CHECK_NOTHROW(loop->run());
+    workers.join();
+    CHECK(settle(*loop));
+    bool called = false;
+    loop->post([&] {
+        called = true;
+        loop->stop();
+    });
+    CHECK(run_until(*loop, [&] { return called; }));
     CHECK_FALSE(keeps_it_going->closed());
 }
 

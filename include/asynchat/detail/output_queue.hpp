@@ -96,8 +96,12 @@ public:
     template <class Sink>
     std::size_t gather(std::size_t max_buffers, std::size_t max_bytes, Sink&& sink) const;
 
-    /// While pinned, what gather() showed stays where it is, whatever is pushed.
-    void pin(bool on) noexcept { pinned_ = on; }
+    /// While pinned, what gather() showed stays where it is, whatever is pushed or dropped.
+    void pin(bool on) noexcept
+    {
+        pinned_ = on;
+        const auto dropped = std::move(pinned_storage_);
+    }
 
     /// Drops the first `bytes` of what gather() showed.
     ASYNCHAT_DECL void consume(std::size_t bytes);
@@ -111,7 +115,8 @@ private:
     void pop();
 
     output_pool* pool_;
-    std::unique_ptr<output_storage> storage_; // null when the queue is empty
+    std::unique_ptr<output_storage> storage_;        // null when the queue is empty
+    std::unique_ptr<output_storage> pinned_storage_; // dropped by clear() while pinned
     std::size_t size_ = 0;
     std::size_t head_sent_ = 0; // bytes of a string at the head that were sent
     std::string_view piece_;    // what is left of the piece of a producer at the head

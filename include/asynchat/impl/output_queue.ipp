@@ -146,7 +146,9 @@ ASYNCHAT_DECL void output_queue::pop()
 ASYNCHAT_DECL void output_queue::clear() noexcept
 {
     // Producers may do anything in their destructors, so the queue is empty before they go.
-    const auto dropped = std::move(storage_);
+    auto dropped = std::move(storage_);
+    if (pinned_ && !pinned_storage_)
+        pinned_storage_ = std::move(dropped);
     size_ = 0;
     head_sent_ = 0;
     piece_ = {};
