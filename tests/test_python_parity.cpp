@@ -457,9 +457,24 @@ TEST_CASE("HelperFunctionTests.test_readwrite: each readiness calls one event",
         CHECK(settle(loop));
         ends.second.send("!", MSG_OOB);
         REQUIRE(run_until(loop, [&] { return !channel->calls.empty(); }));
+        channel->watch_urgent_data(false);
         CHECK(settle(loop));
-        CHECK(channel->calls == strings{"handle_expt_event"});
+        CHECK(channel->count("handle_expt_event") == channel->calls.size());
     }
+}
+
+TEST_CASE("an overridden handle_expt_event is called once for each urgent mark",
+          "[parity][asyncore][urgent]")
+{
+    loop loop;
+    auto ends = connected_pair();
+    const auto channel = loop.create<noting>(std::move(ends.first));
+    channel->watch_urgent_data();
+    CHECK(settle(loop));
+    ends.second.send("!", MSG_OOB);
+    REQUIRE(run_until(loop, [&] { return !channel->calls.empty(); }));
+    CHECK(settle(loop)); // false: it spins
+    CHECK(channel->count("handle_expt_event") == 1);
 }
 
 // Differs: an error or a hang-up is found by receiving, so handle_read() comes before the end.
