@@ -1220,6 +1220,20 @@ TEST_CASE("each urgent mark is reported once", "[dispatcher][urgent]")
         CHECK(settle(loop));
         CHECK(channel->count("handle_expt") <= 1);
     }
+    SECTION("and again when it is watched again")
+    {
+        channel->takes_it = true;
+        ends.second.send("!", MSG_OOB);
+        REQUIRE(run_until(loop, [&] { return channel->count("handle_expt") == 1; }));
+        channel->watch_urgent_data(false);
+        CHECK(settle(loop));
+        channel->watch_urgent_data();
+        CHECK(settle(loop));
+        CHECK(channel->count("handle_expt") == 1);
+        ends.second.send("?", MSG_OOB);
+        REQUIRE(run_until(loop, [&] { return channel->count("handle_expt") == 2; }));
+        CHECK(channel->urgent == "!?");
+    }
 }
 
 TEST_CASE("who watches urgent data is not told of a hang-up as if it were urgent",

@@ -311,6 +311,7 @@ private:
     void connect_failed(asynchat::close_reason reason, const std::error_code& error);
     void accept_event();
     void pause_accepting();
+    void urgent_event();
     void rearm_urgent();
     int poll_now(short events) const;
     void close_for(asynchat::close_reason reason);

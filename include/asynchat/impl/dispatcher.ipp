@@ -243,7 +243,7 @@ ASYNCHAT_DECL void dispatcher::ready(detail::readiness what, const std::error_co
             if (writable())
                 handle_write_event();
             break;
-        case detail::readiness::urgent: handle_expt_event(); break;
+        case detail::readiness::urgent: urgent_event(); break;
         }
         if (watch_urgent_)
             rearm_urgent();
@@ -355,18 +355,29 @@ ASYNCHAT_DECL void dispatcher::handle_expt_event()
     if (const auto error = pending_error())
         return end(is_disconnected(error) ? close_reason::reset : close_reason::system_error,
                    error);
-    // A connection that hung up wakes us as well, and would do so for ever.
-    if ((poll_now(POLLPRI) & POLLPRI) == 0)
-        watch_urgent_ = false;
-    urgent_pending_ = watch_urgent_;
-    if (urgent_pending_)
-        handle_expt();
+    handle_expt();
 }
 
 ASYNCHAT_DECL void dispatcher::watch_urgent_data(bool on)
 {
+    if (on && !watch_urgent_)
+        urgent_pending_ = false;
     watch_urgent_ = on;
     flush_soon();
+}
+
+/// A wait for urgent data ended: because of a mark, of an error or hang-up, or for nothing.
+ASYNCHAT_DECL void dispatcher::urgent_event()
+{
+    if (!watch_urgent_)
+        return;
+    const int state = poll_now(POLLPRI);
+    if ((state & POLLPRI) != 0)
+        urgent_pending_ = true;
+    else if ((state & (POLLERR | POLLHUP)) != 0)
+        watch_urgent_ = false; // it would wake us for ever
+    if (urgent_pending_ || (state & POLLERR) != 0)
+        handle_expt_event();
 }
 
 /// Waits for the next urgent mark once the present one is behind us: the system goes on reporting
