@@ -284,11 +284,9 @@ TEST_CASE("output_queue: an empty push makes no entry, in whatever form", "[unit
     queue.push(std::string_view());
     queue.push(std::string());
     queue.push(std::make_shared<const std::string>());
-    queue.push_written([](std::string&) {});
     CHECK(queue.is_empty());
     queue.push("a"sv);
     queue.push(""sv);
-    queue.push_written([](std::string&) {});
     queue.push("b"sv);
     CHECK(gathered(queue) == strings{"ab"});
     queue.consume(2);
@@ -396,11 +394,10 @@ TEST_CASE("output_queue: any mix of pushes and short sends keeps every byte in o
         const std::string text(random.between(0, random.one_in(20) ? 9000 : 60),
                                static_cast<char>('a' + i % 26));
         pushed += text;
-        switch (random.between(0, 3)) {
+        switch (random.between(0, 2)) {
         case 0: queue.push(std::string_view(text)); break;
         case 1: queue.push(std::string(text)); break;
-        case 2: queue.push(std::make_shared<const std::string>(text)); break;
-        default: queue.push_written([&](std::string& block) { block += text; });
+        default: queue.push(std::make_shared<const std::string>(text));
         }
         if (random.one_in(2))
             send_some(random.between(1, 3000));
@@ -410,24 +407,6 @@ TEST_CASE("output_queue: any mix of pushes and short sends keeps every byte in o
     while (!queue.is_empty())
         send_some(5000);
     CHECK((sent == pushed));
-}
-
-TEST_CASE("output_queue: what is written by a function that throws leaves nothing behind",
-          "[unit][output]")
-{
-    output_pool pool;
-    output_queue queue(pool);
-    const auto fails = [](std::string& block) {
-        block += "half a mess";
-        throw std::runtime_error("no");
-    };
-    CHECK_THROWS_AS(queue.push_written(fails), std::runtime_error);
-    CHECK(queue.is_empty());
-    queue.push("before"sv);
-    CHECK_THROWS_AS(queue.push_written(fails), std::runtime_error);
-    queue.push("after"sv);
-    CHECK(gathered(queue) == strings{"beforeafter"});
-    CHECK(queue.size() == 11);
 }
 
 TEST_CASE("output_queue: what lies behind a producer waits for its end", "[unit][output]")

@@ -17,7 +17,6 @@
 #include <cstddef>
 #include <limits>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -103,7 +102,10 @@ public:
     /// whose pieces the subclass takes. When a frame grows over it, exactly so many bytes have been
     /// delivered, and the channel is closed for close_reason::frame_limit.
     void max_frame(std::size_t bytes) noexcept { max_frame_ = bytes; }
-    std::size_t max_frame() const noexcept { return terminator_max_frame_.value_or(max_frame_); }
+    std::size_t max_frame() const noexcept
+    {
+        return has_own_max_frame_ ? terminator_max_frame_ : max_frame_;
+    }
 
     /// Delivers no more input until resume_reading(), from the next piece on: only a
     /// found_terminator() that belongs to the piece being delivered still follows.
@@ -142,7 +144,7 @@ public:
     }
     bool push(std::nullptr_t) = delete;
 
-    /// push() of a text that fmt formats, straight into the output: print("{} {}\r\n", 200, "OK").
+    /// push() of a text that fmt formats: print("{} {}\r\n", 200, "OK").
     template <class... Args>
     bool print(fmt::format_string<Args...> format, Args&&... args)
     {
@@ -206,23 +208,69 @@ protected:
     ASYNCHAT_DECL std::string _get_data();
 
 private:
+    friend class frame_chat;
+
     enum class sending : unsigned char { everything, data_only };
+
+    /// Input that was read and not parsed yet: the channel paused, a callback threw.
+    struct kept_input {
+        std::string bytes;
+        std::size_t front = 0; // of them were handed out since
+    };
+    /// The frame that found_frame() is looking at.
+    struct frame_in_hand {
+        frame_in_hand(async_chat& c, std::string_view frame, std::string* where) noexcept
+            : chat(c), bytes(frame), storage(where)
+        {
+            chat.in_hand_ = this;
+        }
+        ~frame_in_hand() { chat.in_hand_ = nullptr; }
+
+        async_chat& chat;
+        std::string_view bytes;
+        std::string* storage; // where they lie, if not in the receive buffer
+    };
+    struct whole_frames {};
+
+    /// For frame_chat.
+    ASYNCHAT_DECL async_chat(loop& owner, socket from, whole_frames);
+    virtual void found_frame(std::string_view) {}
 
     ASYNCHAT_DECL bool vprint(fmt::string_view format, fmt::format_args args);
     bool accepts_output() const noexcept { return !closed() && !close_when_done_; }
     bool delivers_input() const noexcept { return !closed() && !close_when_done_ && !paused_; }
-    std::string_view kept() const noexcept { return std::string_view(kept_).substr(kept_front_); }
     std::string_view held() const noexcept { return scanner_.current().bytes().substr(0, held_); }
+    std::string_view kept() const noexcept
+    {
+        return kept_ ? std::string_view(kept_->bytes).substr(kept_->front) : std::string_view();
+    }
+    std::size_t room_in_frame() const noexcept
+    {
+        return frame_size_ < max_frame() ? max_frame() - frame_size_ : 0;
+    }
 
     ASYNCHAT_DECL void flush() override;
     ASYNCHAT_DECL void end_of_input() override;
+    bool looks_ahead() const override { return true; }
 
-    void parse(std::string_view input, std::size_t matched, std::string* storage = nullptr);
+    void change_terminator(const terminator& next, std::size_t max_frame);
+    bool follow_override();
+    std::size_t receive(asio::mutable_buffer into);
+    bool lacks_much();
+    void receive_frame();
+    void parse(std::string_view input, std::size_t matched,
+               std::unique_ptr<kept_input> storage = nullptr);
     void parse_all_kept();
     void keep(std::string_view input);
     void parse_input(std::size_t matched);
-    bool take_step(const detail::terminator_scanner::step& step);
-    void deliver(std::size_t bytes);
+    bool take_piece(const detail::terminator_scanner::step& step);
+    bool take_frame_piece(const detail::terminator_scanner::step& step);
+    void deliver(std::size_t bytes, std::size_t frame_size);
+    void collect_frame(std::string_view piece);
+    void deliver_frame(std::string_view last_piece);
+    void deliver_stored_frame();
+    void deliver_begun_frame();
+    void drop_unfilled();
     void frame_too_long();
     void deliver_later();
     void deliver_kept();
@@ -231,15 +279,17 @@ private:
 
     detail::terminator_scanner scanner_;
     detail::output_queue queue_;
-    std::string kept_; // input read and not parsed yet: paused, thrown, or a new terminator
-    std::size_t kept_front_ = 0;    // bytes of it that were handed out since
-    std::string collected_;         // by _collect_incoming_data()
-    std::string_view input_;        // while parsing: what is left of this turn's input
-    std::size_t held_ = 0;          // bytes of the terminator that the last input ended with
-    std::size_t frame_size_ = 0;    // bytes delivered of a frame that a string will end
-    std::size_t largest_piece_ = 0; // of the producer at the head; 0: not asked yet
+    std::unique_ptr<kept_input> kept_;
+    std::string collected_;  // by _collect_incoming_data(), or of the begun frame of a frame_chat
+    std::string_view input_; // while parsing: what is left of this turn's input
+    frame_in_hand* in_hand_ = nullptr;
+    std::size_t held_ = 0;       // bytes of the terminator that the last input ended with
+    std::size_t frame_size_ = 0; // bytes delivered of a frame that a string will end
     std::size_t max_frame_ = 65536;
-    std::optional<std::size_t> terminator_max_frame_;
+    std::size_t terminator_max_frame_ = 0;
+    unsigned unfilled_ = 0; // bytes at the end of collected_ that recv() is to fill
+    bool whole_frames_ : 1; // for a frame_chat
+    bool has_own_max_frame_ : 1;
     bool parsing_ : 1;
     bool paused_ : 1;
     bool sending_ : 1;

@@ -300,7 +300,12 @@ private:
     /// The stream ended: for subclasses that have input to deliver before handle_eof().
     virtual void end_of_input() { handle_eof(); }
 
+    /// Whether handle_read() may be called when it is only possible that input is there.
+    virtual bool looks_ahead() const { return false; }
+
     ASYNCHAT_DECL void ready(detail::readiness what, const std::error_code& error);
+    void look_ahead(bool alone);
+    void wait_for_input();
     ASYNCHAT_DECL void wait(detail::readiness what);
     void set_transport(std::unique_ptr<detail::transport> next);
     detail::socket_transport& require_socket(const char* what) const;
@@ -320,7 +325,7 @@ private:
     std::string safe_repr() const;
 
     loop& loop_;
-    std::shared_ptr<detail::channel_state> state_;
+    detail::state_ptr state_;
     std::unique_ptr<detail::transport> transport_;
     std::unique_ptr<detail::connect_plan> plan_; // while a name is looked up and tried
     endpoint addr_;
@@ -337,6 +342,7 @@ private:
     bool was_lost_ : 1;      // the connection was lost before we were given it
     bool eof_ : 1;           // nothing more comes from the other side
     bool reading_ : 1;       // handle_read_event() is on the stack
+    bool received_ : 1;      // recv() found input since the interest was updated
     bool accepted_ : 1;      // accept() succeeded in this event
     bool accept_paused_ : 1; // accept() failed a moment ago
     bool watch_urgent_ : 1;

@@ -7,6 +7,7 @@
 #include <asynchat/config.hpp>
 #include <asynchat/detail/channel_state.hpp>
 #include <asynchat/detail/output_queue.hpp>
+#include <asynchat/detail/string_pool.hpp>
 #include <asynchat/fifo.hpp>
 
 #include <asio/io_context.hpp>
@@ -236,13 +237,18 @@ private:
     // For channels.
     ASYNCHAT_DECL void adopt(std::shared_ptr<dispatcher> channel);
     ASYNCHAT_DECL void remove(detail::channel_state& state);
-    ASYNCHAT_DECL void flush_soon(const std::shared_ptr<detail::channel_state>& state);
+    ASYNCHAT_DECL void flush_soon(const detail::state_ptr& state);
+    ASYNCHAT_DECL void look_soon(const detail::state_ptr& state);
+
     detail::output_pool& pool() noexcept { return output_pool_; }
+    detail::string_pool& strings() noexcept { return string_pool_; }
 
     ASYNCHAT_DECL void enter_turn() noexcept;
     ASYNCHAT_DECL void leave_turn() noexcept;
     void post_flush();
     void flush_posted();
+    void post_look();
+    void look_now();
     timer start_timer(duration delay, duration period, std::function<void()> f);
     void wait_for(const std::shared_ptr<detail::timer_state>& state);
     void timer_ran(const std::shared_ptr<detail::timer_state>& state);
@@ -252,16 +258,20 @@ private:
     asio::io_context* context_;
     std::shared_ptr<detail::loop_anchor> anchor_;
     detail::output_pool output_pool_;
+    detail::string_pool string_pool_;
     std::vector<std::unique_ptr<detail::receive_buffer>> receive_buffers_; // not in use
-    std::vector<std::shared_ptr<detail::channel_state>> channels_;
+    std::vector<detail::state_ptr> channels_;
     std::vector<std::shared_ptr<dispatcher>> closed_; // to be destroyed at the end of the turn
-    fifo<std::shared_ptr<detail::channel_state>> to_flush_;
+    fifo<detail::state_ptr> to_flush_;
+    fifo<detail::state_ptr> to_look_at_;
     std::unordered_set<std::shared_ptr<detail::timer_state>> timers_; // running ones
     std::optional<asio::signal_set> signals_;
     std::atomic<bool> stop_requested_{false};
     dispatcher* current_ = nullptr; // whose event is the innermost: it is flushed when that ends
     int turns_ = 0;                 // turns on the stack: more than one while loops are nested
     int running_ = 0;               // run() and poll() on the stack
+    bool polls_ = false;            // the innermost of them is a poll()
+    bool look_posted_ = false;
 };
 
 /// Marks that the loop or one of its channels is calling user code. Closed channels are destroyed

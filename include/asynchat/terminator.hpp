@@ -17,6 +17,8 @@ namespace asynchat {
 
 namespace detail {
 
+class terminator_scanner;
+
 /// True for the integers that can be a count: not bool, not a character.
 template <class T>
 inline constexpr bool is_count_type =
@@ -106,6 +108,8 @@ public:
     ASYNCHAT_DECL std::string repr() const;
 
 private:
+    friend class detail::terminator_scanner;
+
     enum class kind : unsigned char { none, count, bytes };
 
     kind kind_ = kind::none;

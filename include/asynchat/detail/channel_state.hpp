@@ -38,8 +38,33 @@ public:
     }
 
 private:
-    alignas(std::max_align_t) unsigned char space_[128];
+    alignas(void*) unsigned char space_[104]; // a wait of Asio 1.22 to 1.38 with our handler fits
     bool used_ = false;
+};
+
+/// When a channel is worth another look before it waits: always at first, less and less often
+/// while the looks find nothing.
+class look_ahead_policy {
+public:
+    /// Asked after each input.
+    bool is_due() noexcept
+    {
+        if (skip_ == 0)
+            return true;
+        --skip_;
+        return false;
+    }
+    void found_input() noexcept { next_skip_ = 2; }
+    void found_nothing() noexcept
+    {
+        skip_ = next_skip_;
+        if (next_skip_ < 64)
+            next_skip_ = static_cast<unsigned char>(next_skip_ * 2);
+    }
+
+private:
+    unsigned char skip_ = 0;
+    unsigned char next_skip_ = 2;
 };
 
 /// The part of a channel that the operations under way share with it and with its loop.
@@ -48,11 +73,49 @@ private:
 /// loop's ownership: set when the loop adopts the channel, reset when the channel is closed.
 struct channel_state {
     std::shared_ptr<dispatcher> channel;
-    std::size_t index = 0; // place among the loop's channels
-    unsigned epoch = 0;    // counts the transports of the channel; tells stale events apart
+    operation_memory read_memory; // for the wait that nearly every channel has under way
+    unsigned owners = 0;          // state_ptrs
+    unsigned index = 0;           // place among the loop's channels
+    unsigned epoch = 0;           // counts the transports of the channel; tells stale events apart
     std::array<bool, 3> armed = {}; // waits under way on the present transport, by readiness
-    bool flush_posted = false;      // on the loop's list of channels to flush
-    operation_memory read_memory;   // for the wait that nearly every channel has under way
+    bool flush_listed = false;      // on the loop's list of channels to flush
+    bool look_listed = false;       // on the loop's list of channels to look at before they wait
+    look_ahead_policy look_ahead;
+};
+
+/// Shared ownership of a channel_state. The count is not atomic: all of them belong to the thread
+/// of the loop.
+class state_ptr {
+public:
+    state_ptr() noexcept = default;
+    explicit state_ptr(channel_state* state) noexcept : state_(state)
+    {
+        if (state_)
+            ++state_->owners;
+    }
+    state_ptr(const state_ptr& other) noexcept : state_ptr(other.state_) {}
+    state_ptr(state_ptr&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+    state_ptr& operator=(state_ptr other) noexcept
+    {
+        std::swap(state_, other.state_);
+        return *this;
+    }
+    ~state_ptr()
+    {
+        if (state_ && --state_->owners == 0)
+            destroy(state_);
+    }
+
+    channel_state* get() const noexcept { return state_; }
+    channel_state& operator*() const noexcept { return *state_; }
+    channel_state* operator->() const noexcept { return state_; }
+
+private:
+    // Inlined, it makes g++ 12 warn of a use after the delete: it cannot see that the count is not
+    // yet 0 there.
+    [[gnu::noinline]] static void destroy(channel_state* state) { delete state; }
+
+    channel_state* state_ = nullptr;
 };
 
 /// Allocates an operation in the state of its channel.
@@ -61,10 +124,7 @@ class operation_allocator {
 public:
     using value_type = T;
 
-    explicit operation_allocator(std::shared_ptr<channel_state> state) noexcept
-        : state_(std::move(state))
-    {
-    }
+    explicit operation_allocator(state_ptr state) noexcept : state_(std::move(state)) {}
     template <class U>
     operation_allocator(const operation_allocator<U>& other) noexcept : state_(other.state_)
     {
@@ -79,7 +139,7 @@ public:
     template <class U>
     bool operator==(const operation_allocator<U>& other) const noexcept
     {
-        return state_ == other.state_;
+        return state_.get() == other.state_.get();
     }
     template <class U>
     bool operator!=(const operation_allocator<U>& other) const noexcept
@@ -91,7 +151,7 @@ private:
     template <class U>
     friend class operation_allocator;
 
-    std::shared_ptr<channel_state> state_;
+    state_ptr state_;
 };
 
 /// Called when a channel may be ready: the completion handler of every wait.
@@ -99,7 +159,7 @@ class readiness_handler {
 public:
     using allocator_type = operation_allocator<void>;
 
-    readiness_handler(std::shared_ptr<channel_state> state, readiness what) noexcept
+    readiness_handler(state_ptr state, readiness what) noexcept
         : state_(std::move(state)), epoch_(state_->epoch), what_(what)
     {
     }
@@ -109,7 +169,7 @@ public:
     ASYNCHAT_DECL void operator()(const std::error_code& error);
 
 private:
-    std::shared_ptr<channel_state> state_;
+    state_ptr state_;
     unsigned epoch_;
     readiness what_;
 };

@@ -21,11 +21,12 @@ namespace asynchat::detail {
 /// What an output queue keeps while it is not empty.
 ///
 /// Small pieces of data lie in one contiguous block; an entry of type block_bytes stands for so
-/// many bytes of it, so that any number of small pushes makes one entry and one buffer to send.
+/// many bytes of it, and what no entry stands for comes last, so that any number of small pushes
+/// makes one buffer to send and appending is all that a push does.
 ///
-///     entries  [ 96 of block ][ string 70000 ][ producer ][ 12 of block ]
-///     block    |..sent..|======= 96 =======|=12=|
-///              0        block_front              size
+///     entries  [ 96 of block ][ string 70000 ][ producer ]   and then
+///     block    |..sent..|======= 96 =======|===== 12 =====|
+///              0        block_front        block_listed   size
 struct output_storage {
     struct block_bytes {
         std::size_t count;
@@ -35,7 +36,15 @@ struct output_storage {
 
     fifo<entry> entries;
     std::string block;
-    std::size_t block_front = 0; // bytes of the block that were sent
+    std::size_t block_front = 0;  // bytes of the block that were sent
+    std::size_t block_listed = 0; // bytes of the block that were sent or that entries stand for
+
+    // Of the entry at the head:
+    std::size_t head_sent = 0;     // bytes of a string that were sent
+    std::string_view piece;        // what is left of a producer's piece
+    std::size_t largest_piece = 0; // of a producer; 0: not asked yet
+
+    std::size_t unlisted() const noexcept { return block.size() - block_listed; }
 };
 
 /// Storages that are not in use. A loop has one pool for all its channels, so that a channel with
@@ -69,15 +78,16 @@ public:
 
     /// Appends data; nothing at all when it is empty. A small string is copied even when it could
     /// be moved or shared: a buffer of its own would cost more.
-    ASYNCHAT_DECL void push(std::string_view data);
+    void push(std::string_view data)
+    {
+        if (!storage_ || pinned_)
+            return push_otherwise(data);
+        storage_->block.append(data);
+        size_ += data.size();
+    }
     ASYNCHAT_DECL void push(std::string&& data);
     ASYNCHAT_DECL void push(std::shared_ptr<const std::string> data);
     ASYNCHAT_DECL void push(std::unique_ptr<producer> source);
-
-    /// Calls `write(block)`, which may only append to the std::string, as if that were pushed.
-    /// When it throws, nothing is appended.
-    template <class Write>
-    void push_written(Write&& write);
 
     /// True when a producer is at the head and its next piece is not known.
     ASYNCHAT_DECL bool waiting_producer() const noexcept;
@@ -87,6 +97,9 @@ public:
     ASYNCHAT_DECL std::unique_ptr<producer> take_producer();
     ASYNCHAT_DECL void offer_piece(std::unique_ptr<producer> source, std::string_view piece);
     ASYNCHAT_DECL void drop_producer();
+
+    /// The largest piece that the producer at the head gave so far; 0 when it was not asked yet.
+    std::size_t largest_piece() const noexcept { return storage_ ? storage_->largest_piece : 0; }
 
     /// Counts the calls of clear().
     unsigned generation() const noexcept { return generation_; }
@@ -110,89 +123,56 @@ public:
     ASYNCHAT_DECL void clear() noexcept;
 
 private:
-    output_storage& storage();
-    ASYNCHAT_DECL void push_string(std::string data);
+    ASYNCHAT_DECL void push_otherwise(std::string_view data);
+    void push_entry(output_storage::entry next, std::size_t bytes);
     void pop();
+    void recycle_if_empty();
 
     output_pool* pool_;
     std::unique_ptr<output_storage> storage_;        // null when the queue is empty
     std::unique_ptr<output_storage> pinned_storage_; // dropped by clear() while pinned
     std::size_t size_ = 0;
-    std::size_t head_sent_ = 0; // bytes of a string at the head that were sent
-    std::string_view piece_;    // what is left of the piece of a producer at the head
     unsigned generation_ = 0;
     bool pinned_ = false;
 };
-
-template <class Write>
-void output_queue::push_written(Write&& write)
-{
-    if (pinned_) {
-        std::string apart;
-        write(apart);
-        push_string(std::move(apart));
-        return;
-    }
-    std::string& block = storage().block;
-    const std::size_t before = block.size();
-    try {
-        write(block);
-    } catch (...) {
-        block.resize(before);
-        if (storage_->entries.is_empty())
-            clear();
-        throw;
-    }
-    const std::size_t added = block.size() - before;
-    auto& entries = storage_->entries;
-    if (added == 0) {
-        if (entries.is_empty())
-            clear();
-        return;
-    }
-    size_ += added;
-    if (!entries.is_empty()) {
-        if (auto* tail = std::get_if<output_storage::block_bytes>(&entries.last())) {
-            tail->count += added;
-            return;
-        }
-    }
-    entries.push(output_storage::block_bytes{added});
-}
 
 template <class Sink>
 std::size_t output_queue::gather(std::size_t max_buffers, std::size_t max_bytes, Sink&& sink) const
 {
     std::size_t total = 0;
-    if (!storage_)
+    if (!storage_ || max_buffers == 0 || max_bytes == 0)
         return total;
-    std::size_t block_at = storage_->block_front;
-    bool at_head = true;
-    for (const auto& entry : storage_->entries) {
-        if (max_buffers-- == 0 || total == max_bytes)
-            break;
-        std::string_view data;
-        if (const auto* bytes = std::get_if<output_storage::block_bytes>(&entry)) {
-            data = std::string_view(storage_->block).substr(block_at, bytes->count);
-            block_at += bytes->count;
-        } else if (const auto* own = std::get_if<std::string>(&entry)) {
-            data = *own;
-        } else if (const auto* shared = std::get_if<output_storage::shared_bytes>(&entry)) {
-            data = **shared;
-        } else if (at_head) {
-            data = piece_;
-        }
-        if (at_head)
-            data.remove_prefix(head_sent_);
-        if (data.empty())
-            break; // a producer that has to be asked first
+    const auto show = [&](std::string_view data) {
         data = data.substr(0, max_bytes - total);
         total += data.size();
+        --max_buffers;
         sink(data);
-        if (std::holds_alternative<std::unique_ptr<producer>>(entry))
-            break;
-        at_head = false;
+        return max_buffers > 0 && total < max_bytes;
+    };
+    const std::string_view block = storage_->block;
+    std::size_t block_at = storage_->block_front;
+    std::size_t head_sent = storage_->head_sent;
+    for (const auto& entry : storage_->entries) {
+        std::string_view data;
+        if (const auto* bytes = std::get_if<output_storage::block_bytes>(&entry)) {
+            data = block.substr(block_at, bytes->count);
+            block_at += bytes->count;
+        } else if (const auto* own = std::get_if<std::string>(&entry)) {
+            data = std::string_view(*own).substr(head_sent);
+        } else if (const auto* shared = std::get_if<output_storage::shared_bytes>(&entry)) {
+            data = std::string_view(**shared).substr(head_sent);
+        } else {
+            // What comes after a producer waits for its end.
+            if (&entry == &*storage_->entries.begin() && !storage_->piece.empty())
+                show(storage_->piece);
+            return total;
+        }
+        if (!show(data))
+            return total;
+        head_sent = 0;
     }
+    if (storage_->unlisted() > 0)
+        show(block.substr(storage_->block_listed));
     return total;
 }
 

@@ -9,6 +9,7 @@
 #include <asynchat/terminator.hpp>
 
 #include <cstddef>
+#include <cstring>
 #include <string_view>
 
 namespace asynchat::detail {
@@ -34,20 +35,30 @@ public:
 
     const terminator& current() const noexcept { return terminator_; }
 
-    /// Counts the calls of set(), so that a caller sees that a callback changed the terminator.
+    /// Counts the changes by set(), so that a caller sees that a callback changed the terminator. A
+    /// count is a change also when it is the same again: it counts from there.
     unsigned revision() const noexcept { return revision_; }
 
     /// Replaces the terminator; examines nothing.
     ASYNCHAT_DECL void set(const terminator& next);
 
     /// Judges `input`, never empty, whose first `matched` bytes are held ones (see above).
-    ASYNCHAT_DECL step scan(std::string_view input, std::size_t matched);
+    step scan(std::string_view input, std::size_t matched)
+    {
+        const std::string_view needle = terminator_.bytes();
+        if (needle.size() != 1)
+            return scan_other(input, matched);
+        const void* const at = std::memchr(input.data(), needle.front(), input.size());
+        if (!at)
+            return {input.size(), false, 0, 0};
+        return {static_cast<std::size_t>(static_cast<const char*>(at) - input.data()), true, 1, 0};
+    }
 
     /// Takes `bytes`, at most the count, off a counted frame.
     ASYNCHAT_DECL void count_down(std::size_t bytes);
 
 private:
-    step find_byte(std::string_view input) const noexcept;
+    ASYNCHAT_DECL step scan_other(std::string_view input, std::size_t matched);
     step find_string(std::string_view input, std::size_t matched);
 
     terminator terminator_;

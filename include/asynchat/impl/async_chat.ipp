@@ -20,13 +20,29 @@
 
 namespace asynchat {
 
+namespace detail {
+
+// A counted frame that lacks less is received together with what follows it, and copied.
+inline constexpr std::size_t min_received_in_place = 16384;
+
+inline constexpr std::size_t max_receive = std::size_t{1} << 30; // memory is reserved for it
+
+} // namespace detail
+
 ASYNCHAT_DECL async_chat::async_chat(loop& owner) : async_chat(owner, socket()) {}
 
 ASYNCHAT_DECL async_chat::async_chat(loop& owner, socket from)
-    : dispatcher(owner, std::move(from)), queue_(owner.pool()), parsing_(false), paused_(false),
-      sending_(false), awaits_writable_(false), close_when_done_(false), ends_when_sent_(false),
-      input_ended_(false), eof_reported_(false)
+    : dispatcher(owner, std::move(from)), queue_(owner.pool()), whole_frames_(false),
+      has_own_max_frame_(false), parsing_(false), paused_(false), sending_(false),
+      awaits_writable_(false), close_when_done_(false), ends_when_sent_(false), input_ended_(false),
+      eof_reported_(false)
 {
+}
+
+ASYNCHAT_DECL async_chat::async_chat(loop& owner, socket from, whole_frames)
+    : async_chat(owner, std::move(from))
+{
+    whole_frames_ = true;
 }
 
 ASYNCHAT_DECL async_chat::~async_chat() = default;
@@ -35,6 +51,22 @@ ASYNCHAT_DECL async_chat::~async_chat() = default;
 
 ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next)
 {
+    change_terminator(next, max_frame_);
+    has_own_max_frame_ = false;
+}
+
+ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next, std::size_t max_frame)
+{
+    change_terminator(next, max_frame);
+    has_own_max_frame_ = true;
+    terminator_max_frame_ = max_frame;
+}
+
+ASYNCHAT_DECL void async_chat::change_terminator(const terminator& next, std::size_t max_frame)
+{
+    if (whole_frames_ && next.count() > max_frame)
+        throw std::length_error(fmt::format(
+            "asynchat: a frame of {} bytes is longer than max_frame, {}", next.count(), max_frame));
     // Held bytes belong to the old terminator; with the next input the new one sees them again.
     if (held_ > 0 && next != scanner_.current()) {
         keep(held());
@@ -43,13 +75,16 @@ ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next)
     if (!next.is_bytes() || !scanner_.current().is_bytes())
         frame_size_ = 0;
     scanner_.set(next);
-    terminator_max_frame_.reset();
 }
 
-ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next, std::size_t max_frame)
+/// Asks get_terminator(), which may be overridden. Returns true when it changed the terminator.
+ASYNCHAT_DECL bool async_chat::follow_override()
 {
-    set_terminator(next);
-    terminator_max_frame_ = max_frame;
+    const terminator& wanted = get_terminator();
+    if (&wanted == &scanner_.current() || wanted == scanner_.current())
+        return false;
+    change_terminator(terminator(wanted), max_frame());
+    return true;
 }
 
 // --- input -----------------------------------------------------------------------------------
@@ -63,51 +98,103 @@ ASYNCHAT_DECL void async_chat::handle_read()
 {
     if (parsing_)
         return; // a callback runs the loop: what comes now is behind what it has still to get
+    if (whole_frames_ && lacks_much())
+        return receive_frame();
     loop::receive_lease lease(owner());
     // The bytes kept from before go in front of the new ones, so that they are one piece. There can
     // be many only if callbacks throw and survive; then they come first.
     const std::size_t front = held_ + kept().size();
-    constexpr std::size_t most = std::size_t{1} << 30; // memory is reserved for it
-    const std::size_t limit = std::clamp<std::size_t>(ac_in_buffer_size, 1, most);
-    const bool receives = kept().size() <= std::max<std::size_t>(limit, 65536);
+    const std::size_t limit = std::clamp<std::size_t>(ac_in_buffer_size, 1, detail::max_receive);
     char* const memory = lease.reserve(front + limit);
     std::size_t received = 0;
-    if (receives) {
-        try {
-            received = recv(asio::mutable_buffer(memory + front, limit));
-        } catch (const std::system_error& error) {
-            const int number = detail::errno_of(error.code());
-            if (is_would_block(error.code()) || number == EALREADY || number == EINPROGRESS)
-                return;
-            failed();
-            return;
-        }
+    if (kept().size() <= std::max<std::size_t>(limit, 65536)) {
+        received = receive(asio::mutable_buffer(memory + front, limit));
         if (received == 0 || closed())
             return;
     }
-    const std::string_view before = kept_.empty() ? held() : kept();
+    const std::string_view before = kept_ ? kept() : held();
     char* const start = memory + front - before.size();
-    std::memcpy(start, before.data(), before.size());
+    if (!before.empty())
+        std::memcpy(start, before.data(), before.size());
     const std::string_view input(start, before.size() + received);
-    keep({});
+    kept_.reset();
     parse(input, std::exchange(held_, 0));
+}
+
+/// recv() whose errors go to handle_error(). Returns 0 when there is nothing to parse.
+ASYNCHAT_DECL std::size_t async_chat::receive(asio::mutable_buffer into)
+{
+    try {
+        return recv(into);
+    } catch (const std::system_error& error) {
+        const int number = detail::errno_of(error.code());
+        if (!is_would_block(error.code()) && number != EALREADY && number != EINPROGRESS)
+            failed();
+        return 0;
+    }
+}
+
+/// Whether so much of a counted frame is still to come that it is received straight into it.
+ASYNCHAT_DECL bool async_chat::lacks_much()
+{
+    if (held_ > 0 || kept_)
+        return false;
+    follow_override();
+    return delivers_input() && scanner_.current().count() >= detail::min_received_in_place;
+}
+
+ASYNCHAT_DECL void async_chat::receive_frame()
+{
+    const std::size_t lacking = scanner_.current().count();
+    if (collected_.empty())
+        collected_ = owner().strings().take();
+    collected_.reserve(collected_.size() + lacking);
+    const std::size_t limit = std::clamp<std::size_t>(ac_in_buffer_size, 1, detail::max_receive);
+    unfilled_ = static_cast<unsigned>(std::min(lacking, limit));
+    const std::size_t size = collected_.size();
+    collected_.resize(size + unfilled_);
+    struct done {
+        async_chat& chat;
+        ~done() { chat.drop_unfilled(); }
+    } const on_exit{*this};
+    const std::size_t received = receive(asio::buffer(&collected_[size], unfilled_));
+    if (unfilled_ == 0)
+        return; // discarded, or delivered at the end of the stream
+    unfilled_ -= static_cast<unsigned>(std::min<std::size_t>(received, unfilled_));
+    drop_unfilled();
+    if (received == 0 || closed())
+        return;
+    scanner_.count_down(received);
+    if (scanner_.current().count() > 0)
+        return;
+    parsing_ = true;
+    struct parsed {
+        async_chat& chat;
+        ~parsed() { chat.parsing_ = false; }
+    } const on_return{*this};
+    deliver_frame({});
+}
+
+ASYNCHAT_DECL void async_chat::drop_unfilled()
+{
+    collected_.resize(collected_.size() - std::exchange(unfilled_, 0U));
 }
 
 /// Hands out `input`, whose first `matched` bytes are known to begin the terminator. What is not
 /// handed out, because a callback paused or threw, is kept: in `storage` if the input lies there,
 /// so that pausing after each frame does not move all that is behind it.
 ASYNCHAT_DECL void async_chat::parse(std::string_view input, std::size_t matched,
-                                     std::string* storage)
+                                     std::unique_ptr<kept_input> storage)
 {
-    const auto stop = [this, storage] {
+    const auto stop = [this, &storage] {
         parsing_ = false;
         const std::string_view rest = std::exchange(input_, {});
-        if (closed() || close_when_done_)
+        if (rest.empty() || closed() || close_when_done_)
             return;
-        if (!storage || rest.empty())
+        if (!storage)
             return keep(rest);
-        kept_front_ = static_cast<std::size_t>(rest.data() - storage->data());
-        kept_ = std::move(*storage);
+        storage->front = static_cast<std::size_t>(rest.data() - storage->bytes.data());
+        kept_ = std::move(storage);
     };
     parsing_ = true;
     input_ = input;
@@ -122,79 +209,150 @@ ASYNCHAT_DECL void async_chat::parse(std::string_view input, std::size_t matched
 
 ASYNCHAT_DECL void async_chat::keep(std::string_view input)
 {
-    kept_.assign(input);
-    kept_front_ = 0;
+    kept_ = std::make_unique<kept_input>(kept_input{std::string(input)});
 }
 
 ASYNCHAT_DECL void async_chat::parse_all_kept()
 {
-    std::string storage = std::exchange(kept_, {});
-    const std::string_view input = std::string_view(storage).substr(std::exchange(kept_front_, 0));
-    parse(input, 0, &storage);
+    if (!kept_)
+        return;
+    auto storage = std::move(kept_);
+    const std::string_view input = std::string_view(storage->bytes).substr(storage->front);
+    parse(input, 0, std::move(storage));
 }
 
 ASYNCHAT_DECL void async_chat::parse_input(std::size_t matched)
 {
     while (!input_.empty() && delivers_input()) {
-        const terminator& wanted = get_terminator();
-        if (&wanted != &scanner_.current() && wanted != scanner_.current()) {
-            scanner_.set(wanted);
+        if (follow_override())
             matched = 0;
+        const auto step = scanner_.scan(input_, std::exchange(matched, 0));
+        // Nearly always a frame ends here: this loop is all that it goes through.
+        const bool by_count = step.skip == 0;
+        if (!step.found || (!by_count && step.collect > room_in_frame())) {
+            if (!(whole_frames_ ? take_frame_piece(step) : take_piece(step)))
+                return;
+        } else if (whole_frames_) {
+            const std::string_view piece = input_.substr(0, step.collect);
+            if (!collected_.empty())
+                collect_frame(piece);
+            if (by_count)
+                scanner_.count_down(step.collect);
+            input_.remove_prefix(step.collect + step.skip);
+            deliver_frame(piece);
+        } else {
+            const unsigned revision = scanner_.revision();
+            if (step.collect > 0) // if it throws, the piece is delivered again
+                collect_incoming_data(input_.substr(0, step.collect));
+            if (by_count && scanner_.revision() == revision)
+                scanner_.count_down(step.collect);
+            // The callback may have discarded the input.
+            input_.remove_prefix(std::min(input_.size(), step.collect + step.skip));
+            if (closed() || close_when_done_)
+                return;
+            frame_size_ = 0;
+            found_terminator();
         }
-        if (!take_step(scanner_.scan(input_, std::exchange(matched, 0))))
-            return;
         if (queue_.size() > ac_out_buffer_size && !awaits_writable_)
             send_queued(sending::data_only);
     }
 }
 
-/// Returns false when the rest of the input has to wait for more.
-ASYNCHAT_DECL bool async_chat::take_step(const detail::terminator_scanner::step& step)
+/// Takes a piece without the end of a frame. Returns false when the rest has to wait for more.
+ASYNCHAT_DECL bool async_chat::take_piece(const detail::terminator_scanner::step& step)
 {
     const terminator& current = scanner_.current();
     const bool is_string = current.is_bytes() && !current.collects_everything();
-    const bool is_count = current.is_count() && !current.collects_everything();
+    const std::size_t piece = is_string ? std::min(step.collect, room_in_frame()) : step.collect;
     const unsigned revision = scanner_.revision();
-    if (is_string && step.collect > max_frame() - std::min(frame_size_, max_frame())) {
-        const std::size_t allowed = max_frame() - std::min(frame_size_, max_frame());
-        deliver(allowed);
-        input_.remove_prefix(std::min(input_.size(), allowed));
-        if (scanner_.revision() != revision)
-            return true; // the rest is for the terminator set just now
-        if (delivers_input())
+    deliver(piece, is_string ? frame_size_ + piece : 0);
+    const bool unchanged = scanner_.revision() == revision;
+    if (unchanged && current.count() > 0)
+        scanner_.count_down(piece);
+    // The callback may have discarded the input.
+    input_.remove_prefix(std::min(input_.size(), piece));
+    if (piece < step.collect) {
+        if (unchanged && delivers_input())
             frame_too_long();
-        return false;
+        return !unchanged; // the rest is for the terminator set just now
     }
-
-    deliver(step.collect);
-    if (!is_string)
-        frame_size_ = 0;
-    if (is_count && scanner_.revision() == revision)
-        scanner_.count_down(step.collect);
-    // A callback may have discarded the input.
-    input_.remove_prefix(std::min(input_.size(), step.collect + (step.found ? step.skip : 0)));
-    if (closed() || close_when_done_)
-        return false;
-    if (step.found) {
-        frame_size_ = 0;
-        found_terminator();
-        return true;
-    }
-    if (step.held > 0 && !input_.empty() && scanner_.revision() == revision) {
+    if (step.held > 0 && !input_.empty() && unchanged && !closed() && !close_when_done_) {
         held_ = step.held;
         input_ = {};
     }
     return false;
 }
 
-/// Hands out the first `bytes` of the input, which stay there: if the callback throws, they are
-/// delivered again.
-ASYNCHAT_DECL void async_chat::deliver(std::size_t bytes)
+/// As above, for a channel that wants whole frames.
+ASYNCHAT_DECL bool async_chat::take_frame_piece(const detail::terminator_scanner::step& step)
 {
+    const terminator& current = scanner_.current();
+    if (current.collects_everything()) {
+        if (collected_.empty())
+            return take_piece(step);
+        deliver_begun_frame();
+        return true;
+    }
+    if (current.is_bytes() && step.collect > room_in_frame()) {
+        frame_too_long();
+        return false;
+    }
+    collect_frame(input_.substr(0, step.collect));
+    if (current.is_bytes())
+        frame_size_ += step.collect;
+    else
+        scanner_.count_down(step.collect);
+    held_ = step.held;
+    input_ = {};
+    return false;
+}
+
+ASYNCHAT_DECL void async_chat::collect_frame(std::string_view piece)
+{
+    if (collected_.empty()) {
+        collected_ = owner().strings().take();
+        collected_.reserve(scanner_.current().count());
+    }
+    collected_ += piece;
+}
+
+/// Hands out the frame that lies in collected_ or, if nothing does, is `last_piece`.
+ASYNCHAT_DECL void async_chat::deliver_frame(std::string_view last_piece)
+{
+    frame_size_ = 0;
+    if (!collected_.empty())
+        return deliver_stored_frame();
+    const frame_in_hand frame(*this, last_piece, nullptr);
+    found_frame(last_piece);
+}
+
+ASYNCHAT_DECL void async_chat::deliver_stored_frame()
+{
+    // Whatever the callback discards, the frame stays.
+    detail::lent_string storage(owner().strings(), std::exchange(collected_, {}));
+    const frame_in_hand frame(*this, *storage, &*storage);
+    found_frame(frame.bytes);
+}
+
+/// What was to become a frame belongs to none, because the terminator was taken away.
+ASYNCHAT_DECL void async_chat::deliver_begun_frame()
+{
+    std::string begun = std::exchange(collected_, {});
+    try {
+        collect_incoming_data(begun);
+    } catch (...) {
+        collected_ = std::move(begun); // delivered again, as every piece
+        throw;
+    }
+}
+
+/// Hands out the first `bytes` of the input, with which the frame has `frame_size`. They stay
+/// there: if the callback throws, they are delivered again.
+ASYNCHAT_DECL void async_chat::deliver(std::size_t bytes, std::size_t frame_size)
+{
+    const std::size_t size_before = std::exchange(frame_size_, frame_size);
     if (bytes == 0)
         return;
-    const std::size_t size_before = frame_size_;
-    frame_size_ += bytes;
     try {
         collect_incoming_data(input_.substr(0, bytes));
     } catch (...) {
@@ -205,7 +363,7 @@ ASYNCHAT_DECL void async_chat::deliver(std::size_t bytes)
 
 ASYNCHAT_DECL void async_chat::frame_too_long()
 {
-    const char* const setter = terminator_max_frame_ ? "set_terminator()" : "max_frame()";
+    const char* const setter = has_own_max_frame_ ? "set_terminator()" : "max_frame()";
     log_info(log_type::error,
              "closing channel {}: a frame is longer than {} bytes, the limit of {}", safe_repr(),
              max_frame(), setter);
@@ -249,6 +407,7 @@ ASYNCHAT_DECL void async_chat::deliver_kept()
 ASYNCHAT_DECL void async_chat::end_of_input()
 {
     input_ended_ = true;
+    drop_unfilled();
     // Nothing else will report the end when exit_now leaves a callback.
     struct unfinished {
         async_chat& chat;
@@ -260,7 +419,7 @@ ASYNCHAT_DECL void async_chat::end_of_input()
         }
     } const on_exit{*this};
     // A callback that throws and survives must not keep the end from being reported.
-    while (!kept_.empty() && delivers_input()) {
+    while (kept_ && delivers_input()) {
         const std::size_t size = kept().size();
         guarded([&] { parse_all_kept(); });
         if (kept().size() >= size)
@@ -268,13 +427,16 @@ ASYNCHAT_DECL void async_chat::end_of_input()
     }
     if (closed() || close_when_done_ || paused_)
         return;
-    if (held_ > 0) {
-        const std::string input(held());
+    if (held_ > 0 || (whole_frames_ && !collected_.empty())) {
+        std::string rest;
+        if (whole_frames_)
+            rest.swap(collected_);
+        const std::size_t room = rest.size() + room_in_frame();
+        rest += held();
         held_ = 0;
-        const std::size_t room = max_frame() - std::min(frame_size_, max_frame());
         if (room > 0)
-            guarded([&] { collect_incoming_data(std::string_view(input).substr(0, room)); });
-        if (input.size() > room && !closed() && !close_when_done_)
+            guarded([&] { collect_incoming_data(std::string_view(rest).substr(0, room)); });
+        if (rest.size() > room && !closed() && !close_when_done_)
             return frame_too_long();
     }
     if (closed() || eof_reported_)
@@ -342,10 +504,10 @@ ASYNCHAT_DECL bool async_chat::vprint(fmt::string_view format, fmt::format_args 
 {
     if (!accepts_output())
         return false;
-    queue_.push_written(
-        [&](std::string& block) { fmt::vformat_to(std::back_inserter(block), format, args); });
-    flush_soon();
-    return true;
+    // Not straight into the output: a formatter may push to this channel as well, or throw.
+    detail::lent_string text(owner().strings());
+    fmt::vformat_to(std::back_inserter(*text), format, args);
+    return push(std::string_view(*text));
 }
 
 ASYNCHAT_DECL bool async_chat::push_with_producer(std::unique_ptr<producer> source)
@@ -362,7 +524,7 @@ ASYNCHAT_DECL bool async_chat::push_with_producer(std::unique_ptr<producer> sour
 ASYNCHAT_DECL void async_chat::close_when_done()
 {
     close_when_done_ = true;
-    keep({});
+    kept_.reset();
     held_ = 0;
     flush_soon();
 }
@@ -370,11 +532,11 @@ ASYNCHAT_DECL void async_chat::close_when_done()
 ASYNCHAT_DECL void async_chat::discard_buffers()
 {
     input_ = {};
-    keep({});
+    kept_.reset();
     held_ = 0;
     collected_.clear();
+    unfilled_ = 0;
     queue_.clear();
-    largest_piece_ = 0;
     awaits_writable_ = false;
     close_when_done_ = false;
     flush_soon();
@@ -431,7 +593,8 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
         if (queue_.waiting_producer()) {
             // The next piece is asked for when all before it was taken, and in the same flush only
             // if another one like those before would still fit into one send.
-            const std::size_t expected = largest_piece_ > 0 ? largest_piece_ : most;
+            const std::size_t largest = queue_.largest_piece();
+            const std::size_t expected = largest > 0 ? largest : most;
             if (what == sending::data_only || (sent > 0 && sent + expected > most))
                 return;
             if (!ask_producer())
@@ -482,11 +645,9 @@ ASYNCHAT_DECL bool async_chat::ask_producer()
     if (closed() || queue_.generation() != generation)
         return false;
     if (piece.empty()) {
-        largest_piece_ = 0;
         queue_.drop_producer();
         return true;
     }
-    largest_piece_ = std::max(largest_piece_, piece.size());
     queue_.offer_piece(std::move(source), piece);
     return true;
 }

@@ -140,9 +140,9 @@ ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& result)
 // --- life ------------------------------------------------------------------------------------
 
 ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
-    : loop_(owner), state_(std::make_shared<detail::channel_state>()), is_socket_(false),
-      connected_(false), accepting_(false), connecting_(false), closed_(false), ended_(false),
-      was_lost_(false), eof_(false), reading_(false), accepted_(false), accept_paused_(false),
+    : loop_(owner), state_(new detail::channel_state), is_socket_(false), connected_(false),
+      accepting_(false), connecting_(false), closed_(false), ended_(false), was_lost_(false),
+      eof_(false), reading_(false), received_(false), accepted_(false), accept_paused_(false),
       watch_urgent_(false), urgent_pending_(false)
 {
 }
@@ -177,6 +177,7 @@ ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<detail::transport> 
 {
     ++state_->epoch;
     state_->armed = {};
+    state_->look_listed = false;
     is_socket_ = false;
     transport_ = std::move(next);
 }
@@ -261,7 +262,7 @@ ASYNCHAT_DECL void dispatcher::update_interest()
     if (is_stream && !connected_ && !accepting_ && !was_lost_)
         return;
     if (!reading_ && !eof_ && !accept_paused_ && readable())
-        wait(detail::readiness::read);
+        wait_for_input();
     if (!closed_ && !accepting_ && writable())
         wait(detail::readiness::write);
     if (!closed_ && watch_urgent_ && !urgent_pending_)
@@ -275,6 +276,37 @@ ASYNCHAT_DECL void dispatcher::wait(detail::readiness what)
         return;
     armed = true;
     transport_->async_wait(what, detail::readiness_handler(state_, what));
+}
+
+/// Waits for input, or has a look for more of it first.
+ASYNCHAT_DECL void dispatcher::wait_for_input()
+{
+    bool& armed = state_->armed[static_cast<std::size_t>(detail::readiness::read)];
+    if (closed_ || armed)
+        return;
+    const bool had_input = received_;
+    received_ = false;
+    if (!had_input || loop_.polls_ || !looks_ahead() || !state_->look_ahead.is_due())
+        return wait(detail::readiness::read);
+    armed = true;
+    loop_.look_soon(state_);
+}
+
+/// Tries to receive without having waited. A channel that is the only one to be tried does not:
+/// nothing can have come in the meantime.
+ASYNCHAT_DECL void dispatcher::look_ahead(bool alone)
+{
+    if (alone) {
+        state_->look_ahead.found_nothing();
+        state_->armed[static_cast<std::size_t>(detail::readiness::read)] = false;
+        return wait(detail::readiness::read);
+    }
+    received_ = false;
+    ready(detail::readiness::read, {});
+    if (received_ || state_->look_listed)
+        state_->look_ahead.found_input();
+    else
+        state_->look_ahead.found_nothing();
 }
 
 ASYNCHAT_DECL void dispatcher::flush_soon()
@@ -653,8 +685,10 @@ ASYNCHAT_DECL std::size_t dispatcher::recv(asio::mutable_buffer into)
         return 0;
     std::error_code error;
     const std::size_t received = transport_->read_some(into, error);
-    if (!error)
+    if (!error) {
+        received_ = true;
         return received;
+    }
     if (is_would_block(error))
         return 0;
     if (error == asio::error::eof) {

@@ -61,13 +61,13 @@ ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel)
     if (channel->closed())
         return; // closed by its own constructor
     const auto state = channel->state_;
-    state->index = channels_.size();
+    state->index = static_cast<unsigned>(channels_.size());
     channels_.push_back(state);
     state->channel = std::move(channel);
     const turn in_turn(*this);
     const auto adopted = state->channel;
     adopted->guarded([&] { adopted->update_interest(); });
-    if (std::exchange(state->flush_posted, false))
+    if (std::exchange(state->flush_listed, false))
         flush_soon(state); // what the constructor pushed
 }
 
@@ -134,9 +134,9 @@ ASYNCHAT_DECL void loop::leave_turn() noexcept
 
 // --- output outside of events ----------------------------------------------------------------
 
-ASYNCHAT_DECL void loop::flush_soon(const std::shared_ptr<detail::channel_state>& state)
+ASYNCHAT_DECL void loop::flush_soon(const detail::state_ptr& state)
 {
-    if (std::exchange(state->flush_posted, true) || !state->channel)
+    if (std::exchange(state->flush_listed, true) || !state->channel)
         return; // on the list already, or not yet adopted
     to_flush_.push(state);
     if (to_flush_.size() == 1)
@@ -167,9 +167,51 @@ ASYNCHAT_DECL void loop::flush_posted()
     const turn in_turn(*this);
     for (std::size_t left = to_flush_.size(); left > 0 && !to_flush_.is_empty(); --left) {
         const auto state = *to_flush_.pop();
-        state->flush_posted = false;
+        state->flush_listed = false;
         if (const auto channel = state->channel)
             channel->in_event([] {});
+    }
+}
+
+// --- looking ahead -----------------------------------------------------------------------------
+
+/// Lists a channel that was just served. It is tried once more after every other that is ready
+/// now, before it waits: when input is there already, the system call of the wait is saved.
+ASYNCHAT_DECL void loop::look_soon(const detail::state_ptr& state)
+{
+    state->look_listed = true;
+    to_look_at_.push(state);
+    if (!look_posted_)
+        post_look();
+}
+
+ASYNCHAT_DECL void loop::post_look()
+{
+    look_posted_ = true;
+    asio::post(*context_, [anchor = std::weak_ptr<detail::loop_anchor>(anchor_)] {
+        if (const auto alive = anchor.lock())
+            alive->owner->look_now();
+    });
+}
+
+ASYNCHAT_DECL void loop::look_now()
+{
+    struct rest {
+        loop& owner;
+        ~rest()
+        {
+            owner.look_posted_ = false;
+            if (!owner.to_look_at_.is_empty())
+                owner.post_look();
+        }
+    } const post_rest{*this};
+
+    const turn in_turn(*this);
+    const bool alone = to_look_at_.size() == 1;
+    for (std::size_t left = to_look_at_.size(); left > 0 && !to_look_at_.is_empty(); --left) {
+        const auto state = *to_look_at_.pop();
+        if (std::exchange(state->look_listed, false) && state->channel)
+            state->channel->look_ahead(alone);
     }
 }
 
@@ -178,8 +220,9 @@ ASYNCHAT_DECL void loop::flush_posted()
 /// A run() or poll() on the stack.
 class loop::running {
 public:
-    explicit running(loop& owner)
+    explicit running(loop& owner, bool polls)
         : loop_(owner), outer_(std::exchange(owner.current_, nullptr)),
+          outer_polls_(std::exchange(owner.polls_, polls)),
           work_(asio::make_work_guard(*owner.context_))
     {
         ++loop_.running_;
@@ -187,12 +230,15 @@ public:
             outer_->flush_soon(); // its event goes on only when we return
         if (!loop_.to_flush_.is_empty())
             loop_.post_flush(); // and so does a flush_posted() that we are nested in
+        if (!loop_.to_look_at_.is_empty())
+            loop_.post_look();
         if (loop_.context_->stopped())
             loop_.context_->restart();
     }
     ~running()
     {
         loop_.current_ = outer_;
+        loop_.polls_ = outer_polls_;
         // What ends us ends the run() that we are nested in: see it stopped, or let it look.
         if (--loop_.running_ == 0)
             loop_.stop_requested_ = false;
@@ -205,12 +251,13 @@ public:
 private:
     loop& loop_;
     dispatcher* outer_;
+    bool outer_polls_;
     asio::executor_work_guard<asio::io_context::executor_type> work_;
 };
 
 ASYNCHAT_DECL void loop::run()
 {
-    const running guard(*this);
+    const running guard(*this, false);
     poll(); // functions posted before, and those of the handler that we are nested in
     while (!channels_.empty() && !stop_requested_) {
         if (own_context_)
@@ -224,14 +271,14 @@ ASYNCHAT_DECL void loop::run()
 
 ASYNCHAT_DECL void loop::run(std::size_t count, duration timeout)
 {
-    const running guard(*this);
+    const running guard(*this, false);
     while (count-- > 0 && !channels_.empty() && !stop_requested_)
         poll(timeout);
 }
 
 ASYNCHAT_DECL bool loop::poll(duration timeout)
 {
-    const running guard(*this);
+    const running guard(*this, true);
     if (stop_requested_)
         return false;
     constexpr duration longest = std::chrono::hours(24 * 365); // more would overflow the clock

@@ -30,56 +30,64 @@ ASYNCHAT_DECL void output_pool::give_back(std::unique_ptr<output_storage> storag
         return;
     storage->entries.clear();
     storage->block.clear();
-    storage->block_front = 0;
+    storage->block_front = storage->block_listed = 0;
     unused_.push_back(std::move(storage));
 }
 
-ASYNCHAT_DECL output_storage& output_queue::storage()
+/// The first data of a queue, or data that must not touch the block.
+ASYNCHAT_DECL void output_queue::push_otherwise(std::string_view data)
 {
-    if (!storage_)
-        storage_ = pool_->take();
-    return *storage_;
-}
-
-ASYNCHAT_DECL void output_queue::push(std::string_view data)
-{
-    if (!data.empty())
-        push_written([data](std::string& block) { block += data; });
+    if (data.empty())
+        return;
+    if (pinned_) {
+        push_entry(std::make_shared<const std::string>(data), data.size());
+        return;
+    }
+    auto storage = pool_->take();
+    storage->block.append(data);
+    storage_ = std::move(storage);
+    size_ += data.size();
 }
 
 ASYNCHAT_DECL void output_queue::push(std::string&& data)
 {
-    if (data.size() < min_moved_size)
+    const std::size_t size = data.size();
+    if (size < min_moved_size)
         return push(std::string_view(data));
-    push_string(std::move(data));
-}
-
-ASYNCHAT_DECL void output_queue::push_string(std::string data)
-{
-    const std::size_t added = data.size();
-    if (added == 0)
-        return;
-    storage().entries.push(std::move(data));
-    size_ += added;
+    push_entry(std::move(data), size);
 }
 
 ASYNCHAT_DECL void output_queue::push(std::shared_ptr<const std::string> data)
 {
-    if (data->size() < min_shared_size)
+    const std::size_t size = data->size();
+    if (size < min_shared_size)
         return push(std::string_view(*data));
-    const std::size_t added = data->size();
-    storage().entries.push(std::move(data));
-    size_ += added;
+    push_entry(std::move(data), size);
 }
 
 ASYNCHAT_DECL void output_queue::push(std::unique_ptr<producer> source)
 {
-    storage().entries.push(std::move(source));
+    push_entry(std::move(source), 0);
+}
+
+/// Appends an entry, behind what the block has.
+ASYNCHAT_DECL void output_queue::push_entry(output_storage::entry next, std::size_t bytes)
+{
+    auto fresh = storage_ ? nullptr : pool_->take();
+    auto& storage = storage_ ? *storage_ : *fresh;
+    if (storage.unlisted() > 0) {
+        storage.entries.push(output_storage::block_bytes{storage.unlisted()});
+        storage.block_listed = storage.block.size();
+    }
+    storage.entries.push(std::move(next));
+    if (fresh)
+        storage_ = std::move(fresh);
+    size_ += bytes;
 }
 
 ASYNCHAT_DECL bool output_queue::waiting_producer() const noexcept
 {
-    return storage_ && piece_.empty() &&
+    return storage_ && storage_->piece.empty() && !storage_->entries.is_empty() &&
            std::holds_alternative<std::unique_ptr<producer>>(*storage_->entries.begin());
 }
 
@@ -92,54 +100,70 @@ ASYNCHAT_DECL void output_queue::offer_piece(std::unique_ptr<producer> source,
                                              std::string_view piece)
 {
     std::get<std::unique_ptr<producer>>(storage_->entries.first()) = std::move(source);
-    piece_ = piece;
+    storage_->piece = piece;
+    storage_->largest_piece = std::max(storage_->largest_piece, piece.size());
     size_ += piece.size();
 }
 
 ASYNCHAT_DECL void output_queue::drop_producer()
 {
     pop();
+    recycle_if_empty();
 }
 
 ASYNCHAT_DECL void output_queue::consume(std::size_t bytes)
 {
     size_ -= bytes;
+    auto& storage = *storage_;
     while (bytes > 0) {
-        auto& head = storage_->entries.first();
+        if (storage.entries.is_empty()) {
+            storage.block_front += bytes;
+            storage.block_listed = storage.block_front;
+            break;
+        }
+        auto& head = storage.entries.first();
         if (auto* in_block = std::get_if<output_storage::block_bytes>(&head)) {
             const std::size_t taken = std::min(bytes, in_block->count);
             in_block->count -= taken;
-            storage_->block_front += taken;
+            storage.block_front += taken;
             bytes -= taken;
             if (in_block->count == 0)
                 pop();
         } else if (std::holds_alternative<std::unique_ptr<producer>>(head)) {
-            const std::size_t taken = std::min(bytes, piece_.size());
-            piece_.remove_prefix(taken);
+            const std::size_t taken = std::min(bytes, storage.piece.size());
+            storage.piece.remove_prefix(taken);
             bytes -= taken;
         } else {
             const auto* shared = std::get_if<output_storage::shared_bytes>(&head);
             const std::size_t whole =
                 shared ? (*shared)->size() : std::get<std::string>(head).size();
-            const std::size_t taken = std::min(bytes, whole - head_sent_);
-            head_sent_ += taken;
+            const std::size_t taken = std::min(bytes, whole - storage.head_sent);
+            storage.head_sent += taken;
             bytes -= taken;
-            if (head_sent_ == whole)
+            if (storage.head_sent == whole)
                 pop();
         }
     }
     // What was sent of the block goes when it is the larger part: amortized constant.
-    if (storage_ && storage_->block_front > storage_->block.size() / 2) {
-        storage_->block.erase(0, storage_->block_front);
-        storage_->block_front = 0;
+    if (storage.block_front > storage.block.size() / 2) {
+        storage.block.erase(0, storage.block_front);
+        storage.block_listed -= storage.block_front;
+        storage.block_front = 0;
     }
+    recycle_if_empty();
 }
 
+/// Drops the entry at the head.
 ASYNCHAT_DECL void output_queue::pop()
 {
     storage_->entries.pop();
-    head_sent_ = 0;
-    if (storage_->entries.is_empty())
+    storage_->head_sent = 0;
+    storage_->largest_piece = 0;
+}
+
+ASYNCHAT_DECL void output_queue::recycle_if_empty()
+{
+    if (storage_->entries.is_empty() && storage_->unlisted() == 0)
         pool_->give_back(std::move(storage_));
 }
 
@@ -150,8 +174,6 @@ ASYNCHAT_DECL void output_queue::clear() noexcept
     if (pinned_ && !pinned_storage_)
         pinned_storage_ = std::move(dropped);
     size_ = 0;
-    head_sent_ = 0;
-    piece_ = {};
     ++generation_;
 }
 

@@ -13,9 +13,10 @@ namespace asynchat::detail {
 
 ASYNCHAT_DECL void terminator_scanner::set(const terminator& next)
 {
-    ++revision_;
-    if (next == terminator_)
+    // A count set again counts from here; a string set again changes nothing.
+    if (next == terminator_ && next.is_bytes())
         return;
+    ++revision_;
     if (next.bytes() != terminator_.bytes())
         table_.clear();
     terminator_ = next; // by copy: a string reuses the memory of the one before
@@ -23,11 +24,11 @@ ASYNCHAT_DECL void terminator_scanner::set(const terminator& next)
 
 ASYNCHAT_DECL void terminator_scanner::count_down(std::size_t bytes)
 {
-    terminator_ = terminator(terminator_.count() - bytes);
+    terminator_.count_ -= bytes;
 }
 
-ASYNCHAT_DECL terminator_scanner::step terminator_scanner::scan(std::string_view input,
-                                                                std::size_t matched)
+ASYNCHAT_DECL terminator_scanner::step terminator_scanner::scan_other(std::string_view input,
+                                                                      std::size_t matched)
 {
     if (terminator_.collects_everything())
         return {input.size(), false, 0, 0};
@@ -35,16 +36,7 @@ ASYNCHAT_DECL terminator_scanner::step terminator_scanner::scan(std::string_view
         const std::size_t piece = std::min(input.size(), terminator_.count());
         return {piece, piece == terminator_.count(), 0, 0};
     }
-    return terminator_.bytes().size() == 1 ? find_byte(input) : find_string(input, matched);
-}
-
-ASYNCHAT_DECL terminator_scanner::step
-terminator_scanner::find_byte(std::string_view input) const noexcept
-{
-    const std::size_t at = input.find(terminator_.bytes().front());
-    if (at == std::string_view::npos)
-        return {input.size(), false, 0, 0};
-    return {at, true, 1, 0};
+    return find_string(input, matched);
 }
 
 ASYNCHAT_DECL terminator_scanner::step terminator_scanner::find_string(std::string_view input,

@@ -1,0 +1,36 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_FRAME_CHAT_IPP
+#define ASYNCHAT_IMPL_FRAME_CHAT_IPP
+
+#include <asynchat/frame_chat.hpp>
+
+#include <stdexcept>
+#include <utility>
+
+namespace asynchat {
+
+ASYNCHAT_DECL frame_chat::frame_chat(loop& owner) : frame_chat(owner, socket()) {}
+
+ASYNCHAT_DECL frame_chat::frame_chat(loop& owner, socket from)
+    : async_chat(owner, std::move(from), whole_frames())
+{
+}
+
+ASYNCHAT_DECL void frame_chat::collect_incoming_data(std::string_view) {}
+
+ASYNCHAT_DECL void frame_chat::found_terminator() {} // not called
+
+ASYNCHAT_DECL std::string frame_chat::take_frame()
+{
+    if (!in_hand_)
+        throw std::logic_error("asynchat: take_frame() outside of found_frame()");
+    if (in_hand_->storage)
+        return std::move(*in_hand_->storage);
+    return std::string(in_hand_->bytes);
+}
+
+} // namespace asynchat
+
+#endif

@@ -1,0 +1,426 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "support/catch.hpp"
+#include "support/naive_framing.hpp"
+#include "support/recording_chat.hpp"
+
+#include <asynchat/asynchat.hpp>
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+using asynchat::close_reason;
+using asynchat::terminator;
+using Catch::Matchers::ContainsSubstring;
+using support::bench;
+using support::frames;
+using support::user_error;
+using namespace std::string_literals;
+
+namespace {
+
+/// Writes down its frames, and the bytes that belong to none.
+class frame_recorder : public asynchat::frame_chat {
+public:
+    frame_recorder(asynchat::loop& owner, std::shared_ptr<support::wire> to)
+        : frame_chat(owner), record(std::move(to))
+    {
+        support::connect_to(*this, record);
+        set_connected(true);
+    }
+
+    void found_frame(std::string_view frame) override
+    {
+        record->note("frame(" + support::quoted(frame) + ")");
+        seen.emplace_back(frame);
+        if (on_frame)
+            on_frame(frame);
+    }
+    void collect_incoming_data(std::string_view data) override
+    {
+        record->note("collect(" + support::quoted(data) + ")");
+        unframed += data;
+        if (on_collect)
+            on_collect();
+    }
+    void handle_eof() override
+    {
+        record->note("handle_eof");
+        frame_chat::handle_eof();
+    }
+    void handle_error() override
+    {
+        record->note("handle_error");
+        if (!survives)
+            frame_chat::handle_error();
+    }
+    void log_info(std::string_view message, asynchat::log_type) override { logs += message; }
+    using frame_chat::log_info;
+    using frame_chat::take_frame;
+
+    std::function<void(std::string_view)> on_frame;
+    std::function<void()> on_collect;
+    bool survives = false; ///< handle_error() does nothing
+    frames seen;
+    std::string unframed;
+    std::string logs;
+    std::shared_ptr<support::wire> record;
+};
+
+using frame_bench = bench<frame_recorder>;
+
+/// Receives the input of a script in pieces of the sizes that next_size() gives.
+class detached_frames : public asynchat::frame_chat {
+public:
+    detached_frames(asynchat::loop& owner, const support::framing_script& script)
+        : frame_chat(owner), script_(script)
+    {
+        set_connected(true);
+        set_terminator(script.terminators[0]);
+    }
+
+    void deliver(std::string_view piece)
+    {
+        next_ = piece;
+        while (!next_.empty())
+            handle_read();
+    }
+    std::size_t recv(asio::mutable_buffer into) override
+    {
+        const std::size_t size = std::min(into.size(), next_.size());
+        std::memcpy(into.data(), next_.data(), size);
+        next_.remove_prefix(size);
+        return size;
+    }
+    void found_frame(std::string_view frame) override
+    {
+        seen.emplace_back(frame);
+        if (at_ + 1 < script_.terminators.size())
+            set_terminator(script_.terminators[++at_]);
+    }
+    void collect_incoming_data(std::string_view data) override { unframed += data; }
+
+    frames seen;
+    std::string unframed;
+
+private:
+    const support::framing_script& script_;
+    std::size_t at_ = 0;
+    std::string_view next_;
+};
+
+template <class NextSize>
+void check_framing(asynchat::loop& loop, const support::framing_script& script, NextSize next_size)
+{
+    detached_frames chat(loop, script);
+    std::string_view rest = script.input;
+    while (!rest.empty()) {
+        const std::size_t size = std::min(rest.size(), next_size());
+        chat.deliver(rest.substr(0, size));
+        rest.remove_prefix(size);
+    }
+    const auto expected = support::naive_framing(script);
+    REQUIRE((chat.seen == expected.frames));
+    REQUIRE(chat.get_terminator().count() == expected.missing);
+    // What was begun comes out when there is no terminator any more.
+    chat.set_terminator(std::nullopt);
+    chat.deliver("|");
+    REQUIRE(chat.unframed ==
+            expected.open + script.input.substr(script.input.size() - expected.held) + "|");
+}
+
+} // namespace
+
+TEST_CASE("frame_chat: every cut of an input gives the frames of the whole", "[frame_chat]")
+{
+    const support::framing_script scripts[] = {
+        {"a\r\n\r\nb\r\r\nc\r", {"\r\n"}},
+        {"qqqqaqqbqqq", {"qqq"}},
+        {"ab\nabcdefghi", {"\n", 3, 4}},
+        {"12\r\n\r\n123xyz", {"\r\n\r\n", 3, "xy", std::nullopt}},
+        {"aaaaaaaaaa", {"aa", 1, "aaa", 2, "a"}},
+        {"one two", {0}},
+        {"abcdefg", {5}},
+    };
+    asynchat::loop loop;
+    for (const auto& script : scripts) {
+        CAPTURE(script.input);
+        for (std::uint32_t cuts = 0; cuts < 1U << (script.input.size() - 1); ++cuts) {
+            std::size_t at = 0;
+            check_framing(loop, script, [&] {
+                std::size_t size = 1;
+                while (at < script.input.size() && ((cuts >> at++) & 1U) == 0)
+                    ++size;
+                return size;
+            });
+        }
+    }
+}
+
+TEST_CASE("frame_chat: random cuts of random inputs give the frames of the whole", "[frame_chat]")
+{
+    support::random_numbers random(5);
+    asynchat::loop loop;
+    for (int script_number = 0; script_number < 500; ++script_number) {
+        const auto script = support::random_script(random, random.between(10, 80));
+        for (int cut = 0; cut < 20; ++cut) {
+            CAPTURE(script_number, cut, script.input);
+            const std::size_t longest = random.between(1, 30);
+            check_framing(loop, script, [&] { return random.between(1, longest); });
+        }
+    }
+}
+
+TEST_CASE("frame_chat: a frame is one callback, an empty one too", "[frame_chat]")
+{
+    frame_bench channel("\r\n");
+    CHECK(channel.recv("one\r\n\r\ntwo\r") == "frame('one') frame('')");
+    CHECK(channel.recv("\nthr") == "frame('two')");
+    CHECK(channel.recv("ee\r\nfour\r\n") == "frame('three') frame('four')");
+}
+
+TEST_CASE("frame_chat: a terminator set by the callback acts on what follows", "[frame_chat]")
+{
+    frame_bench channel("\n");
+    channel.chat->on_frame = [&](std::string_view) {
+        const bool header = channel.chat->get_terminator().is_bytes();
+        header ? channel.chat->set_terminator(5) : channel.chat->set_terminator("\n");
+    };
+    CHECK(channel.recv("ECHO 5\nhelloECHO") == "frame('ECHO 5') frame('hello')");
+    CHECK(channel.recv(" 5\nhe") == "frame('ECHO 5')");
+    CHECK(channel.recv("llo") == "frame('hello')");
+}
+
+TEST_CASE("frame_chat: what belongs to no frame is collected", "[frame_chat]")
+{
+    SECTION("without a terminator")
+    {
+        frame_bench channel;
+        CHECK(channel.recv("ab\n") == "collect('ab\\n')");
+    }
+    SECTION("after a spent count")
+    {
+        frame_bench channel(2);
+        CHECK(channel.recv("abcd") == "frame('ab') collect('cd')");
+    }
+    SECTION("at the end of the stream, held-back bytes included")
+    {
+        frame_bench channel("\r\n");
+        CHECK(channel.recv("ab\r").empty());
+        CHECK(channel.eof() == "collect('ab\\r') handle_eof closed");
+    }
+    SECTION("when its terminator is taken away")
+    {
+        frame_bench channel("\r\n");
+        channel.recv("ab");
+        channel.chat->set_terminator(std::nullopt);
+        CHECK(channel.recv("cd") == "collect('ab') collect('cd')");
+    }
+    SECTION("and nothing is lost when the callback throws")
+    {
+        frame_bench channel("\r\n");
+        channel.chat->survives = true;
+        bool throws = true;
+        channel.chat->on_collect = [&] {
+            channel.chat->unframed.clear();
+            if (std::exchange(throws, false))
+                throw user_error();
+        };
+        channel.recv("ab");
+        channel.chat->set_terminator(std::nullopt);
+        CHECK(channel.recv("cd") == "collect('ab') handle_error");
+        CHECK(channel.recv("ef") == "collect('ab') collect('cdef')");
+    }
+}
+
+TEST_CASE("frame_chat: a frame that threw is not delivered again, the ones behind it are",
+          "[frame_chat]")
+{
+    const auto chunk = GENERATE(as<std::size_t>{}, 1, 4, 100);
+    frame_bench channel("\n");
+    channel.chat->survives = true;
+    channel.chat->on_frame = [](std::string_view frame) {
+        if (frame == "bad")
+            throw user_error();
+    };
+    const std::string input = "one\nbad\ntwo\n";
+    for (std::size_t at = 0; at < input.size(); at += chunk)
+        channel.recv(input.substr(at, chunk));
+    channel.recv("three\n");
+    CHECK(channel.chat->seen == frames{"one", "bad", "two", "three"});
+}
+
+TEST_CASE("frame_chat: pausing in a frame keeps the rest", "[frame_chat]")
+{
+    frame_bench channel("\n");
+    channel.chat->on_frame = [&](std::string_view) { channel.chat->pause_reading(); };
+    CHECK(channel.recv("a\nb\nc") == "frame('a')");
+    CHECK(channel.recv("\n").empty());
+    channel.chat->resume_reading();
+    CHECK(channel.tick() == "frame('b')");
+    channel.chat->resume_reading();
+    CHECK(channel.tick() == "frame('c')");
+}
+
+TEST_CASE("frame_chat: nothing is delivered after close() and close_when_done()", "[frame_chat]")
+{
+    const bool at_once = GENERATE(false, true);
+    frame_bench channel("\n");
+    channel.chat->on_frame = [&](std::string_view) {
+        at_once ? channel.chat->close() : channel.chat->close_when_done();
+    };
+    channel.recv("a\nb\nc");
+    CHECK(channel.chat->seen == frames{"a"});
+    CHECK(channel.chat->unframed.empty());
+    CHECK_FALSE(channel.open());
+}
+
+TEST_CASE("frame_chat: the frame outlives whatever its callback discards", "[frame_chat]")
+{
+    frame_bench channel("\n");
+    frames kept;
+    channel.chat->on_frame = [&](std::string_view frame) {
+        channel.chat->discard_buffers();
+        kept.emplace_back(frame);
+    };
+    const std::string half(300, 'x');
+    channel.recv(half);
+    channel.recv(half + "\nlost");
+    channel.recv("whole\nlost");
+    CHECK((kept == frames{half + half, "whole"}));
+}
+
+TEST_CASE("frame_chat: take_frame() gives the frame away", "[frame_chat]")
+{
+    frame_bench channel("\n");
+    frames taken;
+    channel.chat->on_frame = [&](std::string_view) { taken.push_back(channel.chat->take_frame()); };
+    SECTION("from the receive buffer")
+    {
+        channel.recv("one\ntwo\n");
+        CHECK(taken == frames{"one", "two"});
+    }
+    SECTION("from the channel's storage, without copying it")
+    {
+        const void* shown = nullptr;
+        channel.chat->on_frame = [&](std::string_view frame) {
+            shown = frame.data();
+            taken.push_back(channel.chat->take_frame());
+        };
+        channel.recv(std::string(100, 'x'));
+        channel.recv("y\n");
+        REQUIRE((taken == frames{std::string(100, 'x') + "y"}));
+        CHECK(shown == taken[0].data());
+        channel.recv("next\n");
+        CHECK(taken.back() == "next");
+    }
+    SECTION("only inside of the callback")
+    {
+        channel.recv("one\n");
+        CHECK_THROWS_AS(channel.chat->take_frame(), std::logic_error);
+    }
+}
+
+TEST_CASE("frame_chat: a large counted frame is received straight into it", "[frame_chat]")
+{
+    const std::size_t size = 300000;
+    frame_bench channel("\n");
+    channel.chat->max_frame(size);
+    channel.chat->on_frame = [&](std::string_view frame) {
+        channel.chat->set_terminator(frame == "size" ? terminator(size) : terminator("\n"));
+    };
+    std::string body;
+    while (body.size() < size)
+        body += std::to_string(body.size()) + ' ';
+    body.resize(size);
+    const std::size_t piece = GENERATE(as<std::size_t>{}, 1000, 65536, 70000, 1000000);
+    const std::string input = "size\n" + body + "end\nsize\n" + body;
+    for (std::size_t at = 0; at < input.size(); at += piece)
+        channel.recv(input.substr(at, piece));
+    CHECK((channel.chat->seen == frames{"size", body, "end", "size", body}));
+    CHECK(channel.chat->unframed.empty());
+
+    SECTION("and what was begun is not lost at the end of the stream")
+    {
+        channel.recv("size\n");
+        channel.recv(body.substr(0, 100000));
+        channel.eof();
+        CHECK((channel.chat->unframed == body.substr(0, 100000)));
+    }
+    SECTION("nor kept when it is discarded")
+    {
+        channel.recv("size\n");
+        channel.recv(body.substr(0, 100000));
+        channel.chat->discard_buffers();
+        channel.chat->set_terminator("\n");
+        channel.recv("next\n");
+        CHECK(channel.chat->seen.back() == "next");
+    }
+}
+
+TEST_CASE("frame_chat: max_frame bounds what is kept", "[frame_chat]")
+{
+    SECTION("a frame of a string over the limit ends the channel")
+    {
+        const auto chunk = GENERATE(as<std::size_t>{}, 1, 3, 100);
+        frame_bench channel("\r\n");
+        channel.chat->max_frame(5);
+        const std::string input = "12345\r\n123456\r\nnext\r\n";
+        for (std::size_t at = 0; at < input.size(); at += chunk)
+            channel.recv(input.substr(at, chunk));
+        CHECK(channel.chat->seen == frames{"12345"});
+        CHECK(channel.reason() == close_reason::frame_limit);
+        CHECK_THAT(channel.chat->logs, ContainsSubstring("longer than 5 bytes"));
+    }
+    SECTION("a count over it is refused before a byte is taken")
+    {
+        frame_bench channel("\n");
+        channel.chat->max_frame(10);
+        CHECK_THROWS_AS(channel.chat->set_terminator(11), std::length_error);
+        CHECK_THROWS_AS(channel.chat->set_terminator(21, 20), std::length_error);
+        CHECK(channel.chat->get_terminator() == terminator("\n"));
+        channel.chat->set_terminator(20, 20);
+        channel.recv(std::string(20, 'x'));
+        CHECK(channel.chat->seen == frames{std::string(20, 'x')});
+    }
+}
+
+TEST_CASE("frame_chat: an echo over real sockets", "[frame_chat]")
+{
+    class echo : public asynchat::frame_chat {
+    public:
+        echo(asynchat::loop& owner, asynchat::socket from) : frame_chat(owner, std::move(from))
+        {
+            set_terminator("\n");
+        }
+        void found_frame(std::string_view frame) override
+        {
+            push(frame);
+            push("\n");
+            if (frame == "quit")
+                close_when_done();
+        }
+    };
+    asynchat::loop loop;
+    auto ends = asynchat::socket::pair();
+    loop.create<echo>(std::move(ends.first));
+    const std::string line = std::string(1000, 'x') + "\n";
+    REQUIRE(::send(ends.second.native_handle(), (line + "quit\n").data(), line.size() + 5, 0) ==
+            static_cast<ssize_t>(line.size() + 5));
+    loop.run();
+    char answer[4096];
+    const auto size = ::recv(ends.second.native_handle(), answer, sizeof answer, 0);
+    REQUIRE(size == static_cast<ssize_t>(line.size() + 5));
+    CHECK((std::string(answer, static_cast<std::size_t>(size)) == line + "quit\n"));
+}
