@@ -123,7 +123,14 @@ public:
     /// They are sent at the end of the running event of this channel, or before the loop sleeps;
     /// errors show then. Returns false, and queues nothing, after close() or close_when_done().
     /// Python: async_chat.push. Differs: it sends later, and gathers.
-    ASYNCHAT_DECL bool push(std::string_view data);
+    bool push(std::string_view data)
+    {
+        if (!accepts_output())
+            return false;
+        queue_.push(data);
+        flush_soon();
+        return true;
+    }
     ASYNCHAT_DECL bool push(std::string&& data);
     ASYNCHAT_DECL bool push(std::shared_ptr<const std::string> data);
     template <std::size_t N>
@@ -254,7 +261,9 @@ private:
     bool looks_ahead() const override { return true; }
 
     void change_terminator(const terminator& next, std::size_t max_frame);
+    [[noreturn]] static void refuse_count(std::size_t count, std::size_t max_frame);
     bool follow_override();
+    ASYNCHAT_DECL bool follow(const terminator& wanted);
     std::size_t receive(asio::mutable_buffer into);
     bool lacks_much();
     void receive_frame();
@@ -263,6 +272,8 @@ private:
     void parse_all_kept();
     void keep(std::string_view input);
     void parse_input(std::size_t matched);
+    void parse_frames(std::size_t matched);
+    void send_if_much();
     bool take_piece(const detail::terminator_scanner::step& step);
     bool take_frame_piece(const detail::terminator_scanner::step& step);
     void deliver(std::size_t bytes, std::size_t frame_size);

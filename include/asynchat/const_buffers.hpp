@@ -44,6 +44,9 @@ public:
     const_iterator begin() const noexcept { return first_ ? first_ : &single_; }
     const_iterator end() const noexcept { return begin() + count_; }
 
+    /// How many pieces.
+    std::size_t count() const noexcept { return count_; }
+
     /// Bytes in all of them.
     std::size_t size() const noexcept
     {

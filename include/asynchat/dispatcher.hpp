@@ -273,7 +273,11 @@ protected:
 
     /// To be called when output was queued: flush() follows at the end of the running event of
     /// this channel, or else before the loop sleeps.
-    ASYNCHAT_DECL void flush_soon();
+    void flush_soon()
+    {
+        if (loop_.current_ != this) // else the end of the event does it
+            flush_later();
+    }
 
 private:
     friend class loop;
@@ -306,6 +310,7 @@ private:
     ASYNCHAT_DECL void ready(detail::readiness what, const std::error_code& error);
     void look_ahead(bool alone);
     void wait_for_input();
+    ASYNCHAT_DECL void flush_later();
     ASYNCHAT_DECL void wait(detail::readiness what);
     void set_transport(std::unique_ptr<detail::transport> next);
     detail::socket_transport& require_socket(const char* what) const;

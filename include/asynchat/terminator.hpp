@@ -90,17 +90,20 @@ public:
     bool is_bytes() const noexcept { return kind_ == kind::bytes; }
 
     /// True when everything is to be collected: none, the count 0, or the empty string.
-    bool collects_everything() const noexcept { return bytes_.empty() && count_ == 0; }
+    bool collects_everything() const noexcept { return is_bytes() ? bytes_.empty() : count_ == 0; }
 
     /// The string; empty for the other kinds. Valid until the terminator is changed.
-    std::string_view bytes() const noexcept { return bytes_; }
+    std::string_view bytes() const noexcept
+    {
+        return is_bytes() ? std::string_view(bytes_) : std::string_view();
+    }
 
     /// The number of bytes; 0 for the other kinds.
     std::size_t count() const noexcept { return count_; }
 
     friend bool operator==(const terminator& a, const terminator& b) noexcept
     {
-        return a.kind_ == b.kind_ && a.count_ == b.count_ && a.bytes_ == b.bytes_;
+        return a.kind_ == b.kind_ && a.count_ == b.count_ && a.bytes() == b.bytes();
     }
     friend bool operator!=(const terminator& a, const terminator& b) noexcept { return !(a == b); }
 
@@ -114,7 +117,7 @@ private:
 
     kind kind_ = kind::none;
     std::size_t count_ = 0;
-    std::string bytes_;
+    std::string bytes_; // the scanner's keeps the last string through a count
 };
 
 /// Length of the longest proper prefix of `needle` that ends `haystack`.

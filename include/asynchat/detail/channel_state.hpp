@@ -38,7 +38,7 @@ public:
     }
 
 private:
-    alignas(void*) unsigned char space_[104]; // a wait of Asio 1.22 to 1.38 with our handler fits
+    alignas(void*) unsigned char space_[88]; // a wait of Asio 1.22 to 1.38 with our handler fits
     bool used_ = false;
 };
 

@@ -9,6 +9,7 @@
 #include <asynchat/producer.hpp>
 
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,6 +18,50 @@
 #include <vector>
 
 namespace asynchat::detail {
+
+/// Copies `size` bytes, short ones without a call.
+inline void copy_bytes(char* to, const char* from, std::size_t size) noexcept
+{
+    if (size > 16) {
+        std::memcpy(to, from, size);
+    } else if (size >= 8) { // two copies that overlap
+        std::memcpy(to, from, 8);
+        std::memcpy(to + size - 8, from + size - 8, 8);
+    } else {
+        for (std::size_t i = 0; i < size; ++i)
+            to[i] = from[i];
+    }
+}
+
+/// Bytes that grow at the end. Nearly every push appends to one: a std::string would call into the
+/// standard library for it.
+class byte_block {
+public:
+    std::size_t size() const noexcept { return size_; }
+    std::size_t capacity() const noexcept { return capacity_; }
+    std::string_view view() const noexcept { return {bytes_.get(), size_}; }
+
+    void append(std::string_view data)
+    {
+        if (data.size() > capacity_ - size_)
+            grow(data.size());
+        copy_bytes(bytes_.get() + size_, data.data(), data.size());
+        size_ += data.size();
+    }
+    void clear() noexcept { size_ = 0; }
+    void remove_front(std::size_t bytes) noexcept
+    {
+        size_ -= bytes;
+        std::memmove(bytes_.get(), bytes_.get() + bytes, size_);
+    }
+
+private:
+    ASYNCHAT_DECL void grow(std::size_t bytes);
+
+    std::unique_ptr<char[]> bytes_;
+    std::size_t size_ = 0;
+    std::size_t capacity_ = 0;
+};
 
 /// What an output queue keeps while it is not empty.
 ///
@@ -35,7 +80,7 @@ struct output_storage {
     using entry = std::variant<block_bytes, std::string, shared_bytes, std::unique_ptr<producer>>;
 
     fifo<entry> entries;
-    std::string block;
+    byte_block block;
     std::size_t block_front = 0;  // bytes of the block that were sent
     std::size_t block_listed = 0; // bytes of the block that were sent or that entries stand for
 
@@ -149,7 +194,7 @@ std::size_t output_queue::gather(std::size_t max_buffers, std::size_t max_bytes,
         sink(data);
         return max_buffers > 0 && total < max_bytes;
     };
-    const std::string_view block = storage_->block;
+    const std::string_view block = storage_->block.view();
     std::size_t block_at = storage_->block_front;
     std::size_t head_sent = storage_->head_sent;
     for (const auto& entry : storage_->entries) {

@@ -5,8 +5,8 @@
 #define ASYNCHAT_DETAIL_PREFIX_TABLE_HPP
 
 #include <cstddef>
+#include <memory>
 #include <string_view>
-#include <vector>
 
 namespace asynchat::detail {
 
@@ -17,10 +17,10 @@ namespace asynchat::detail {
 /// haystack again. This is what keeps every search linear, whoever chose the bytes.
 class prefix_table {
 public:
-    /// Rebuilds the table; linear in the needle. Reuses its memory.
+    /// Builds the table; linear in the needle.
     void build(std::string_view needle)
     {
-        borders_.assign(needle.size() + 1, 0);
+        borders_.reset(new std::size_t[needle.size() + 1]());
         std::size_t border = 0;
         for (std::size_t i = 1; i < needle.size(); ++i) {
             while (border > 0 && needle[i] != needle[border])
@@ -31,12 +31,12 @@ public:
         }
     }
 
-    void clear() noexcept { borders_.clear(); }
-    bool empty() const noexcept { return borders_.empty(); }
+    void clear() noexcept { borders_.reset(); }
+    bool empty() const noexcept { return !borders_; }
     std::size_t border(std::size_t length) const noexcept { return borders_[length]; }
 
 private:
-    std::vector<std::size_t> borders_;
+    std::unique_ptr<std::size_t[]> borders_; // not a vector: every channel has one, few build it
 };
 
 /// How many bytes of `needle` are matched after the byte `next`, if `matched` were before it.

@@ -8,8 +8,10 @@
 #include <asynchat/detail/prefix_table.hpp>
 #include <asynchat/terminator.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 namespace asynchat::detail {
@@ -40,26 +42,44 @@ public:
     unsigned revision() const noexcept { return revision_; }
 
     /// Replaces the terminator; examines nothing.
-    ASYNCHAT_DECL void set(const terminator& next);
+    void set(const terminator& next)
+    {
+        if (next.is_bytes()) {
+            // A protocol that goes back and forth between a string and counts copies nothing.
+            if (next.bytes_ != terminator_.bytes_)
+                replace_string(next.bytes_);
+            else if (terminator_.is_bytes())
+                return;
+        }
+        ++revision_;
+        terminator_.kind_ = next.kind_;
+        terminator_.count_ = next.count_;
+    }
 
     /// Judges `input`, never empty, whose first `matched` bytes are held ones (see above).
     step scan(std::string_view input, std::size_t matched)
     {
         const std::string_view needle = terminator_.bytes();
-        if (needle.size() != 1)
-            return scan_other(input, matched);
-        const void* const at = std::memchr(input.data(), needle.front(), input.size());
-        if (!at)
+        if (needle.size() == 1) {
+            const void* const at = std::memchr(input.data(), needle.front(), input.size());
+            if (!at)
+                return {input.size(), false, 0, 0};
+            const auto before = static_cast<const char*>(at) - input.data();
+            return {static_cast<std::size_t>(before), true, 1, 0};
+        }
+        if (const std::size_t count = terminator_.count(); count > 0)
+            return {std::min(input.size(), count), input.size() >= count, 0, 0};
+        if (needle.empty())
             return {input.size(), false, 0, 0};
-        return {static_cast<std::size_t>(static_cast<const char*>(at) - input.data()), true, 1, 0};
+        return find_string(input, matched);
     }
 
     /// Takes `bytes`, at most the count, off a counted frame.
-    ASYNCHAT_DECL void count_down(std::size_t bytes);
+    void count_down(std::size_t bytes) noexcept { terminator_.count_ -= bytes; }
 
 private:
-    ASYNCHAT_DECL step scan_other(std::string_view input, std::size_t matched);
-    step find_string(std::string_view input, std::size_t matched);
+    ASYNCHAT_DECL void replace_string(const std::string& bytes);
+    ASYNCHAT_DECL step find_string(std::string_view input, std::size_t matched);
 
     terminator terminator_;
     prefix_table table_; // of terminator_, built when a partial match first fails

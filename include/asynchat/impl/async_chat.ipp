@@ -49,6 +49,26 @@ ASYNCHAT_DECL async_chat::~async_chat() = default;
 
 // --- terminators -----------------------------------------------------------------------------
 
+ASYNCHAT_DECL void async_chat::refuse_count(std::size_t count, std::size_t max_frame)
+{
+    throw std::length_error(fmt::format(
+        "asynchat: a frame of {} bytes is longer than max_frame, {}", count, max_frame));
+}
+
+inline void async_chat::change_terminator(const terminator& next, std::size_t max_frame)
+{
+    if (whole_frames_ && next.count() > max_frame)
+        refuse_count(next.count(), max_frame);
+    // Held bytes belong to the old terminator; with the next input the new one sees them again.
+    if (held_ > 0 && next != scanner_.current()) {
+        keep(held());
+        held_ = 0;
+    }
+    if (!next.is_bytes() || !scanner_.current().is_bytes())
+        frame_size_ = 0;
+    scanner_.set(next);
+}
+
 ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next)
 {
     change_terminator(next, max_frame_);
@@ -62,26 +82,16 @@ ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next, std::size_
     terminator_max_frame_ = max_frame;
 }
 
-ASYNCHAT_DECL void async_chat::change_terminator(const terminator& next, std::size_t max_frame)
-{
-    if (whole_frames_ && next.count() > max_frame)
-        throw std::length_error(fmt::format(
-            "asynchat: a frame of {} bytes is longer than max_frame, {}", next.count(), max_frame));
-    // Held bytes belong to the old terminator; with the next input the new one sees them again.
-    if (held_ > 0 && next != scanner_.current()) {
-        keep(held());
-        held_ = 0;
-    }
-    if (!next.is_bytes() || !scanner_.current().is_bytes())
-        frame_size_ = 0;
-    scanner_.set(next);
-}
-
 /// Asks get_terminator(), which may be overridden. Returns true when it changed the terminator.
-ASYNCHAT_DECL bool async_chat::follow_override()
+inline bool async_chat::follow_override()
 {
     const terminator& wanted = get_terminator();
-    if (&wanted == &scanner_.current() || wanted == scanner_.current())
+    return &wanted != &scanner_.current() && follow(wanted);
+}
+
+ASYNCHAT_DECL bool async_chat::follow(const terminator& wanted)
+{
+    if (wanted == scanner_.current())
         return false;
     change_terminator(terminator(wanted), max_frame());
     return true;
@@ -199,7 +209,7 @@ ASYNCHAT_DECL void async_chat::parse(std::string_view input, std::size_t matched
     parsing_ = true;
     input_ = input;
     try {
-        parse_input(matched);
+        whole_frames_ ? parse_frames(matched) : parse_input(matched);
     } catch (...) {
         stop();
         throw;
@@ -221,29 +231,34 @@ ASYNCHAT_DECL void async_chat::parse_all_kept()
     parse(input, 0, std::move(storage));
 }
 
+/// Hands out the frame that lies in collected_ or, if nothing does, is `last_piece`.
+inline void async_chat::deliver_frame(std::string_view last_piece)
+{
+    frame_size_ = 0;
+    if (!collected_.empty())
+        return deliver_stored_frame();
+    const frame_in_hand frame(*this, last_piece, nullptr);
+    found_frame(last_piece);
+}
+
+/// Sends in the middle of the input when its answers have become much.
+inline void async_chat::send_if_much()
+{
+    if (queue_.size() > ac_out_buffer_size && !awaits_writable_)
+        send_queued(sending::data_only);
+}
+
 ASYNCHAT_DECL void async_chat::parse_input(std::size_t matched)
 {
     while (!input_.empty() && delivers_input()) {
         if (follow_override())
             matched = 0;
         const auto step = scanner_.scan(input_, std::exchange(matched, 0));
-        // Nearly always a frame ends here: this loop is all that it goes through.
         const bool by_count = step.skip == 0;
-        if (!step.found || (!by_count && step.collect > room_in_frame())) {
-            if (!(whole_frames_ ? take_frame_piece(step) : take_piece(step)))
-                return;
-        } else if (whole_frames_) {
-            const std::string_view piece = input_.substr(0, step.collect);
-            if (!collected_.empty())
-                collect_frame(piece);
-            if (by_count)
-                scanner_.count_down(step.collect);
-            input_.remove_prefix(step.collect + step.skip);
-            deliver_frame(piece);
-        } else {
+        if (step.found && (by_count || step.collect <= room_in_frame())) {
             const unsigned revision = scanner_.revision();
             if (step.collect > 0) // if it throws, the piece is delivered again
-                collect_incoming_data(input_.substr(0, step.collect));
+                collect_incoming_data({input_.data(), step.collect});
             if (by_count && scanner_.revision() == revision)
                 scanner_.count_down(step.collect);
             // The callback may have discarded the input.
@@ -252,9 +267,33 @@ ASYNCHAT_DECL void async_chat::parse_input(std::size_t matched)
                 return;
             frame_size_ = 0;
             found_terminator();
+        } else if (!take_piece(step)) {
+            return;
         }
-        if (queue_.size() > ac_out_buffer_size && !awaits_writable_)
-            send_queued(sending::data_only);
+        send_if_much();
+    }
+}
+
+/// As above, for a channel that wants whole frames.
+ASYNCHAT_DECL void async_chat::parse_frames(std::size_t matched)
+{
+    while (!input_.empty() && delivers_input()) {
+        if (follow_override())
+            matched = 0;
+        const auto step = scanner_.scan(input_, std::exchange(matched, 0));
+        const bool by_count = step.skip == 0;
+        if (step.found && (by_count || step.collect <= room_in_frame())) {
+            const std::string_view piece(input_.data(), step.collect);
+            if (!collected_.empty())
+                collect_frame(piece);
+            if (by_count)
+                scanner_.count_down(step.collect);
+            input_.remove_prefix(step.collect + step.skip);
+            deliver_frame(piece);
+        } else if (!take_frame_piece(step)) {
+            return;
+        }
+        send_if_much();
     }
 }
 
@@ -314,16 +353,6 @@ ASYNCHAT_DECL void async_chat::collect_frame(std::string_view piece)
         collected_.reserve(scanner_.current().count());
     }
     collected_ += piece;
-}
-
-/// Hands out the frame that lies in collected_ or, if nothing does, is `last_piece`.
-ASYNCHAT_DECL void async_chat::deliver_frame(std::string_view last_piece)
-{
-    frame_size_ = 0;
-    if (!collected_.empty())
-        return deliver_stored_frame();
-    const frame_in_hand frame(*this, last_piece, nullptr);
-    found_frame(last_piece);
 }
 
 ASYNCHAT_DECL void async_chat::deliver_stored_frame()
@@ -470,15 +499,6 @@ ASYNCHAT_DECL std::string async_chat::_get_data()
 }
 
 // --- output ----------------------------------------------------------------------------------
-
-ASYNCHAT_DECL bool async_chat::push(std::string_view data)
-{
-    if (!accepts_output())
-        return false;
-    queue_.push(data);
-    flush_soon();
-    return true;
-}
 
 ASYNCHAT_DECL bool async_chat::push(std::string&& data)
 {

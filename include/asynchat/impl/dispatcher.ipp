@@ -309,9 +309,9 @@ ASYNCHAT_DECL void dispatcher::look_ahead(bool alone)
         state_->look_ahead.found_nothing();
 }
 
-ASYNCHAT_DECL void dispatcher::flush_soon()
+ASYNCHAT_DECL void dispatcher::flush_later()
 {
-    if (!closed_ && loop_.current_ != this)
+    if (!closed_)
         loop_.flush_soon(state_);
 }
 

@@ -15,6 +15,16 @@ namespace asynchat::detail {
 inline constexpr std::size_t min_moved_size = 2048;
 inline constexpr std::size_t min_shared_size = 512;
 
+ASYNCHAT_DECL void byte_block::grow(std::size_t bytes)
+{
+    const std::size_t wanted = std::max({size_ + bytes, capacity_ * 2, std::size_t{512}});
+    std::unique_ptr<char[]> larger(new char[wanted]); // not initialized: it is about to be written
+    if (size_ > 0)
+        std::memcpy(larger.get(), bytes_.get(), size_);
+    bytes_ = std::move(larger);
+    capacity_ = wanted;
+}
+
 ASYNCHAT_DECL std::unique_ptr<output_storage> output_pool::take()
 {
     if (unused_.empty())
@@ -146,7 +156,7 @@ ASYNCHAT_DECL void output_queue::consume(std::size_t bytes)
     }
     // What was sent of the block goes when it is the larger part: amortized constant.
     if (storage.block_front > storage.block.size() / 2) {
-        storage.block.erase(0, storage.block_front);
+        storage.block.remove_front(storage.block_front);
         storage.block_listed -= storage.block_front;
         storage.block_front = 0;
     }

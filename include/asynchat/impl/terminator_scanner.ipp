@@ -6,37 +6,14 @@
 
 #include <asynchat/detail/terminator_scanner.hpp>
 
-#include <algorithm>
 #include <cstring>
 
 namespace asynchat::detail {
 
-ASYNCHAT_DECL void terminator_scanner::set(const terminator& next)
+ASYNCHAT_DECL void terminator_scanner::replace_string(const std::string& bytes)
 {
-    // A count set again counts from here; a string set again changes nothing.
-    if (next == terminator_ && next.is_bytes())
-        return;
-    ++revision_;
-    if (next.bytes() != terminator_.bytes())
-        table_.clear();
-    terminator_ = next; // by copy: a string reuses the memory of the one before
-}
-
-ASYNCHAT_DECL void terminator_scanner::count_down(std::size_t bytes)
-{
-    terminator_.count_ -= bytes;
-}
-
-ASYNCHAT_DECL terminator_scanner::step terminator_scanner::scan_other(std::string_view input,
-                                                                      std::size_t matched)
-{
-    if (terminator_.collects_everything())
-        return {input.size(), false, 0, 0};
-    if (terminator_.is_count()) {
-        const std::size_t piece = std::min(input.size(), terminator_.count());
-        return {piece, piece == terminator_.count(), 0, 0};
-    }
-    return find_string(input, matched);
+    terminator_.bytes_ = bytes; // by copy: reuses the memory of the one before
+    table_.clear();
 }
 
 ASYNCHAT_DECL terminator_scanner::step terminator_scanner::find_string(std::string_view input,

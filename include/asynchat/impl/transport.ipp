@@ -44,6 +44,8 @@ ASYNCHAT_DECL std::size_t socket_transport::read_some(asio::mutable_buffer into,
 
 ASYNCHAT_DECL std::size_t socket_transport::write_some(const_buffers from, std::error_code& error)
 {
+    if (from.count() == 1) // send() is cheaper than sendmsg()
+        return socket_.send(*from.begin(), 0, error);
     return socket_.send(from, 0, error); // Asio adds MSG_NOSIGNAL
 }
 

@@ -1,0 +1,52 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+// This library, whole frames.
+
+#include "server.hpp"
+
+#include <string_view>
+#include <utility>
+
+namespace {
+
+class line_echo : public asynchat::frame_chat {
+public:
+    line_echo(asynchat::loop& owner, asynchat::socket from) : frame_chat(owner, std::move(from))
+    {
+        set_terminator("\n");
+    }
+    void found_frame(std::string_view frame) override
+    {
+        push(frame);
+        push("\n");
+    }
+};
+
+class counted_echo : public asynchat::frame_chat {
+public:
+    counted_echo(asynchat::loop& owner, asynchat::socket from) : frame_chat(owner, std::move(from))
+    {
+        set_terminator("\n");
+        max_frame(bench::largest_frame);
+    }
+    void found_frame(std::string_view frame) override
+    {
+        if (get_terminator().is_bytes()) {
+            set_terminator(bench::count_of(frame));
+            return;
+        }
+        if (frame.size() < 65536)
+            push(frame);
+        else
+            push(take_frame());
+        set_terminator("\n");
+    }
+};
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    return bench::serve<line_echo, counted_echo>(argc, argv);
+}

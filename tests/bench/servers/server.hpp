@@ -1,0 +1,82 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_BENCH_SERVER_HPP
+#define ASYNCHAT_BENCH_SERVER_HPP
+
+#include <asynchat/asynchat.hpp>
+
+#include <sys/resource.h>
+
+#include <charconv>
+#include <cstddef>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+// What the servers with this library have in common.
+namespace bench {
+
+inline constexpr std::size_t largest_frame = 16 << 20;
+
+/// n of "ECHO n".
+inline std::size_t count_of(std::string_view header)
+{
+    std::size_t count = 0;
+    std::from_chars(header.data() + 5, header.data() + header.size(), count);
+    return count;
+}
+
+/// Sends each line that one channel gets to all, kept in memory once.
+class broadcaster : public asynchat::async_chat {
+public:
+    broadcaster(asynchat::loop& owner, asynchat::socket from) : async_chat(owner, std::move(from))
+    {
+        set_terminator("\n");
+    }
+    void collect_incoming_data(std::string_view data) override { line_ += data; }
+    void found_terminator() override
+    {
+        line_ += '\n';
+        const auto message = std::make_shared<const std::string>(std::exchange(line_, {}));
+        for (const auto& channel : owner().channels())
+            if (auto* const member = dynamic_cast<broadcaster*>(channel.get()))
+                member->push(message);
+    }
+
+private:
+    std::string line_;
+};
+
+template <class Lines, class Counted>
+int serve(int argc, char** argv)
+{
+    rlimit files = {};
+    ::getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+
+    const std::string_view mode = argc == 2 ? argv[1] : "";
+    asynchat::loop loop;
+    const asynchat::endpoint anywhere("127.0.0.1", 0);
+    asynchat::endpoint where;
+    if (mode == "lines")
+        where = loop.create<asynchat::server<Lines>>(anywhere)->local_endpoint();
+    else if (mode == "counted")
+        where = loop.create<asynchat::server<Counted>>(anywhere)->local_endpoint();
+    else if (mode == "broadcast")
+        where = loop.create<asynchat::server<broadcaster>>(anywhere)->local_endpoint();
+    else
+        return std::fprintf(stderr, "usage: %s lines|counted|broadcast\n", argv[0]), 2;
+    std::printf("%u\n", static_cast<unsigned>(where.port()));
+    std::fflush(stdout);
+    loop.stop_on_signals();
+    loop.run();
+    return 0;
+}
+
+} // namespace bench
+
+#endif
