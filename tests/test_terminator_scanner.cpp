@@ -40,20 +40,20 @@ public:
         while (!rest.empty()) {
             const auto step = scanner_.scan(rest, std::exchange(matched, 0));
             // Pieces are never empty where nothing is collected, and never overlap.
-            valid &= step.collect + step.skip + step.held <= rest.size();
-            valid &= !step.found || step.held == 0;
-            valid &= step.found || step.collect + step.held == rest.size();
-            open_.append(rest.substr(0, step.collect));
+            valid &= step.collect() + step.skip() + step.held() <= rest.size();
+            valid &= !step.found() || step.held() == 0;
+            valid &= step.found() || step.collect() + step.held() == rest.size();
+            open_.append(rest.substr(0, step.collect()));
             if (scanner_.current().is_count() && !scanner_.current().collects_everything())
-                scanner_.count_down(step.collect);
-            rest.remove_prefix(step.collect + step.skip);
-            if (step.found) {
+                scanner_.count_down(step.collect());
+            rest.remove_prefix(step.collect() + step.skip());
+            if (step.found()) {
                 frames_.push_back(std::exchange(open_, {}));
                 if (at_ + 1 < script_->terminators.size())
                     scanner_.set(script_->terminators[++at_]);
                 continue;
             }
-            held_ = step.held;
+            held_ = step.held();
             break;
         }
         input_.erase(0, input_.size() - held_);
@@ -220,16 +220,16 @@ TEST_CASE("terminator_scanner: holds back the longest proper prefix and releases
     terminator_scanner scanner;
     scanner.set("abab");
     auto step = scanner.scan("xaba", 0);
-    CHECK(step.collect == 1);
-    CHECK(step.held == 3);
-    CHECK_FALSE(step.found);
+    CHECK(step.collect() == 1);
+    CHECK(step.held() == 3);
+    CHECK_FALSE(step.found());
     step = scanner.scan("abab", 3); // the held three and a new one
-    CHECK(step.collect == 0);
-    CHECK(step.found);
-    CHECK(step.skip == 4);
+    CHECK(step.collect() == 0);
+    CHECK(step.found());
+    CHECK(step.skip() == 4);
     step = scanner.scan("abaab", 3); // a false alarm, and a new suspicion
-    CHECK(step.collect == 3);
-    CHECK(step.held == 2);
+    CHECK(step.collect() == 3);
+    CHECK(step.held() == 2);
 }
 
 TEST_CASE("terminator_scanner: held bytes that are not part of the match are not looked at again",
@@ -239,9 +239,9 @@ TEST_CASE("terminator_scanner: held bytes that are not part of the match are not
     terminator_scanner scanner;
     scanner.set("abcd");
     const auto step = scanner.scan("###d", 3);
-    CHECK(step.found);
-    CHECK(step.collect == 0);
-    CHECK(step.skip == 4);
+    CHECK(step.found());
+    CHECK(step.collect() == 0);
+    CHECK(step.skip() == 4);
 }
 
 TEST_CASE("terminator_scanner: a count takes what it lacks and counts down", "[unit][scanner]")
@@ -249,19 +249,19 @@ TEST_CASE("terminator_scanner: a count takes what it lacks and counts down", "[u
     terminator_scanner scanner;
     scanner.set(5);
     auto step = scanner.scan("abc", 0);
-    CHECK(step.collect == 3);
-    CHECK_FALSE(step.found);
+    CHECK(step.collect() == 3);
+    CHECK_FALSE(step.found());
     scanner.count_down(3);
     CHECK(scanner.current() == terminator(2));
     step = scanner.scan("defg", 0);
-    CHECK(step.collect == 2);
-    CHECK(step.found);
-    CHECK(step.skip == 0);
+    CHECK(step.collect() == 2);
+    CHECK(step.found());
+    CHECK(step.skip() == 0);
     scanner.count_down(2);
     CHECK(scanner.current() == terminator(0));
     step = scanner.scan("fg", 0);
-    CHECK(step.collect == 2);
-    CHECK_FALSE(step.found);
+    CHECK(step.collect() == 2);
+    CHECK_FALSE(step.found());
 }
 
 TEST_CASE("terminator_scanner: none, 0 and the empty string find nothing", "[unit][scanner]")
@@ -271,9 +271,9 @@ TEST_CASE("terminator_scanner: none, 0 and the empty string find nothing", "[uni
     scanner.set("\n");
     scanner.set(nothing);
     const auto step = scanner.scan("a\r\nb\0"sv, 0);
-    CHECK(step.collect == 5);
-    CHECK_FALSE(step.found);
-    CHECK(step.held == 0);
+    CHECK(step.collect() == 5);
+    CHECK_FALSE(step.found());
+    CHECK(step.held() == 0);
     CHECK(scanner.current() == nothing);
 }
 
@@ -298,11 +298,11 @@ TEST_CASE("terminator_scanner: a replaced terminator leaves no trace of the one 
 {
     terminator_scanner scanner;
     scanner.set("aab");
-    CHECK(scanner.scan("aaaa", 0).held == 2);
+    CHECK(scanner.scan("aaaa", 0).held() == 2);
     scanner.set("ab");
-    CHECK(scanner.scan("aaaa", 0).held == 1);
+    CHECK(scanner.scan("aaaa", 0).held() == 1);
     const auto step = scanner.scan("aab", 1);
-    CHECK(step.found);
-    CHECK(step.collect == 1);
-    CHECK(step.skip == 2);
+    CHECK(step.found());
+    CHECK(step.collect() == 1);
+    CHECK(step.skip() == 2);
 }

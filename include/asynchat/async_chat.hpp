@@ -226,16 +226,8 @@ private:
     };
     /// The frame that found_frame() is looking at.
     struct frame_in_hand {
-        frame_in_hand(async_chat& c, std::string_view frame, std::string* where) noexcept
-            : chat(c), bytes(frame), storage(where)
-        {
-            chat.in_hand_ = this;
-        }
-        ~frame_in_hand() { chat.in_hand_ = nullptr; }
-
-        async_chat& chat;
         std::string_view bytes;
-        std::string* storage; // where they lie, if not in the receive buffer
+        std::string* storage = nullptr; // where they lie, if not in the receive buffer
     };
     struct whole_frames {};
 
@@ -278,7 +270,7 @@ private:
     bool take_frame_piece(const detail::terminator_scanner::step& step);
     void deliver(std::size_t bytes, std::size_t frame_size);
     void collect_frame(std::string_view piece);
-    void deliver_frame(std::string_view last_piece);
+    void end_frame(std::string_view last_piece);
     void deliver_stored_frame();
     void deliver_begun_frame();
     void drop_unfilled();
@@ -293,9 +285,9 @@ private:
     std::unique_ptr<kept_input> kept_;
     std::string collected_;  // by _collect_incoming_data(), or of the begun frame of a frame_chat
     std::string_view input_; // while parsing: what is left of this turn's input
-    frame_in_hand* in_hand_ = nullptr;
-    std::size_t held_ = 0;       // bytes of the terminator that the last input ended with
-    std::size_t frame_size_ = 0; // bytes delivered of a frame that a string will end
+    frame_in_hand* in_hand_ = nullptr; // while parsing
+    std::size_t held_ = 0;             // bytes of the terminator that the last input ended with
+    std::size_t frame_size_ = 0;       // bytes delivered of a frame that a string will end
     std::size_t max_frame_ = 65536;
     std::size_t terminator_max_frame_ = 0;
     unsigned unfilled_ = 0; // bytes at the end of collected_ that recv() is to fill

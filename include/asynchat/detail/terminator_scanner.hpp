@@ -5,12 +5,11 @@
 #define ASYNCHAT_DETAIL_TERMINATOR_SCANNER_HPP
 
 #include <asynchat/config.hpp>
+#include <asynchat/detail/find_byte.hpp>
 #include <asynchat/detail/prefix_table.hpp>
 #include <asynchat/terminator.hpp>
 
-#include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -28,11 +27,35 @@ namespace asynchat::detail {
 /// again. The cost of all steps together is linear in the input, whatever its bytes.
 class terminator_scanner {
 public:
-    struct step {
-        std::size_t collect; ///< bytes at the front that belong to the frame
-        bool found;          ///< the frame ends behind them
-        std::size_t skip;    ///< bytes of the terminator behind them, 0 for a count
-        std::size_t held;    ///< bytes at the end of the input to hold back; 0 if found
+    /// Small enough to be returned in two registers: there is one for every frame.
+    class step {
+    public:
+        static step end_of_frame(std::size_t before, std::size_t skipped) noexcept
+        {
+            return step(before, skipped, true);
+        }
+        static step more_to_come(std::size_t before, std::size_t held_back) noexcept
+        {
+            return step(before, held_back, false);
+        }
+
+        /// Bytes at the front that belong to the frame.
+        std::size_t collect() const noexcept { return collect_; }
+        /// Whether the frame ends behind them.
+        bool found() const noexcept { return (behind_ & 1U) != 0; }
+        /// Bytes of the terminator behind them; 0 for a count, and if not found.
+        std::size_t skip() const noexcept { return found() ? behind_ >> 1U : 0; }
+        /// Bytes at the end of the input to hold back; 0 if found.
+        std::size_t held() const noexcept { return found() ? 0 : behind_ >> 1U; }
+
+    private:
+        step(std::size_t collect, std::size_t behind, bool found) noexcept
+            : collect_(collect), behind_(behind << 1U | (found ? 1U : 0U))
+        {
+        }
+
+        std::size_t collect_;
+        std::size_t behind_; // skip or held, and in the last bit which of them
     };
 
     const terminator& current() const noexcept { return terminator_; }
@@ -61,16 +84,15 @@ public:
     {
         const std::string_view needle = terminator_.bytes();
         if (needle.size() == 1) {
-            const void* const at = std::memchr(input.data(), needle.front(), input.size());
-            if (!at)
-                return {input.size(), false, 0, 0};
-            const auto before = static_cast<const char*>(at) - input.data();
-            return {static_cast<std::size_t>(before), true, 1, 0};
+            const std::size_t at = find_byte(input, needle.front());
+            return at < input.size() ? step::end_of_frame(at, 1) : step::more_to_come(at, 0);
         }
-        if (const std::size_t count = terminator_.count(); count > 0)
-            return {std::min(input.size(), count), input.size() >= count, 0, 0};
+        if (const std::size_t count = terminator_.count(); count > 0) {
+            return input.size() >= count ? step::end_of_frame(count, 0)
+                                         : step::more_to_come(input.size(), 0);
+        }
         if (needle.empty())
-            return {input.size(), false, 0, 0};
+            return step::more_to_come(input.size(), 0);
         return find_string(input, matched);
     }
 

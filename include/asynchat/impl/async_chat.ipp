@@ -10,11 +10,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <exception>
 #include <iterator>
+#include <new>
 #include <stdexcept>
 #include <system_error>
 
@@ -26,6 +26,28 @@ namespace detail {
 inline constexpr std::size_t min_received_in_place = 16384;
 
 inline constexpr std::size_t max_receive = std::size_t{1} << 30; // memory is reserved for it
+
+/// The buffers of one send. Only those in use are touched: an array would set all of them to zero
+/// for each message.
+class buffer_list {
+public:
+    static constexpr std::size_t capacity = 64;
+
+    void add(std::string_view data) noexcept
+    {
+        new (&space_[count_++ * sizeof(asio::const_buffer)])
+            asio::const_buffer(data.data(), data.size());
+    }
+    const asio::const_buffer* first() const noexcept
+    {
+        return std::launder(reinterpret_cast<const asio::const_buffer*>(space_));
+    }
+    std::size_t count() const noexcept { return count_; }
+
+private:
+    std::size_t count_ = 0;
+    alignas(asio::const_buffer) unsigned char space_[capacity * sizeof(asio::const_buffer)];
+};
 
 } // namespace detail
 
@@ -177,12 +199,18 @@ ASYNCHAT_DECL void async_chat::receive_frame()
     scanner_.count_down(received);
     if (scanner_.current().count() > 0)
         return;
-    parsing_ = true;
+    frame_in_hand hand;
     struct parsed {
         async_chat& chat;
-        ~parsed() { chat.parsing_ = false; }
+        ~parsed()
+        {
+            chat.parsing_ = false;
+            chat.in_hand_ = nullptr;
+        }
     } const on_return{*this};
-    deliver_frame({});
+    parsing_ = true;
+    in_hand_ = &hand;
+    end_frame({});
 }
 
 ASYNCHAT_DECL void async_chat::drop_unfilled()
@@ -196,8 +224,10 @@ ASYNCHAT_DECL void async_chat::drop_unfilled()
 ASYNCHAT_DECL void async_chat::parse(std::string_view input, std::size_t matched,
                                      std::unique_ptr<kept_input> storage)
 {
+    frame_in_hand hand;
     const auto stop = [this, &storage] {
         parsing_ = false;
+        in_hand_ = nullptr;
         const std::string_view rest = std::exchange(input_, {});
         if (rest.empty() || closed() || close_when_done_)
             return;
@@ -207,6 +237,7 @@ ASYNCHAT_DECL void async_chat::parse(std::string_view input, std::size_t matched
         kept_ = std::move(storage);
     };
     parsing_ = true;
+    in_hand_ = &hand;
     input_ = input;
     try {
         whole_frames_ ? parse_frames(matched) : parse_input(matched);
@@ -232,12 +263,12 @@ ASYNCHAT_DECL void async_chat::parse_all_kept()
 }
 
 /// Hands out the frame that lies in collected_ or, if nothing does, is `last_piece`.
-inline void async_chat::deliver_frame(std::string_view last_piece)
+inline void async_chat::end_frame(std::string_view last_piece)
 {
     frame_size_ = 0;
     if (!collected_.empty())
         return deliver_stored_frame();
-    const frame_in_hand frame(*this, last_piece, nullptr);
+    in_hand_->bytes = last_piece;
     found_frame(last_piece);
 }
 
@@ -254,15 +285,15 @@ ASYNCHAT_DECL void async_chat::parse_input(std::size_t matched)
         if (follow_override())
             matched = 0;
         const auto step = scanner_.scan(input_, std::exchange(matched, 0));
-        const bool by_count = step.skip == 0;
-        if (step.found && (by_count || step.collect <= room_in_frame())) {
+        const bool by_count = step.skip() == 0;
+        if (step.found() && (by_count || step.collect() <= room_in_frame())) {
             const unsigned revision = scanner_.revision();
-            if (step.collect > 0) // if it throws, the piece is delivered again
-                collect_incoming_data({input_.data(), step.collect});
+            if (step.collect() > 0) // if it throws, the piece is delivered again
+                collect_incoming_data({input_.data(), step.collect()});
             if (by_count && scanner_.revision() == revision)
-                scanner_.count_down(step.collect);
+                scanner_.count_down(step.collect());
             // The callback may have discarded the input.
-            input_.remove_prefix(std::min(input_.size(), step.collect + step.skip));
+            input_.remove_prefix(std::min(input_.size(), step.collect() + step.skip()));
             if (closed() || close_when_done_)
                 return;
             frame_size_ = 0;
@@ -281,15 +312,15 @@ ASYNCHAT_DECL void async_chat::parse_frames(std::size_t matched)
         if (follow_override())
             matched = 0;
         const auto step = scanner_.scan(input_, std::exchange(matched, 0));
-        const bool by_count = step.skip == 0;
-        if (step.found && (by_count || step.collect <= room_in_frame())) {
-            const std::string_view piece(input_.data(), step.collect);
+        const bool by_count = step.skip() == 0;
+        if (step.found() && (by_count || step.collect() <= room_in_frame())) {
+            const std::string_view piece(input_.data(), step.collect());
             if (!collected_.empty())
                 collect_frame(piece);
             if (by_count)
-                scanner_.count_down(step.collect);
-            input_.remove_prefix(step.collect + step.skip);
-            deliver_frame(piece);
+                scanner_.count_down(step.collect());
+            input_.remove_prefix(step.collect() + step.skip());
+            end_frame(piece);
         } else if (!take_frame_piece(step)) {
             return;
         }
@@ -302,7 +333,8 @@ ASYNCHAT_DECL bool async_chat::take_piece(const detail::terminator_scanner::step
 {
     const terminator& current = scanner_.current();
     const bool is_string = current.is_bytes() && !current.collects_everything();
-    const std::size_t piece = is_string ? std::min(step.collect, room_in_frame()) : step.collect;
+    const std::size_t piece =
+        is_string ? std::min(step.collect(), room_in_frame()) : step.collect();
     const unsigned revision = scanner_.revision();
     deliver(piece, is_string ? frame_size_ + piece : 0);
     const bool unchanged = scanner_.revision() == revision;
@@ -310,13 +342,13 @@ ASYNCHAT_DECL bool async_chat::take_piece(const detail::terminator_scanner::step
         scanner_.count_down(piece);
     // The callback may have discarded the input.
     input_.remove_prefix(std::min(input_.size(), piece));
-    if (piece < step.collect) {
+    if (piece < step.collect()) {
         if (unchanged && delivers_input())
             frame_too_long();
         return !unchanged; // the rest is for the terminator set just now
     }
-    if (step.held > 0 && !input_.empty() && unchanged && !closed() && !close_when_done_) {
-        held_ = step.held;
+    if (step.held() > 0 && !input_.empty() && unchanged && !closed() && !close_when_done_) {
+        held_ = step.held();
         input_ = {};
     }
     return false;
@@ -332,16 +364,16 @@ ASYNCHAT_DECL bool async_chat::take_frame_piece(const detail::terminator_scanner
         deliver_begun_frame();
         return true;
     }
-    if (current.is_bytes() && step.collect > room_in_frame()) {
+    if (current.is_bytes() && step.collect() > room_in_frame()) {
         frame_too_long();
         return false;
     }
-    collect_frame(input_.substr(0, step.collect));
+    collect_frame(input_.substr(0, step.collect()));
     if (current.is_bytes())
-        frame_size_ += step.collect;
+        frame_size_ += step.collect();
     else
-        scanner_.count_down(step.collect);
-    held_ = step.held;
+        scanner_.count_down(step.collect());
+    held_ = step.held();
     input_ = {};
     return false;
 }
@@ -359,8 +391,13 @@ ASYNCHAT_DECL void async_chat::deliver_stored_frame()
 {
     // Whatever the callback discards, the frame stays.
     detail::lent_string storage(owner().strings(), std::exchange(collected_, {}));
-    const frame_in_hand frame(*this, *storage, &*storage);
-    found_frame(frame.bytes);
+    struct done {
+        frame_in_hand& hand;
+        ~done() { hand.storage = nullptr; }
+    } const on_exit{*in_hand_};
+    in_hand_->bytes = *storage;
+    in_hand_->storage = &*storage;
+    found_frame(*storage);
 }
 
 /// What was to become a frame belongs to none, because the terminator was taken away.
@@ -621,11 +658,9 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
                 return;
             continue;
         }
-        std::array<asio::const_buffer, 64> buffers;
-        std::size_t count = 0;
-        const std::size_t offered = queue_.gather(buffers.size(), most, [&](std::string_view data) {
-            buffers[count++] = asio::const_buffer(data.data(), data.size());
-        });
+        detail::buffer_list buffers;
+        const std::size_t offered = queue_.gather(
+            buffers.capacity, most, [&](std::string_view data) { buffers.add(data); });
         const unsigned generation = queue_.generation();
         std::size_t taken = 0;
         queue_.pin(true);
@@ -634,7 +669,7 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
             ~unpin() { queue.pin(false); }
         } const after_sending{queue_};
         try {
-            taken = send(const_buffers(buffers.data(), count));
+            taken = send(const_buffers(buffers.first(), buffers.count()));
         } catch (const std::system_error&) {
             failed();
             return;

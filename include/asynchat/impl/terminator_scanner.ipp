@@ -25,12 +25,12 @@ ASYNCHAT_DECL terminator_scanner::step terminator_scanner::find_string(std::stri
         if (matched == 0) {
             position = input.find(needle.front(), position);
             if (position == std::string_view::npos)
-                return {input.size(), false, 0, 0};
+                return step::more_to_come(input.size(), 0);
             // Nearly every first byte is either a whole terminator or none at all.
             const std::size_t rest = input.size() - position;
             if (rest >= needle.size() &&
                 std::memcmp(input.data() + position, needle.data(), needle.size()) == 0)
-                return {position, true, needle.size(), 0};
+                return step::end_of_frame(position, needle.size());
             matched = 1;
             ++position;
             continue;
@@ -40,9 +40,9 @@ ASYNCHAT_DECL terminator_scanner::step terminator_scanner::find_string(std::stri
         matched = advance_match(needle, table_, matched, input[position]);
         ++position;
         if (matched == needle.size())
-            return {position - needle.size(), true, needle.size(), 0};
+            return step::end_of_frame(position - needle.size(), needle.size());
     }
-    return {input.size() - matched, false, 0, matched};
+    return step::more_to_come(input.size() - matched, matched);
 }
 
 } // namespace asynchat::detail

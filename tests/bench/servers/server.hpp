@@ -6,6 +6,8 @@
 
 #include <asynchat/asynchat.hpp>
 
+#include <asio/version.hpp>
+
 #include <sys/resource.h>
 
 #include <charconv>
@@ -59,6 +61,11 @@ int serve(int argc, char** argv)
     ::setrlimit(RLIMIT_NOFILE, &files);
 
     const std::string_view mode = argc == 2 ? argv[1] : "";
+    if (mode == "--versions") {
+        std::printf("%d.%d.%d\n", ASIO_VERSION / 100000, ASIO_VERSION / 100 % 1000,
+                    ASIO_VERSION % 100);
+        return 0;
+    }
     asynchat::loop loop;
     const asynchat::endpoint anywhere("127.0.0.1", 0);
     asynchat::endpoint where;

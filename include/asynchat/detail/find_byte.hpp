@@ -1,0 +1,44 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_DETAIL_FIND_BYTE_HPP
+#define ASYNCHAT_DETAIL_FIND_BYTE_HPP
+
+#include <cstddef>
+#include <cstring>
+#include <string_view>
+
+#ifdef __SSE2__
+#  include <emmintrin.h>
+#endif
+
+namespace asynchat::detail {
+
+/// Where the first `wanted` is; input.size() when there is none.
+///
+/// memchr() is the fastest there is over a distance. Many lines are short, though, and for them
+/// half of its time is the call: the first bytes are looked at in place.
+inline std::size_t find_byte(std::string_view input, char wanted) noexcept
+{
+    std::size_t from = 0;
+#ifdef __SSE2__
+    constexpr std::size_t block = 16;
+    if (input.size() >= block) {
+        const __m128i bytes =
+            _mm_loadu_si128(reinterpret_cast<const __m128i*>(input.data())); // any alignment
+        const int equal = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(wanted)));
+        if (equal != 0)
+            return static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(equal)));
+        from = block;
+        if (from == input.size())
+            return from;
+    }
+#endif
+    const void* const at = std::memchr(input.data() + from, wanted, input.size() - from);
+    return at ? static_cast<std::size_t>(static_cast<const char*>(at) - input.data())
+              : input.size();
+}
+
+} // namespace asynchat::detail
+
+#endif
