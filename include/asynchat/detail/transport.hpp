@@ -17,6 +17,7 @@
 #include <asio/posix/stream_descriptor.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <system_error>
 
 namespace asynchat::detail {
@@ -34,6 +35,12 @@ public:
 
     virtual std::size_t read_some(asio::mutable_buffer into, std::error_code& error) = 0;
     virtual std::size_t write_some(const_buffers from, std::error_code& error) = 0;
+
+    /// Sends up to `count` bytes of a regular file from `offset` on, without bringing them here; 0
+    /// bytes and no error at its end. The default, and who cannot, says operation_not_supported or
+    /// whatever the system says: then the bytes have to be read and written.
+    ASYNCHAT_DECL virtual std::size_t write_file(int file, std::uint64_t offset, std::size_t count,
+                                                 std::error_code& error);
 
     /// Calls `ready` once, never from inside, when `what` is possible or an error is pending.
     virtual void async_wait(readiness what, readiness_handler ready) = 0;
@@ -74,6 +81,8 @@ public:
 
     ASYNCHAT_DECL std::size_t read_some(asio::mutable_buffer into, std::error_code& error) override;
     ASYNCHAT_DECL std::size_t write_some(const_buffers from, std::error_code& error) override;
+    ASYNCHAT_DECL std::size_t write_file(int file, std::uint64_t offset, std::size_t count,
+                                         std::error_code& error) override;
     ASYNCHAT_DECL void async_wait(readiness what, readiness_handler ready) override;
     int native_handle() override { return socket_.native_handle(); }
 

@@ -8,7 +8,11 @@
 
 #include <asio/error.hpp>
 
+#ifdef __linux__
+#  include <sys/sendfile.h>
+#endif
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -17,6 +21,45 @@
 #include <utility>
 
 namespace asynchat::detail {
+
+/// Keeps a write that nobody will read from killing the process, whatever the disposition of
+/// SIGPIPE: blocks the signal in this thread and takes away the one that the write made.
+class sigpipe_guard {
+public:
+    sigpipe_guard() noexcept
+    {
+        sigemptyset(&sigpipe_);
+        sigaddset(&sigpipe_, SIGPIPE);
+        sigset_t pending;
+        sigpending(&pending);
+        was_pending_ = sigismember(&pending, SIGPIPE) == 1;
+        if (!was_pending_)
+            pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);
+    }
+    ~sigpipe_guard()
+    {
+        if (was_pending_)
+            return; // it is blocked by somebody else and stays theirs
+        const timespec at_once = {};
+        while (sigtimedwait(&sigpipe_, nullptr, &at_once) < 0 && errno == EINTR) {
+        }
+        pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+    sigpipe_guard(const sigpipe_guard&) = delete;
+    sigpipe_guard& operator=(const sigpipe_guard&) = delete;
+
+private:
+    sigset_t sigpipe_;
+    sigset_t before_;
+    bool was_pending_;
+};
+
+ASYNCHAT_DECL std::size_t transport::write_file(int, std::uint64_t, std::size_t,
+                                                std::error_code& error)
+{
+    error = asio::error::operation_not_supported;
+    return 0;
+}
 
 // --- sockets ---------------------------------------------------------------------------------
 
@@ -47,6 +90,25 @@ ASYNCHAT_DECL std::size_t socket_transport::write_some(const_buffers from, std::
     if (from.count() == 1) // send() is cheaper than sendmsg()
         return socket_.send(*from.begin(), 0, error);
     return socket_.send(from, 0, error); // Asio adds MSG_NOSIGNAL
+}
+
+ASYNCHAT_DECL std::size_t socket_transport::write_file(int file, std::uint64_t offset,
+                                                       std::size_t count, std::error_code& error)
+{
+#ifdef __linux__
+    if (is_stream()) {
+        const sigpipe_guard guard; // sendfile() has no MSG_NOSIGNAL
+        auto from = static_cast<off_t>(offset);
+        const ssize_t sent = ::sendfile(native_handle(), file, &from, count);
+        if (sent >= 0) {
+            error.clear();
+            return static_cast<std::size_t>(sent);
+        }
+        error.assign(errno, std::system_category());
+        return 0;
+    }
+#endif
+    return transport::write_file(file, offset, count, error);
 }
 
 ASYNCHAT_DECL void socket_transport::async_wait(readiness what, readiness_handler ready)
@@ -88,38 +150,6 @@ ASYNCHAT_DECL endpoint socket_transport::peer_endpoint() const
 }
 
 // --- other descriptors -----------------------------------------------------------------------
-
-/// Keeps a write to a pipe without reader from killing the process, whatever the disposition of
-/// SIGPIPE: blocks the signal in this thread and takes away the one that the write made.
-class sigpipe_guard {
-public:
-    sigpipe_guard() noexcept
-    {
-        sigemptyset(&sigpipe_);
-        sigaddset(&sigpipe_, SIGPIPE);
-        sigset_t pending;
-        sigpending(&pending);
-        was_pending_ = sigismember(&pending, SIGPIPE) == 1;
-        if (!was_pending_)
-            pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);
-    }
-    ~sigpipe_guard()
-    {
-        if (was_pending_)
-            return; // it is blocked by somebody else and stays theirs
-        const timespec at_once = {};
-        while (sigtimedwait(&sigpipe_, nullptr, &at_once) < 0 && errno == EINTR) {
-        }
-        pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    }
-    sigpipe_guard(const sigpipe_guard&) = delete;
-    sigpipe_guard& operator=(const sigpipe_guard&) = delete;
-
-private:
-    sigset_t sigpipe_;
-    sigset_t before_;
-    bool was_pending_;
-};
 
 ASYNCHAT_DECL descriptor_transport::descriptor_transport(asio::io_context& context, int descriptor)
     : descriptor_(context)
