@@ -352,6 +352,7 @@ private:
     bool accept_paused_ : 1; // accept() failed a moment ago
     bool watch_urgent_ : 1;
     bool urgent_pending_ : 1; // handle_expt() was called for the present urgent mark
+    bool sends_plainly_ : 1;  // send() is known not to be overridden
 };
 
 /// An event of a channel, as long as it is on the stack: keeps the channel alive and makes it the

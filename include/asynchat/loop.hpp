@@ -9,6 +9,7 @@
 #include <asynchat/detail/output_queue.hpp>
 #include <asynchat/detail/string_pool.hpp>
 #include <asynchat/fifo.hpp>
+#include <asynchat/fwd.hpp>
 
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
@@ -44,6 +45,17 @@ struct timer_state {
     std::function<void()> call;
     std::chrono::steady_clock::duration period{}; // 0: once
     bool done = false;                            // has run, or was cancelled
+};
+
+/// Whether what T sends goes straight to its transport: no class from dispatcher to T overrides
+/// send(). The type of a pointer to a member names the class that declares it. An override that
+/// cannot be named here, because it is not public or overloaded, counts as one.
+template <class T, class = void>
+struct sends_plainly : std::false_type {
+};
+template <class T>
+struct sends_plainly<T, std::void_t<decltype(&T::send)>>
+    : std::is_same<decltype(&T::send), std::size_t (dispatcher::*)(const_buffers)> {
 };
 
 /// Memory that input is received into; more than one is in use only while loops are nested.
@@ -235,7 +247,7 @@ private:
     class receive_lease;
 
     // For channels.
-    ASYNCHAT_DECL void adopt(std::shared_ptr<dispatcher> channel);
+    ASYNCHAT_DECL void adopt(std::shared_ptr<dispatcher> channel, bool sends_plainly);
     ASYNCHAT_DECL void remove(detail::channel_state& state);
     ASYNCHAT_DECL void flush_soon(const detail::state_ptr& state);
     ASYNCHAT_DECL void look_soon(const detail::state_ptr& state);
@@ -317,7 +329,7 @@ handle<T> loop::create(Args&&... args)
     static_assert(std::is_constructible_v<T, loop&, Args...>,
                   "create<T>(args...): T must be constructible from (loop&, args...)");
     auto channel = std::make_shared<T>(*this, std::forward<Args>(args)...);
-    adopt(channel);
+    adopt(channel, detail::sends_plainly<T>::value);
     return handle<T>(*this, channel);
 }
 

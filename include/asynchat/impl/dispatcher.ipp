@@ -143,7 +143,7 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
     : loop_(owner), state_(new detail::channel_state), is_socket_(false), connected_(false),
       accepting_(false), connecting_(false), closed_(false), ended_(false), was_lost_(false),
       eof_(false), reading_(false), received_(false), accepted_(false), accept_paused_(false),
-      watch_urgent_(false), urgent_pending_(false)
+      watch_urgent_(false), urgent_pending_(false), sends_plainly_(false)
 {
 }
 

@@ -56,8 +56,9 @@ ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> loop::channels() const
     return all;
 }
 
-ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel)
+ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_plainly)
 {
+    channel->sends_plainly_ = sends_plainly;
     if (channel->closed())
         return; // closed by its own constructor
     const auto state = channel->state_;
