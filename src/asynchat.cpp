@@ -11,6 +11,7 @@
 #include <asynchat/impl/endpoint.ipp>
 #include <asynchat/impl/error.ipp>
 #include <asynchat/impl/file_dispatcher.ipp>
+#include <asynchat/impl/file_producer.ipp>
 #include <asynchat/impl/frame_chat.ipp>
 #include <asynchat/impl/loop.ipp>
 #include <asynchat/impl/output_queue.ipp>

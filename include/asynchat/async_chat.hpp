@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -278,6 +279,7 @@ private:
     void deliver_later();
     void deliver_kept();
     void send_queued(sending what);
+    std::optional<std::size_t> send_file(std::size_t most);
     bool ask_producer();
 
     detail::terminator_scanner scanner_;

@@ -26,7 +26,7 @@
 // Ground floor, bytes only:   terminator.hpp  producer.hpp  fifo.hpp  escape.hpp
 // The machine:                loop.hpp  socket.hpp  endpoint.hpp  const_buffers.hpp  error.hpp
 // Channels:                   dispatcher.hpp  dispatcher_with_send.hpp  file_dispatcher.hpp
-// Framed channels:            async_chat.hpp  frame_chat.hpp
+// Framed channels:            async_chat.hpp  frame_chat.hpp  file_producer.hpp
 // Ready-made:                 server.hpp
 
 #include <asynchat/async_chat.hpp>
@@ -38,6 +38,7 @@
 #include <asynchat/escape.hpp>
 #include <asynchat/fifo.hpp>
 #include <asynchat/file_dispatcher.hpp>
+#include <asynchat/file_producer.hpp>
 #include <asynchat/frame_chat.hpp>
 #include <asynchat/fwd.hpp>
 #include <asynchat/loop.hpp>

@@ -15,6 +15,7 @@ class dispatcher_with_send;
 class endpoint;
 class exit_now;
 class file_dispatcher;
+class file_producer;
 class loop;
 class producer;
 class simple_producer;

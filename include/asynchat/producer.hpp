@@ -5,6 +5,7 @@
 #define ASYNCHAT_PRODUCER_HPP
 
 #include <asynchat/config.hpp>
+#include <asynchat/fwd.hpp>
 
 #include <cstddef>
 #include <optional>
@@ -34,6 +35,12 @@ public:
     /// the channel. An exception goes to handle_error() of the channel; if the channel survives it,
     /// the producer is asked again.
     virtual std::string_view more() = 0;
+
+private:
+    friend class async_chat;
+
+    /// For the one producer whose bytes may be sent without being read.
+    virtual file_producer* as_file() noexcept { return nullptr; }
 };
 
 /// Hands out a string in pieces of a fixed size.

@@ -137,7 +137,10 @@ public:
     /// True when a producer is at the head and its next piece is not known.
     ASYNCHAT_DECL bool waiting_producer() const noexcept;
 
-    /// Takes that producer out, so that it survives whatever its more() does to the queue. Give
+    /// That producer.
+    ASYNCHAT_DECL producer& head_producer() const noexcept;
+
+    /// Takes it out, so that it survives whatever its more() does to the queue. Give
     /// the answer back to offer_piece() or drop_producer(), unless generation() changed meanwhile.
     ASYNCHAT_DECL std::unique_ptr<producer> take_producer();
     ASYNCHAT_DECL void offer_piece(std::unique_ptr<producer> source, std::string_view piece);

@@ -6,6 +6,9 @@
 
 #include <asynchat/async_chat.hpp>
 
+#include <asynchat/detail/transport.hpp>
+#include <asynchat/file_producer.hpp>
+
 #include <asio/buffer.hpp>
 #include <fmt/format.h>
 
@@ -652,7 +655,15 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
             // if another one like those before would still fit into one send.
             const std::size_t largest = queue_.largest_piece();
             const std::size_t expected = largest > 0 ? largest : most;
-            if (what == sending::data_only || (sent > 0 && sent + expected > most))
+            if (what == sending::data_only)
+                return;
+            if (const auto of_file = send_file(turn_limit - sent)) {
+                sent += *of_file;
+                if (*of_file == 0)
+                    return; // the socket takes no more
+                continue;
+            }
+            if (sent > 0 && sent + expected > most)
                 return;
             if (!ask_producer())
                 return;
@@ -684,6 +695,19 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
     }
 }
 
+/// Lets the system send up to `most` bytes of the file at the head. Returns how many it did, 0 when
+/// it would block; nothing when there is no file, or it has to be asked as any producer.
+ASYNCHAT_DECL std::optional<std::size_t> async_chat::send_file(std::size_t most)
+{
+    file_producer* const file = sends_plainly_ ? queue_.head_producer().as_file() : nullptr;
+    if (!file || !transport_)
+        return std::nullopt;
+    const auto sent = file->send_to(*transport_, most);
+    if (sent && file->has_ended())
+        queue_.drop_producer();
+    return sent;
+}
+
 /// Asks the producer at the head for its next piece. Returns false when the attempt has to end.
 ASYNCHAT_DECL bool async_chat::ask_producer()
 {
@@ -691,7 +715,8 @@ ASYNCHAT_DECL bool async_chat::ask_producer()
     auto source = queue_.take_producer();
     std::string_view piece;
     try {
-        piece = source->more();
+        file_producer* const file = source->as_file();
+        piece = file ? file->read(ac_out_buffer_size) : source->more();
     } catch (...) {
         if (queue_.generation() == generation)
             queue_.offer_piece(std::move(source), {}); // asked again, if the channel survives

@@ -101,6 +101,11 @@ ASYNCHAT_DECL bool output_queue::waiting_producer() const noexcept
            std::holds_alternative<std::unique_ptr<producer>>(*storage_->entries.begin());
 }
 
+ASYNCHAT_DECL producer& output_queue::head_producer() const noexcept
+{
+    return **std::get_if<std::unique_ptr<producer>>(&storage_->entries.first());
+}
+
 ASYNCHAT_DECL std::unique_ptr<producer> output_queue::take_producer()
 {
     return std::move(std::get<std::unique_ptr<producer>>(storage_->entries.first()));

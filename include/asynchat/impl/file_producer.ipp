@@ -1,0 +1,150 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_FILE_PRODUCER_IPP
+#define ASYNCHAT_IMPL_FILE_PRODUCER_IPP
+
+#include <asynchat/file_producer.hpp>
+
+#include <asynchat/detail/transport.hpp>
+#include <asynchat/error.hpp>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+namespace asynchat {
+
+// Both constructors delegate, so that the destructor runs when they throw.
+
+ASYNCHAT_DECL file_producer::file_producer(const std::string& path, std::uint64_t offset,
+                                           std::optional<std::uint64_t> length)
+    : file_producer()
+{
+    name_ = path;
+    if (path.find('\0') != path.npos)
+        fail(ENOENT); // the system would take what is before it
+    // Opening a FIFO must not wait for its writer.
+    descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (descriptor_ < 0)
+        fail(errno);
+    set_range(offset, length);
+    if (!is_regular_)
+        fail(EOPNOTSUPP);
+}
+
+ASYNCHAT_DECL file_producer::file_producer(int descriptor, std::uint64_t offset,
+                                           std::optional<std::uint64_t> length)
+    : file_producer()
+{
+    name_ = "descriptor " + std::to_string(descriptor);
+    descriptor_ = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+    if (descriptor_ < 0)
+        fail(errno);
+    if ((::fcntl(descriptor_, F_GETFL) & O_ACCMODE) == O_WRONLY)
+        fail(EBADF);
+    set_range(offset, length);
+}
+
+ASYNCHAT_DECL file_producer::~file_producer()
+{
+    if (descriptor_ >= 0)
+        ::close(descriptor_);
+}
+
+ASYNCHAT_DECL void file_producer::set_range(std::uint64_t offset,
+                                            std::optional<std::uint64_t> length)
+{
+    struct stat status = {};
+    if (::fstat(descriptor_, &status) != 0)
+        fail(errno);
+    if (S_ISDIR(status.st_mode))
+        fail(EISDIR);
+    is_regular_ = S_ISREG(status.st_mode);
+    if (is_regular_) {
+        const auto size = static_cast<std::uint64_t>(status.st_size);
+        if (offset > size || length.value_or(0) > size - offset)
+            throw std::out_of_range("asynchat: file_producer: " + name_ + " has only " +
+                                    std::to_string(size) + " bytes");
+        length = length.value_or(size - offset);
+    } else if (offset > 0) {
+        fail(ESPIPE);
+    }
+    length_ = length;
+    offset_ = offset;
+    left_ = length.value_or(std::numeric_limits<std::uint64_t>::max());
+    sends_directly_ = is_regular_;
+}
+
+ASYNCHAT_DECL void file_producer::fail(int number)
+{
+    left_ = 0;
+    throw std::system_error(number, std::system_category(), "asynchat: file_producer: " + name_);
+}
+
+ASYNCHAT_DECL std::string_view file_producer::more()
+{
+    return read(65536);
+}
+
+ASYNCHAT_DECL std::string_view file_producer::read(std::size_t most)
+{
+    constexpr std::size_t largest = std::size_t{1} << 20; // memory is reserved for it
+    const std::uint64_t wanted =
+        std::min<std::uint64_t>(left_, std::clamp<std::size_t>(most, 1, largest));
+    if (wanted == 0)
+        return {};
+    const auto size = static_cast<std::size_t>(wanted);
+    if (size > buffer_size_) {
+        buffer_.reset(new char[size]);
+        buffer_size_ = size;
+    }
+    ssize_t got;
+    do {
+        got = is_regular_ ? ::pread(descriptor_, buffer_.get(), size, static_cast<off_t>(offset_))
+                          : ::read(descriptor_, buffer_.get(), size);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0)
+        fail(errno);
+    const std::string_view piece(buffer_.get(), static_cast<std::size_t>(got));
+    offset_ += piece.size();
+    left_ -= piece.size();
+    if (piece.empty()) {
+        const std::uint64_t missing = std::exchange(left_, 0);
+        if (length_)
+            throw std::runtime_error("asynchat: file_producer: " + name_ + " has ended " +
+                                     std::to_string(missing) + " bytes too early");
+    }
+    return piece;
+}
+
+ASYNCHAT_DECL std::optional<std::size_t> file_producer::send_to(detail::transport& to,
+                                                                std::size_t most)
+{
+    if (!sends_directly_ || left_ == 0)
+        return std::nullopt;
+    std::error_code error;
+    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(left_, most));
+    const std::size_t sent = to.write_file(descriptor_, offset_, count, error);
+    if (is_would_block(error))
+        return 0;
+    if (error || sent == 0) {
+        sends_directly_ = false;
+        return std::nullopt;
+    }
+    offset_ += sent;
+    left_ -= sent;
+    return sent;
+}
+
+} // namespace asynchat
+
+#endif
