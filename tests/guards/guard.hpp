@@ -1,0 +1,174 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_TESTS_GUARDS_GUARD_HPP
+#define ASYNCHAT_TESTS_GUARDS_GUARD_HPP
+
+#include "support/loopback.hpp"
+
+#include <asynchat/asynchat.hpp>
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// What the guards share.
+namespace guards {
+
+/// True while the library works; what the peers and the guard itself do is not counted.
+inline bool counting = false;
+
+/// Counts as long as it lives.
+class counted {
+public:
+    counted() noexcept { counting = true; }
+    ~counted() { counting = false; }
+    counted(const counted&) = delete;
+    counted& operator=(const counted&) = delete;
+};
+
+/// The figures of a guard, one a line, each with its bar.
+class report {
+public:
+    void at_most(const std::string& what, double value, double bar)
+    {
+        line(value <= bar, what, value, "at most", bar);
+    }
+    void exactly(const std::string& what, double value, double bar)
+    {
+        line(value == bar, what, value, "exactly", bar);
+    }
+    int exit_code() const noexcept { return failed_ ? 1 : 0; }
+
+private:
+    void line(bool holds, const std::string& what, double value, const char* relation, double bar)
+    {
+        std::printf("%-60s %9.3f, %s %g%s\n", what.c_str(), value, relation, bar,
+                    holds ? "" : "  FAILED");
+        failed_ = failed_ || !holds;
+    }
+
+    bool failed_ = false;
+};
+
+/// Channels, and the plain sockets at their other ends, in one thread and in lockstep: first the
+/// peers send, then the channels are served, then the peers receive. No scheduler has a say in what
+/// is ready when, also because nothing is ever under way between two ends of a UNIX socket.
+///
+/// A Chat is made with (loop&, socket, std::size_t&), and counts there what it has served.
+template <class Chat>
+class lockstep {
+public:
+    explicit lockstep(std::size_t size)
+    {
+        for (std::size_t i = 0; i < size; ++i) {
+            auto ends = asynchat::socket::pair();
+            auto channel = loop_.template create<Chat>(std::move(ends.first), served_);
+            channels_.push_back(channel.lock());
+            peers_.emplace_back(ends.second.release());
+        }
+        idle();
+    }
+
+    std::size_t size() const noexcept { return peers_.size(); }
+    Chat& channel(std::size_t i) { return *channels_[i]; }
+
+    /// Each peer sends `bytes`, at once.
+    void send(std::string_view bytes)
+    {
+        for (std::size_t i = 0; i < size(); ++i)
+            send(i, bytes);
+    }
+    void send(std::size_t peer, std::string_view bytes)
+    {
+        const ssize_t sent = ::send(peers_[peer].get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+        support::check_call(sent == static_cast<ssize_t>(bytes.size()), "send");
+    }
+
+    /// Runs the loop, as run() would, until `count` more are served. The io_context is ours:
+    /// loop::poll() does not look ahead.
+    void serve(std::size_t count)
+    {
+        const std::size_t end = served_ + count;
+        while (served_ < end) {
+            const counted here;
+            context_.run_one();
+        }
+    }
+
+    /// Runs the loop until nothing is left to do.
+    void idle()
+    {
+        const counted here;
+        context_.poll();
+    }
+
+    /// Each peer receives `bytes`; they are there already.
+    void receive(std::string_view bytes)
+    {
+        for (std::size_t i = 0; i < size(); ++i)
+            receive(i, bytes);
+    }
+    void receive(std::size_t peer, std::string_view bytes)
+    {
+        char buffer[65536];
+        while (!bytes.empty()) {
+            const ssize_t got = ::recv(peers_[peer].get(), buffer, sizeof buffer, MSG_DONTWAIT);
+            support::check_call(got >= 0, "recv");
+            const std::string_view part(buffer, static_cast<std::size_t>(got));
+            if (part.empty() || part != bytes.substr(0, part.size()))
+                throw support::test_error("a wrong answer");
+            bytes.remove_prefix(part.size());
+        }
+    }
+
+private:
+    // The context goes last, and the channels before their loop.
+    asio::io_context context_;
+    asynchat::loop loop_{context_};
+    std::vector<std::shared_ptr<Chat>> channels_;
+    std::vector<support::descriptor> peers_;
+    std::size_t served_ = 0;
+};
+
+/// `count` lines of `size` bytes.
+inline std::string lines(std::size_t count, std::size_t size)
+{
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i)
+        text += std::string(size - 1, 'x') + '\n';
+    return text;
+}
+
+/// Answers each line with the same line.
+class line_echo : public asynchat::async_chat {
+public:
+    line_echo(asynchat::loop& owner, asynchat::socket from, std::size_t& served)
+        : async_chat(owner, std::move(from)), served_(served)
+    {
+        set_terminator("\n");
+    }
+    void collect_incoming_data(std::string_view data) override { line_ += data; }
+    void found_terminator() override
+    {
+        line_ += '\n';
+        push(std::string_view(line_));
+        line_.clear();
+        ++served_;
+    }
+
+private:
+    std::string line_;
+    std::size_t& served_;
+};
+
+} // namespace guards
+
+#endif
