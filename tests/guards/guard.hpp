@@ -10,9 +10,11 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -72,7 +74,7 @@ public:
             auto ends = asynchat::socket::pair();
             auto channel = loop_.template create<Chat>(std::move(ends.first), served_);
             channels_.push_back(channel.lock());
-            peers_.emplace_back(ends.second.release());
+            peers_.push_back({support::descriptor(ends.second.release())});
         }
         idle();
     }
@@ -88,8 +90,17 @@ public:
     }
     void send(std::size_t peer, std::string_view bytes)
     {
-        const ssize_t sent = ::send(peers_[peer].get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+        const int fd = peers_[peer].socket.get();
+        const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT);
         support::check_call(sent == static_cast<ssize_t>(bytes.size()), "send");
+    }
+
+    /// Each peer receives `bytes`; they are there already.
+    void receive(std::string_view bytes)
+    {
+        await(bytes);
+        if (!receive_some())
+            throw support::test_error("an answer is missing");
     }
 
     /// Runs the loop, as run() would, until `count` more are served. The io_context is ours:
@@ -110,31 +121,72 @@ public:
         context_.poll();
     }
 
-    /// Each peer receives `bytes`; they are there already.
-    void receive(std::string_view bytes)
+    /// So many rounds inside one run of the loop, which keeps memory for its next handlers until
+    /// it returns: the first `speakers` peers ask, all get the answer.
+    void converse(std::size_t rounds, std::size_t speakers, std::string_view question,
+                  std::string_view answer)
     {
-        for (std::size_t i = 0; i < size(); ++i)
-            receive(i, bytes);
-    }
-    void receive(std::size_t peer, std::string_view bytes)
-    {
-        char buffer[65536];
-        while (!bytes.empty()) {
-            const ssize_t got = ::recv(peers_[peer].get(), buffer, sizeof buffer, MSG_DONTWAIT);
-            support::check_call(got >= 0, "recv");
-            const std::string_view part(buffer, static_cast<std::size_t>(got));
-            if (part.empty() || part != bytes.substr(0, part.size()))
-                throw support::test_error("a wrong answer");
-            bytes.remove_prefix(part.size());
-        }
+        const auto ask = [&] {
+            for (std::size_t i = 0; i < speakers; ++i)
+                send(i, question);
+            await(answer);
+        };
+        std::function<void()> look = [&] {
+            counting = false;
+            if (receive_some()) {
+                if (--rounds == 0)
+                    return context_.stop();
+                ask();
+            }
+            counting = true;
+            asio::post(context_, std::ref(look));
+        };
+        ask();
+        asio::post(context_, std::ref(look));
+        context_.run();
+        context_.restart();
     }
 
 private:
+    struct other_end {
+        support::descriptor socket;
+        std::string_view awaited = {}; // and not received yet
+    };
+
+    void await(std::string_view bytes)
+    {
+        for (other_end& each : peers_)
+            each.awaited = bytes;
+    }
+
+    /// Receives what is there of what is awaited. Returns true when that was all.
+    bool receive_some()
+    {
+        return std::count_if(peers_.begin(), peers_.end(),
+                             [](other_end& each) { return !receive_some(each); }) == 0;
+    }
+    static bool receive_some(other_end& from)
+    {
+        char buffer[4096];
+        while (!from.awaited.empty()) {
+            const ssize_t got = ::recv(from.socket.get(), buffer,
+                                       std::min(sizeof buffer, from.awaited.size()), MSG_DONTWAIT);
+            if (got < 0 && errno == EAGAIN)
+                return false;
+            support::check_call(got >= 0, "recv");
+            const std::string_view part(buffer, static_cast<std::size_t>(got));
+            if (part.empty() || part != from.awaited.substr(0, part.size()))
+                throw support::test_error("a wrong answer");
+            from.awaited.remove_prefix(part.size());
+        }
+        return true;
+    }
+
     // The context goes last, and the channels before their loop.
     asio::io_context context_;
     asynchat::loop loop_{context_};
     std::vector<std::shared_ptr<Chat>> channels_;
-    std::vector<support::descriptor> peers_;
+    std::vector<other_end> peers_;
     std::size_t served_ = 0;
 };
 

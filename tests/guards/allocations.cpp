@@ -1,0 +1,291 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+// The allocations of a message in the steady state: none but the user's own.
+#include "guards/guard.hpp"
+
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <new>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace {
+
+std::size_t allocations = 0;
+
+void* allocate(std::size_t size, std::size_t alignment)
+{
+    allocations += guards::counting ? 1 : 0;
+    void* memory = nullptr;
+    if (::posix_memalign(&memory, alignment, size) != 0)
+        throw std::bad_alloc();
+    return memory;
+}
+
+} // namespace
+
+// All other forms of new and delete come down to these.
+void* operator new(std::size_t size)
+{
+    return allocate(size, alignof(std::max_align_t));
+}
+void* operator new(std::size_t size, std::align_val_t alignment)
+{
+    return allocate(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept
+{
+    std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept
+{
+    std::free(memory);
+}
+void operator delete(void* memory, std::align_val_t) noexcept
+{
+    std::free(memory);
+}
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept
+{
+    std::free(memory);
+}
+
+namespace {
+
+using guards::lines;
+using guards::lockstep;
+
+/// What a round of a conversation is.
+struct talk {
+    std::string question;
+    std::string answer;       // to each peer
+    std::size_t messages = 0; // in a question
+    std::string begun = {};   // sent once, before
+    std::size_t connections = 16;
+    std::size_t speakers = 16; // those who ask
+};
+
+/// Compares N rounds with 3 N: `of_user` allocations are made for each message more.
+template <class Chat>
+void check(guards::report& report, const char* name, const talk& talk, double of_user = 0)
+{
+    constexpr std::size_t rounds = 20;
+    lockstep<Chat> chats(talk.connections);
+    for (std::size_t i = 0; i < talk.speakers && !talk.begun.empty(); ++i)
+        chats.send(i, talk.begun);
+    const auto count = [&](std::size_t n) {
+        allocations = 0;
+        chats.converse(n, talk.speakers, talk.question, talk.answer);
+        return static_cast<double>(allocations);
+    };
+    count(rounds);
+    const double once = count(rounds);
+    const double thrice = count(3 * rounds);
+    const double more = static_cast<double>(2 * rounds * talk.speakers * talk.messages);
+    report.exactly("allocations a message: " + std::string(name), (thrice - once) / more, of_user);
+}
+
+// --- input -------------------------------------------------------------------------------------
+
+/// Answers frames of 64 bytes with themselves.
+class counted_echo : public asynchat::async_chat {
+public:
+    counted_echo(asynchat::loop& owner, asynchat::socket from, std::size_t&)
+        : async_chat(owner, std::move(from))
+    {
+        set_terminator(64);
+    }
+    void collect_incoming_data(std::string_view data) override { push(data); }
+    void found_terminator() override { set_terminator(64); }
+};
+
+/// Answers "ECHO n" and n bytes with the bytes.
+class command_echo : public asynchat::async_chat {
+public:
+    command_echo(asynchat::loop& owner, asynchat::socket from, std::size_t&)
+        : async_chat(owner, std::move(from))
+    {
+        set_terminator("\n");
+    }
+    void collect_incoming_data(std::string_view data) override { frame_ += data; }
+    void found_terminator() override
+    {
+        if (get_terminator().is_bytes()) {
+            set_terminator(std::atoi(frame_.c_str() + std::string_view("ECHO ").size()));
+        } else {
+            push(std::string_view(frame_));
+            set_terminator("\n");
+        }
+        frame_.clear();
+    }
+
+private:
+    std::string frame_;
+};
+
+/// Answers each line, which comes whole.
+class whole_line_echo : public asynchat::frame_chat {
+public:
+    whole_line_echo(asynchat::loop& owner, asynchat::socket from, std::size_t&)
+        : frame_chat(owner, std::move(from))
+    {
+        set_terminator("\n");
+    }
+    void found_frame(std::string_view frame) override
+    {
+        push(frame);
+        push("\n");
+    }
+};
+
+void check_input(guards::report& report)
+{
+    const std::string batch = lines(64, 100);
+    // So that the last line of each batch ends in the next one.
+    const std::string cut = batch.substr(50) + batch.substr(0, 50);
+    const std::string begun = batch.substr(0, 50);
+    check<guards::line_echo>(report, "lines", {batch, batch, 64});
+    check<guards::line_echo>(report, "lines, cut", {cut, batch, 64, begun});
+    check<whole_line_echo>(report, "whole lines", {batch, batch, 64});
+    check<whole_line_echo>(report, "whole lines, cut", {cut, batch, 64, begun});
+
+    const std::string counted(64 * 64, 'x');
+    check<counted_echo>(report, "counted frames", {counted, counted, 64});
+    check<counted_echo>(report, "counted frames, cut",
+                        {counted, counted, 64, std::string(64 - 1, 'x')});
+
+    const std::string text(100, 'x');
+    check<command_echo>(report, "lines and counts in turn", {"ECHO 100\n" + text, text, 1});
+}
+
+// --- output ------------------------------------------------------------------------------------
+
+/// Answers each line with Answer::push_to(chat).
+template <class Answer>
+class answering : public asynchat::async_chat {
+public:
+    answering(asynchat::loop& owner, asynchat::socket from, std::size_t&)
+        : async_chat(owner, std::move(from)), peers_(all_of(owner))
+    {
+        peers_->push_back(this);
+        set_terminator("\n");
+    }
+    void collect_incoming_data(std::string_view) override {}
+    void found_terminator() override { Answer::push_to(*this); }
+
+    const std::vector<answering*>& peers() const noexcept { return *peers_; }
+
+private:
+    using list = std::vector<answering*>;
+
+    static std::shared_ptr<list> all_of(asynchat::loop& owner)
+    {
+        const auto channels = owner.channels();
+        return channels.empty() ? std::make_shared<list>()
+                                : static_cast<answering&>(*channels.front()).peers_;
+    }
+
+    std::shared_ptr<list> peers_;
+};
+
+/// So long a string is moved into the output, and one of 100 bytes copied.
+constexpr std::size_t large = 4096;
+
+template <std::size_t size>
+struct moved_string {
+    template <class Chat>
+    static void push_to(Chat& chat)
+    {
+        chat.push(std::string(size, 'x'));
+    }
+};
+
+struct formatted_text {
+    template <class Chat>
+    static void push_to(Chat& chat)
+    {
+        chat.print("{} {}\r\n", 200, "OK");
+    }
+};
+
+/// A text made once, to everybody.
+template <std::size_t size>
+struct broadcast {
+    template <class Chat>
+    static void push_to(Chat& chat)
+    {
+        static const auto text = std::make_shared<const std::string>(size, 'x');
+        for (Chat* const peer : chat.peers())
+            peer->push(text);
+    }
+};
+
+/// Ten pieces from a callable.
+struct called {
+    template <class Chat>
+    static void push_to(Chat& chat)
+    {
+        chat.push_with_producer([left = 10]() mutable {
+            return std::string_view("0123456789", left-- > 0 ? 10U : 0U);
+        });
+    }
+};
+
+/// A text in eight pieces.
+struct in_pieces {
+    template <class Chat>
+    static void push_to(Chat& chat)
+    {
+        chat.push_with_producer(
+            std::make_unique<asynchat::simple_producer>(std::string(large, 'x')));
+    }
+};
+
+std::string repeated(std::size_t count, const std::string& text)
+{
+    std::string all;
+    for (std::size_t i = 0; i < count; ++i)
+        all += text;
+    return all;
+}
+
+void check_output(guards::report& report)
+{
+    const std::string line = lines(1, 16);
+    const std::string few = lines(8, 16);
+    check<answering<moved_string<100>>>(report, "small strings, moved, the user's one",
+                                        {few, std::string(8 * 100, 'x'), 8}, 1);
+    check<answering<moved_string<large>>>(report, "large strings, moved, the user's one",
+                                          {few, std::string(8 * large, 'x'), 8}, 1);
+    check<answering<formatted_text>>(report, "print", {few, repeated(8, "200 OK\r\n"), 8});
+
+    // The producer is the user's, as is the string in the second one.
+    check<answering<called>>(report, "callables, the user's one",
+                             {few, repeated(80, "0123456789"), 8}, 1);
+    check<answering<in_pieces>>(report, "simple_producers, the user's two",
+                                {few, std::string(8 * large, 'x'), 8}, 2);
+
+    check<answering<broadcast<100>>>(report, "small strings, shared by 100 channels",
+                                     {line, std::string(100, 'x'), 1, "", 100, 1});
+    check<answering<broadcast<large>>>(report, "large strings, shared by 100 channels",
+                                       {line, std::string(large, 'x'), 1, "", 100, 1});
+}
+
+} // namespace
+
+int main()
+try {
+    guards::report report;
+    check_input(report);
+    check_output(report);
+    return report.exit_code();
+} catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+}
