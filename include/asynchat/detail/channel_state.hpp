@@ -7,10 +7,11 @@
 #include <asynchat/config.hpp>
 #include <asynchat/fwd.hpp>
 
+#include <asio/recycling_allocator.hpp>
+
 #include <array>
 #include <cstddef>
 #include <memory>
-#include <new>
 #include <system_error>
 #include <utility>
 
@@ -19,25 +20,28 @@ namespace asynchat::detail {
 /// What a channel can wait for.
 enum class readiness : unsigned char { read, write, urgent };
 
-/// Memory for one operation at a time; a second one, or a larger one, comes from the heap.
+/// Memory for one operation at a time; for a second one, or a larger one, Asio's own is used, which
+/// a running loop keeps for the next.
 class operation_memory {
 public:
     void* allocate(std::size_t size)
     {
         if (used_ || size > sizeof(space_))
-            return ::operator new(size);
+            return elsewhere().allocate(size);
         used_ = true;
         return space_;
     }
-    void deallocate(void* memory) noexcept
+    void deallocate(void* memory, std::size_t size) noexcept
     {
         if (memory == space_)
             used_ = false;
         else
-            ::operator delete(memory);
+            elsewhere().deallocate(static_cast<unsigned char*>(memory), size);
     }
 
 private:
+    static asio::recycling_allocator<unsigned char> elsewhere() noexcept { return {}; }
+
     alignas(void*) unsigned char space_[88]; // a wait of Asio 1.22 to 1.38 with our handler fits
     bool used_ = false;
 };
@@ -134,7 +138,10 @@ public:
     {
         return static_cast<T*>(state_->read_memory.allocate(n * sizeof(T)));
     }
-    void deallocate(T* memory, std::size_t) noexcept { state_->read_memory.deallocate(memory); }
+    void deallocate(T* memory, std::size_t n) noexcept
+    {
+        state_->read_memory.deallocate(memory, n * sizeof(T));
+    }
 
     template <class U>
     bool operator==(const operation_allocator<U>& other) const noexcept
