@@ -100,10 +100,17 @@ public:
     ASYNCHAT_DECL void give_back(std::unique_ptr<output_storage> storage);
 
 private:
-    static constexpr std::size_t max_kept = 64;               // storages
-    static constexpr std::size_t max_kept_block = 256 * 1024; // bytes; larger blocks are freed
+    // Bytes. Not a number of storages: a broadcast takes one for every channel.
+    static constexpr std::size_t max_kept = 16 * 1024 * 1024;
+    static constexpr std::size_t max_kept_block = 256 * 1024; // larger blocks are freed
+
+    static std::size_t size_of(const output_storage& storage) noexcept
+    {
+        return sizeof storage + storage.block.capacity();
+    }
 
     std::vector<std::unique_ptr<output_storage>> unused_;
+    std::size_t kept_ = 0; // bytes of them
 };
 
 /// The output of a channel, first in, first out: bytes and producers. No I/O.

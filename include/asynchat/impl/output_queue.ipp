@@ -31,17 +31,20 @@ ASYNCHAT_DECL std::unique_ptr<output_storage> output_pool::take()
         return std::make_unique<output_storage>();
     auto storage = std::move(unused_.back());
     unused_.pop_back();
+    kept_ -= size_of(*storage);
     return storage;
 }
 
 ASYNCHAT_DECL void output_pool::give_back(std::unique_ptr<output_storage> storage)
 {
-    if (unused_.size() >= max_kept || storage->block.capacity() > max_kept_block)
+    const std::size_t size = size_of(*storage);
+    if (kept_ + size > max_kept || storage->block.capacity() > max_kept_block)
         return;
     storage->entries.clear();
     storage->block.clear();
     storage->block_front = storage->block_listed = 0;
     unused_.push_back(std::move(storage));
+    kept_ += size;
 }
 
 /// The first data of a queue, or data that must not touch the block.
