@@ -114,6 +114,13 @@ public:
         }
     }
 
+    /// One pass of the loop.
+    void poll()
+    {
+        const counted here;
+        loop_.poll();
+    }
+
     /// Runs the loop until nothing is left to do.
     void idle()
     {
