@@ -12,41 +12,40 @@ namespace asynchat::detail {
 
 /// The failure function of Knuth, Morris and Pratt for one needle.
 ///
-/// border(n) is the length of the longest proper prefix of the needle that also ends its first n
-/// bytes: where a comparison that failed after n equal bytes goes on, without looking at the
-/// haystack again. This is what keeps every search linear, whoever chose the bytes.
+/// When the byte after n equal ones is not needle[n], retry(n) says what it could be without looking
+/// at the haystack again: if it is needle[retry(n) - 1], then retry(n) bytes are matched now, and no
+/// more can be; if not, retry(retry(n) - 1) is next, and so on; 0 ends it. This is what keeps every
+/// search linear, whoever chose the bytes.
 class prefix_table {
 public:
-    /// Builds the table; linear in the needle.
+    /// Builds the table; linear in the needle, which is not empty.
     void build(std::string_view needle)
     {
-        borders_.reset(new std::size_t[needle.size() + 1]());
-        std::size_t border = 0;
+        retries_.reset(new std::size_t[needle.size()]);
+        retries_[0] = 0;
+        std::size_t border = 0; // the longest proper prefix that also ends the first i bytes
         for (std::size_t i = 1; i < needle.size(); ++i) {
-            while (border > 0 && needle[i] != needle[border])
-                border = borders_[border];
-            if (needle[i] == needle[border])
-                ++border;
-            borders_[i + 1] = border;
+            // The same byte would only fail again.
+            retries_[i] = needle[i] == needle[border] ? retries_[border] : border + 1;
+            border = advance(needle, border, needle[i]);
         }
     }
 
-    void clear() noexcept { borders_.reset(); }
-    bool empty() const noexcept { return !borders_; }
-    std::size_t border(std::size_t length) const noexcept { return borders_[length]; }
+    void clear() noexcept { retries_.reset(); }
+    bool empty() const noexcept { return !retries_; }
+
+    /// How many bytes of the needle are matched after the byte `next`, if `matched` were before it.
+    std::size_t advance(std::string_view needle, std::size_t matched, char next) const noexcept
+    {
+        std::size_t after = matched + 1;
+        while (after > 0 && needle[after - 1] != next)
+            after = retries_[after - 1];
+        return after;
+    }
 
 private:
-    std::unique_ptr<std::size_t[]> borders_; // not a vector: every channel has one, few build it
+    std::unique_ptr<std::size_t[]> retries_; // not a vector: every channel has one, few build it
 };
-
-/// How many bytes of `needle` are matched after the byte `next`, if `matched` were before it.
-inline std::size_t advance_match(std::string_view needle, const prefix_table& table,
-                                 std::size_t matched, char next) noexcept
-{
-    while (matched > 0 && needle[matched] != next)
-        matched = table.border(matched);
-    return needle[matched] == next ? matched + 1 : 0;
-}
 
 } // namespace asynchat::detail
 

@@ -43,7 +43,7 @@ ASYNCHAT_DECL std::size_t find_prefix_at_end(std::string_view haystack, std::str
     table.build(needle);
     std::size_t matched = 0;
     for (const char byte : haystack)
-        matched = detail::advance_match(needle, table, matched, byte);
+        matched = table.advance(needle, matched, byte);
     return matched;
 }
 

@@ -6,6 +6,10 @@
 
 #include <asynchat/detail/terminator_scanner.hpp>
 
+#include <asynchat/detail/find_byte.hpp>
+#include <asynchat/detail/find_pair.hpp>
+
+#include <algorithm>
 #include <cstring>
 
 namespace asynchat::detail {
@@ -16,33 +20,68 @@ ASYNCHAT_DECL void terminator_scanner::replace_string(const std::string& bytes)
     table_.clear();
 }
 
-ASYNCHAT_DECL terminator_scanner::step terminator_scanner::find_string(std::string_view input,
-                                                                       std::size_t matched)
+ASYNCHAT_DECL terminator_scanner::step
+terminator_scanner::find_string(std::string_view input, std::size_t position, std::size_t matched)
 {
     const std::string_view needle = terminator_.bytes();
-    std::size_t position = matched; // bytes looked at; the last `matched` of them match
-    while (position < input.size()) {
-        if (matched == 0) {
-            position = input.find(needle.front(), position);
-            if (position == std::string_view::npos)
-                return step::more_to_come(input.size(), 0);
-            // Nearly every first byte is either a whole terminator or none at all.
-            const std::size_t rest = input.size() - position;
-            if (rest >= needle.size() &&
-                std::memcmp(input.data() + position, needle.data(), needle.size()) == 0)
-                return step::end_of_frame(position, needle.size());
-            matched = 1;
-            ++position;
-            continue;
+    std::size_t cautious_until = 0;
+    for (;;) {
+        if (matched == 0 && input.size() - position >= needle.size()) {
+            const landing at = jump(input, position);
+            if (at.found)
+                return step::end_of_frame(at.position, needle.size());
+            position = at.position;
+            cautious_until = position + 1024 + needle.size();
         }
-        if (table_.empty())
-            table_.build(needle);
-        matched = advance_match(needle, table_, matched, input[position]);
-        ++position;
-        if (matched == needle.size())
-            return step::end_of_frame(position - needle.size(), needle.size());
+        // Byte by byte, none of them twice.
+        do {
+            if (position == input.size())
+                return step::more_to_come(position - matched, matched);
+            const char next = input[position++];
+            if (needle[matched] == next) {
+                if (++matched == needle.size())
+                    return step::end_of_frame(position - matched, matched);
+            } else if (matched > 0) {
+                if (table_.empty())
+                    table_.build(needle);
+                matched = table_.advance(needle, matched, next);
+            }
+        } while (matched > 0 || position < cautious_until);
     }
-    return step::more_to_come(input.size() - matched, matched);
+}
+
+ASYNCHAT_DECL terminator_scanner::landing
+terminator_scanner::jump(std::string_view input, std::size_t position) const
+{
+    const std::string_view needle = terminator_.bytes();
+    const std::size_t end = input.size() - needle.size() + 1; // no whole one begins behind it
+    const std::size_t few = std::min(needle.size(), std::size_t(16));
+    std::size_t cost = 0;
+    bool found = false;
+    const auto stops_at = [&](std::size_t at) {
+        const char* const bytes = input.data() + at;
+        if (!equal_few(bytes, needle.data(), few)) {
+            cost += 16;
+        } else {
+            found = std::memcmp(bytes + few, needle.data() + few, needle.size() - few) == 0;
+            cost += 256 + needle.size();
+        }
+        return found || cost > 512 + 24 * (at - position);
+    };
+
+    // memchr() for as long as it goes far.
+    std::size_t from = 0;
+    std::size_t at = position;
+    while (at - from > 256) {
+        from = at;
+        at = from + find_byte({input.data() + from, end - from}, needle.front());
+        if (at == end || stops_at(at))
+            return {at, found};
+        ++at;
+    }
+    at = find_pair(input.data(), at, end, needle.size() - 1, needle.front(), needle.back(),
+                   stops_at);
+    return {at, found};
 }
 
 } // namespace asynchat::detail
