@@ -3,11 +3,13 @@
 
 // The load of the benchmark: one thread, plain epoll, every byte of every answer checked.
 //
-//     load PORT WORK key=value...
+//     load PORT WORK KEY=NUMBER...
 //
-// It connects, does the work for a moment, says "ready" and waits for a line on standard input;
-// then works for `ms` milliseconds and prints "messages seconds p99-in-microseconds". Exit code 3
-// and a message when a byte is wrong.
+// It connects, works for a moment to warm the server up, and then for `ms` milliseconds. It prints
+// the messages answered, the seconds, the processor time in nanoseconds that the process `pid` used
+// for them, and the median and 99th percentile of the time of an answer in microseconds. Exit code
+// 3 and a message when a byte is wrong. The work `memory` only holds its connections, each of which
+// has got one answer: it says "ready" and waits for the end of its input.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -24,8 +26,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <map>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,20 +35,68 @@
 namespace {
 
 using clock_type = std::chrono::steady_clock;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
 
-[[noreturn]] void die(const std::string& what)
+// Every so often one of the peers that are watched for fairness sends its line.
+constexpr microseconds pace(100);
+
+[[noreturn]] void die(const char* what)
 {
-    std::fprintf(stderr, "load: %s (%s)\n", what.c_str(), std::strerror(errno));
+    std::fprintf(stderr, "load: %s (%s)\n", what, std::strerror(errno));
     std::exit(1);
+}
+
+[[noreturn]] void die_of_wrong_bytes()
+{
+    std::fprintf(stderr, "load: wrong bytes\n");
+    std::exit(3);
 }
 
 struct options {
     std::uint16_t port = 0;
     std::string work;
     std::map<std::string, std::size_t> values{{"connections", 64}, {"batch", 1}, {"size", 16},
-                                              {"idle", 0},         {"ms", 300},  {"flood", 0}};
+                                              {"idle", 0},         {"ms", 300},  {"warm_up", 30},
+                                              {"flood", 0},        {"pid", 0}};
 
     std::size_t operator[](const char* key) const { return values.at(key); }
+};
+
+/// The processor time of all threads of a process, by the kernel's account.
+class processor_time {
+public:
+    explicit processor_time(std::size_t pid)
+    {
+        if (::clock_getcpuclockid(static_cast<pid_t>(pid), &clock_) != 0)
+            die("no such process");
+    }
+
+    /// Nanoseconds, once the process has come to rest.
+    long long settled() const
+    {
+        long long last = now();
+        for (int i = 0; i < 50; ++i) {
+            const timespec moment = {0, 500'000};
+            ::nanosleep(&moment, nullptr);
+            const long long next = now();
+            if (next == last)
+                break;
+            last = next;
+        }
+        return last;
+    }
+
+private:
+    long long now() const
+    {
+        timespec time = {};
+        if (::clock_gettime(clock_, &time) != 0)
+            die("the server is gone");
+        return time.tv_sec * 1'000'000'000LL + time.tv_nsec;
+    }
+
+    clockid_t clock_ = 0;
 };
 
 int connect_to(std::uint16_t port)
@@ -63,76 +113,107 @@ int connect_to(std::uint16_t port)
     return fd;
 }
 
-/// A connection that sends a request, waits for the whole answer, and sends the next.
+/// Text without newlines that looks different at each place of each connection.
+class noise {
+public:
+    explicit noise(std::size_t seed) : state_(seed * 2654435761U + 1) {}
+
+    std::string operator()(std::size_t size)
+    {
+        std::string text(size, ' ');
+        for (char& c : text) {
+            state_ = state_ * 6364136223846793005U + 1442695040888963407U;
+            c = static_cast<char>('!' + (state_ >> 58));
+        }
+        return text;
+    }
+
+private:
+    std::uint64_t state_;
+};
+
+/// A connection that sends a batch of messages, waits for the answers, and sends the next. Two
+/// batches are sent in turn, so that an answer out of date is a wrong one.
 struct connection {
     int fd = -1;
-    std::string request;
-    std::string answer;
-    std::size_t sent = 0;
-    std::size_t received = 0;
-    std::size_t messages = 1; // in a request
-    bool polite = true;       // counts and is timed
+    std::string requests; // both batches
+    std::string answers;
+    std::size_t send_at = 0;
+    std::size_t to_send = 0;
+    std::size_t answer_at = 0;
+    std::size_t to_receive = 0;
     bool waits_for_output = false;
+    bool floods = false;
+    bool closing = false; // has sent the end of its stream
     clock_type::time_point begun;
 };
 
 class load {
 public:
-    explicit load(const options& o) : options_(o), poller_(::epoll_create1(0)) {}
-
-    void run()
+    explicit load(const options& o)
+        : work_(o.work), port_(o.port), batch_(o["batch"]), watched_(o["connections"]),
+          connections_(watched_ + o["flood"]), paced_(o.work == "fairness"),
+          poller_(::epoll_create1(0))
     {
-        for (std::size_t i = 0; i < options_["idle"]; ++i)
-            idle_.push_back(connect_to(options_.port));
-        const std::size_t count = options_["connections"] + options_["flood"];
-        connections_.resize(count);
-        for (std::size_t i = 0; i < count; ++i)
-            open(connections_[i], i);
-        if (options_.work == "memory")
-            return wait_for_go();
-        work(std::chrono::milliseconds(30));
-        wait_for_go();
+        for (std::size_t i = 0; i < o["idle"]; ++i)
+            connect_to(port_); // stays open until the end
+        for (std::size_t i = 0; i < connections_.size(); ++i)
+            open(connections_[i], i, o["size"]);
+    }
+
+    void hold()
+    {
+        begin_all();
+        finish();
+        std::puts("ready");
+        std::fflush(stdout);
+        std::getchar();
+    }
+
+    void run(const options& o)
+    {
+        const processor_time server(o["pid"]);
+        work(milliseconds(o["warm_up"]));
         messages_ = 0;
         times_.clear();
+        const long long before = server.settled();
         const auto start = clock_type::now();
-        work(std::chrono::milliseconds(options_["ms"]));
+        work(milliseconds(o["ms"]));
         const std::chrono::duration<double> seconds = clock_type::now() - start;
-        double p99 = 0;
-        if (!times_.empty()) {
-            const auto at = times_.begin() + static_cast<std::ptrdiff_t>(times_.size() * 99 / 100);
-            std::nth_element(times_.begin(), at, times_.end());
-            p99 = *at;
-        }
-        std::printf("%zu %.6f %.1f\n", messages_, seconds.count(), p99);
+        std::printf("%zu %.6f %lld %.1f %.1f\n", messages_, seconds.count(),
+                    server.settled() - before, percentile(50), percentile(99));
     }
 
 private:
-    void wait_for_go()
+    double percentile(std::size_t percent)
     {
-        std::puts("ready");
-        std::fflush(stdout);
-        if (std::getchar() == EOF)
-            std::exit(1);
+        if (times_.empty())
+            return 0;
+        const auto at = times_.begin() + static_cast<std::ptrdiff_t>(times_.size() * percent / 100);
+        std::nth_element(times_.begin(), at, times_.end());
+        return *at;
     }
 
-    void open(connection& c, std::size_t number)
+    void open(connection& c, std::size_t number, std::size_t size)
     {
-        c.fd = connect_to(options_.port);
-        c.polite = number < options_["connections"];
-        const std::size_t size = options_["size"];
-        const char letter = static_cast<char>('a' + number % 26);
-        c.messages = c.polite ? options_["batch"] : 4096;
-        for (std::size_t i = 0; i < c.messages; ++i) {
-            if (options_.work == "counted") {
-                const std::string body(size, letter);
-                c.request += "ECHO " + std::to_string(size) + "\n" + body;
-                c.answer += body;
+        noise text(work_ == "broadcast" ? 0 : number);
+        c.floods = number >= watched_;
+        for (std::size_t i = 0; i < 2 * (c.floods ? 1024 : batch_); ++i) {
+            const std::string body = text(size);
+            if (work_ == "counted") {
+                c.requests += "ECHO " + std::to_string(size) + "\n" + body;
+                c.answers += body;
             } else {
-                const std::string line = std::string(size - 1, letter) + "\n";
-                c.request += line;
-                c.answer += line;
+                c.requests += body + "\n";
+                c.answers += body + "\n";
             }
         }
+        connect(c);
+    }
+
+    void connect(connection& c)
+    {
+        c.fd = connect_to(port_);
         epoll_event event = {};
         event.events = EPOLLIN;
         event.data.ptr = &c;
@@ -141,27 +222,38 @@ private:
 
     void begin(connection& c)
     {
-        c.sent = c.received = 0;
-        if (c.polite && options_["flood"] > 0)
+        // Of a broadcast the one that was accepted last asks, and all are answered.
+        if (work_ != "broadcast" || &c == &connections_.back())
+            c.to_send += c.requests.size() / 2;
+        c.to_receive += c.answers.size() / 2;
+        ++waiting_;
+        if (paced_)
             c.begun = clock_type::now();
-        // Of a broadcast one asks, and all are answered.
-        if (options_.work == "broadcast" && &c != &connections_[0])
-            c.sent = c.request.size();
         send_some(c);
+    }
+
+    void begin_all()
+    {
+        for (auto& c : connections_)
+            begin(c);
     }
 
     void send_some(connection& c)
     {
-        while (c.sent < c.request.size()) {
-            const ssize_t sent = ::send(c.fd, c.request.data() + c.sent, c.request.size() - c.sent,
-                                        MSG_DONTWAIT | MSG_NOSIGNAL);
+        while (c.to_send > 0) {
+            const std::size_t size = std::min(c.to_send, c.requests.size() - c.send_at);
+            const ssize_t sent =
+                ::send(c.fd, c.requests.data() + c.send_at, size, MSG_DONTWAIT | MSG_NOSIGNAL);
             if (sent < 0 && errno != EAGAIN)
                 die("send");
             if (sent < 0)
                 break;
-            c.sent += static_cast<std::size_t>(sent);
+            c.to_send -= static_cast<std::size_t>(sent);
+            c.send_at = (c.send_at + static_cast<std::size_t>(sent)) % c.requests.size();
+            if (static_cast<std::size_t>(sent) < size || c.floods)
+                break;
         }
-        const bool waits = c.sent < c.request.size();
+        const bool waits = c.to_send > 0;
         if (waits == c.waits_for_output)
             return;
         c.waits_for_output = waits;
@@ -173,73 +265,119 @@ private:
 
     void receive(connection& c)
     {
-        static char buffer[1 << 20];
+        static char buffer[1 << 18];
         const ssize_t got = ::recv(c.fd, buffer, sizeof buffer, MSG_DONTWAIT);
         if (got < 0 && errno == EAGAIN)
             return;
+        if (got == 0 && c.closing)
+            return closed(c);
         if (got <= 0)
             die("recv");
-        const auto size = static_cast<std::size_t>(got);
-        if (size > c.answer.size() - c.received ||
-            std::memcmp(buffer, c.answer.data() + c.received, size) != 0) {
-            std::fprintf(stderr, "load: wrong bytes\n");
-            std::exit(3);
+        auto size = static_cast<std::size_t>(got);
+        if (size > c.to_receive)
+            die_of_wrong_bytes();
+        c.to_receive -= size;
+        for (const char* data = buffer; size > 0;) {
+            const std::size_t piece = std::min(size, c.answers.size() - c.answer_at);
+            if (std::memcmp(data, c.answers.data() + c.answer_at, piece) != 0)
+                die_of_wrong_bytes();
+            c.answer_at = (c.answer_at + piece) % c.answers.size();
+            data += piece;
+            size -= piece;
         }
-        c.received += size;
-        if (c.received == c.answer.size())
+        if (c.to_receive == 0)
             answered(c);
+    }
+
+    /// Sends without end, or until stop_flooding().
+    void flood(connection& c)
+    {
+        constexpr std::size_t batches = 1 << 30;
+        c.to_send = batches * (c.requests.size() / 2);
+        c.to_receive = batches * (c.answers.size() / 2);
+        ++waiting_;
+        send_some(c);
+    }
+
+    void stop_flooding(connection& c)
+    {
+        const std::size_t unsent = c.to_send / (c.requests.size() / 2);
+        c.to_send -= unsent * (c.requests.size() / 2);
+        c.to_receive -= unsent * (c.answers.size() / 2);
+        if (c.to_receive == 0)
+            --waiting_;
     }
 
     void answered(connection& c)
     {
-        if (c.polite)
-            messages_ += c.messages;
-        if (c.polite && options_["flood"] > 0)
+        --waiting_;
+        if (c.floods)
+            return;
+        messages_ += work_ == "broadcast" ? 0 : batch_;
+        if (paced_) {
             times_.push_back(
                 std::chrono::duration<double, std::micro>(clock_type::now() - c.begun).count());
-        if (options_.work == "churn") {
-            const auto number = static_cast<std::size_t>(&c - connections_.data());
-            const linger reset = {1, 0}; // no TIME_WAIT: ports would run out
-            char byte = 0;
-            ::shutdown(c.fd, SHUT_WR);
-            while (::recv(c.fd, &byte, 1, 0) > 0) { // the server closes first
-            }
-            ::setsockopt(c.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-            ::close(c.fd);
-            c = connection();
-            open(c, number);
+            return;
         }
-        if (options_.work == "broadcast") {
-            if (++answers_ < connections_.size())
+        if (work_ == "churn") {
+            c.closing = true;
+            ++waiting_;
+            ::shutdown(c.fd, SHUT_WR);
+            return;
+        }
+        if (work_ == "broadcast") {
+            if (waiting_ > 0)
                 return;
-            answers_ = 0;
-            for (auto& each : connections_)
-                each.sent = each.received = 0;
+            ++messages_;
             if (!stopping_)
-                for (auto& each : connections_)
-                    begin(each);
+                begin_all();
             return;
         }
         if (!stopping_)
             begin(c);
-        else
-            c.sent = c.received = 0;
+    }
+
+    void closed(connection& c)
+    {
+        --waiting_;
+        ::close(c.fd);
+        c.closing = false;
+        c.send_at = c.answer_at = 0;
+        connect(c);
+        if (!stopping_)
+            begin(c);
     }
 
     /// Works for so long, then until what was begun is answered.
     void work(clock_type::duration how_long)
     {
-        const auto end = clock_type::now() + how_long;
+        auto now = clock_type::now();
+        const auto end = now + how_long;
+        auto next = now;
+        std::size_t turn = 0;
         stopping_ = false;
-        for (auto& c : connections_)
-            if (c.sent == 0 && c.received == 0)
-                begin(c);
-        while (clock_type::now() < end)
+        if (!paced_)
+            begin_all();
+        for (std::size_t i = watched_; i < connections_.size(); ++i)
+            flood(connections_[i]);
+        while ((now = clock_type::now()) < end) {
+            for (; paced_ && next <= now; next += pace) {
+                connection& c = connections_[turn++ % watched_];
+                if (c.to_receive == 0)
+                    begin(c);
+            }
             step(0); // does not sleep: the processor is its own, and waking up takes long
+        }
+        for (std::size_t i = watched_; i < connections_.size(); ++i)
+            stop_flooding(connections_[i]);
+        finish();
+    }
+
+    void finish()
+    {
         stopping_ = true;
-        const auto deadline = clock_type::now() + std::chrono::seconds(20);
-        while (std::any_of(connections_.begin(), connections_.end(),
-                           [](const connection& c) { return c.sent > 0 || c.received > 0; })) {
+        const auto deadline = clock_type::now() + std::chrono::seconds(30);
+        while (waiting_ > 0) {
             step(100);
             if (clock_type::now() > deadline)
                 die("no answer");
@@ -259,13 +397,16 @@ private:
         }
     }
 
-    const options& options_;
-    int poller_;
-    std::vector<int> idle_;
+    std::string work_;
+    std::uint16_t port_;
+    std::size_t batch_;
+    std::size_t watched_; // the first so many connections count, the others flood
     std::vector<connection> connections_;
+    bool paced_;
+    int poller_;
     std::vector<double> times_;
     std::size_t messages_ = 0;
-    std::size_t answers_ = 0; // to the present broadcast
+    std::size_t waiting_ = 0; // answers and ends of streams that are yet to come
     bool stopping_ = false;
 };
 
@@ -273,22 +414,34 @@ private:
 
 int main(int argc, char** argv)
 {
-    if (argc < 3) {
-        std::fprintf(stderr, "usage: load PORT lines|counted|churn|broadcast|memory KEY=N...\n");
-        return 2;
-    }
     options given;
-    given.port = static_cast<std::uint16_t>(std::atoi(argv[1]));
-    given.work = argv[2];
+    if (argc > 2) {
+        given.port = static_cast<std::uint16_t>(std::atoi(argv[1]));
+        given.work = argv[2];
+    }
     for (int i = 3; i < argc; ++i) {
         const std::string_view word(argv[i]);
         const auto equals = word.find('=');
-        given.values[std::string(word.substr(0, equals))] =
-            std::strtoul(argv[i] + equals + 1, nullptr, 10);
+        if (equals != word.npos)
+            given.values[std::string(word.substr(0, equals))] =
+                std::strtoul(argv[i] + equals + 1, nullptr, 10);
+    }
+    const bool known = given.work == "lines" || given.work == "counted" || given.work == "churn" ||
+                       given.work == "broadcast" || given.work == "fairness" ||
+                       given.work == "memory";
+    if (!known) {
+        std::fprintf(stderr, "usage: load PORT lines|counted|churn|broadcast|fairness|memory "
+                             "KEY=NUMBER...\n");
+        return 2;
     }
     rlimit files = {};
     ::getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &files);
-    load(given).run();
+
+    load work(given);
+    if (given.work == "memory")
+        work.hold();
+    else
+        work.run(given);
 }

@@ -292,9 +292,8 @@ double print_attacks(std::size_t n)
             asynchat::detail::terminator_scanner scanner;
             scanner.set(each.terminator);
             counter ours;
-            const auto [own, clocks] =
-                compare([&] { scan(ours, scanner, each.input, piece); },
-                        [] { wait_for_clocks(input_size); }, 0.0005);
+            const auto [own, clocks] = compare([&] { scan(ours, scanner, each.input, piece); },
+                                               [] { wait_for_clocks(input_size); }, 0.0005);
             if (piece == input_size)
                 most = std::max(most, own / clocks);
             std::printf(" %9.2f", own / clocks);
@@ -317,8 +316,8 @@ int main()
     const std::string boundary = "\r\n--7d21a0c95e3f48b6a1740e9c2f5d";
     print_lines("32-byte boundary in lines", boundary, boundary.c_str(), true);
 
-    std::printf("\n%-28s %6s %9s %9s %9s %9s %9s\n", "clocks a byte, in pieces of", "length", "whole", "1",
-                "7", "length/2", "length");
+    std::printf("\n%-28s %6s %9s %9s %9s %9s %9s\n", "clocks a byte, in pieces of", "length",
+                "whole", "1", "7", "length/2", "length");
     double most = 0;
     for (const std::size_t n : {8U, 16U, 40U, 256U, 4096U})
         most = std::max(most, print_attacks(n));

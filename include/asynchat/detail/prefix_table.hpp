@@ -12,10 +12,10 @@ namespace asynchat::detail {
 
 /// The failure function of Knuth, Morris and Pratt for one needle.
 ///
-/// When the byte after n equal ones is not needle[n], retry(n) says what it could be without looking
-/// at the haystack again: if it is needle[retry(n) - 1], then retry(n) bytes are matched now, and no
-/// more can be; if not, retry(retry(n) - 1) is next, and so on; 0 ends it. This is what keeps every
-/// search linear, whoever chose the bytes.
+/// When the byte after n equal ones is not needle[n], retry(n) says what it could be without
+/// looking at the haystack again: if it is needle[retry(n) - 1], then retry(n) bytes are matched
+/// now, and no more can be; if not, retry(retry(n) - 1) is next, and so on; 0 ends it. This is what
+/// keeps every search linear, whoever chose the bytes.
 class prefix_table {
 public:
     /// Builds the table; linear in the needle, which is not empty.

@@ -50,8 +50,8 @@ terminator_scanner::find_string(std::string_view input, std::size_t position, st
     }
 }
 
-ASYNCHAT_DECL terminator_scanner::landing
-terminator_scanner::jump(std::string_view input, std::size_t position) const
+ASYNCHAT_DECL terminator_scanner::landing terminator_scanner::jump(std::string_view input,
+                                                                   std::size_t position) const
 {
     const std::string_view needle = terminator_.bytes();
     const std::size_t end = input.size() - needle.size() + 1; // no whole one begins behind it

@@ -1,25 +1,21 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// Asio tuned by hand: async_read_some into the connection's own buffer, one write for all that one
-// read brought, tried at once without a handler.
+// Asio tuned by hand: async_read_some into a buffer of each session's own, all answers of one read
+// in one write, tried at once.
 
 #include "asio_server.hpp"
 
-#include <asio/buffer.hpp>
-#include <asio/write.hpp>
-
+#include <array>
 #include <cstddef>
 #include <cstdlib>
-#include <memory>
-#include <system_error>
-#include <utility>
+#include <string>
 
 namespace {
 
 class session : public std::enable_shared_from_this<session> {
 public:
-    session(asio::ip::tcp::socket socket, bool counted) : socket_(std::move(socket)), echo_()
+    session(asio::ip::tcp::socket peer, bool counted) : socket_(std::move(peer))
     {
         echo_.counted = counted ? 1 : 0;
         socket_.non_blocking(true);
@@ -31,46 +27,55 @@ public:
     void start()
     {
         std::size_t size = 0;
-        char* const into = echo_target(&echo_, buffer_, &size);
-        if (into == buffer_)
-            size = sizeof buffer_;
+        char* into = echo_target(&echo_, nullptr, &size);
+        if (into == nullptr) {
+            into = buffer_.data();
+            size = buffer_.size();
+        }
         socket_.async_read_some(
             asio::buffer(into, size),
-            [self = shared_from_this(), into](std::error_code error, std::size_t n) {
+            [self = shared_from_this(), into](std::error_code error, std::size_t got) {
                 if (!error)
-                    self->received(into, n);
+                    self->feed(into, got);
             });
     }
 
 private:
-    void received(const char* data, std::size_t size)
+    void feed(const char* data, std::size_t size)
     {
-        static char scratch[SCRATCH];
         const char* reply = nullptr;
         char* owned = nullptr;
         const std::size_t answer = echo_feed(&echo_, data, size, scratch, &reply, &owned);
-        const std::unique_ptr<char, decltype(&std::free)> frame(owned, &std::free);
-        if (answer == 0)
-            return start();
+        std::unique_ptr<char, decltype(&std::free)> keep(owned, &std::free);
         std::error_code error;
-        const std::size_t sent = socket_.send(asio::buffer(reply, answer), 0, error);
+        std::size_t sent = 0;
+        if (answer > 0)
+            sent = socket_.write_some(asio::buffer(reply, answer), error);
         if (error && error != asio::error::would_block)
             return;
         if (sent == answer)
             return start();
-        rest_.assign(reply + sent, answer - sent);
-        asio::async_write(socket_, asio::buffer(rest_),
-                          [self = shared_from_this()](std::error_code failed, std::size_t) {
-                              if (!failed)
+        if (!keep) { // the scratch is for the next session
+            rest_.assign(reply + sent, answer - sent);
+            reply = rest_.data() - sent;
+        }
+        asio::async_write(socket_, asio::buffer(reply + sent, answer - sent),
+                          [self = shared_from_this(),
+                           keep = std::move(keep)](std::error_code failure, std::size_t) {
+                              if (!failure)
                                   self->start();
                           });
     }
 
+    static char scratch[SCRATCH];
+
     asio::ip::tcp::socket socket_;
-    echo echo_;
+    echo echo_ = {};
     std::string rest_;
-    char buffer_[BUFFER];
+    std::array<char, BUFFER> buffer_; // of which an idle session has touched the first page
 };
+
+char session::scratch[SCRATCH];
 
 } // namespace
 

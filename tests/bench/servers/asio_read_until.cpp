@@ -1,70 +1,65 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// Asio as its tutorials have it: async_read_until, async_read and async_write.
+// Asio as its tutorials use it: async_read_until for lines, async_read for counts, async_write.
 
 #include "asio_server.hpp"
 
-#include <asio/buffer.hpp>
-#include <asio/read.hpp>
-#include <asio/read_until.hpp>
-#include <asio/write.hpp>
-
 #include <cstddef>
 #include <cstdlib>
-#include <memory>
 #include <string>
-#include <system_error>
-#include <utility>
 
 namespace {
 
 class session : public std::enable_shared_from_this<session> {
 public:
-    session(asio::ip::tcp::socket socket, bool counted)
-        : socket_(std::move(socket)), counted_(counted)
+    session(asio::ip::tcp::socket peer, bool counted) : socket_(std::move(peer)), counted_(counted)
     {
     }
 
     void start()
     {
-        asio::async_read_until(socket_, asio::dynamic_buffer(data_), '\n',
-                               [self = shared_from_this()](std::error_code error, std::size_t n) {
-                                   if (!error)
-                                       self->counted_ ? self->header(n) : self->answer(0, n);
-                               });
+        asio::async_read_until(
+            socket_, asio::dynamic_buffer(input_), '\n',
+            [self = shared_from_this()](std::error_code error, std::size_t size) {
+                if (error)
+                    return;
+                if (self->counted_)
+                    self->read_count(size);
+                else
+                    self->answer(0, size);
+            });
     }
 
 private:
-    void header(std::size_t size)
+    void read_count(std::size_t header)
     {
-        const std::size_t count = std::strtoul(data_.c_str() + 5, nullptr, 10);
-        const std::size_t there = data_.size() - size;
-        if (there >= count)
-            return answer(size, size + count);
-        asio::async_read(socket_, asio::dynamic_buffer(data_),
-                         asio::transfer_exactly(count - there),
-                         [self = shared_from_this(), size, count](std::error_code error,
-                                                                  std::size_t) {
-                             if (!error)
-                                 self->answer(size, size + count);
-                         });
+        const std::size_t count = std::strtoul(input_.c_str() + 5, nullptr, 10);
+        const std::size_t missing =
+            header + count > input_.size() ? header + count - input_.size() : 0;
+        asio::async_read(
+            socket_, asio::dynamic_buffer(input_), asio::transfer_exactly(missing),
+            [self = shared_from_this(), header, count](std::error_code error, std::size_t) {
+                if (!error)
+                    self->answer(header, count);
+            });
     }
 
-    void answer(std::size_t from, std::size_t to)
+    void answer(std::size_t from, std::size_t size)
     {
-        asio::async_write(socket_, asio::buffer(data_.data() + from, to - from),
-                          [self = shared_from_this(), to](std::error_code error, std::size_t) {
-                              if (error)
-                                  return;
-                              self->data_.erase(0, to);
-                              self->start();
-                          });
+        asio::async_write(
+            socket_, asio::buffer(input_.data() + from, size),
+            [self = shared_from_this(), end = from + size](std::error_code error, std::size_t) {
+                if (error)
+                    return;
+                self->input_.erase(0, end);
+                self->start();
+            });
     }
 
     asio::ip::tcp::socket socket_;
-    std::string data_;
-    bool counted_;
+    const bool counted_;
+    std::string input_;
 };
 
 } // namespace

@@ -6,23 +6,22 @@
 
 #include "echo.h"
 
-#include <asio/io_context.hpp>
-#include <asio/ip/tcp.hpp>
+#include <asio.hpp>
 
 #include <memory>
-#include <system_error>
 #include <utility>
 
-// What the servers on plain Asio have in common.
+// What the servers on bare Asio have in common.
 namespace bench {
 
+/// Accepts for ever; a Session is made of the connected socket and of `counted`, and started.
 template <class Session>
-void accept_next(asio::ip::tcp::acceptor& acceptor, bool counted)
+void accept(asio::ip::tcp::acceptor& acceptor, bool counted)
 {
     acceptor.async_accept([&acceptor, counted](std::error_code error, asio::ip::tcp::socket peer) {
         if (!error)
             std::make_shared<Session>(std::move(peer), counted)->start();
-        accept_next<Session>(acceptor, counted);
+        accept<Session>(acceptor, counted);
     });
 }
 
@@ -32,7 +31,7 @@ int serve(int argc, char** argv)
     const bool counted = echo_mode(argc, argv) != 0;
     asio::io_context context(1);
     asio::ip::tcp::acceptor acceptor(context, asio::ip::tcp::v4(), echo_listen());
-    accept_next<Session>(acceptor, counted);
+    accept<Session>(acceptor, counted);
     context.run();
     return 0;
 }

@@ -12,7 +12,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <stdio.h>
@@ -132,13 +131,9 @@ static inline size_t echo_feed(struct echo* e, const char* data, size_t size, ch
 /* A listening socket on a port of the system's choice, which is printed. */
 static inline int echo_listen(void)
 {
-    struct rlimit files;
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    struct sockaddr_in where = {0};
+    struct sockaddr_in where;
+    memset(&where, 0, sizeof where);
     where.sin_family = AF_INET;
     where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof where;

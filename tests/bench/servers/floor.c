@@ -16,17 +16,38 @@ struct connection {
     char* rest; /* what the socket did not take */
     size_t rest_at, rest_size;
     char* rest_owned;
+    struct connection *next, *previous;
 };
 
 static char buffer[BUFFER], scratch[SCRATCH];
 static int poller;
+static struct connection* all;
 
 static void end(struct connection* c)
 {
+    if (c->previous)
+        c->previous->next = c->next;
+    else
+        all = c->next;
+    if (c->next)
+        c->next->previous = c->previous;
     close(c->fd);
     echo_free(&c->echo);
     free(c->rest_owned);
     free(c);
+}
+
+static void begin(int fd, int counted)
+{
+    struct connection* const c = calloc(1, sizeof *c);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+    c->fd = fd;
+    c->echo.counted = counted;
+    c->next = all;
+    if (all)
+        all->previous = c;
+    all = c;
+    epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
 }
 
 static void wait_for(struct connection* c, uint32_t events)
@@ -36,7 +57,46 @@ static void wait_for(struct connection* c, uint32_t events)
     c->writing = events == EPOLLOUT;
 }
 
-static void readable(struct connection* c)
+/* Sends, and keeps what is left: in `owned` if the data lies there. */
+static void deliver(struct connection* c, const char* data, size_t size, char* owned)
+{
+    ssize_t sent = send(c->fd, data, size, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN) {
+        free(owned);
+        end(c);
+        return;
+    }
+    if (sent < 0)
+        sent = 0;
+    if ((size_t)sent == size) {
+        free(owned);
+        return;
+    }
+    c->rest_size = size - (size_t)sent;
+    c->rest_at = 0;
+    if (owned) {
+        c->rest_owned = owned;
+        c->rest = owned + sent;
+    } else {
+        c->rest = c->rest_owned = malloc(c->rest_size);
+        memcpy(c->rest, data + sent, c->rest_size);
+    }
+    wait_for(c, EPOLLOUT);
+}
+
+/* To everyone; who is still busy with the message before has lost the connection. */
+static void broadcast(const char* data, size_t size)
+{
+    for (struct connection *c = all, *next; c; c = next) {
+        next = c->next;
+        if (c->writing)
+            end(c);
+        else
+            deliver(c, data, size, NULL);
+    }
+}
+
+static void readable(struct connection* c, int to_all)
 {
     size_t size;
     char* const into = echo_target(&c->echo, buffer, &size);
@@ -49,30 +109,10 @@ static void readable(struct connection* c)
     const char* reply;
     char* owned;
     const size_t answer = echo_feed(&c->echo, into, (size_t)got, scratch, &reply, &owned);
-    if (answer == 0)
-        return;
-    ssize_t sent = send(c->fd, reply, answer, MSG_NOSIGNAL);
-    if (sent < 0 && errno != EAGAIN) {
-        free(owned);
-        end(c);
-        return;
-    }
-    if (sent < 0)
-        sent = 0;
-    if ((size_t)sent == answer) {
-        free(owned);
-        return;
-    }
-    c->rest_size = answer - (size_t)sent;
-    c->rest_at = 0;
-    if (owned) {
-        c->rest_owned = owned;
-        c->rest = owned + sent;
-    } else {
-        c->rest = c->rest_owned = malloc(c->rest_size);
-        memcpy(c->rest, reply + sent, c->rest_size);
-    }
-    wait_for(c, EPOLLOUT);
+    if (answer > 0 && to_all)
+        broadcast(reply, answer);
+    else if (answer > 0)
+        deliver(c, reply, answer, owned);
 }
 
 static void writable(struct connection* c)
@@ -94,7 +134,8 @@ static void writable(struct connection* c)
 
 int main(int argc, char** argv)
 {
-    const int counted = echo_mode(argc, argv);
+    const int to_all = argc == 2 && !strcmp(argv[1], "broadcast");
+    const int counted = to_all ? 0 : echo_mode(argc, argv);
     const int listener = echo_listen();
     poller = epoll_create1(0);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
@@ -103,20 +144,15 @@ int main(int argc, char** argv)
     for (;;) {
         const int ready = epoll_wait(poller, events, 128, -1);
         for (int i = 0; i < ready; ++i) {
-            struct connection* c = events[i].data.ptr;
+            struct connection* const c = events[i].data.ptr;
             if (c && c->writing)
                 writable(c);
             else if (c)
-                readable(c);
+                readable(c, to_all);
             else {
                 const int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-                if (fd < 0)
-                    continue;
-                c = calloc(1, sizeof *c);
-                c->fd = fd;
-                c->echo.counted = counted;
-                event.data.ptr = c;
-                epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
+                if (fd >= 0)
+                    begin(fd, counted);
             }
         }
     }

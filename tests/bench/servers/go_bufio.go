@@ -1,70 +1,81 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// Go: a goroutine for each connection, bufio, answers flushed when no input is waiting.
+// Go: a goroutine for each connection, bufio on both sides, flushed when there is no more input.
 package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"os"
-	"runtime"
 	"strconv"
-	"strings"
 )
 
-func serve(connection net.Conn, counted bool) {
-	defer connection.Close()
-	in := bufio.NewReader(connection)
-	out := bufio.NewWriter(connection)
-	var frame []byte
+func echoLines(in *bufio.Reader, out *bufio.Writer) error {
 	for {
 		line, err := in.ReadSlice('\n')
 		if err != nil {
-			return
+			return err
 		}
-		if counted {
-			size, err := strconv.Atoi(strings.TrimSpace(string(line[5:])))
-			if err != nil {
-				return
-			}
-			if cap(frame) < size {
-				frame = make([]byte, size)
-			}
-			if _, err := io.ReadFull(in, frame[:size]); err != nil {
-				return
-			}
-			out.Write(frame[:size])
-		} else {
-			out.Write(line)
-		}
+		out.Write(line)
 		if in.Buffered() == 0 {
-			if out.Flush() != nil {
-				return
+			if err := out.Flush(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func echoFrames(in *bufio.Reader, out *bufio.Writer) error {
+	var frame []byte
+	for {
+		header, err := in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		size, err := strconv.Atoi(string(bytes.TrimSuffix(header[5:], []byte("\n"))))
+		if err != nil {
+			return err
+		}
+		if cap(frame) < size {
+			frame = make([]byte, size)
+		}
+		if _, err := io.ReadFull(in, frame[:size]); err != nil {
+			return err
+		}
+		out.Write(frame[:size])
+		if in.Buffered() == 0 {
+			if err := out.Flush(); err != nil {
+				return err
 			}
 		}
 	}
 }
 
 func main() {
-	if len(os.Args) != 2 || (os.Args[1] != "lines" && os.Args[1] != "counted") {
-		fmt.Fprintln(os.Stderr, "usage: go_bufio lines|counted")
-		os.Exit(2)
+	echo := echoLines
+	if len(os.Args) == 2 && os.Args[1] == "counted" {
+		echo = echoFrames
+	} else if len(os.Args) != 2 || os.Args[1] != "lines" {
+		log.Fatal("usage: go_bufio lines|counted")
 	}
-	runtime.GOMAXPROCS(1)
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		log.Fatal(err)
 	}
 	fmt.Println(listener.Addr().(*net.TCPAddr).Port)
 	for {
 		connection, err := listener.Accept()
 		if err != nil {
-			continue
+			log.Fatal(err)
 		}
-		go serve(connection, os.Args[1] == "counted")
+		go func() {
+			defer connection.Close()
+			echo(bufio.NewReaderSize(connection, 65536), bufio.NewWriterSize(connection, 65536))
+		}()
 	}
 }

@@ -1,8 +1,8 @@
 /* asynchat - Python's asynchat programming model on standalone Asio
  * SPDX-License-Identifier: BSL-1.0
  *
- * libevent's bufferevent and evbuffer, lines by evbuffer_search_eol(), answers moved without
- * copying. */
+ * libevent: bufferevents, lines by evbuffer_readln(), counted bytes moved from one evbuffer to the
+ * other without a copy. */
 #include "echo.h"
 
 #include <event2/buffer.h>
@@ -10,55 +10,74 @@
 #include <event2/event.h>
 #include <event2/listener.h>
 
+struct connection {
+    size_t missing; /* of a counted frame */
+};
+
 static int counted;
 
-static void readable(struct bufferevent* connection, void* state)
+static void echo_lines_of(struct evbuffer* input, struct evbuffer* output)
 {
-    size_t* const missing = state;
-    struct evbuffer* const in = bufferevent_get_input(connection);
-    struct evbuffer* const out = bufferevent_get_output(connection);
-    for (;;) {
-        if (*missing > 0) {
-            if (evbuffer_get_length(in) < *missing)
-                return;
-            evbuffer_remove_buffer(in, out, *missing);
-            *missing = 0;
-        }
-        const struct evbuffer_ptr end = evbuffer_search_eol(in, NULL, NULL, EVBUFFER_EOL_LF);
-        if (end.pos < 0)
-            return;
-        if (counted) {
-            char header[64];
-            const size_t size = (size_t)end.pos + 1;
-            evbuffer_remove(in, header, size < sizeof header ? size : sizeof header);
-            *missing = strtoul(header + 5, NULL, 10);
-        } else {
-            evbuffer_remove_buffer(in, out, (size_t)end.pos + 1);
-        }
+    char* line;
+    size_t size;
+    while ((line = evbuffer_readln(input, &size, EVBUFFER_EOL_LF)) != NULL) {
+        line[size] = '\n'; /* instead of the end of the string */
+        evbuffer_add(output, line, size + 1);
+        free(line);
     }
 }
 
-static void ended(struct bufferevent* connection, short what, void* state)
+static void echo_frames_of(struct connection* c, struct evbuffer* input, struct evbuffer* output)
 {
-    (void)what;
-    free(state);
-    bufferevent_free(connection);
+    for (;;) {
+        char* header;
+        if (c->missing == 0) {
+            if ((header = evbuffer_readln(input, NULL, EVBUFFER_EOL_LF)) == NULL)
+                return;
+            c->missing = strtoul(header + 5, NULL, 10);
+            free(header);
+        }
+        if (evbuffer_get_length(input) < c->missing)
+            return;
+        evbuffer_remove_buffer(input, output, c->missing);
+        c->missing = 0;
+    }
 }
 
-static void accepted(struct evconnlistener* listener, evutil_socket_t fd, struct sockaddr* peer,
-                     int size, void* base)
+static void readable(struct bufferevent* channel, void* connection)
 {
-    (void)listener, (void)peer, (void)size;
-    struct bufferevent* const connection =
-        bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
-    bufferevent_setcb(connection, readable, NULL, ended, calloc(1, sizeof(size_t)));
-    bufferevent_enable(connection, EV_READ | EV_WRITE);
+    struct evbuffer* const input = bufferevent_get_input(channel);
+    struct evbuffer* const output = bufferevent_get_output(channel);
+    if (counted)
+        echo_frames_of(connection, input, output);
+    else
+        echo_lines_of(input, output);
+}
+
+static void ended(struct bufferevent* channel, short what, void* connection)
+{
+    (void)what;
+    bufferevent_free(channel);
+    free(connection);
+}
+
+static void accepted(struct evconnlistener* listener, evutil_socket_t fd, struct sockaddr* from,
+                     int size, void* nothing)
+{
+    (void)from, (void)size, (void)nothing;
+    struct bufferevent* const channel =
+        bufferevent_socket_new(evconnlistener_get_base(listener), fd, BEV_OPT_CLOSE_ON_FREE);
+    bufferevent_setcb(channel, readable, NULL, ended, calloc(1, sizeof(struct connection)));
+    bufferevent_set_max_single_read(channel, BUFFER);
+    bufferevent_set_max_single_write(channel, SCRATCH);
+    bufferevent_enable(channel, EV_READ | EV_WRITE);
 }
 
 int main(int argc, char** argv)
 {
     counted = echo_mode(argc, argv);
     struct event_base* const base = event_base_new();
-    evconnlistener_new(base, accepted, base, 0, -1, echo_listen());
-    return event_base_dispatch(base);
+    if (!evconnlistener_new(base, accepted, NULL, LEV_OPT_CLOSE_ON_FREE, -1, echo_listen()))
+        return 1;
+    return event_base_dispatch(base) < 0;
 }

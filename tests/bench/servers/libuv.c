@@ -1,80 +1,77 @@
 /* asynchat - Python's asynchat programming model on standalone Asio
  * SPDX-License-Identifier: BSL-1.0
  *
- * libuv: one buffer for all reads, uv_try_write() and uv_write() for what is left. */
+ * libuv: one receive buffer for all, uv_try_write() first, uv_write() for what is left. */
 #include "echo.h"
 
 #include <uv.h>
 
 struct connection {
-    uv_tcp_t tcp; /* first */
+    uv_tcp_t tcp;
     struct echo echo;
 };
 
 struct rest {
-    uv_write_t request; /* first */
-    char* memory;
+    uv_write_t request;
+    char* owned;
 };
 
 static char buffer[BUFFER], scratch[SCRATCH];
 static int counted;
 
-static void allocate(uv_handle_t* handle, size_t suggested, uv_buf_t* to)
-{
-    (void)suggested;
-    size_t size;
-    to->base = echo_target(&((struct connection*)handle)->echo, buffer, &size);
-    to->len = size;
-}
-
 static void closed(uv_handle_t* handle)
 {
-    echo_free(&((struct connection*)handle)->echo);
-    free(handle);
+    struct connection* const c = (struct connection*)handle;
+    echo_free(&c->echo);
+    free(c);
 }
+
+static void allocate(uv_handle_t* handle, size_t suggested, uv_buf_t* into)
+{
+    (void)suggested;
+    into->base = echo_target(&((struct connection*)handle)->echo, buffer, &into->len);
+}
+
+static void received(uv_stream_t* stream, ssize_t got, const uv_buf_t* from);
 
 static void written(uv_write_t* request, int status)
 {
     struct rest* const rest = (struct rest*)request;
-    uv_stream_t* const stream = request->handle;
-    free(rest->memory);
+    if (status == 0)
+        uv_read_start(request->handle, allocate, received);
+    free(rest->owned);
     free(rest);
-    if (status < 0 && !uv_is_closing((uv_handle_t*)stream))
-        uv_close((uv_handle_t*)stream, closed);
 }
 
-static void readable(uv_stream_t* stream, ssize_t size, const uv_buf_t* from)
+static void received(uv_stream_t* stream, ssize_t got, const uv_buf_t* from)
 {
-    if (size == 0)
-        return;
-    if (size < 0) {
+    struct connection* const c = (struct connection*)stream;
+    if (got < 0)
         uv_close((uv_handle_t*)stream, closed);
+    if (got <= 0)
         return;
-    }
     const char* reply;
     char* owned;
-    const size_t answer = echo_feed(&((struct connection*)stream)->echo, from->base, (size_t)size,
-                                    scratch, &reply, &owned);
+    const size_t answer = echo_feed(&c->echo, from->base, (size_t)got, scratch, &reply, &owned);
     if (answer == 0)
         return;
     uv_buf_t out = uv_buf_init((char*)reply, (unsigned)answer);
     int sent = uv_try_write(stream, &out, 1);
-    if (sent == UV_EAGAIN)
-        sent = 0;
-    if (sent < 0 || (size_t)sent == answer) {
+    if (sent < 0)
+        sent = 0; /* an error shows again in uv_write() */
+    if ((size_t)sent == answer) {
         free(owned);
         return;
     }
     struct rest* const rest = malloc(sizeof *rest);
-    const size_t left = answer - (size_t)sent;
-    if (owned) {
-        rest->memory = owned;
-        out = uv_buf_init(owned + sent, (unsigned)left);
-    } else {
-        rest->memory = malloc(left);
-        memcpy(rest->memory, reply + sent, left);
-        out = uv_buf_init(rest->memory, (unsigned)left);
+    out = uv_buf_init((char*)reply + sent, (unsigned)(answer - (size_t)sent));
+    if (!owned) {
+        owned = malloc(out.len);
+        memcpy(owned, out.base, out.len);
+        out.base = owned;
     }
+    rest->owned = owned;
+    uv_read_stop(stream);
     uv_write(&rest->request, stream, &out, 1, written);
 }
 
@@ -86,7 +83,7 @@ static void accepted(uv_stream_t* listener, int status)
     c->echo.counted = counted;
     uv_tcp_init(listener->loop, &c->tcp);
     if (uv_accept(listener, (uv_stream_t*)&c->tcp) == 0)
-        uv_read_start((uv_stream_t*)&c->tcp, allocate, readable);
+        uv_read_start((uv_stream_t*)&c->tcp, allocate, received);
     else
         uv_close((uv_handle_t*)&c->tcp, closed);
 }
@@ -94,10 +91,10 @@ static void accepted(uv_stream_t* listener, int status)
 int main(int argc, char** argv)
 {
     counted = echo_mode(argc, argv);
-    uv_loop_t* const loop = uv_default_loop();
     uv_tcp_t listener;
-    uv_tcp_init(loop, &listener);
+    uv_tcp_init(uv_default_loop(), &listener);
     uv_tcp_open(&listener, echo_listen());
-    uv_listen((uv_stream_t*)&listener, 4096, accepted);
-    return uv_run(loop, UV_RUN_DEFAULT);
+    if (uv_listen((uv_stream_t*)&listener, 4096, accepted) != 0)
+        return 1;
+    return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
 }

@@ -1,55 +1,76 @@
 # asynchat - Python's asynchat programming model on standalone Asio
 # SPDX-License-Identifier: BSL-1.0
-"""asyncio's Protocol, on its own loop or on uvloop: py_asyncio.py [uvloop] lines|counted"""
+"""asyncio's protocols, or those of uvloop: py_asyncio.py [uvloop] lines|counted|broadcast"""
 import asyncio
 import sys
 
 
-class Echo(asyncio.Protocol):
+class Lines(asyncio.Protocol):
     def connection_made(self, transport):
         self.transport = transport
-        self.waiting = b""
+        self.rest = b""
 
-
-class Lines(Echo):
     def data_received(self, data):
-        lines = (self.waiting + data).split(b"\n")
-        self.waiting = lines.pop()
+        lines = (self.rest + data).split(b"\n")
+        self.rest = lines.pop()
         if lines:
-            lines.append(b"")
-            self.transport.write(b"\n".join(lines))
+            self.lines_received(lines)
+
+    def lines_received(self, lines):
+        self.transport.writelines([line + b"\n" for line in lines])
 
 
-class Counted(Echo):
+class Broadcast(Lines):
+    transports = set()
+
     def connection_made(self, transport):
         super().connection_made(transport)
-        self.waiting = bytearray()
-        self.count = None
+        self.transports.add(transport)
+
+    def connection_lost(self, error):
+        self.transports.discard(self.transport)
+
+    def lines_received(self, lines):
+        message = b"\n".join(lines) + b"\n"
+        for transport in self.transports:
+            transport.write(message)
+
+
+class Counted(Lines):
+    def connection_made(self, transport):
+        super().connection_made(transport)
+        self.parts = []
+        self.size = 0
+        self.missing = None
 
     def data_received(self, data):
-        waiting, at, out = self.waiting, 0, []
-        waiting += data
+        self.parts.append(data)
+        self.size += len(data)
+        if self.missing is not None and self.size < self.missing:
+            return
+        data = b"".join(self.parts)
+        answers, at = [], 0
         while True:
-            if self.count is None:
-                end = waiting.find(b"\n", at)
+            if self.missing is None:
+                end = data.find(b"\n", at)
                 if end < 0:
                     break
-                self.count = int(waiting[at + 5:end])
+                self.missing = int(data[at + 5:end])
                 at = end + 1
-            if len(waiting) - at < self.count:
+            if len(data) - at < self.missing:
                 break
-            out.append(waiting[at:at + self.count])
-            at += self.count
-            self.count = None
-        del waiting[:at]
-        if out:
-            self.transport.write(b"".join(out))
+            answers.append(data[at:at + self.missing])
+            at += self.missing
+            self.missing = None
+        self.parts = [data[at:]]
+        self.size = len(data) - at
+        if answers:
+            self.transport.write(b"".join(answers))
 
 
-async def main(mode):
+async def main(protocol):
     loop = asyncio.get_running_loop()
-    kinds = {"lines": Lines, "counted": Counted}
-    server = await loop.create_server(kinds[mode], "127.0.0.1", 0, backlog=4096)
+    server = await loop.create_server(protocol, "127.0.0.1", 0, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -57,4 +78,4 @@ async def main(mode):
 if sys.argv[1] == "uvloop":
     import uvloop
     uvloop.install()
-asyncio.run(main(sys.argv[-1]))
+asyncio.run(main({"lines": Lines, "counted": Counted, "broadcast": Broadcast}[sys.argv[-1]]))

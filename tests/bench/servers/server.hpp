@@ -8,8 +8,6 @@
 
 #include <asio/version.hpp>
 
-#include <sys/resource.h>
-
 #include <charconv>
 #include <cstddef>
 #include <cstdio>
@@ -55,14 +53,9 @@ private:
 template <class Lines, class Counted>
 int serve(int argc, char** argv)
 {
-    rlimit files = {};
-    ::getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &files);
-
     const std::string_view mode = argc == 2 ? argv[1] : "";
-    if (mode == "--versions") {
-        std::printf("%d.%d.%d\n", ASIO_VERSION / 100000, ASIO_VERSION / 100 % 1000,
+    if (mode == "versions") {
+        std::printf("Asio %d.%d.%d\n", ASIO_VERSION / 100000, ASIO_VERSION / 100 % 1000,
                     ASIO_VERSION % 100);
         return 0;
     }
@@ -76,7 +69,7 @@ int serve(int argc, char** argv)
     else if (mode == "broadcast")
         where = loop.create<asynchat::server<broadcaster>>(anywhere)->local_endpoint();
     else
-        return std::fprintf(stderr, "usage: %s lines|counted|broadcast\n", argv[0]), 2;
+        return std::fprintf(stderr, "usage: %s lines|counted|broadcast|versions\n", argv[0]), 2;
     std::printf("%u\n", static_cast<unsigned>(where.port()));
     std::fflush(stdout);
     loop.stop_on_signals();
