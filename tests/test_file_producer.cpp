@@ -728,7 +728,7 @@ TEST_CASE("file_producer: a file truncated while it is sent ends the connection 
     asynchat::loop loop;
     auto [ours, peer] = connected_pair();
     const auto file = make_file(content_of(size));
-    const auto run = [&, fd = peer.fd()](auto channel) {
+    const auto run = [&loop, &file, &peer = peer](auto channel) {
         channel->push_file(file);
         channel->push("never sent");
         REQUIRE(settle(loop)); // until the peer's buffers are full
