@@ -9,6 +9,7 @@
 #include <asynchat/asynchat.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
