@@ -1,0 +1,92 @@
+# asynchat - Python's asynchat programming model on standalone Asio
+# SPDX-License-Identifier: BSL-1.0
+"""Compares the instructions of a message with those in figures.txt: compare.py PROGRAM [--record]
+
+Fails when a kind of work needs over 5 % more than what is recorded for this compiler; --record
+writes the figures instead. Ends with 77 (skipped) where nothing is recorded, or where valgrind,
+which counts the instructions, is not installed.
+"""
+
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+here = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(here.parent.parent / "linear_time"))
+from check import SIZE, counts  # noqa: E402, how one counts is the same there
+
+FIGURES = here / "figures.txt"
+LIMIT = 1.05
+
+
+def measured(program):
+    """The instructions of a message, by kind of work: what SIZE more of them cost."""
+    with tempfile.TemporaryDirectory() as directory:
+        kinds, calls = counts(program, directory)
+    if len(calls) != 2 * len(kinds):
+        sys.exit(f"{len(kinds)} kinds of work, but {len(calls)} counts")
+    return {kind: (twice - once) / SIZE
+            for kind, once, twice in zip(kinds, calls[::2], calls[1::2])}
+
+
+def recorded():
+    """The lines of comment, and the figures: key -> kind -> instructions of a message."""
+    comment, figures = [], {}
+    for line in FIGURES.read_text().splitlines():
+        if line.startswith("#"):
+            comment.append(line)
+        elif line:
+            key, kind, figure = line.split()
+            figures.setdefault(key, {})[kind] = float(figure)
+    return comment, figures
+
+
+def record(key, now):
+    comment, figures = recorded()
+    figures[key] = now
+    lines = [f"{key:36} {kind:20} {figure:9.1f}"
+             for key in sorted(figures) for kind, figure in figures[key].items()]
+    FIGURES.write_text("\n".join(comment + lines) + "\n")
+
+
+def compare(before, now):
+    failed = []
+    for kind in sorted(before.keys() | now.keys()):
+        if kind not in before or kind not in now:
+            print(f"{kind:20} only {'here' if kind in now else 'recorded'}  FAILED")
+            failed.append(kind)
+            continue
+        verdict = ""
+        if now[kind] > LIMIT * before[kind]:
+            verdict = "  FAILED"
+            failed.append(kind)
+        print(f"{kind:20} {now[kind]:9.1f} instructions a message, recorded {before[kind]:9.1f}: "
+              f"{100 * (now[kind] / before[kind] - 1):+.1f} %{verdict}")
+    if failed:
+        print(f"more than 5 % over {FIGURES.name}, which says how to record: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def main():
+    if not shutil.which("valgrind"):
+        print("skipped: valgrind is not installed")
+        return 77
+    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["--record"]):
+        sys.exit(__doc__)
+    program = sys.argv[1]
+    key = subprocess.run([program, "key"], capture_output=True, text=True,
+                         check=True).stdout.strip()
+    if sys.argv[2:]:
+        record(key, measured(program))
+        return 0
+    before = recorded()[1].get(key)
+    if before is None:
+        print(f"skipped: nothing is recorded for {key}")
+        return 77
+    return compare(before, measured(program))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,260 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+// Does work of each kind, for COUNT messages and for twice that: work COUNT. Prints the kinds.
+// work key: prints what the instructions depend on.
+#include "guards/guard.hpp"
+
+#include <asynchat/asynchat.hpp>
+
+#include <asio/buffer.hpp>
+#include <asio/executor_work_guard.hpp>
+#include <asio/version.hpp>
+#include <fmt/core.h>
+
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace {
+
+constexpr std::size_t batch = 64; // messages of one event
+
+// --- channels without a socket -------------------------------------------------------------------
+
+/// Receives the same batch again and again, and sends into nothing.
+template <class Base>
+class scripted : public Base {
+public:
+    explicit scripted(asynchat::loop& owner) : Base(owner) { Base::set_connected(true); }
+
+    std::size_t recv(asio::mutable_buffer into) override
+    {
+        // In pieces: a large copy is one instruction, which valgrind counts once for each byte.
+        for (std::size_t done = 0; done < input.size(); done += 1024)
+            asio::buffer_copy(into + done, asio::buffer(input.substr(done, 1024)));
+        return input.size();
+    }
+    std::size_t send(asynchat::const_buffers data) override { return data.size(); }
+
+    std::string_view input; // a batch
+};
+
+/// Answers each line with the same line.
+class line_echo : public scripted<asynchat::async_chat> {
+public:
+    explicit line_echo(asynchat::loop& owner) : scripted(owner) { set_terminator("\n"); }
+    void collect_incoming_data(std::string_view data) override { line_ += data; }
+    void found_terminator() override
+    {
+        line_ += '\n';
+        push(std::string_view(line_));
+        line_.clear();
+    }
+
+private:
+    std::string line_;
+};
+
+/// Answers frames of 64 bytes with the same bytes.
+class counted_echo : public scripted<asynchat::async_chat> {
+public:
+    explicit counted_echo(asynchat::loop& owner) : scripted(owner) { set_terminator(64); }
+    void collect_incoming_data(std::string_view data) override { push(data); }
+    void found_terminator() override { set_terminator(64); }
+};
+
+/// Collects headers.
+class header_reader : public scripted<asynchat::async_chat> {
+public:
+    explicit header_reader(asynchat::loop& owner) : scripted(owner) { set_terminator("\r\n\r\n"); }
+    void collect_incoming_data(std::string_view data) override { header_ += data; }
+    void found_terminator() override { header_.clear(); }
+
+private:
+    std::string header_;
+};
+
+/// As line_echo and counted_echo, with whole frames.
+class line_frames : public scripted<asynchat::frame_chat> {
+public:
+    explicit line_frames(asynchat::loop& owner) : scripted(owner) { set_terminator("\n"); }
+    void found_frame(std::string_view frame) override
+    {
+        push(frame);
+        push("\n");
+    }
+};
+class counted_frames : public scripted<asynchat::frame_chat> {
+public:
+    explicit counted_frames(asynchat::loop& owner) : scripted(owner) { set_terminator(64); }
+    void found_frame(std::string_view frame) override
+    {
+        push(frame);
+        set_terminator(64);
+    }
+};
+
+/// Only sends.
+class speaker : public scripted<asynchat::async_chat> {
+public:
+    using scripted::scripted;
+    void collect_incoming_data(std::string_view) override {}
+    void found_terminator() override {}
+};
+
+/// A loop without sockets that does not come to its end.
+struct quiet_loop {
+    asio::io_context context;
+    asynchat::loop loop{context};
+    asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
+
+    void serve()
+    {
+        if (context.poll() == 0)
+            throw support::test_error("there was nothing to do");
+    }
+};
+
+/// Calls `body(chat)` as an event of the channel, for each batch of the messages.
+template <class Chat, class Body>
+void in_events(std::size_t messages, Body body)
+{
+    quiet_loop own;
+    const auto chat = own.loop.create<Chat>();
+    for (std::size_t done = 0; done < messages; done += batch) {
+        chat.post(body);
+        own.serve();
+    }
+}
+
+template <class Chat>
+void receive(std::size_t messages, const std::string& input)
+{
+    in_events<Chat>(messages, [&](Chat& chat) {
+        chat.input = input;
+        chat.handle_read_event();
+    });
+}
+
+// --- kinds of work -------------------------------------------------------------------------------
+
+struct kind {
+    const char* name;
+    void (*run)(std::size_t messages);
+};
+
+const kind kinds[] = {
+    {"lines-of-16", [](std::size_t n) { receive<line_echo>(n, guards::lines(batch, 16)); }},
+    {"lines-of-512", [](std::size_t n) { receive<line_echo>(n, guards::lines(batch, 512)); }},
+    {"counted-64", [](std::size_t n) { receive<counted_echo>(n, std::string(batch * 64, 'x')); }},
+    {"headers",
+     [](std::size_t n) {
+         std::string headers;
+         for (std::size_t i = 0; i < batch; ++i)
+             headers += "GET /index.html HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n"
+                        "User-Agent: guard\r\nConnection: keep-alive\r\n\r\n";
+         receive<header_reader>(n, headers);
+     }},
+    {"whole-lines-of-16", [](std::size_t n) { receive<line_frames>(n, guards::lines(batch, 16)); }},
+    {"whole-lines-of-512",
+     [](std::size_t n) { receive<line_frames>(n, guards::lines(batch, 512)); }},
+    {"whole-counted-64",
+     [](std::size_t n) { receive<counted_frames>(n, std::string(batch * 64, 'x')); }},
+    {"ten-small-pushes",
+     [](std::size_t n) {
+         in_events<speaker>(n, [](speaker& chat) {
+             for (std::size_t i = 0; i < batch * 10; ++i)
+                 chat.push("0123456789");
+         });
+     }},
+    {"print",
+     [](std::size_t n) {
+         in_events<speaker>(n, [](speaker& chat) {
+             for (std::size_t i = 0; i < batch; ++i)
+                 chat.print("{} {}\r\n", 200 + i, "OK");
+         });
+     }},
+    // A message is what one of the channels sends.
+    {"broadcast",
+     [](std::size_t n) {
+         quiet_loop own;
+         const auto text = std::make_shared<const std::string>(4096, 'x');
+         std::vector<asynchat::handle<speaker>> all;
+         for (std::size_t i = 0; i < batch; ++i)
+             all.push_back(own.loop.create<speaker>());
+         for (std::size_t done = 0; done < n; done += batch) {
+             for (const auto& chat : all)
+                 chat->push(text);
+             own.serve();
+         }
+     }},
+    // Through sockets: what the loop costs. The peers' instructions are a part of it.
+    {"ping-pong",
+     [](std::size_t n) {
+         const std::string line = guards::lines(1, 16);
+         guards::lockstep<guards::line_echo>(1).converse(n, 1, line, line);
+     }},
+    {"ping-pong-of-64",
+     [](std::size_t n) {
+         const std::string line = guards::lines(1, 16);
+         guards::lockstep<guards::line_echo>(64).converse(n / 64, 64, line, line);
+     }},
+};
+
+/// Figures are comparable when this is the same.
+std::string key()
+{
+#if defined(__clang__)
+    const std::string compiler = fmt::format("clang++-{}", __clang_major__);
+#else
+    const std::string compiler = fmt::format("g++-{}", __GNUC__);
+#endif
+#if defined(__x86_64__)
+    const char* const processor = "x86_64";
+#elif defined(__aarch64__)
+    const char* const processor = "aarch64";
+#else
+    const char* const processor = "other";
+#endif
+    return fmt::format("{}/{}/asio-{}.{}/fmt-{}", compiler, processor, ASIO_VERSION / 100000,
+                       ASIO_VERSION / 100 % 1000, FMT_VERSION / 10000);
+}
+
+} // namespace
+
+// The instructions of each call of this function are counted; it is found by its name.
+extern "C" {
+void counted_work(void (*run)(std::size_t), std::size_t messages);
+
+__attribute__((noinline)) void counted_work(void (*run)(std::size_t), std::size_t messages)
+{
+    run(messages);
+}
+}
+
+int main(int argc, char** argv)
+{
+    const std::string_view argument = argc == 2 ? argv[1] : "";
+    if (argument == "key") {
+        std::puts(key().c_str());
+        return 0;
+    }
+    const auto count = std::strtoul(std::string(argument).c_str(), nullptr, 10);
+    if (count == 0) {
+        std::fprintf(stderr, "usage: work COUNT | work key\n");
+        return 2;
+    }
+    for (const kind& each : kinds) {
+        each.run(batch); // what is made once only is made here
+        counted_work(each.run, count);
+        counted_work(each.run, 2 * count);
+        std::puts(each.name);
+    }
+    return 0;
+}
