@@ -23,16 +23,16 @@ inline std::size_t find_byte(std::string_view input, char wanted) noexcept
     std::size_t from = 0;
 #ifdef __SSE2__
     constexpr std::size_t block = 16;
-    if (input.size() >= block) {
-        const __m128i bytes =
-            _mm_loadu_si128(reinterpret_cast<const __m128i*>(input.data())); // any alignment
-        const int equal = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(wanted)));
+    const __m128i pattern = _mm_set1_epi8(wanted);
+    for (; from < 2 * block && input.size() - from >= block; from += block) {
+        const __m128i bytes = _mm_loadu_si128( // at any alignment
+            reinterpret_cast<const __m128i*>(input.data() + from));
+        const int equal = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, pattern));
         if (equal != 0)
-            return static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(equal)));
-        from = block;
-        if (from == input.size())
-            return from;
+            return from + static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(equal)));
     }
+    if (from == input.size())
+        return from;
 #endif
     const void* const at = std::memchr(input.data() + from, wanted, input.size() - from);
     return at ? static_cast<std::size_t>(static_cast<const char*>(at) - input.data())

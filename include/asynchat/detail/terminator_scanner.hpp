@@ -6,7 +6,6 @@
 
 #include <asynchat/config.hpp>
 #include <asynchat/detail/find_byte.hpp>
-#include <asynchat/detail/find_pair.hpp>
 #include <asynchat/detail/prefix_table.hpp>
 #include <asynchat/terminator.hpp>
 
@@ -84,22 +83,15 @@ public:
     step scan(std::string_view input, std::size_t matched)
     {
         const std::string_view needle = terminator_.bytes();
-        if (needle.empty()) {
-            const std::size_t count = terminator_.count();
-            return count > 0 && input.size() >= count ? step::end_of_frame(count, 0)
-                                                      : step::more_to_come(input.size(), 0);
+        if (needle.size() == 1) {
+            const std::size_t at = find_byte(input, needle.front());
+            return at < input.size() ? step::end_of_frame(at, 1) : step::more_to_come(at, 0);
         }
-        if (matched > 0)
-            return find_string(input, matched, matched);
-        // Nearly every first byte begins a whole terminator.
-        const std::size_t at = find_byte(input, needle.front());
-        if (at == input.size())
-            return step::more_to_come(at, 0);
-        if (input.size() - at < needle.size())
-            return find_string(input, at, 0);
-        if (needle.size() == 1 || equal(input.data() + at, needle.data(), needle.size()))
-            return step::end_of_frame(at, needle.size());
-        return find_string(input, at + 1, 0);
+        if (!needle.empty())
+            return find_string(input, matched);
+        const std::size_t count = terminator_.count();
+        return count > 0 && input.size() >= count ? step::end_of_frame(count, 0)
+                                                  : step::more_to_come(input.size(), 0);
     }
 
     /// Takes `bytes`, at most the count, off a counted frame.
@@ -107,8 +99,8 @@ public:
 
 private:
     ASYNCHAT_DECL void replace_string(const std::string& bytes);
-    ASYNCHAT_DECL step find_string(std::string_view input, std::size_t position,
-                                   std::size_t matched);
+    ASYNCHAT_DECL step find_string(std::string_view input, std::size_t matched);
+    ASYNCHAT_DECL step search(std::string_view input, std::size_t position, std::size_t matched);
 
     struct landing {
         std::size_t position;

@@ -20,8 +20,25 @@ ASYNCHAT_DECL void terminator_scanner::replace_string(const std::string& bytes)
     table_.clear();
 }
 
+ASYNCHAT_DECL terminator_scanner::step terminator_scanner::find_string(std::string_view input,
+                                                                       std::size_t matched)
+{
+    if (matched > 0)
+        return search(input, matched, matched);
+    // Nearly every first byte begins a whole terminator.
+    const std::string_view needle = terminator_.bytes();
+    const std::size_t at = find_byte(input, needle.front());
+    if (at == input.size())
+        return step::more_to_come(at, 0);
+    if (input.size() - at < needle.size())
+        return search(input, at, 0);
+    if (equal(input.data() + at, needle.data(), needle.size()))
+        return step::end_of_frame(at, needle.size());
+    return search(input, at + 1, 0);
+}
+
 ASYNCHAT_DECL terminator_scanner::step
-terminator_scanner::find_string(std::string_view input, std::size_t position, std::size_t matched)
+terminator_scanner::search(std::string_view input, std::size_t position, std::size_t matched)
 {
     const std::string_view needle = terminator_.bytes();
     std::size_t cautious_until = 0;
