@@ -19,4 +19,5 @@
 #include <asynchat/impl/socket.ipp>
 #include <asynchat/impl/terminator.ipp>
 #include <asynchat/impl/terminator_scanner.ipp>
+#include <asynchat/impl/timer_queue.ipp>
 #include <asynchat/impl/transport.ipp>

@@ -658,6 +658,72 @@ TEST_CASE("a timer may start timers, create and close channels", "[loop][timers]
     CHECK(run_until(*loop, [&] { return made && made->channel->closed(); }));
 }
 
+TEST_CASE("what is due together is called together, in the order of creation", "[loop][timers]")
+{
+    either_loop loop(GENERATE(false, true));
+    std::string order;
+    loop->create<dispatcher>();
+    for (const char name : {'a', 'b', 'c'})
+        loop->call_later(0s, [&order, name] { order += name; });
+    loop->call_later(0s, [&] { loop->call_later(0s, [&] { order += 'x'; }); });
+    loop->call_later(0s, [&] { order += 'd'; });
+    loop->poll(patience);
+    CHECK(order == "abcd");
+    loop->poll(patience);
+    CHECK(order == "abcdx");
+}
+
+TEST_CASE("a timer that runs the loop lets the others be called", "[loop][timers]")
+{
+    either_loop loop(GENERATE(false, true));
+    std::string order;
+    loop->create<dispatcher>();
+    loop->call_later(0s, [&] {
+        order += '(';
+        CHECK(run_until(*loop, [&] { return order.size() == 3; }));
+        order += ')';
+    });
+    loop->call_later(0s, [&] { order += 'a'; });
+    loop->call_later(1ms, [&] { order += 'b'; });
+    CHECK(run_until(*loop, [&] { return order.size() == 4; }));
+    CHECK(order == "(ab)");
+}
+
+TEST_CASE("a cancelled timer keeps neither its function nor a borrowed context", "[loop][timers]")
+{
+    asio::io_context context;
+    loop loop(context);
+    const auto witness = std::make_shared<int>(0);
+    timer timer = loop.call_later(1h, [witness] {});
+    CHECK(witness.use_count() == 2);
+    timer.cancel();
+    CHECK(witness.use_count() == 1);
+    context.run_for(patience);
+    CHECK(context.stopped()); // for want of work
+}
+
+TEST_CASE("a timer at the end of time is not called", "[loop][timers]")
+{
+    either_loop loop(GENERATE(false, true));
+    bool called = false;
+    const timer never = loop->call_later(loop::duration::max(), [&] { called = true; });
+    const timer over = loop->call_later(loop::duration::min(), [&] { called = true; });
+    CHECK(run_until(*loop, [&] { return !over.active(); }));
+    CHECK(std::exchange(called, false));
+    CHECK(settle(*loop));
+    CHECK_FALSE(called);
+    CHECK(never.active());
+}
+
+TEST_CASE("the time of a loop is that of steady_clock", "[loop][timers]")
+{
+    const loop loop;
+    const auto before = std::chrono::steady_clock::now();
+    const auto now = loop.now();
+    CHECK(before <= now);
+    CHECK(now <= std::chrono::steady_clock::now());
+}
+
 // --- close_all ---------------------------------------------------------------------------------
 
 namespace {

@@ -304,6 +304,9 @@ private:
     /// The stream ended: for subclasses that have input to deliver before handle_eof().
     virtual void end_of_input() { handle_eof(); }
 
+    /// The time of loop::set_deadline() has come.
+    virtual void deadline_reached() {}
+
     /// Whether handle_read() may be called when it is only possible that input is there.
     virtual bool looks_ahead() const { return false; }
 

@@ -6,15 +6,16 @@
 
 #include <asynchat/config.hpp>
 #include <asynchat/detail/channel_state.hpp>
+#include <asynchat/detail/clock.hpp>
 #include <asynchat/detail/output_queue.hpp>
 #include <asynchat/detail/string_pool.hpp>
+#include <asynchat/detail/timer_queue.hpp>
 #include <asynchat/fifo.hpp>
 #include <asynchat/fwd.hpp>
 
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 #include <asio/signal_set.hpp>
-#include <asio/steady_timer.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -24,7 +25,6 @@
 #include <optional>
 #include <stdexcept>
 #include <type_traits>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -33,19 +33,6 @@ namespace asynchat {
 class dispatcher;
 
 namespace detail {
-
-/// One running call_later() or call_every().
-struct timer_state {
-    timer_state(asio::io_context& context, std::function<void()> f)
-        : clock(context), call(std::move(f))
-    {
-    }
-
-    asio::steady_timer clock;
-    std::function<void()> call;
-    std::chrono::steady_clock::duration period{}; // 0: once
-    bool done = false;                            // has run, or was cancelled
-};
 
 /// Whether what T sends goes straight to its transport: no class from dispatcher to T overrides
 /// send(). The type of a pointer to a member names the class that declares it. An override that
@@ -164,6 +151,7 @@ private:
 class loop {
 public:
     using duration = std::chrono::steady_clock::duration;
+    using time_point = std::chrono::steady_clock::time_point;
 
     /// A loop with an io_context of its own.
     ASYNCHAT_DECL loop();
@@ -223,10 +211,16 @@ public:
     template <class F>
     void post(F f);
 
-    /// Calls `f` once after `delay`, never early.
+    /// The time by which this loop's timers go: that of std::chrono::steady_clock, other than in
+    /// the loop of a test (testing.hpp).
+    time_point now() const noexcept { return clock_->now(); }
+
+    /// Calls `f` once after `delay`, never early. Timers that are due at the same time are called
+    /// in the order in which they were made.
     ASYNCHAT_DECL timer call_later(duration delay, std::function<void()> f);
 
-    /// Calls `f` every `period`, first after one period, until it is cancelled or throws.
+    /// Calls `f` every `period`, first after one period, until it is cancelled or throws. Calls
+    /// that are late are made up for, one in each turn.
     /// Throws std::invalid_argument when `period` is not positive.
     ASYNCHAT_DECL timer call_every(duration period, std::function<void()> f);
 
@@ -237,10 +231,16 @@ public:
     /// Python: Lib/asyncore.py, close_all
     ASYNCHAT_DECL void close_all(bool ignore_all = false);
 
+protected:
+    /// A loop with an io_context of its own, in a time of its own.
+    ASYNCHAT_DECL explicit loop(std::unique_ptr<detail::clock> clock);
+
 private:
     friend class dispatcher;
     friend class async_chat;
     friend class dispatcher_with_send;
+    friend class detail::clock;
+    friend class timer;
 
     class turn;
     class running;
@@ -252,6 +252,12 @@ private:
     ASYNCHAT_DECL void flush_soon(const detail::state_ptr& state);
     ASYNCHAT_DECL void look_soon(const detail::state_ptr& state);
 
+    /// Has deadline_reached() of the channel called as an event of it, at `at` or up to a tenth of
+    /// a second later, so that many channels share one wake-up. A channel has one deadline: an
+    /// earlier one replaces it, a later one is for deadline_reached() to set.
+    ASYNCHAT_DECL void set_deadline(detail::channel_state& state, time_point at);
+    ASYNCHAT_DECL void drop_deadline(detail::channel_state& state);
+
     detail::output_pool& pool() noexcept { return output_pool_; }
     detail::string_pool& strings() noexcept { return string_pool_; }
 
@@ -262,13 +268,16 @@ private:
     void post_look();
     void look_now();
     timer start_timer(duration delay, duration period, std::function<void()> f);
-    void wait_for(const std::shared_ptr<detail::timer_state>& state);
-    void timer_ran(const std::shared_ptr<detail::timer_state>& state);
+    ASYNCHAT_DECL void forget_timer(detail::timer_state& state);
+    ASYNCHAT_DECL void run_timers();
+    void run_timer(const std::shared_ptr<detail::timer_state>& state, time_point now);
+    void wait_for_timers();
 
     // Declared in the order in which they must go: the context last, as sockets refer to it.
     std::unique_ptr<asio::io_context> own_context_;
     asio::io_context* context_;
     std::shared_ptr<detail::loop_anchor> anchor_;
+    std::unique_ptr<detail::clock> clock_;
     detail::output_pool output_pool_;
     detail::string_pool string_pool_;
     std::vector<std::unique_ptr<detail::receive_buffer>> receive_buffers_; // not in use
@@ -276,7 +285,8 @@ private:
     std::vector<std::shared_ptr<dispatcher>> closed_; // to be destroyed at the end of the turn
     fifo<detail::state_ptr> to_flush_;
     fifo<detail::state_ptr> to_look_at_;
-    std::unordered_set<std::shared_ptr<detail::timer_state>> timers_; // running ones
+    detail::timer_queue timers_;
+    time_point wakes_at_ = time_point::max(); // what the clock was told last
     std::optional<asio::signal_set> signals_;
     std::atomic<bool> stop_requested_{false};
     dispatcher* current_ = nullptr; // whose event is the innermost: it is flushed when that ends

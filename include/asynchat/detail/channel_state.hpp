@@ -11,11 +11,15 @@
 
 #include <array>
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <system_error>
 #include <utility>
 
 namespace asynchat::detail {
+
+/// The place of what is not in a timer_queue.
+inline constexpr unsigned not_queued = std::numeric_limits<unsigned>::max();
 
 /// What a channel can wait for.
 enum class readiness : unsigned char { read, write, urgent };
@@ -81,9 +85,10 @@ struct channel_state {
     unsigned owners = 0;          // state_ptrs
     unsigned index = 0;           // place among the loop's channels
     unsigned epoch = 0;           // counts the transports of the channel; tells stale events apart
-    std::array<bool, 3> armed = {}; // waits under way on the present transport, by readiness
-    bool flush_listed = false;      // on the loop's list of channels to flush
-    bool look_listed = false;       // on the loop's list of channels to look at before they wait
+    unsigned timer_place = not_queued; // in the loop's queue, while a deadline is set
+    std::array<bool, 3> armed = {};    // waits under way on the present transport, by readiness
+    bool flush_listed = false;         // on the loop's list of channels to flush
+    bool look_listed = false;          // on the loop's list of channels to look at before they wait
     look_ahead_policy look_ahead;
 };
 

@@ -171,6 +171,7 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owne
 ASYNCHAT_DECL dispatcher::~dispatcher()
 {
     ++state_->epoch;
+    loop_.drop_deadline(*state_); // of one that was never adopted
 }
 
 ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<detail::transport> next)

@@ -18,30 +18,39 @@ namespace asynchat {
 
 // No concurrency hint: with a hint of 1 Asio keeps the count of what a handler posts to itself
 // until the handler returns, and a nested run() would find no work.
-ASYNCHAT_DECL loop::loop()
+ASYNCHAT_DECL loop::loop(std::unique_ptr<detail::clock> clock)
     : own_context_(std::make_unique<asio::io_context>()), context_(own_context_.get()),
-      anchor_(std::make_shared<detail::loop_anchor>(detail::loop_anchor{this}))
+      anchor_(std::make_shared<detail::loop_anchor>(detail::loop_anchor{this})),
+      clock_(std::move(clock))
 {
 }
 
+ASYNCHAT_DECL loop::loop() : loop(std::unique_ptr<detail::clock>())
+{
+    clock_ = std::make_unique<detail::system_clock>(*context_);
+}
+
 ASYNCHAT_DECL loop::loop(asio::io_context& borrowed)
-    : context_(&borrowed), anchor_(std::make_shared<detail::loop_anchor>(detail::loop_anchor{this}))
+    : context_(&borrowed),
+      anchor_(std::make_shared<detail::loop_anchor>(detail::loop_anchor{this})),
+      clock_(std::make_unique<detail::system_clock>(borrowed))
 {
 }
 
 ASYNCHAT_DECL loop::~loop()
 {
     anchor_.reset();
-    for (const auto& timer : timers_) {
-        timer->done = true;
-        timer->clock.cancel();
-    }
-    // No handler runs here, but destructors of channels, at the end of each turn, may close others
-    // and create new ones.
-    while (!channels_.empty()) {
+    // No handler runs here, but destructors of channels, at the end of each turn, and of the
+    // functions of timers may close others and create new ones.
+    while (!channels_.empty() || !timers_.empty()) {
         const turn in_turn(*this);
         while (!channels_.empty())
             channels_.back()->channel->close_for(close_reason::shutdown);
+        while (!timers_.empty()) {
+            const auto gone = timers_.pop();
+            if (gone.timer)
+                gone.timer->done = true;
+        }
     }
 }
 
@@ -75,6 +84,7 @@ ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_p
 ASYNCHAT_DECL void loop::remove(detail::channel_state& state)
 {
     // Whoever called close() may still be in a function of the channel: it goes with the turn.
+    drop_deadline(state);
     closed_.push_back(std::move(state.channel));
     state.channel = nullptr;
     channels_.back()->index = state.index;
@@ -233,6 +243,7 @@ public:
             loop_.post_flush(); // and so does a flush_posted() that we are nested in
         if (!loop_.to_look_at_.is_empty())
             loop_.post_look();
+        loop_.wait_for_timers(); // for those that a run_timers() that we are nested in has still
         if (loop_.context_->stopped())
             loop_.context_->restart();
     }
@@ -261,10 +272,10 @@ ASYNCHAT_DECL void loop::run()
     const running guard(*this, false);
     poll(); // functions posted before, and those of the handler that we are nested in
     while (!channels_.empty() && !stop_requested_) {
-        if (own_context_)
-            context_->run(); // until the last channel is closed, or stop()
-        else
+        if (!own_context_)
             context_->run_one();
+        else if (!clock_->run(*context_)) // until the last channel is closed, or stop()
+            return;
         if (context_->stopped())
             context_->restart();
     }
@@ -285,10 +296,10 @@ ASYNCHAT_DECL bool loop::poll(duration timeout)
     constexpr duration longest = std::chrono::hours(24 * 365); // more would overflow the clock
     // poll_one() also brings in what the handler that we are nested in has posted, which run_one()
     // would wait for in vain.
-    std::size_t first = context_->poll_one();
-    if (first == 0 && !channels_.empty() && timeout > duration::zero())
-        first = context_->run_one_for(std::min(timeout, longest));
-    if (first == 0)
+    bool ran = context_->poll_one() > 0;
+    if (!ran && !channels_.empty() && timeout > duration::zero())
+        ran = clock_->run_one_until(*context_, now() + std::min(timeout, longest));
+    if (!ran)
         return false;
     // Everything that was ready with the first one is queued by now; what becomes ready while it
     // is served queues up behind the marker.
@@ -323,14 +334,125 @@ ASYNCHAT_DECL void loop::stop_on_signals()
         });
 }
 
-// --- timers ----------------------------------------------------------------------------------
+// --- time ------------------------------------------------------------------------------------
 
-ASYNCHAT_DECL void timer::cancel()
+namespace detail {
+
+ASYNCHAT_DECL void clock::wake(const std::weak_ptr<loop_anchor>& whom)
 {
-    if (const auto state = state_.lock()) {
-        state->done = true;
-        state->clock.cancel();
+    if (const auto alive = whom.lock())
+        alive->owner->run_timers();
+}
+
+ASYNCHAT_DECL void system_clock::wake_at(time_point when, const std::weak_ptr<loop_anchor>& whom)
+{
+    timer_.expires_at(when);
+    timer_.async_wait([whom](const std::error_code& error) {
+        if (!error)
+            wake(whom);
+    });
+}
+
+ASYNCHAT_DECL void system_clock::cancel()
+{
+    timer_.cancel();
+}
+
+ASYNCHAT_DECL bool system_clock::run(asio::io_context& context)
+{
+    context.run();
+    return true;
+}
+
+ASYNCHAT_DECL bool system_clock::run_one_until(asio::io_context& context, time_point until)
+{
+    return context.run_one_until(until) > 0;
+}
+
+/// The sum, or the end of time. A delay that is negative is over.
+inline loop::time_point later(loop::time_point from, loop::duration delay) noexcept
+{
+    if (delay < loop::duration::zero())
+        return from;
+    return delay < loop::time_point::max() - from ? from + delay : loop::time_point::max();
+}
+
+inline constexpr loop::duration deadline_tick = std::chrono::milliseconds(100);
+
+} // namespace detail
+
+/// Has the clock wake us for the first timer. A wake-up that has become too early is not moved; one
+/// for nothing at all would keep a borrowed io_context from running out of work.
+ASYNCHAT_DECL void loop::wait_for_timers()
+{
+    const time_point first = timers_.empty() ? time_point::max() : timers_.first().at;
+    if (first < wakes_at_)
+        clock_->wake_at(first, anchor_);
+    else if (timers_.empty() && first > wakes_at_)
+        clock_->cancel();
+    else
+        return;
+    wakes_at_ = first;
+}
+
+/// Does what is due now. What is asked for meanwhile comes in a later turn, due or not.
+ASYNCHAT_DECL void loop::run_timers()
+{
+    wakes_at_ = time_point::max();
+    struct rest {
+        loop& owner;
+        ~rest() { owner.wait_for_timers(); }
+    } const wait_for_rest{*this};
+
+    const turn in_turn(*this);
+    const time_point now = clock_->now();
+    const std::uint64_t end = timers_.next_sequence();
+    while (!timers_.empty() && timers_.first().at <= now && timers_.first().sequence < end) {
+        const auto due = timers_.pop();
+        if (due.timer)
+            run_timer(due.timer, now);
+        else if (const auto channel = due.channel->channel)
+            channel->in_event([&] { channel->deadline_reached(); });
     }
+}
+
+ASYNCHAT_DECL void loop::run_timer(const std::shared_ptr<detail::timer_state>& state,
+                                   time_point now)
+{
+    const bool once = state->period == duration::zero();
+    state->done = once;
+    try {
+        state->call();
+    } catch (...) {
+        state->done = true;
+        throw;
+    }
+    if (state->done)
+        return;
+    state->due = detail::later(state->due, state->period);
+    timers_.add(std::max(state->due, now), state);
+}
+
+ASYNCHAT_DECL void loop::set_deadline(detail::channel_state& state, time_point at)
+{
+    const duration over = at.time_since_epoch() % detail::deadline_tick;
+    if (over > duration::zero())
+        at = detail::later(at, detail::deadline_tick - over);
+    if (state.timer_place == detail::not_queued)
+        timers_.add(at, state);
+    else if (at < timers_.time_at(state.timer_place))
+        timers_.hasten(state.timer_place, at);
+    else
+        return;
+    wait_for_timers();
+}
+
+ASYNCHAT_DECL void loop::drop_deadline(detail::channel_state& state)
+{
+    if (state.timer_place == detail::not_queued)
+        return;
+    timers_.remove(state.timer_place);
+    wait_for_timers();
 }
 
 ASYNCHAT_DECL timer loop::call_later(duration delay, std::function<void()> f)
@@ -347,43 +469,26 @@ ASYNCHAT_DECL timer loop::call_every(duration period, std::function<void()> f)
 
 ASYNCHAT_DECL timer loop::start_timer(duration delay, duration period, std::function<void()> f)
 {
-    const auto state = std::make_shared<detail::timer_state>(*context_, std::move(f));
-    state->period = period;
-    state->clock.expires_after(delay);
-    timers_.insert(state);
-    wait_for(state);
+    const auto state = std::make_shared<detail::timer_state>(
+        detail::timer_state{this, std::move(f), period, detail::later(now(), delay)});
+    timers_.add(state->due, state);
+    wait_for_timers();
     return timer(state);
 }
 
-ASYNCHAT_DECL void loop::wait_for(const std::shared_ptr<detail::timer_state>& state)
+ASYNCHAT_DECL void loop::forget_timer(detail::timer_state& state)
 {
-    state->clock.async_wait(
-        [state, anchor = std::weak_ptr<detail::loop_anchor>(anchor_)](const std::error_code&) {
-            if (const auto alive = anchor.lock())
-                alive->owner->timer_ran(state);
-        });
+    state.done = true;
+    if (state.place == detail::not_queued)
+        return; // it runs
+    timers_.remove(state.place);
+    wait_for_timers();
 }
 
-ASYNCHAT_DECL void loop::timer_ran(const std::shared_ptr<detail::timer_state>& state)
+ASYNCHAT_DECL void timer::cancel()
 {
-    const turn in_turn(*this);
-    const bool once = state->period == duration::zero();
-    if (!state->done) {
-        state->done = once;
-        try {
-            state->call();
-        } catch (...) {
-            state->done = true;
-            timers_.erase(state);
-            throw;
-        }
-    }
-    if (state->done) {
-        timers_.erase(state);
-        return;
-    }
-    state->clock.expires_at(state->clock.expiry() + state->period);
-    wait_for(state);
+    if (const auto state = state_.lock())
+        state->owner->forget_timer(*state);
 }
 
 } // namespace asynchat

@@ -1,0 +1,67 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_DETAIL_CLOCK_HPP
+#define ASYNCHAT_DETAIL_CLOCK_HPP
+
+#include <asynchat/config.hpp>
+
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+
+#include <chrono>
+#include <memory>
+
+namespace asynchat::detail {
+
+struct loop_anchor;
+
+/// What time it is for a loop, and how it waits: the seam below its timers.
+class clock {
+public:
+    using time_point = std::chrono::steady_clock::time_point;
+
+    clock() = default;
+    clock(const clock&) = delete;
+    clock& operator=(const clock&) = delete;
+    virtual ~clock() = default; // a wake-up that is under way then has no effect
+
+    virtual time_point now() const noexcept = 0;
+
+    /// Wakes `whom` in its io_context at `when` or after, never inside the call. Replaces the
+    /// wake-up before, which may still come if it is due.
+    virtual void wake_at(time_point when, const std::weak_ptr<loop_anchor>& whom) = 0;
+
+    /// No wake-up any more, and no work of the io_context because of it.
+    virtual void cancel() = 0;
+
+    /// Runs handlers of `context` until it is stopped. Returns false when nothing can become ready
+    /// any more; a clock that runs by itself waits instead.
+    virtual bool run(asio::io_context& context) = 0;
+
+    /// Runs one handler of `context`, waiting for it until then. Returns false when none came.
+    virtual bool run_one_until(asio::io_context& context, time_point until) = 0;
+
+protected:
+    /// The wake-up. Nothing happens when the loop is gone.
+    ASYNCHAT_DECL static void wake(const std::weak_ptr<loop_anchor>& whom);
+};
+
+/// The time of std::chrono::steady_clock.
+class system_clock final : public clock {
+public:
+    explicit system_clock(asio::io_context& context) : timer_(context) {}
+
+    time_point now() const noexcept override { return std::chrono::steady_clock::now(); }
+    ASYNCHAT_DECL void wake_at(time_point when, const std::weak_ptr<loop_anchor>& whom) override;
+    ASYNCHAT_DECL void cancel() override;
+    ASYNCHAT_DECL bool run(asio::io_context& context) override;
+    ASYNCHAT_DECL bool run_one_until(asio::io_context& context, time_point until) override;
+
+private:
+    asio::steady_timer timer_;
+};
+
+} // namespace asynchat::detail
+
+#endif

@@ -1,0 +1,98 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_DETAIL_TIMER_QUEUE_HPP
+#define ASYNCHAT_DETAIL_TIMER_QUEUE_HPP
+
+#include <asynchat/config.hpp>
+#include <asynchat/detail/channel_state.hpp>
+#include <asynchat/fwd.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace asynchat::detail {
+
+/// One running call_later() or call_every().
+struct timer_state {
+    loop* owner;
+    std::function<void()> call;
+    std::chrono::steady_clock::duration period;  // 0: once
+    std::chrono::steady_clock::time_point due{}; // by the period, however late the last call was
+    unsigned place = not_queued;
+    bool done = false; // has run, or was cancelled
+};
+
+/// What a loop has to do, by time; at the same time in the order in which it was asked for. A
+/// binary heap whose elements know their place, so that each can be taken out.
+///
+/// Floor 1: it knows no clock. All times of channels are whole ticks: many share one wake-up.
+class timer_queue {
+public:
+    using time_point = std::chrono::steady_clock::time_point;
+
+    /// A timer, or a channel to be looked at. The channel is not owned: it leaves the queue before
+    /// its state goes.
+    struct entry {
+        time_point at;
+        std::uint64_t sequence;
+        std::shared_ptr<timer_state> timer;
+        channel_state* channel;
+    };
+
+    bool empty() const noexcept { return heap_.empty(); }
+    const entry& first() const noexcept { return heap_.front(); }
+
+    /// Larger than the sequence of all that is in the queue, not larger than of what will be added.
+    std::uint64_t next_sequence() const noexcept { return next_sequence_; }
+
+    void add(time_point at, std::shared_ptr<timer_state> timer)
+    {
+        heap_.push_back({at, next_sequence_, std::move(timer), nullptr});
+        added();
+    }
+    void add(time_point at, channel_state& channel)
+    {
+        heap_.push_back({at, next_sequence_, nullptr, &channel});
+        added();
+    }
+
+    /// The time of an element, by its place.
+    time_point time_at(unsigned place) const noexcept { return heap_[place].at; }
+
+    /// Moves an element to an earlier time.
+    ASYNCHAT_DECL void hasten(unsigned place, time_point at) noexcept;
+
+    /// Takes an element out, and forgets its place.
+    ASYNCHAT_DECL entry remove(unsigned place) noexcept;
+    entry pop() noexcept { return remove(0); }
+
+private:
+    static bool before(const entry& a, const entry& b) noexcept
+    {
+        return a.at != b.at ? a.at < b.at : a.sequence < b.sequence;
+    }
+    void put(entry what, std::size_t place) noexcept
+    {
+        (what.timer ? what.timer->place : what.channel->timer_place) = static_cast<unsigned>(place);
+        heap_[place] = std::move(what);
+    }
+    ASYNCHAT_DECL void added() noexcept;
+    ASYNCHAT_DECL void rise(entry what, std::size_t place) noexcept;
+    ASYNCHAT_DECL void sink(entry what, std::size_t place) noexcept;
+
+    std::vector<entry> heap_;
+    std::uint64_t next_sequence_ = 0;
+};
+
+} // namespace asynchat::detail
+
+#ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/impl/timer_queue.ipp>
+#endif
+#endif

@@ -1,0 +1,67 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_TIMER_QUEUE_IPP
+#define ASYNCHAT_IMPL_TIMER_QUEUE_IPP
+
+#include <asynchat/detail/timer_queue.hpp>
+
+namespace asynchat::detail {
+
+/// The last element was appended: brings it to its place.
+ASYNCHAT_DECL void timer_queue::added() noexcept
+{
+    ++next_sequence_;
+    rise(std::move(heap_.back()), heap_.size() - 1);
+}
+
+ASYNCHAT_DECL void timer_queue::hasten(unsigned place, time_point at) noexcept
+{
+    entry what = std::move(heap_[place]);
+    what.at = at;
+    rise(std::move(what), place);
+}
+
+ASYNCHAT_DECL timer_queue::entry timer_queue::remove(unsigned place) noexcept
+{
+    entry gone = std::move(heap_[place]);
+    (gone.timer ? gone.timer->place : gone.channel->timer_place) = not_queued;
+    entry last = std::move(heap_.back());
+    heap_.pop_back();
+    if (place < heap_.size()) {
+        if (before(last, gone))
+            rise(std::move(last), place);
+        else
+            sink(std::move(last), place);
+    }
+    return gone;
+}
+
+/// Puts `what` at the free `place` or above it.
+ASYNCHAT_DECL void timer_queue::rise(entry what, std::size_t place) noexcept
+{
+    while (place > 0 && before(what, heap_[(place - 1) / 2])) {
+        put(std::move(heap_[(place - 1) / 2]), place);
+        place = (place - 1) / 2;
+    }
+    put(std::move(what), place);
+}
+
+/// Puts `what` at the free `place` or below it.
+ASYNCHAT_DECL void timer_queue::sink(entry what, std::size_t place) noexcept
+{
+    for (;;) {
+        std::size_t child = 2 * place + 1;
+        if (child + 1 < heap_.size() && before(heap_[child + 1], heap_[child]))
+            ++child;
+        if (child >= heap_.size() || before(what, heap_[child]))
+            break;
+        put(std::move(heap_[child]), place);
+        place = child;
+    }
+    put(std::move(what), place);
+}
+
+} // namespace asynchat::detail
+
+#endif
