@@ -316,7 +316,10 @@ private:
     ASYNCHAT_DECL void flush_later();
     ASYNCHAT_DECL void wait(detail::readiness what);
     void set_transport(std::unique_ptr<detail::transport> next);
+    detail::transport& require_any_socket(const char* what) const;
     detail::socket_transport& require_socket(const char* what) const;
+    template <class Option>
+    void set_option(const char* what, const Option& option);
     void start_connect(const endpoint& to);
     void looked_up(const std::error_code& error);
     void connect_next(const std::error_code& error);
@@ -342,6 +345,7 @@ private:
     unsigned char ignored_log_types_ = 1U << static_cast<unsigned>(log_type::warning);
     unsigned char accept_failures_ = 0; // in a row
     bool is_socket_ : 1;                // transport_ is a socket_transport
+    bool in_memory_ : 1;                // transport_ is a socket of another network
     bool connected_ : 1;
     bool accepting_ : 1;
     bool connecting_ : 1;

@@ -34,6 +34,8 @@ class dispatcher;
 
 namespace detail {
 
+class network;
+
 /// Whether what T sends goes straight to its transport: no class from dispatcher to T overrides
 /// send(). The type of a pointer to a member names the class that declares it. An override that
 /// cannot be named here, because it is not public or overloaded, counts as one.
@@ -232,8 +234,10 @@ public:
     ASYNCHAT_DECL void close_all(bool ignore_all = false);
 
 protected:
-    /// A loop with an io_context of its own, in a time of its own.
-    ASYNCHAT_DECL explicit loop(std::unique_ptr<detail::clock> clock);
+    /// A loop with an io_context of its own, in a time of its own. Its channels make their sockets
+    /// in `network`, when that is not null; it outlives the loop.
+    ASYNCHAT_DECL explicit loop(std::unique_ptr<detail::clock> clock,
+                                detail::network* network = nullptr);
 
 private:
     friend class dispatcher;
@@ -278,6 +282,7 @@ private:
     asio::io_context* context_;
     std::shared_ptr<detail::loop_anchor> anchor_;
     std::unique_ptr<detail::clock> clock_;
+    detail::network* network_ = nullptr; // none: the system's
     detail::output_pool output_pool_;
     detail::string_pool string_pool_;
     std::vector<std::unique_ptr<detail::receive_buffer>> receive_buffers_; // not in use

@@ -10,9 +10,14 @@
 #include <asio/ip/tcp.hpp>
 #include <asio/local/stream_protocol.hpp>
 
+#include <memory>
 #include <utility>
 
 namespace asynchat {
+
+namespace detail {
+class transport;
+}
 
 /// A socket of the system that no channel has yet: what accept() hands out and what the
 /// constructors of channels take.
@@ -45,7 +50,12 @@ public:
     }
     ASYNCHAT_DECL ~socket();
 
-    explicit operator bool() const noexcept { return descriptor_ >= 0; }
+    /// For connections that are not the system's, those of the test kit: takes over `connection`.
+    /// The descriptor is -1.
+    ASYNCHAT_DECL socket(std::unique_ptr<detail::transport> connection, int family,
+                         endpoint peer) noexcept;
+
+    explicit operator bool() const noexcept { return descriptor_ >= 0 || connection_; }
 
     int native_handle() const noexcept { return descriptor_; }
     int family() const noexcept { return family_; }
@@ -62,15 +72,19 @@ public:
     ASYNCHAT_DECL static std::pair<socket, socket> pair();
 
 private:
+    friend class dispatcher;
+
     void swap(socket& other) noexcept
     {
         std::swap(descriptor_, other.descriptor_);
+        std::swap(connection_, other.connection_);
         std::swap(family_, other.family_);
         std::swap(type_, other.type_);
         std::swap(peer_, other.peer_);
     }
 
     int descriptor_ = -1;
+    detail::transport* connection_ = nullptr; // owned; instead of a descriptor
     int family_ = 0;
     int type_ = 0;
     endpoint peer_;

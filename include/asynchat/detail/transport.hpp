@@ -18,9 +18,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <system_error>
 
 namespace asynchat::detail {
+
+using connect_handler = std::function<void(const std::error_code&)>;
 
 /// Where the bytes of a channel come from and go to: the seam below dispatcher::recv() and send().
 ///
@@ -46,6 +50,33 @@ public:
     virtual void async_wait(readiness what, readiness_handler ready) = 0;
 
     virtual int native_handle() = 0;
+
+    // --- what sockets can do beyond that; the defaults say operation_not_supported -------------
+
+    ASYNCHAT_DECL virtual void bind(const endpoint& where, std::error_code& error);
+    ASYNCHAT_DECL virtual void listen(int backlog, std::error_code& error);
+
+    /// The next connection of a listening socket; no socket when `error` is set.
+    ASYNCHAT_DECL virtual asynchat::socket accept(std::error_code& error);
+
+    /// Calls `done` once, never from inside, unless the transport goes first.
+    ASYNCHAT_DECL virtual void async_connect(const endpoint& to, connect_handler done);
+
+    /// Empty when there is none.
+    virtual endpoint local_endpoint() const { return {}; }
+    virtual endpoint peer_endpoint() const { return {}; }
+};
+
+/// Where the sockets of a loop come from, when not from the system.
+class network {
+public:
+    network() = default;
+    network(const network&) = delete;
+    network& operator=(const network&) = delete;
+    virtual ~network() = default;
+
+    /// A new stream socket. Throws std::system_error.
+    virtual std::unique_ptr<transport> open(int family, int type) = 0;
 };
 
 /// A protocol of Asio whose family and type are chosen at run time.
@@ -89,11 +120,12 @@ public:
     bool is_stream() const noexcept { return type_ == SOCK_STREAM; }
     int family() const noexcept { return family_; }
 
-    /// The next connection of a listening socket; no socket when `error` is set.
-    ASYNCHAT_DECL asynchat::socket accept(std::error_code& error);
-
-    ASYNCHAT_DECL endpoint local_endpoint() const;
-    ASYNCHAT_DECL endpoint peer_endpoint() const;
+    ASYNCHAT_DECL void bind(const endpoint& where, std::error_code& error) override;
+    ASYNCHAT_DECL void listen(int backlog, std::error_code& error) override;
+    ASYNCHAT_DECL asynchat::socket accept(std::error_code& error) override;
+    ASYNCHAT_DECL void async_connect(const endpoint& to, connect_handler done) override;
+    ASYNCHAT_DECL endpoint local_endpoint() const override;
+    ASYNCHAT_DECL endpoint peer_endpoint() const override;
 
     native_socket& asio_socket() noexcept { return socket_; }
 

@@ -140,10 +140,10 @@ ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& result)
 // --- life ------------------------------------------------------------------------------------
 
 ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
-    : loop_(owner), state_(new detail::channel_state), is_socket_(false), connected_(false),
-      accepting_(false), connecting_(false), closed_(false), ended_(false), was_lost_(false),
-      eof_(false), reading_(false), received_(false), accepted_(false), accept_paused_(false),
-      watch_urgent_(false), urgent_pending_(false), sends_plainly_(false)
+    : loop_(owner), state_(new detail::channel_state), is_socket_(false), in_memory_(false),
+      connected_(false), accepting_(false), connecting_(false), closed_(false), ended_(false),
+      was_lost_(false), eof_(false), reading_(false), received_(false), accepted_(false),
+      accept_paused_(false), watch_urgent_(false), urgent_pending_(false), sends_plainly_(false)
 {
 }
 
@@ -152,6 +152,11 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owne
     if (!from)
         return;
     addr_ = from.peer();
+    if (from.connection_) {
+        set_transport(std::unique_ptr<detail::transport>(std::exchange(from.connection_, nullptr)));
+        in_memory_ = connected_ = true;
+        return;
+    }
     auto transport = std::make_unique<detail::socket_transport>(owner.context(), std::move(from));
     if (addr_.empty() && transport->is_stream()) {
         std::error_code error;
@@ -179,7 +184,7 @@ ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<detail::transport> 
     ++state_->epoch;
     state_->armed = {};
     state_->look_listed = false;
-    is_socket_ = false;
+    is_socket_ = in_memory_ = false;
     transport_ = std::move(next);
 }
 
@@ -442,6 +447,11 @@ ASYNCHAT_DECL std::error_code dispatcher::pending_error()
 
 // --- sockets ---------------------------------------------------------------------------------
 
+ASYNCHAT_DECL detail::transport& dispatcher::require_any_socket(const char* what) const
+{
+    return in_memory_ ? *transport_ : require_socket(what);
+}
+
 ASYNCHAT_DECL detail::socket_transport& dispatcher::require_socket(const char* what) const
 {
     if (!transport_ || !is_socket_)
@@ -454,22 +464,29 @@ ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
 {
     if (closed_)
         throw std::logic_error("asynchat: create_socket() on a closed channel");
-    auto next = std::make_unique<detail::socket_transport>(
-        loop_.context(), detail::socket_transport::open(family, type));
-    if (type == SOCK_STREAM && (family == AF_INET || family == AF_INET6))
-        next->asio_socket().set_option(asio::ip::tcp::no_delay(true));
+    std::unique_ptr<detail::transport> next;
+    if (loop_.network_) {
+        next = loop_.network_->open(family, type);
+    } else {
+        auto made = std::make_unique<detail::socket_transport>(
+            loop_.context(), detail::socket_transport::open(family, type));
+        if (type == SOCK_STREAM && (family == AF_INET || family == AF_INET6))
+            made->asio_socket().set_option(asio::ip::tcp::no_delay(true));
+        next = std::move(made);
+    }
     connected_ = accepting_ = connecting_ = was_lost_ = eof_ = false;
     set_transport(std::move(next));
-    is_socket_ = true;
+    in_memory_ = loop_.network_ != nullptr;
+    is_socket_ = !in_memory_;
     flush_soon();
 }
 
 ASYNCHAT_DECL void dispatcher::set_reuse_addr()
 {
-    std::error_code ignored;
-    require_socket("set_reuse_addr")
-        .asio_socket()
-        .set_option(asio::socket_base::reuse_address(true), ignored);
+    try {
+        set_option("set_reuse_addr", asio::socket_base::reuse_address(true));
+    } catch (const std::system_error&) { // not needed then, or binding says so
+    }
 }
 
 ASYNCHAT_DECL void dispatcher::bind(const endpoint& where)
@@ -482,9 +499,7 @@ ASYNCHAT_DECL void dispatcher::bind(const endpoint& where)
 
 ASYNCHAT_DECL void dispatcher::bind(const endpoint& where, std::error_code& error)
 {
-    const auto native = where.native();
-    auto& socket = require_socket("bind").asio_socket();
-    socket.bind(detail::any_protocol::endpoint(native.data(), native.size()), error);
+    require_any_socket("bind").bind(where, error);
     error = detail::to_std(error);
     if (error)
         return;
@@ -502,11 +517,9 @@ ASYNCHAT_DECL void dispatcher::listen(int backlog)
 
 ASYNCHAT_DECL void dispatcher::listen(int backlog, std::error_code& error)
 {
-    if (::listen(require_socket("listen").native_handle(), backlog) != 0) {
-        error.assign(errno, std::system_category());
+    require_any_socket("listen").listen(backlog, error);
+    if (error)
         return;
-    }
-    error.clear();
     accepting_ = true;
     flush_soon();
 }
@@ -514,7 +527,7 @@ ASYNCHAT_DECL void dispatcher::listen(int backlog, std::error_code& error)
 ASYNCHAT_DECL std::optional<std::pair<socket, endpoint>> dispatcher::accept()
 {
     std::error_code error;
-    socket connection = require_socket("accept").accept(error);
+    socket connection = require_any_socket("accept").accept(error);
     if (!error) {
         accepted_ = true;
         accept_failures_ = 0;
@@ -581,6 +594,11 @@ ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::string_view s
         throw std::logic_error("asynchat: connect() on a closed channel");
     if (const auto to = detail::numeric_endpoint(host, service))
         return connect(*to);
+    if (loop_.network_) { // which knows its names
+        create_socket();
+        addr_ = endpoint::named(host, service);
+        return start_connect(addr_);
+    }
     plan_ = std::make_unique<detail::connect_plan>(loop_.context());
     plan_->keep_socket = transport_ != nullptr;
     addr_ = endpoint::named(host, service);
@@ -635,22 +653,21 @@ ASYNCHAT_DECL void dispatcher::connect_next(const std::error_code& error)
 
 ASYNCHAT_DECL void dispatcher::start_connect(const endpoint& to)
 {
-    const auto native = to.native();
-    auto& socket = require_socket("connect").asio_socket();
+    auto& transport = require_any_socket("connect");
     connected_ = accepting_ = eof_ = false;
     connecting_ = true;
-    socket.async_connect(detail::any_protocol::endpoint(native.data(), native.size()),
-                         [state = state_, epoch = state_->epoch](const std::error_code& error) {
-                             const auto channel = state->channel;
-                             if (!channel || state->epoch != epoch)
-                                 return;
-                             // A new connection is a writer: behind the readers of this pass.
-                             asio::post(channel->loop_.context(), [state, epoch, error] {
-                                 const auto writer = state->channel;
-                                 if (writer && state->epoch == epoch)
-                                     writer->connect_ended(error);
-                             });
-                         });
+    transport.async_connect(to,
+                            [state = state_, epoch = state_->epoch](const std::error_code& error) {
+                                const auto channel = state->channel;
+                                if (!channel || state->epoch != epoch)
+                                    return;
+                                // A new connection is a writer: behind the readers of this pass.
+                                asio::post(channel->loop_.context(), [state, epoch, error] {
+                                    const auto writer = state->channel;
+                                    if (writer && state->epoch == epoch)
+                                        writer->connect_ended(error);
+                                });
+                            });
 }
 
 ASYNCHAT_DECL void dispatcher::connect_ended(const std::error_code& error)
@@ -812,16 +829,12 @@ ASYNCHAT_DECL void dispatcher::handle_error()
 
 ASYNCHAT_DECL endpoint dispatcher::local_endpoint() const
 {
-    if (!is_socket_)
-        return {};
-    return static_cast<detail::socket_transport&>(*transport_).local_endpoint();
+    return transport_ ? transport_->local_endpoint() : endpoint();
 }
 
 ASYNCHAT_DECL endpoint dispatcher::peer_endpoint() const
 {
-    if (!is_socket_)
-        return {};
-    return static_cast<detail::socket_transport&>(*transport_).peer_endpoint();
+    return transport_ ? transport_->peer_endpoint() : endpoint();
 }
 
 ASYNCHAT_DECL int dispatcher::native_handle() const
@@ -829,19 +842,26 @@ ASYNCHAT_DECL int dispatcher::native_handle() const
     return transport_ ? transport_->native_handle() : -1;
 }
 
+template <class Option>
+void dispatcher::set_option(const char* what, const Option& option)
+{
+    if (!in_memory_)
+        require_socket(what).asio_socket().set_option(option);
+}
+
 ASYNCHAT_DECL void dispatcher::set_no_delay(bool on)
 {
-    require_socket("set_no_delay").asio_socket().set_option(asio::ip::tcp::no_delay(on));
+    set_option("set_no_delay", asio::ip::tcp::no_delay(on));
 }
 
 ASYNCHAT_DECL void dispatcher::set_keep_alive(bool on)
 {
-    require_socket("set_keep_alive").asio_socket().set_option(asio::socket_base::keep_alive(on));
+    set_option("set_keep_alive", asio::socket_base::keep_alive(on));
 }
 
 ASYNCHAT_DECL void dispatcher::set_dual_stack(bool on)
 {
-    require_socket("set_dual_stack").asio_socket().set_option(asio::ip::v6_only(!on));
+    set_option("set_dual_stack", asio::ip::v6_only(!on));
 }
 
 // --- logging ---------------------------------------------------------------------------------

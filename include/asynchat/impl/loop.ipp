@@ -18,10 +18,10 @@ namespace asynchat {
 
 // No concurrency hint: with a hint of 1 Asio keeps the count of what a handler posts to itself
 // until the handler returns, and a nested run() would find no work.
-ASYNCHAT_DECL loop::loop(std::unique_ptr<detail::clock> clock)
+ASYNCHAT_DECL loop::loop(std::unique_ptr<detail::clock> clock, detail::network* network)
     : own_context_(std::make_unique<asio::io_context>()), context_(own_context_.get()),
       anchor_(std::make_shared<detail::loop_anchor>(detail::loop_anchor{this})),
-      clock_(std::move(clock))
+      clock_(std::move(clock)), network_(network)
 {
 }
 

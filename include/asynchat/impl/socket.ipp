@@ -6,6 +6,8 @@
 
 #include <asynchat/socket.hpp>
 
+#include <asynchat/detail/transport.hpp>
+
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,10 +41,17 @@ ASYNCHAT_DECL socket::socket(asio::local::stream_protocol::socket&& connected)
 {
 }
 
+ASYNCHAT_DECL socket::socket(std::unique_ptr<detail::transport> connection, int family,
+                             endpoint peer) noexcept
+    : connection_(connection.release()), family_(family), type_(SOCK_STREAM), peer_(std::move(peer))
+{
+}
+
 ASYNCHAT_DECL socket::~socket()
 {
     if (descriptor_ >= 0)
         ::close(descriptor_);
+    delete connection_;
 }
 
 ASYNCHAT_DECL std::pair<socket, socket> socket::pair()

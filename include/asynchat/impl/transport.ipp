@@ -18,6 +18,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <stdexcept>
 #include <utility>
 
 namespace asynchat::detail {
@@ -59,6 +60,27 @@ ASYNCHAT_DECL std::size_t transport::write_file(int, std::uint64_t, std::size_t,
 {
     error = asio::error::operation_not_supported;
     return 0;
+}
+
+ASYNCHAT_DECL void transport::bind(const endpoint&, std::error_code& error)
+{
+    error = asio::error::operation_not_supported;
+}
+
+ASYNCHAT_DECL void transport::listen(int, std::error_code& error)
+{
+    error = asio::error::operation_not_supported;
+}
+
+ASYNCHAT_DECL asynchat::socket transport::accept(std::error_code& error)
+{
+    error = asio::error::operation_not_supported;
+    return {};
+}
+
+ASYNCHAT_DECL void transport::async_connect(const endpoint&, connect_handler)
+{
+    throw std::logic_error("asynchat: only a socket can be connected");
 }
 
 // --- sockets ---------------------------------------------------------------------------------
@@ -117,6 +139,25 @@ ASYNCHAT_DECL void socket_transport::async_wait(readiness what, readiness_handle
                       : what == readiness::write ? native_socket::wait_write
                                                  : native_socket::wait_error;
     socket_.async_wait(kind, std::move(ready));
+}
+
+ASYNCHAT_DECL void socket_transport::bind(const endpoint& where, std::error_code& error)
+{
+    const auto native = where.native();
+    socket_.bind(any_protocol::endpoint(native.data(), native.size()), error);
+}
+
+ASYNCHAT_DECL void socket_transport::listen(int backlog, std::error_code& error)
+{
+    error.clear();
+    if (::listen(native_handle(), backlog) != 0)
+        error.assign(errno, std::system_category());
+}
+
+ASYNCHAT_DECL void socket_transport::async_connect(const endpoint& to, connect_handler done)
+{
+    const auto native = to.native();
+    socket_.async_connect(any_protocol::endpoint(native.data(), native.size()), std::move(done));
 }
 
 ASYNCHAT_DECL asynchat::socket socket_transport::accept(std::error_code& error)
