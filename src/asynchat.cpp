@@ -14,10 +14,12 @@
 #include <asynchat/impl/file_producer.ipp>
 #include <asynchat/impl/frame_chat.ipp>
 #include <asynchat/impl/loop.ipp>
+#include <asynchat/impl/memory_network.ipp>
 #include <asynchat/impl/output_queue.ipp>
 #include <asynchat/impl/producer.ipp>
 #include <asynchat/impl/socket.ipp>
 #include <asynchat/impl/terminator.ipp>
 #include <asynchat/impl/terminator_scanner.ipp>
+#include <asynchat/impl/testing.ipp>
 #include <asynchat/impl/timer_queue.ipp>
 #include <asynchat/impl/transport.ipp>

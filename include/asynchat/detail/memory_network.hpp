@@ -1,0 +1,280 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_DETAIL_MEMORY_NETWORK_HPP
+#define ASYNCHAT_DETAIL_MEMORY_NETWORK_HPP
+
+#include <asynchat/config.hpp>
+#include <asynchat/const_buffers.hpp>
+#include <asynchat/detail/channel_state.hpp>
+#include <asynchat/detail/clock.hpp>
+#include <asynchat/detail/transport.hpp>
+#include <asynchat/endpoint.hpp>
+#include <asynchat/fwd.hpp>
+#include <asynchat/loop.hpp>
+#include <asynchat/socket.hpp>
+
+#include <asio/buffer.hpp>
+#include <asio/io_context.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace asynchat::testing {
+
+/// A sequence of numbers that looks random and is the same for the same seed, everywhere
+/// (SplitMix64; the distributions of the standard library are free to differ).
+class random {
+public:
+    explicit random(std::uint64_t seed) noexcept : state_(seed) {}
+
+    std::uint64_t next() noexcept
+    {
+        state_ += 0x9e3779b97f4a7c15U;
+        std::uint64_t z = state_;
+        z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9U;
+        z = (z ^ (z >> 27U)) * 0x94d049bb133111ebU;
+        return z ^ (z >> 31U);
+    }
+
+    /// In [0, bound); 0 when `bound` is 0.
+    std::size_t below(std::size_t bound) noexcept
+    {
+        return bound == 0 ? 0 : static_cast<std::size_t>(next() % bound);
+    }
+
+    /// True in so many of a thousand cases.
+    bool per_mille(unsigned chance) noexcept { return below(1000) < chance; }
+
+private:
+    std::uint64_t state_;
+};
+
+/// How often something happens that can happen on any network, in a thousand operations of that
+/// kind; drawn from the seed of the loop. Nothing at first.
+struct faults {
+    unsigned cut = 0;          ///< a receive or a send of a channel gets only a part
+    unsigned block = 0;        ///< a receive or a send of a channel would block, for this once
+    unsigned delay = 0;        ///< what a channel sends arrives after up to `longest_delay`
+    unsigned reset = 0;        ///< the connection is lost, as a channel receives or sends
+    unsigned refuse = 0;       ///< a connect is refused
+    unsigned accept_error = 0; ///< an accept fails for want of descriptors
+    std::chrono::steady_clock::duration longest_delay = std::chrono::milliseconds(200);
+};
+
+/// What a channel asks of the network.
+enum class operation : unsigned char { open, bind, listen, connect, accept, receive, send };
+
+} // namespace asynchat::testing
+
+namespace asynchat::detail {
+
+class memory_socket;
+
+/// A time that passes when the loop has nothing else to do.
+class virtual_clock final : public clock {
+public:
+    time_point now() const noexcept override { return now_; }
+    ASYNCHAT_DECL void wake_at(time_point when, const std::weak_ptr<loop_anchor>& whom) override;
+    void cancel() override { wakes_at_ = time_point::max(); }
+    ASYNCHAT_DECL bool run(asio::io_context& context) override;
+    ASYNCHAT_DECL bool run_one_until(asio::io_context& context, time_point until) override;
+
+private:
+    void wake_soon();
+
+    time_point now_{std::chrono::hours(24)}; // a time before it can be told apart from none
+    time_point wakes_at_ = time_point::max();
+    std::weak_ptr<loop_anchor> whom_;
+};
+
+/// The connections and listeners of one loop, and what goes wrong with them.
+class memory_network final : public network {
+public:
+    explicit memory_network(std::uint64_t seed) : random_(seed) {}
+
+    ASYNCHAT_DECL std::unique_ptr<transport> open(int family, int type) override;
+
+    /// The error that the `n`-th of the operations to come fails with; any kind, or one.
+    struct failure {
+        std::size_t left;
+        std::error_code error;
+        std::optional<testing::operation> what;
+    };
+
+    /// Counts an operation. Returns the error that it is to fail with, if any.
+    ASYNCHAT_DECL std::error_code begin(testing::operation what);
+
+    ASYNCHAT_DECL memory_socket* listener_at(const endpoint& where) const;
+
+    asynchat::loop* owner = nullptr; // null when it is gone
+    testing::faults faults;
+    std::vector<failure> failures;
+    std::size_t operations = 0;
+    std::size_t window = 65536;
+    std::vector<memory_socket*> listeners;
+    std::vector<endpoint> silent; // where nobody answers
+
+    /// One that is not in use, in the family of `near`.
+    ASYNCHAT_DECL endpoint next_address(const endpoint& near);
+    testing::random& random() noexcept { return random_; }
+    std::weak_ptr<memory_network> self;
+
+private:
+    testing::random random_;
+    std::uint16_t next_port_ = 49152;
+};
+
+/// One end of a connection. Bytes sent are in the hands of the other end at once; it keeps those
+/// that have not arrived yet.
+class memory_end {
+public:
+    using time_point = std::chrono::steady_clock::time_point;
+
+    memory_end(std::shared_ptr<memory_network> network, endpoint local, endpoint peer);
+    memory_end(const memory_end&) = delete;
+    memory_end& operator=(const memory_end&) = delete;
+
+    /// Closes: the other end comes to the end of the stream, or is reset if we leave input unread.
+    ASYNCHAT_DECL ~memory_end();
+
+    static void join(memory_end& a, memory_end& b) noexcept
+    {
+        a.other_ = &b;
+        b.other_ = &a;
+    }
+
+    ASYNCHAT_DECL std::size_t read_some(asio::mutable_buffer into, std::error_code& error);
+    ASYNCHAT_DECL std::size_t write_some(const_buffers from, std::error_code& error);
+
+    /// Everything that has arrived, `most` bytes of it.
+    ASYNCHAT_DECL std::string take(std::size_t most);
+
+    /// Sends, however much is under way.
+    ASYNCHAT_DECL void send(std::string piece, time_point arrives);
+
+    /// Ends what this end sends.
+    ASYNCHAT_DECL void finish();
+
+    /// Breaks the connection for both; what was under way is lost.
+    ASYNCHAT_DECL void reset();
+
+    ASYNCHAT_DECL bool can_read() const;
+    ASYNCHAT_DECL bool can_write() const;
+
+    bool is_reset() const noexcept { return reset_; }
+    bool has_ended() const noexcept { return ended_ && input_.empty() && !reset_; }
+    bool has_finished() const noexcept { return finished_; }
+    bool is_alone() const noexcept { return other_ == nullptr; }
+    std::size_t under_way() const noexcept { return size_; }
+
+    const std::shared_ptr<memory_network>& network() const noexcept { return network_; }
+
+    /// So many bytes of input may be under way; more would block the other end.
+    ASYNCHAT_DECL void resize_window(std::size_t bytes);
+
+    const endpoint local;
+    const endpoint peer;
+    memory_socket* watcher = nullptr; // is told when something changes
+
+private:
+    struct piece {
+        std::string bytes;
+        std::size_t front = 0; // of them were taken
+        time_point arrives;
+    };
+
+    std::error_code begin(testing::operation what);
+    std::size_t cut(std::size_t bytes);
+    std::chrono::steady_clock::duration draw_delay();
+    void consume(std::size_t bytes);
+    void changed();
+    void wait_for_arrival();
+
+    std::shared_ptr<memory_network> network_;
+    memory_end* other_ = nullptr;
+    std::deque<piece> input_;
+    std::size_t size_ = 0; // of it, in bytes
+    std::size_t window_;
+    timer arrival_;         // of the next piece
+    bool ended_ = false;    // nothing more comes
+    bool finished_ = false; // nothing more goes
+    bool reset_ = false;
+};
+
+/// A stream socket in memory: not connected, listening, or one end of a connection. Waits end by
+/// functions posted to the io_context, in the order in which things happen.
+class memory_socket final : public transport {
+public:
+    ASYNCHAT_DECL explicit memory_socket(std::shared_ptr<memory_network> network);
+    ASYNCHAT_DECL explicit memory_socket(std::unique_ptr<memory_end> end);
+    ASYNCHAT_DECL ~memory_socket() override;
+
+    ASYNCHAT_DECL std::size_t read_some(asio::mutable_buffer into, std::error_code& error) override;
+    ASYNCHAT_DECL std::size_t write_some(const_buffers from, std::error_code& error) override;
+    ASYNCHAT_DECL void async_wait(readiness what, readiness_handler ready) override;
+    int native_handle() override { return -1; }
+
+    ASYNCHAT_DECL void bind(const endpoint& where, std::error_code& error) override;
+    ASYNCHAT_DECL void listen(int backlog, std::error_code& error) override;
+    ASYNCHAT_DECL asynchat::socket accept(std::error_code& error) override;
+    ASYNCHAT_DECL void async_connect(const endpoint& to, connect_handler done) override;
+    endpoint local_endpoint() const override { return end_ ? end_->local : local_; }
+    endpoint peer_endpoint() const override { return end_ ? end_->peer : endpoint(); }
+
+    /// listen(), whatever is to fail.
+    ASYNCHAT_DECL void listen_at(const endpoint& where);
+    std::size_t waiting() const noexcept { return waiting_.size(); }
+
+    /// For a listener: a new connection, whose other end is returned; null when none more may wait.
+    ASYNCHAT_DECL std::unique_ptr<memory_end> connect_from(const endpoint& client);
+
+    /// The end of the next waiting connection; null when there is none.
+    ASYNCHAT_DECL std::unique_ptr<memory_end> take_waiting();
+
+    /// Ends the waits whose time has come.
+    ASYNCHAT_DECL void wake();
+
+private:
+    using waiter = std::optional<readiness_handler>;
+
+    void call(waiter& who);
+
+    std::shared_ptr<memory_network> network_;
+    std::unique_ptr<memory_end> end_;
+    endpoint local_;
+    std::size_t backlog_ = 0; // 0: not listening
+    std::deque<std::unique_ptr<memory_end>> waiting_;
+    waiter reader_;
+    waiter writer_;
+};
+
+/// What a testing::loop has to have before it is a loop, and after.
+struct memory_world {
+    ASYNCHAT_DECL explicit memory_world(std::uint64_t seed);
+    ~memory_world() { network->owner = nullptr; }
+    memory_world(const memory_world&) = delete;
+    memory_world& operator=(const memory_world&) = delete;
+
+    std::shared_ptr<memory_network> network;
+    std::unique_ptr<virtual_clock> new_clock; // until the loop has it
+    virtual_clock* clock;
+};
+
+} // namespace asynchat::detail
+
+#ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/impl/memory_network.ipp>
+#endif
+#endif

@@ -1,0 +1,181 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_TESTING_IPP
+#define ASYNCHAT_IMPL_TESTING_IPP
+
+#include <asynchat/testing.hpp>
+
+#include <asio/error.hpp>
+#include <asio/executor_work_guard.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace asynchat::testing {
+
+// --- peer ------------------------------------------------------------------------------------
+
+ASYNCHAT_DECL asynchat::detail::memory_end& peer::end() const
+{
+    if (!end_)
+        throw std::logic_error("asynchat: this peer is closed");
+    return *end_;
+}
+
+/// The end, after the loop has done what there is to do.
+ASYNCHAT_DECL asynchat::detail::memory_end& peer::settled() const
+{
+    auto& network = *end().network();
+    if (!network.owner)
+        throw std::logic_error("asynchat: the loop of this peer is gone");
+    static_cast<loop*>(network.owner)->settle();
+    return end();
+}
+
+ASYNCHAT_DECL void peer::send(std::string_view piece)
+{
+    if (end().has_finished())
+        throw std::logic_error("asynchat: send() after finish()");
+    end().send(std::string(piece), {});
+}
+
+ASYNCHAT_DECL void peer::send(std::string_view bytes, std::size_t piece)
+{
+    if (piece == 0)
+        throw std::invalid_argument("asynchat: pieces of 0 bytes");
+    for (; !bytes.empty(); bytes.remove_prefix(std::min(piece, bytes.size())))
+        send(bytes.substr(0, piece));
+}
+
+ASYNCHAT_DECL std::string peer::received(std::size_t most)
+{
+    std::string all;
+    for (;;) {
+        const std::string more = settled().take(most - all.size());
+        if (more.empty())
+            return all;
+        all += more; // which may have made room for further output
+    }
+}
+
+ASYNCHAT_DECL bool peer::ended()
+{
+    return settled().has_ended();
+}
+
+ASYNCHAT_DECL bool peer::was_reset()
+{
+    return settled().is_reset();
+}
+
+ASYNCHAT_DECL void peer::finish()
+{
+    end().finish();
+}
+
+ASYNCHAT_DECL void peer::reset()
+{
+    end().reset();
+}
+
+ASYNCHAT_DECL void peer::window(std::size_t bytes)
+{
+    end().resize_window(bytes);
+}
+
+// --- listener --------------------------------------------------------------------------------
+
+ASYNCHAT_DECL std::size_t listener::waiting() const
+{
+    owner_->settle();
+    return socket_->waiting();
+}
+
+ASYNCHAT_DECL peer listener::accept()
+{
+    owner_->settle();
+    auto end = socket_->take_waiting();
+    if (!end)
+        throw std::logic_error("asynchat: no connection waits to be accepted");
+    return peer(std::move(end));
+}
+
+// --- loop ------------------------------------------------------------------------------------
+
+ASYNCHAT_DECL loop::loop(std::uint64_t seed)
+    : memory_world(seed), asynchat::loop(std::move(new_clock), network.get())
+{
+    network->owner = this;
+}
+
+ASYNCHAT_DECL void loop::settle()
+{
+    const auto work = asio::make_work_guard(context());
+    context().restart();
+    for (std::size_t handlers = 0; context().poll_one() > 0; ++handlers) {
+        if (handlers == 10000000)
+            throw std::logic_error("asynchat: settle(): the channels keep each other busy");
+    }
+}
+
+ASYNCHAT_DECL void loop::advance(duration time)
+{
+    const auto work = asio::make_work_guard(context());
+    const time_point until = now() + time;
+    context().restart();
+    while (clock->run_one_until(context(), until)) {
+    }
+}
+
+ASYNCHAT_DECL std::pair<std::unique_ptr<asynchat::detail::memory_end>,
+                        std::unique_ptr<asynchat::detail::memory_end>>
+loop::end_pair()
+{
+    using asynchat::detail::memory_end;
+    const endpoint here("127.0.0.1", 1);
+    const endpoint there = network->next_address(here);
+    auto near = std::make_unique<memory_end>(network, here, there);
+    auto far = std::make_unique<memory_end>(network, there, here);
+    memory_end::join(*near, *far);
+    return {std::move(near), std::move(far)};
+}
+
+ASYNCHAT_DECL socket loop::socket_over(std::unique_ptr<asynchat::detail::memory_end> end)
+{
+    const endpoint peer = end->peer;
+    return {std::make_unique<asynchat::detail::memory_socket>(std::move(end)), peer.family(), peer};
+}
+
+ASYNCHAT_DECL peer loop::connect(const endpoint& to)
+{
+    settle();
+    auto* const listener = network->listener_at(to);
+    auto end = listener ? listener->connect_from(network->next_address(to)) : nullptr;
+    if (!end)
+        throw std::logic_error("asynchat: nobody listens on " + to.to_string());
+    return peer(std::move(end));
+}
+
+ASYNCHAT_DECL listener loop::listen(const endpoint& at)
+{
+    auto socket = std::make_unique<asynchat::detail::memory_socket>(network);
+    socket->listen_at(at);
+    return listener(*this, std::move(socket));
+}
+
+ASYNCHAT_DECL std::pair<socket, socket> loop::socket_pair()
+{
+    auto ends = end_pair();
+    return {socket_over(std::move(ends.first)), socket_over(std::move(ends.second))};
+}
+
+ASYNCHAT_DECL void loop::fail(std::size_t n, int error, std::optional<operation> what)
+{
+    if (n > 0)
+        network->failures.push_back({n, {error, asio::error::get_system_category()}, what});
+}
+
+} // namespace asynchat::testing
+
+#endif
