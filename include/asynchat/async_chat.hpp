@@ -115,6 +115,11 @@ public:
     /// Delivers input again, in a later turn and never inside the call.
     ASYNCHAT_DECL void resume_reading();
 
+    /// How long a frame may take, from its first byte to its last, whatever trickles in: 120
+    /// seconds at first on a connection that was accepted, not bounded on others. As the timeouts
+    /// of dispatcher; it stands still while reading is paused.
+    ASYNCHAT_DECL void frame_timeout(loop::duration longest);
+
     // --- output --------------------------------------------------------------------------------
 
     /// Queues bytes to be sent in order. A view is copied, a string moved, a shared string
@@ -178,8 +183,18 @@ public:
     /// Python: async_chat.close_when_done
     ASYNCHAT_DECL void close_when_done();
 
+    /// As above, but after `longest` whatever is left, for close_reason::close_timeout;
+    /// pending_output() tells what was lost.
+    ASYNCHAT_DECL void close_when_done(loop::duration longest);
+
+    /// Ends our stream when all that was pushed is sent: the other side comes to its end, and may
+    /// go on sending. From now on push() returns false. The channel ends when the other side has
+    /// ended its stream as well.
+    /// Python: none; asyncio has WriteTransport.write_eof
+    ASYNCHAT_DECL void push_eof();
+
     /// Drops the input that waits, what _collect_incoming_data() kept, all queued output and a
-    /// requested close_when_done(). The terminator stays.
+    /// requested close_when_done() or push_eof(). The terminator stays.
     /// Python: async_chat.discard_buffers
     ASYNCHAT_DECL void discard_buffers();
 
@@ -229,6 +244,8 @@ private:
     struct frame_in_hand {
         std::string_view bytes;
         std::string* storage = nullptr; // where they lie, if not in the receive buffer
+        const char* start = nullptr;    // of the input of this turn
+        bool unfinished = false;        // a frame goes on behind that input
     };
     struct whole_frames {};
 
@@ -237,7 +254,7 @@ private:
     virtual void found_frame(std::string_view) {}
 
     ASYNCHAT_DECL bool vprint(fmt::string_view format, fmt::format_args args);
-    bool accepts_output() const noexcept { return !closed() && !close_when_done_; }
+    bool accepts_output() const noexcept { return !closed() && !close_when_done_ && !ends_output_; }
     bool delivers_input() const noexcept { return !closed() && !close_when_done_ && !paused_; }
     std::string_view held() const noexcept { return scanner_.current().bytes().substr(0, held_); }
     std::string_view kept() const noexcept
@@ -251,6 +268,7 @@ private:
 
     ASYNCHAT_DECL void flush() override;
     ASYNCHAT_DECL void end_of_input() override;
+    ASYNCHAT_DECL void deadline_reached() override;
     bool looks_ahead() const override { return true; }
 
     void change_terminator(const terminator& next, std::size_t max_frame);
@@ -276,9 +294,17 @@ private:
     void deliver_begun_frame();
     void drop_unfilled();
     void frame_too_long();
+    void frame_goes_on(bool from_start);
+    void time_frame();
+    void frame_has_ended() noexcept
+    {
+        if (timing_)
+            timing_->in_frame = detail::timing::never;
+    }
     void deliver_later();
     void deliver_kept();
     void send_queued(sending what);
+    std::size_t send_some(sending what);
     std::optional<std::size_t> send_file(std::size_t most);
     bool ask_producer();
 
@@ -300,6 +326,8 @@ private:
     bool sending_ : 1;
     bool awaits_writable_ : 1; // output is left, and the next attempt is handle_write()
     bool close_when_done_ : 1;
+    bool ends_output_ : 1;    // push_eof() was called
+    bool output_ended_ : 1;   // and has happened
     bool ends_when_sent_ : 1; // by handle_eof()
     bool input_ended_ : 1;    // handle_eof() is due, or was called
     bool eof_reported_ : 1;

@@ -8,6 +8,7 @@
 #include <asynchat/const_buffers.hpp>
 #include <asynchat/detail/channel_state.hpp>
 #include <asynchat/detail/format.hpp>
+#include <asynchat/detail/timeouts.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
 #include <asynchat/loop.hpp>
@@ -136,6 +137,37 @@ public:
     /// Legal everywhere, any number of times; throws nothing.
     /// An override calls the original. Python: dispatcher.close
     ASYNCHAT_DECL virtual void close();
+
+    /// As close(), and has the other side see a reset instead of an end: what was received before
+    /// must not be taken for all there was.
+    ASYNCHAT_DECL void abort();
+
+    /// Ends our stream, behind what was sent: the other side comes to its end, and may go on
+    /// sending. Throws std::system_error, std::logic_error without a connection.
+    /// Python: socket.shutdown(SHUT_WR)
+    ASYNCHAT_DECL void shutdown_output();
+
+    // --- time ----------------------------------------------------------------------------------
+    // What takes longer ends the channel with the close_reason of that name: never early, and at
+    // most a tenth of a second late. Zero is for ever. May be called at any time; what runs
+    // already is measured from when it began. Throw std::invalid_argument for a negative time.
+
+    /// From connect() to handle_connect(), with the look-up and all addresses: 30 seconds at first.
+    /// It comes to handle_error(), as every failure to connect.
+    ASYNCHAT_DECL void connect_timeout(loop::duration longest);
+
+    /// Without any byte in or out: not bounded at first.
+    ASYNCHAT_DECL void idle_timeout(loop::duration longest);
+
+    /// While output waits and the other side takes nothing: 60 seconds at first. For channels that
+    /// queue their output.
+    ASYNCHAT_DECL void write_timeout(loop::duration longest);
+
+    /// After close_when_done() has sent everything and the channel is closed, its connection stays
+    /// for so long, or until the other side ends it, and drops what still comes: 2 seconds at
+    /// first. Otherwise input that is not read would make the system reset the connection, and the
+    /// other side might lose the last output. loop::run() waits for it.
+    ASYNCHAT_DECL void linger_timeout(loop::duration longest);
 
     // --- what it waits for ---------------------------------------------------------------------
 
@@ -304,8 +336,9 @@ private:
     /// The stream ended: for subclasses that have input to deliver before handle_eof().
     virtual void end_of_input() { handle_eof(); }
 
-    /// The time of loop::set_deadline() has come.
-    virtual void deadline_reached() {}
+    /// The time of loop::set_deadline() has come. Ends the channel if it took too long, or sets the
+    /// next deadline.
+    ASYNCHAT_DECL virtual void deadline_reached();
 
     /// Whether handle_read() may be called when it is only possible that input is there.
     virtual bool looks_ahead() const { return false; }
@@ -332,6 +365,26 @@ private:
     int poll_now(short events) const;
     void close_for(asynchat::close_reason reason);
     ASYNCHAT_DECL static std::string formatted(fmt::string_view format, fmt::format_args args);
+    const detail::timeouts& limits() const noexcept
+    {
+        return timing_         ? timing_->limits
+               : was_accepted_ ? detail::server_timeouts
+                               : detail::client_timeouts;
+    }
+    ASYNCHAT_DECL detail::timing& own_timing();
+    ASYNCHAT_DECL void set_timeout(loop::duration detail::timeouts::*which, loop::duration longest);
+    ASYNCHAT_DECL void time_from_now(loop::time_point detail::timing::*which,
+                                     loop::duration longest);
+    ASYNCHAT_DECL void close_by(loop::duration longest);
+    ASYNCHAT_DECL bool is_past(loop::time_point end);
+    ASYNCHAT_DECL bool is_over(loop::time_point since, loop::duration longest);
+    void not_idle()
+    {
+        if (timing_ && timing_->limits.idle > loop::duration::zero())
+            time_from_now(&detail::timing::idle, timing_->limits.idle);
+    }
+    ASYNCHAT_DECL void output_blocked(bool blocked, bool progress);
+    void linger() noexcept;
     std::error_code pending_error();
     std::string safe_repr() const;
 
@@ -339,6 +392,7 @@ private:
     detail::state_ptr state_;
     std::unique_ptr<detail::transport> transport_;
     std::unique_ptr<detail::connect_plan> plan_; // while a name is looked up and tried
+    std::unique_ptr<detail::timing> timing_;     // see limits()
     endpoint addr_;
     std::error_code error_;
     asynchat::close_reason reason_ = asynchat::close_reason::open;
@@ -351,6 +405,8 @@ private:
     bool connecting_ : 1;
     bool closed_ : 1;
     bool ended_ : 1;         // handle_close() was called
+    bool was_accepted_ : 1;  // the connection, by one who listens
+    bool lingers_ : 1;       // close() leaves the connection to linger()
     bool was_lost_ : 1;      // the connection was lost before we were given it
     bool eof_ : 1;           // nothing more comes from the other side
     bool reading_ : 1;       // handle_read_event() is on the stack

@@ -23,16 +23,21 @@ public:
 
 /// Why a channel was closed. `open` as long as it is not.
 enum class close_reason : unsigned char {
-    open,           ///< not closed
-    peer_finished,  ///< the other side ended its stream
-    reset,          ///< the connection was lost: reset, broken pipe, shut down
-    local,          ///< close() or close_when_done() on this side
-    frame_limit,    ///< a frame grew over max_frame
-    callback_error, ///< an exception left a callback
-    shutdown,       ///< the loop closed it: close_all() or the end of the loop
-    connect_failed, ///< no address accepted the connection
-    lookup_failed,  ///< the host name could not be resolved
-    system_error,   ///< any other error of the system
+    open,            ///< not closed
+    peer_finished,   ///< the other side ended its stream
+    reset,           ///< the connection was lost: reset, broken pipe, shut down
+    local,           ///< close(), abort() or close_when_done() on this side
+    connect_timeout, ///< no connection within connect_timeout()
+    idle_timeout,    ///< nothing came and nothing went for idle_timeout()
+    frame_timeout,   ///< a frame was not complete within frame_timeout()
+    write_timeout,   ///< the other side took no output for write_timeout()
+    close_timeout,   ///< the output was not sent by the time given to close_when_done()
+    frame_limit,     ///< a frame grew over max_frame
+    callback_error,  ///< an exception left a callback
+    shutdown,        ///< the loop closed it: close_all() or the end of the loop
+    connect_failed,  ///< no address accepted the connection
+    lookup_failed,   ///< the host name could not be resolved
+    system_error,    ///< any other error of the system
 };
 
 /// The reason in words, for logs: "peer finished", "frame limit", ...; never empty.

@@ -35,6 +35,7 @@ class dispatcher;
 namespace detail {
 
 class network;
+class transport;
 
 /// Whether what T sends goes straight to its transport: no class from dispatcher to T overrides
 /// send(). The type of a pointer to a member names the class that declares it. An override that
@@ -185,7 +186,7 @@ public:
     ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> channels() const;
 
     /// The number of live channels.
-    std::size_t size() const noexcept { return channels_.size(); }
+    std::size_t size() const noexcept { return channels_.size() - lingering_; }
 
     /// Runs until no channel is left or stop() is called. Functions posted before are called
     /// first, so that they may create channels; timers alone do not keep it running. A loop that
@@ -262,6 +263,9 @@ private:
     ASYNCHAT_DECL void set_deadline(detail::channel_state& state, time_point at);
     ASYNCHAT_DECL void drop_deadline(detail::channel_state& state);
 
+    /// Keeps a connection whose channel is closed until the other side ends it, or for `longest`.
+    ASYNCHAT_DECL void linger(std::unique_ptr<detail::transport> connection, duration longest);
+
     detail::output_pool& pool() noexcept { return output_pool_; }
     detail::string_pool& strings() noexcept { return string_pool_; }
 
@@ -287,6 +291,7 @@ private:
     detail::string_pool string_pool_;
     std::vector<std::unique_ptr<detail::receive_buffer>> receive_buffers_; // not in use
     std::vector<detail::state_ptr> channels_;
+    std::size_t lingering_ = 0;                       // of them
     std::vector<std::shared_ptr<dispatcher>> closed_; // to be destroyed at the end of the turn
     fifo<detail::state_ptr> to_flush_;
     fifo<detail::state_ptr> to_look_at_;

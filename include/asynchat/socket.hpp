@@ -76,6 +76,7 @@ private:
 
     void swap(socket& other) noexcept
     {
+        std::swap(accepted_, other.accepted_);
         std::swap(descriptor_, other.descriptor_);
         std::swap(connection_, other.connection_);
         std::swap(family_, other.family_);
@@ -83,6 +84,7 @@ private:
         std::swap(peer_, other.peer_);
     }
 
+    bool accepted_ = false; // by a dispatcher that listens
     int descriptor_ = -1;
     detail::transport* connection_ = nullptr; // owned; instead of a descriptor
     int family_ = 0;

@@ -118,10 +118,10 @@ private:
 };
 
 /// A recording channel in its loop. Each call plays one thing and returns the trace of it.
-template <class Chat = recording_chat>
+template <class Chat = recording_chat, class Loop = asynchat::loop>
 class bench {
 public:
-    bench() : handle(loop.create<Chat>(wire)), chat(handle.lock()) {}
+    bench() : handle(loop.template create<Chat>(wire)), chat(handle.lock()) {}
     explicit bench(const asynchat::terminator& first) : bench() { chat->set_terminator(first); }
 
     std::string recv(std::string_view bytes)
@@ -179,7 +179,7 @@ public:
     bool open() const { return !chat->closed(); }
     asynchat::close_reason reason() const { return chat->close_reason(); }
 
-    asynchat::loop loop;
+    Loop loop;
     std::shared_ptr<support::wire> wire = std::make_shared<support::wire>();
     asynchat::handle<Chat> handle;
     std::shared_ptr<Chat> chat; ///< stays alive when it is closed

@@ -88,6 +88,7 @@ struct channel_state {
     unsigned timer_place = not_queued; // in the loop's queue, while a deadline is set
     std::array<bool, 3> armed = {};    // waits under way on the present transport, by readiness
     bool flush_listed = false;         // on the loop's list of channels to flush
+    bool lingers = false;              // the channel is none of the user's
     bool look_listed = false;          // on the loop's list of channels to look at before they wait
     look_ahead_policy look_ahead;
 };

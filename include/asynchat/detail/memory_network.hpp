@@ -225,6 +225,17 @@ public:
     ASYNCHAT_DECL std::size_t write_some(const_buffers from, std::error_code& error) override;
     ASYNCHAT_DECL void async_wait(readiness what, readiness_handler ready) override;
     int native_handle() override { return -1; }
+    bool is_connection() const noexcept override { return end_ != nullptr; }
+    void shutdown_write(std::error_code& error) override
+    {
+        error.clear();
+        end_->finish();
+    }
+    void reset_on_close() noexcept override
+    {
+        if (end_)
+            end_->reset();
+    }
 
     ASYNCHAT_DECL void bind(const endpoint& where, std::error_code& error) override;
     ASYNCHAT_DECL void listen(int backlog, std::error_code& error) override;

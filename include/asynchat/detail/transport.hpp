@@ -51,6 +51,15 @@ public:
 
     virtual int native_handle() = 0;
 
+    /// Whether it is one end of a connection, which shutdown_write() and reset_on_close() are for.
+    virtual bool is_connection() const noexcept { return false; }
+
+    /// Ends the outgoing stream; the incoming one goes on.
+    ASYNCHAT_DECL virtual void shutdown_write(std::error_code& error);
+
+    /// Has the other side see a reset when the transport goes, and drops what is not sent.
+    virtual void reset_on_close() noexcept {}
+
     // --- what sockets can do beyond that; the defaults say operation_not_supported -------------
 
     ASYNCHAT_DECL virtual void bind(const endpoint& where, std::error_code& error);
@@ -116,6 +125,9 @@ public:
                                          std::error_code& error) override;
     ASYNCHAT_DECL void async_wait(readiness what, readiness_handler ready) override;
     int native_handle() override { return socket_.native_handle(); }
+    bool is_connection() const noexcept override { return is_stream(); }
+    ASYNCHAT_DECL void shutdown_write(std::error_code& error) override;
+    ASYNCHAT_DECL void reset_on_close() noexcept override;
 
     bool is_stream() const noexcept { return type_ == SOCK_STREAM; }
     int family() const noexcept { return family_; }

@@ -59,8 +59,8 @@ ASYNCHAT_DECL async_chat::async_chat(loop& owner) : async_chat(owner, socket()) 
 ASYNCHAT_DECL async_chat::async_chat(loop& owner, socket from)
     : dispatcher(owner, std::move(from)), queue_(owner.pool()), whole_frames_(false),
       has_own_max_frame_(false), parsing_(false), paused_(false), sending_(false),
-      awaits_writable_(false), close_when_done_(false), ends_when_sent_(false), input_ended_(false),
-      eof_reported_(false)
+      awaits_writable_(false), close_when_done_(false), ends_output_(false), output_ended_(false),
+      ends_when_sent_(false), input_ended_(false), eof_reported_(false)
 {
 }
 
@@ -200,8 +200,12 @@ ASYNCHAT_DECL void async_chat::receive_frame()
     if (received == 0 || closed())
         return;
     scanner_.count_down(received);
-    if (scanner_.current().count() > 0)
+    if (scanner_.current().count() > 0) {
+        if (!timing_ || timing_->in_frame == detail::timing::never)
+            time_frame();
         return;
+    }
+    frame_has_ended();
     frame_in_hand hand;
     struct parsed {
         async_chat& chat;
@@ -228,9 +232,12 @@ ASYNCHAT_DECL void async_chat::parse(std::string_view input, std::size_t matched
                                      std::unique_ptr<kept_input> storage)
 {
     frame_in_hand hand;
-    const auto stop = [this, &storage] {
+    hand.start = input.data();
+    const auto stop = [this, &storage, &hand] {
         parsing_ = false;
         in_hand_ = nullptr;
+        if (!hand.unfinished)
+            frame_has_ended();
         const std::string_view rest = std::exchange(input_, {});
         if (rest.empty() || closed() || close_when_done_)
             return;
@@ -339,6 +346,7 @@ ASYNCHAT_DECL bool async_chat::take_piece(const detail::terminator_scanner::step
     const std::size_t piece =
         is_string ? std::min(step.collect(), room_in_frame()) : step.collect();
     const unsigned revision = scanner_.revision();
+    const bool from_start = input_.data() == in_hand_->start;
     deliver(piece, is_string ? frame_size_ + piece : 0);
     const bool unchanged = scanner_.revision() == revision;
     if (unchanged && current.count() > 0)
@@ -350,7 +358,11 @@ ASYNCHAT_DECL bool async_chat::take_piece(const detail::terminator_scanner::step
             frame_too_long();
         return !unchanged; // the rest is for the terminator set just now
     }
-    if (step.held() > 0 && !input_.empty() && unchanged && !closed() && !close_when_done_) {
+    if (!unchanged || closed() || close_when_done_)
+        return false;
+    if (!current.collects_everything())
+        frame_goes_on(from_start);
+    if (step.held() > 0 && !input_.empty()) {
         held_ = step.held();
         input_ = {};
     }
@@ -372,6 +384,7 @@ ASYNCHAT_DECL bool async_chat::take_frame_piece(const detail::terminator_scanner
         return false;
     }
     collect_frame(input_.substr(0, step.collect()));
+    frame_goes_on(input_.data() == in_hand_->start);
     if (current.is_bytes())
         frame_size_ += step.collect();
     else
@@ -430,6 +443,32 @@ ASYNCHAT_DECL void async_chat::deliver(std::size_t bytes, std::size_t frame_size
     }
 }
 
+/// The input of this turn ends within a frame, which began in it unless it is one with its start.
+ASYNCHAT_DECL void async_chat::frame_goes_on(bool from_start)
+{
+    in_hand_->unfinished = true;
+    if (!from_start || !timing_ || timing_->in_frame == detail::timing::never)
+        time_frame();
+}
+
+ASYNCHAT_DECL void async_chat::time_frame()
+{
+    if (limits().frame > loop::duration::zero())
+        time_from_now(&detail::timing::in_frame, limits().frame);
+}
+
+ASYNCHAT_DECL void async_chat::frame_timeout(loop::duration longest)
+{
+    set_timeout(&detail::timeouts::frame, longest);
+}
+
+ASYNCHAT_DECL void async_chat::deadline_reached()
+{
+    if (timing_ && delivers_input() && !input_ended_ && is_over(timing_->in_frame, limits().frame))
+        return end(close_reason::frame_timeout);
+    dispatcher::deadline_reached();
+}
+
 ASYNCHAT_DECL void async_chat::frame_too_long()
 {
     const char* const setter = has_own_max_frame_ ? "set_terminator()" : "max_frame()";
@@ -449,6 +488,7 @@ ASYNCHAT_DECL void async_chat::resume_reading()
     if (!paused_)
         return;
     paused_ = false;
+    frame_has_ended(); // for the timeout: it is measured anew
     deliver_later();
 }
 
@@ -512,6 +552,8 @@ ASYNCHAT_DECL void async_chat::end_of_input()
         return;
     eof_reported_ = true;
     handle_eof();
+    if (output_ended_)
+        end(close_reason::peer_finished);
 }
 
 ASYNCHAT_DECL void async_chat::handle_close()
@@ -589,6 +631,19 @@ ASYNCHAT_DECL void async_chat::close_when_done()
     flush_soon();
 }
 
+ASYNCHAT_DECL void async_chat::close_when_done(loop::duration longest)
+{
+    close_when_done();
+    if (!closed())
+        close_by(longest);
+}
+
+ASYNCHAT_DECL void async_chat::push_eof()
+{
+    ends_output_ = true;
+    flush_soon();
+}
+
 ASYNCHAT_DECL void async_chat::discard_buffers()
 {
     input_ = {};
@@ -599,6 +654,9 @@ ASYNCHAT_DECL void async_chat::discard_buffers()
     queue_.clear();
     awaits_writable_ = false;
     close_when_done_ = false;
+    ends_output_ = output_ended_;
+    if (timing_)
+        timing_->close_by = detail::timing::never;
     flush_soon();
 }
 
@@ -623,10 +681,17 @@ ASYNCHAT_DECL void async_chat::initiate_send()
     if (sending_)
         return; // called by a producer or a layer: the attempt on the stack goes on
     send_queued(sending::everything);
-    if (queue_.is_empty()) {
-        if (close_when_done_)
-            end(close_reason::local);
-        else if (ends_when_sent_)
+    if (!queue_.is_empty())
+        return;
+    if (close_when_done_) {
+        lingers_ = connected();
+        end(close_reason::local);
+    } else if (ends_when_sent_) {
+        end(close_reason::peer_finished);
+    } else if (ends_output_ && !output_ended_ && connected()) {
+        output_ended_ = true;
+        shutdown_output();
+        if (eof_reported_)
             end(close_reason::peer_finished);
     }
 }
@@ -635,6 +700,14 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
 {
     if (sending_)
         return;
+    const std::size_t sent = send_some(what);
+    if (!closed() && (awaits_writable_ || timing_))
+        output_blocked(awaits_writable_, sent > 0);
+}
+
+/// Sends until there is nothing more, the socket takes no more, or it was much. Returns the bytes.
+ASYNCHAT_DECL std::size_t async_chat::send_some(sending what)
+{
     struct done {
         async_chat& chat;
         ~done()
@@ -656,17 +729,17 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
             const std::size_t largest = queue_.largest_piece();
             const std::size_t expected = largest > 0 ? largest : most;
             if (what == sending::data_only)
-                return;
+                return sent;
             if (const auto of_file = send_file(turn_limit - sent)) {
                 sent += *of_file;
                 if (*of_file == 0)
-                    return; // the socket takes no more
+                    return sent; // the socket takes no more
                 continue;
             }
             if (sent > 0 && sent + expected > most)
-                return;
+                return sent;
             if (!ask_producer())
-                return;
+                return sent;
             continue;
         }
         detail::buffer_list buffers;
@@ -683,16 +756,17 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
             taken = send(const_buffers(buffers.first(), buffers.count()));
         } catch (const std::system_error&) {
             failed();
-            return;
+            return sent;
         }
         if (closed() || queue_.generation() != generation)
-            return;
+            return sent;
         taken = std::min(taken, offered); // an override may count what it made of the data
         queue_.consume(taken);
         sent += taken;
         if (taken < offered)
-            return; // the socket takes no more
+            return sent; // the socket takes no more
     }
+    return sent;
 }
 
 /// Lets the system send up to `most` bytes of the file at the head. Returns how many it did, 0 when
@@ -703,6 +777,8 @@ ASYNCHAT_DECL std::optional<std::size_t> async_chat::send_file(std::size_t most)
     if (!file || !transport_)
         return std::nullopt;
     const auto sent = file->send_to(*transport_, most);
+    if (sent.value_or(0) > 0)
+        not_idle();
     if (sent && file->has_ended())
         queue_.drop_producer();
     return sent;

@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -142,7 +143,7 @@ ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& result)
 ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
     : loop_(owner), state_(new detail::channel_state), is_socket_(false), in_memory_(false),
       connected_(false), accepting_(false), connecting_(false), closed_(false), ended_(false),
-      was_lost_(false), eof_(false), reading_(false), received_(false), accepted_(false),
+      was_accepted_(false), lingers_(false), was_lost_(false), eof_(false), reading_(false), received_(false), accepted_(false),
       accept_paused_(false), watch_urgent_(false), urgent_pending_(false), sends_plainly_(false)
 {
 }
@@ -152,6 +153,7 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owne
     if (!from)
         return;
     addr_ = from.peer();
+    was_accepted_ = from.accepted_;
     if (from.connection_) {
         set_transport(std::unique_ptr<detail::transport>(std::exchange(from.connection_, nullptr)));
         in_memory_ = connected_ = true;
@@ -197,15 +199,39 @@ ASYNCHAT_DECL void dispatcher::close()
     if (reason_ == close_reason::open)
         reason_ = close_reason::local;
     plan_.reset();
+    if (lingers_)
+        linger();
     set_transport(nullptr);
     if (state_->channel)
         loop_.remove(*state_);
+}
+
+ASYNCHAT_DECL void dispatcher::abort()
+{
+    if (closed_)
+        return;
+    lingers_ = false;
+    if (transport_)
+        transport_->reset_on_close();
+    close();
+    dispatcher::close(); // an override may have forgotten to call the original
+}
+
+ASYNCHAT_DECL void dispatcher::shutdown_output()
+{
+    if (!connected_ || !transport_)
+        throw std::logic_error("asynchat: shutdown_output() needs a connection");
+    std::error_code error;
+    transport_->shutdown_write(error);
+    if (error)
+        throw detail::io_error(close_reason::system_error, error, "shutdown_output");
 }
 
 ASYNCHAT_DECL void dispatcher::close_for(asynchat::close_reason reason)
 {
     if (reason_ == close_reason::open)
         reason_ = reason;
+    lingers_ = false;
     dispatcher::close();
 }
 
@@ -531,6 +557,7 @@ ASYNCHAT_DECL std::optional<std::pair<socket, endpoint>> dispatcher::accept()
     if (!error) {
         accepted_ = true;
         accept_failures_ = 0;
+        connection.accepted_ = true;
         endpoint peer = connection.peer();
         return std::make_pair(std::move(connection), std::move(peer));
     }
@@ -580,6 +607,7 @@ ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
         create_socket(to.family());
     plan_.reset();
     addr_ = to;
+    time_from_now(&detail::timing::connecting, limits().connect);
     start_connect(to);
 }
 
@@ -604,6 +632,7 @@ ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::string_view s
     addr_ = endpoint::named(host, service);
     connected_ = accepting_ = eof_ = false;
     connecting_ = true;
+    time_from_now(&detail::timing::connecting, limits().connect);
     plan_->resolver.async_resolve(
         std::string(host), std::string(service),
         [state = state_, plan = plan_.get()](const std::error_code& error,
@@ -705,6 +734,7 @@ ASYNCHAT_DECL std::size_t dispatcher::recv(asio::mutable_buffer into)
     const std::size_t received = transport_->read_some(into, error);
     if (!error) {
         received_ = true;
+        not_idle();
         return received;
     }
     if (is_would_block(error))
@@ -727,8 +757,10 @@ ASYNCHAT_DECL std::size_t dispatcher::send(const_buffers data)
         return 0;
     std::error_code error;
     const std::size_t sent = transport_->write_some(data, error);
-    if (!error)
+    if (!error) {
+        not_idle();
         return sent;
+    }
     if (is_would_block(error))
         return 0;
     if (is_disconnected(error)) {
@@ -823,6 +855,156 @@ ASYNCHAT_DECL void dispatcher::handle_error()
     log_info(log_type::error, "uncaptured exception, closing channel {} ({})", safe_repr(),
              failure.text);
     end(failure.reason, failure.error);
+}
+
+// --- time ------------------------------------------------------------------------------------
+
+ASYNCHAT_DECL detail::timing& dispatcher::own_timing()
+{
+    if (!timing_) {
+        auto own = std::make_unique<detail::timing>();
+        own->limits = limits();
+        timing_ = std::move(own);
+    }
+    return *timing_;
+}
+
+ASYNCHAT_DECL void dispatcher::set_timeout(loop::duration detail::timeouts::*which,
+                                           loop::duration longest)
+{
+    if (longest < loop::duration::zero())
+        throw std::invalid_argument("asynchat: a timeout is negative");
+    own_timing().limits.*which = longest;
+    loop_.set_deadline(*state_, loop_.now()); // works out the next one
+}
+
+ASYNCHAT_DECL void dispatcher::connect_timeout(loop::duration longest)
+{
+    set_timeout(&detail::timeouts::connect, longest);
+}
+
+ASYNCHAT_DECL void dispatcher::idle_timeout(loop::duration longest)
+{
+    if (limits().idle == loop::duration::zero())
+        own_timing().idle = loop_.now();
+    set_timeout(&detail::timeouts::idle, longest);
+}
+
+ASYNCHAT_DECL void dispatcher::write_timeout(loop::duration longest)
+{
+    set_timeout(&detail::timeouts::write, longest);
+}
+
+ASYNCHAT_DECL void dispatcher::linger_timeout(loop::duration longest)
+{
+    set_timeout(&detail::timeouts::linger, longest);
+}
+
+/// Measures from now on what takes `longest` at most, if that is bounded.
+ASYNCHAT_DECL void dispatcher::time_from_now(loop::time_point detail::timing::*which,
+                                             loop::duration longest)
+{
+    own_timing().*which = loop_.now();
+    if (longest > loop::duration::zero())
+        loop_.set_deadline(*state_, detail::later(timing_.get()->*which, longest));
+}
+
+/// Ends the channel after `longest`, which may be zero.
+ASYNCHAT_DECL void dispatcher::close_by(loop::duration longest)
+{
+    own_timing().close_by = detail::later(loop_.now(), longest);
+    loop_.set_deadline(*state_, timing_->close_by);
+}
+
+/// Whether what began at `since` has taken too long; if not, looks again when it will have.
+ASYNCHAT_DECL bool dispatcher::is_over(loop::time_point since, loop::duration longest)
+{
+    return since != detail::timing::never && longest > loop::duration::zero() &&
+           is_past(detail::later(since, longest));
+}
+
+ASYNCHAT_DECL bool dispatcher::is_past(loop::time_point end)
+{
+    if (end <= loop_.now())
+        return true;
+    if (end != detail::timing::never)
+        loop_.set_deadline(*state_, end);
+    return false;
+}
+
+ASYNCHAT_DECL void dispatcher::deadline_reached()
+{
+    if (!timing_)
+        return;
+    const detail::timing& t = *timing_;
+    if (is_past(t.close_by))
+        return end(close_reason::close_timeout);
+    if (connecting_ && is_over(t.connecting, t.limits.connect))
+        return connect_failed(close_reason::connect_timeout, asio::error::timed_out);
+    if (connected_ && is_over(t.idle, t.limits.idle))
+        return end(close_reason::idle_timeout);
+    if (is_over(t.blocked, t.limits.write))
+        return end(close_reason::write_timeout);
+}
+
+/// For channels with an output queue, after an attempt to send: something is left, or the other
+/// side took something.
+ASYNCHAT_DECL void dispatcher::output_blocked(bool blocked, bool progress)
+{
+    if (!blocked) {
+        if (timing_)
+            timing_->blocked = detail::timing::never;
+    } else if (progress || !timing_ || timing_->blocked == detail::timing::never) {
+        time_from_now(&detail::timing::blocked, limits().write);
+    }
+}
+
+namespace detail {
+
+/// What is left of a channel that was closed after all its output was sent: reads, and drops, what
+/// the other side still sends until it comes to our end.
+class lingerer final : public dispatcher {
+public:
+    using dispatcher::dispatcher;
+
+    void handle_read() override
+    {
+        std::array<char, 16384> dropped;
+        for (int i = 0; i < 16 && recv(asio::buffer(dropped)) > 0; ++i) {
+        }
+    }
+    void handle_eof() override { close(); }
+    void handle_close() override { close(); }
+    void handle_error() override { close(); }
+};
+
+} // namespace detail
+
+ASYNCHAT_DECL void loop::linger(std::unique_ptr<detail::transport> connection, duration longest)
+{
+    auto channel = std::make_shared<detail::lingerer>(*this);
+    dispatcher& base = *channel;
+    base.set_transport(std::move(connection));
+    base.connected_ = true;
+    base.close_by(longest);
+    base.state_->lingers = true;
+    ++lingering_;
+    adopt(std::move(channel), true);
+}
+
+/// Leaves the connection to a channel of its own.
+ASYNCHAT_DECL void dispatcher::linger() noexcept
+{
+    const loop::duration longest = limits().linger;
+    if (!transport_ || eof_ || !transport_->is_connection() || longest == loop::duration::zero())
+        return;
+    try {
+        std::error_code error;
+        transport_->shutdown_write(error);
+        if (!error)
+            loop_.linger(std::move(transport_), longest);
+    } catch (const std::bad_alloc&) { // then it is closed at once
+    }
 }
 
 // --- state -----------------------------------------------------------------------------------

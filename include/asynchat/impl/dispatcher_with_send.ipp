@@ -34,6 +34,7 @@ ASYNCHAT_DECL std::size_t dispatcher_with_send::send(const_buffers data)
 
 ASYNCHAT_DECL void dispatcher_with_send::initiate_send()
 {
+    bool progress = false;
     while (connected() && !queue_.is_empty()) {
         std::string_view data;
         queue_.gather(1, 65536, [&](std::string_view head) { data = head; });
@@ -41,9 +42,11 @@ ASYNCHAT_DECL void dispatcher_with_send::initiate_send()
         if (closed())
             return;
         queue_.consume(taken);
+        progress = progress || taken > 0;
         if (taken < data.size())
-            return;
+            return output_blocked(true, progress);
     }
+    output_blocked(false, progress);
     if (ends_when_sent_ && queue_.is_empty())
         end(close_reason::peer_finished);
 }

@@ -19,6 +19,11 @@ ASYNCHAT_DECL std::string_view to_string(close_reason reason) noexcept
     case close_reason::peer_finished: return "peer finished";
     case close_reason::reset: return "reset";
     case close_reason::local: return "local";
+    case close_reason::connect_timeout: return "connect timeout";
+    case close_reason::idle_timeout: return "idle timeout";
+    case close_reason::frame_timeout: return "frame timeout";
+    case close_reason::write_timeout: return "write timeout";
+    case close_reason::close_timeout: return "close timeout";
     case close_reason::frame_limit: return "frame limit";
     case close_reason::callback_error: return "callback error";
     case close_reason::shutdown: return "shutdown";

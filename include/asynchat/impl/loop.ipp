@@ -60,8 +60,10 @@ ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> loop::channels() const
 {
     std::vector<std::shared_ptr<dispatcher>> all;
     all.reserve(channels_.size());
-    for (const auto& state : channels_)
-        all.push_back(state->channel);
+    for (const auto& state : channels_) {
+        if (!state->lingers)
+            all.push_back(state->channel);
+    }
     return all;
 }
 
@@ -85,6 +87,8 @@ ASYNCHAT_DECL void loop::remove(detail::channel_state& state)
 {
     // Whoever called close() may still be in a function of the channel: it goes with the turn.
     drop_deadline(state);
+    if (state.lingers)
+        --lingering_;
     closed_.push_back(std::move(state.channel));
     state.channel = nullptr;
     channels_.back()->index = state.index;
@@ -125,6 +129,11 @@ ASYNCHAT_DECL void loop::close_all(bool ignore_all)
                 throw;
         }
         channel->close_for(close_reason::shutdown);
+    }
+    const auto left = channels_; // those that linger
+    for (const auto& state : left) {
+        if (state->channel && state->lingers)
+            state->channel->close();
     }
 }
 
@@ -367,14 +376,6 @@ ASYNCHAT_DECL bool system_clock::run(asio::io_context& context)
 ASYNCHAT_DECL bool system_clock::run_one_until(asio::io_context& context, time_point until)
 {
     return context.run_one_until(until) > 0;
-}
-
-/// The sum, or the end of time. A delay that is negative is over.
-inline loop::time_point later(loop::time_point from, loop::duration delay) noexcept
-{
-    if (delay < loop::duration::zero())
-        return from;
-    return delay < loop::time_point::max() - from ? from + delay : loop::time_point::max();
 }
 
 inline constexpr loop::duration deadline_tick = std::chrono::milliseconds(100);

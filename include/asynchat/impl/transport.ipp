@@ -67,6 +67,11 @@ ASYNCHAT_DECL void transport::bind(const endpoint&, std::error_code& error)
     error = asio::error::operation_not_supported;
 }
 
+ASYNCHAT_DECL void transport::shutdown_write(std::error_code& error)
+{
+    error = asio::error::operation_not_supported;
+}
+
 ASYNCHAT_DECL void transport::listen(int, std::error_code& error)
 {
     error = asio::error::operation_not_supported;
@@ -174,6 +179,18 @@ ASYNCHAT_DECL asynchat::socket socket_transport::accept(std::error_code& error)
     asynchat::socket accepted(descriptor, family_, type_);
     endpoint peer = endpoint::from_native(raw, size);
     return asynchat::socket(accepted.release(), family_, type_, std::move(peer));
+}
+
+ASYNCHAT_DECL void socket_transport::shutdown_write(std::error_code& error)
+{
+    socket_.shutdown(native_socket::shutdown_send, error);
+}
+
+ASYNCHAT_DECL void socket_transport::reset_on_close() noexcept
+{
+    // Not by Asio, which takes the option back before it closes.
+    const ::linger at_once = {1, 0};
+    ::setsockopt(native_handle(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 ASYNCHAT_DECL endpoint socket_transport::local_endpoint() const

@@ -1,0 +1,316 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "support/catch.hpp"
+#include "support/loopback.hpp"
+#include "support/manual_clock.hpp"
+#include "support/recording_chat.hpp"
+
+#include <asynchat/asynchat.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+using asynchat::close_reason;
+using std::chrono::seconds;
+
+namespace {
+
+/// Collects lines; what happens to it is in `calls`.
+class line_chat : public support::logging<asynchat::async_chat> {
+public:
+    line_chat(asynchat::loop& owner, asynchat::socket from) : logging(owner, std::move(from))
+    {
+        set_terminator("\n");
+    }
+
+    std::string calls;
+    std::string answer;        // pushed at the first line, before close_when_done()
+    bool stays_at_eof = false; // handle_eof() does nothing
+
+    void collect_incoming_data(std::string_view data) override { line_ += data; }
+    void found_terminator() override
+    {
+        calls += "line:" + std::exchange(line_, {}) + ' ';
+        if (answer.empty())
+            return;
+        push(answer);
+        close_when_done();
+    }
+    void handle_eof() override
+    {
+        calls += "eof ";
+        if (!stays_at_eof)
+            async_chat::handle_eof();
+    }
+    void handle_close() override
+    {
+        calls += "close ";
+        async_chat::handle_close();
+    }
+
+private:
+    std::string line_;
+};
+
+struct connection {
+    explicit connection(asynchat::loop& loop, int family = AF_INET)
+    {
+        auto ends = support::connected_pair(family);
+        chat = loop.create<line_chat>(std::move(ends.first)).lock();
+        peer = std::move(ends.second);
+    }
+    std::shared_ptr<line_chat> chat;
+    support::raw_peer peer;
+};
+
+/// Sends `size` bytes as fast as they are taken, and reads, until the other side has ended.
+bool talk(asynchat::loop& loop, support::raw_peer& peer, std::size_t size)
+{
+    const std::string block(65536, 'x');
+    return support::run_until(loop, [&] {
+        while (size > 0) {
+            const ssize_t sent = ::send(peer.fd(), block.data(), std::min(size, block.size()),
+                                        MSG_DONTWAIT | MSG_NOSIGNAL);
+            if (sent <= 0)
+                break;
+            size -= static_cast<std::size_t>(sent);
+        }
+        return (size == 0 && peer.ended()) || peer.error() != 0;
+    });
+}
+
+} // namespace
+
+// --- the last output survives ----------------------------------------------------------------
+
+TEST_CASE("close_when_done: the reply arrives whole while the other side still sends")
+{
+    asynchat::loop loop;
+    for (int i = 0; i < 20; ++i) {
+        connection c(loop);
+        c.chat->answer.assign(4096, 'r');
+        c.peer.send("request\n");
+        REQUIRE(talk(loop, c.peer, 4 << 20));
+        CHECK(c.peer.error() == 0);
+        CHECK(c.peer.received() == c.chat->answer);
+        CHECK(c.chat->calls == "line:request close ");
+        c.peer.close();
+    }
+    loop.run(); // nothing is left of them
+    CHECK(loop.size() == 0);
+}
+
+TEST_CASE("close: input that was not read resets the connection")
+{
+    asynchat::loop loop;
+    connection c(loop);
+    c.peer.send("unread");
+    c.chat->push("reply");
+    c.chat->initiate_send();
+    c.chat->close();
+    REQUIRE(support::run_until(loop, [&] { return c.peer.ended(); }));
+    CHECK(c.peer.error() == ECONNRESET);
+}
+
+TEST_CASE("a connection that lingers is none of the loop's channels, but run() waits for it")
+{
+    asynchat::loop loop;
+    connection c(loop);
+    c.chat->close_when_done();
+    loop.poll();
+    CHECK(c.chat->closed());
+    CHECK(loop.size() == 0);
+    CHECK(loop.channels().empty());
+    CHECK(c.peer.ended());
+    c.peer.send("late");
+    bool ran = false;
+    const auto end = loop.call_later(std::chrono::milliseconds(1), [&] {
+        ran = true;
+        c.peer.close();
+    });
+    loop.run();
+    CHECK(ran);
+}
+
+TEST_CASE("lingering is bounded by its timeout")
+{
+    support::manual_loop loop;
+    connection c(loop);
+    const bool own = GENERATE(false, true);
+    if (own)
+        c.chat->linger_timeout(seconds(7));
+    c.chat->close_when_done();
+    support::settle(loop);
+    loop.advance(own ? seconds(7) - std::chrono::milliseconds(1) : std::chrono::milliseconds(1999));
+    support::settle(loop);
+    c.peer.send("x"); // taken and dropped
+    support::settle(loop);
+    CHECK(c.peer.error() == 0);
+    loop.advance(std::chrono::milliseconds(101));
+    support::settle(loop);
+    CHECK(::send(c.peer.fd(), "x", 1, MSG_NOSIGNAL) == 1); // nobody is there any more
+    CHECK(support::run_until(loop, [&] { return ::send(c.peer.fd(), "x", 1, MSG_NOSIGNAL) < 0; }));
+}
+
+TEST_CASE("no lingering: by linger_timeout(0), after abort(), close(), close_all()")
+{
+    asynchat::loop loop;
+    connection c(loop);
+    SECTION("linger_timeout(0)")
+    {
+        c.chat->linger_timeout(seconds(0));
+        c.chat->close_when_done();
+    }
+    SECTION("abort")
+    {
+        c.chat->close_when_done();
+        c.chat->abort();
+    }
+    SECTION("close")
+    {
+        c.chat->close_when_done();
+        c.chat->close();
+    }
+    SECTION("close_all")
+    {
+        c.chat->close_when_done();
+        loop.poll();
+        loop.close_all();
+    }
+    loop.run(); // would wait
+    CHECK(c.peer.ended());
+}
+
+TEST_CASE("nothing lingers once the other side has ended")
+{
+    asynchat::loop loop;
+    connection c(loop);
+    c.chat->answer = "bye";
+    c.peer.send("quit\n");
+    c.peer.shut_down_output();
+    loop.run();
+    CHECK(c.peer.received() == "bye");
+    CHECK(c.peer.ended());
+}
+
+// --- abort -----------------------------------------------------------------------------------
+
+TEST_CASE("abort: the other side sees a reset, and no handler is called")
+{
+    asynchat::loop loop;
+    connection c(loop);
+    c.chat->push("never sent");
+    c.chat->abort();
+    CHECK(c.chat->closed());
+    CHECK(c.chat->close_reason() == close_reason::local);
+    CHECK(c.chat->pending_output() == 10);
+    CHECK(c.chat->calls.empty());
+    REQUIRE(support::run_until(loop, [&] { return c.peer.ended(); }));
+    CHECK(c.peer.error() == ECONNRESET);
+    CHECK(c.peer.received().empty());
+    c.chat->abort(); // any number of times
+}
+
+// --- half-close ------------------------------------------------------------------------------
+
+TEST_CASE("push_eof: behind the output; input goes on; both ends end the channel")
+{
+    asynchat::loop loop;
+    const int family = GENERATE(AF_INET, AF_UNIX);
+    connection c(loop, family);
+    c.chat->stays_at_eof = GENERATE(false, true);
+    c.chat->push(std::string(1 << 20, 'x'));
+    c.chat->push_eof();
+    CHECK_FALSE(c.chat->push("too late"));
+    REQUIRE(support::run_until(loop, [&] { return c.peer.ended(); }));
+    CHECK(c.peer.received().size() == 1 << 20);
+    CHECK_FALSE(c.chat->closed());
+    c.peer.send("more\n");
+    REQUIRE(support::run_until(loop, [&] { return c.chat->calls == "line:more "; }));
+    c.peer.shut_down_output();
+    loop.run();
+    CHECK(c.chat->calls == "line:more eof close ");
+    CHECK(c.chat->close_reason() == close_reason::peer_finished);
+}
+
+TEST_CASE("push_eof: after the end of the other side ends the channel")
+{
+    asynchat::loop loop;
+    connection c(loop);
+    c.chat->stays_at_eof = true;
+    c.peer.shut_down_output();
+    REQUIRE(support::run_until(loop, [&] { return c.chat->calls == "eof "; }));
+    CHECK(c.chat->push("still"));
+    REQUIRE(support::run_until(loop, [&] { return c.peer.received() == "still"; }));
+    c.chat->push_eof();
+    loop.run();
+    CHECK(c.peer.ended());
+    CHECK(c.chat->calls == "eof close ");
+}
+
+TEST_CASE("push_eof: before the connection is made")
+{
+    asynchat::loop loop;
+    support::raw_listener listener(asynchat::endpoint("127.0.0.1", 0));
+    class client : public line_chat {
+    public:
+        client(asynchat::loop& owner, const asynchat::endpoint& to)
+            : line_chat(owner, asynchat::socket())
+        {
+            connect(to);
+            push("question");
+            push_eof();
+        }
+        void handle_connect() override {}
+    };
+    const auto chat = loop.create<client>(listener.address()).lock();
+    auto peer = listener.accept();
+    REQUIRE(support::run_until(loop, [&] { return peer.ended(); }));
+    CHECK(peer.received() == "question");
+    CHECK_FALSE(chat->closed());
+    peer.close();
+    loop.run();
+    CHECK(chat->calls == "eof close ");
+}
+
+TEST_CASE("push_eof: taken back by discard_buffers as long as it has not happened")
+{
+    support::bench<> b("\n");
+    b.wire->take(0);
+    b.call([](support::recording_chat& chat) {
+        chat.push("x");
+        chat.push_eof();
+        chat.discard_buffers();
+        CHECK(chat.push("y"));
+    });
+    CHECK(b.take_everything() == "send('y')=1");
+    CHECK(b.open());
+}
+
+TEST_CASE("shutdown_output: without a connection it is a mistake")
+{
+    asynchat::loop loop;
+    const auto channel = loop.create<asynchat::dispatcher>().lock();
+    CHECK_THROWS_AS(channel->shutdown_output(), std::logic_error);
+    channel->close();
+}
+
+TEST_CASE("shutdown_output: a plain dispatcher ends its stream and still receives")
+{
+    asynchat::loop loop;
+    auto ends = support::connected_pair();
+    const auto channel = loop.create<support::recorder>(std::move(ends.first)).lock();
+    channel->shutdown_output();
+    CHECK(ends.second.ended());
+    ends.second.send("hello");
+    REQUIRE(support::run_until(loop, [&] { return channel->input == "hello"; }));
+    ends.second.close();
+    loop.run();
+    CHECK(channel->close_reason() == close_reason::peer_finished);
+}

@@ -1,0 +1,358 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "support/catch.hpp"
+#include "support/loopback.hpp"
+#include "support/manual_clock.hpp"
+#include "support/recording_chat.hpp"
+
+#include <asynchat/asynchat.hpp>
+
+#include <chrono>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+// The time here is that of a manual clock.
+
+using asynchat::close_reason;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+using timed = support::bench<support::recording_chat, support::manual_loop>;
+
+constexpr milliseconds tick(100);
+
+/// Lets time pass; what that brings about is in the trace.
+template <class Bench>
+std::string pass(Bench& b, std::chrono::steady_clock::duration time)
+{
+    b.loop.advance(time);
+    return b.tick();
+}
+
+} // namespace
+
+TEST_CASE("idle timeout: neither early nor more than a tick late")
+{
+    timed b("\n");
+    b.chat->idle_timeout(seconds(10));
+    b.tick();
+    CHECK(pass(b, seconds(10) - milliseconds(1)) == "");
+    CHECK(b.open());
+    CHECK(pass(b, tick + milliseconds(1)) == "handle_close closed");
+    CHECK(b.reason() == close_reason::idle_timeout);
+}
+
+TEST_CASE("idle timeout: input and output put it off")
+{
+    timed b("\n");
+    b.chat->idle_timeout(seconds(10));
+    b.tick();
+    pass(b, seconds(9));
+    CHECK(b.recv("x") == "collect('x')");
+    CHECK(pass(b, seconds(9)) == "");
+    CHECK(b.call([](support::recording_chat& chat) { chat.push("y"); }) == "send('y')=1");
+    CHECK(pass(b, seconds(9)) == "");
+    CHECK(pass(b, seconds(2)) == "handle_close closed");
+    CHECK(b.reason() == close_reason::idle_timeout);
+}
+
+TEST_CASE("idle timeout: off again, it does nothing")
+{
+    timed b("\n");
+    b.chat->idle_timeout(seconds(10));
+    b.tick();
+    pass(b, seconds(9));
+    b.chat->idle_timeout(seconds(0));
+    CHECK(pass(b, seconds(100)) == "");
+    CHECK(b.open());
+}
+
+TEST_CASE("idle timeout: shortened while it runs, it counts from when it began")
+{
+    timed b("\n");
+    b.chat->idle_timeout(seconds(100));
+    b.tick();
+    pass(b, seconds(30));
+    b.chat->idle_timeout(seconds(20));
+    CHECK(pass(b, tick) == "handle_close closed");
+}
+
+TEST_CASE("a negative timeout is refused")
+{
+    timed b("\n");
+    CHECK_THROWS_AS(b.chat->idle_timeout(seconds(-1)), std::invalid_argument);
+    CHECK_THROWS_AS(b.chat->frame_timeout(seconds(-1)), std::invalid_argument);
+}
+
+TEST_CASE("frame timeout: bytes that trickle in do not put it off")
+{
+    const auto first = GENERATE(asynchat::terminator("\r\n"), asynchat::terminator(100));
+    timed b(first);
+    b.chat->frame_timeout(seconds(10));
+    b.tick();
+    for (int i = 0; i < 10; ++i) {
+        b.recv("x");
+        CHECK(b.open());
+        pass(b, seconds(1) - milliseconds(1));
+    }
+    CHECK(b.open());
+    CHECK(pass(b, tick + milliseconds(10)) == "handle_close closed");
+    CHECK(b.reason() == close_reason::frame_timeout);
+}
+
+TEST_CASE("frame timeout: held-back bytes alone are a begun frame")
+{
+    timed b("\r\n");
+    b.chat->frame_timeout(seconds(10));
+    CHECK(b.recv("\r") == "");
+    CHECK(pass(b, seconds(10) + tick) == "handle_close closed");
+    CHECK(b.reason() == close_reason::frame_timeout);
+}
+
+TEST_CASE("frame timeout: runs only while a frame is begun and unfinished")
+{
+    timed b("\n");
+    b.chat->frame_timeout(seconds(10));
+    pass(b, seconds(100));
+    CHECK(b.open());
+    b.recv("ab");
+    pass(b, seconds(9));
+    CHECK(b.recv("\n") == "found");
+    CHECK(pass(b, seconds(100)) == "");
+    CHECK(b.open());
+}
+
+TEST_CASE("frame timeout: the next frame has its own time")
+{
+    timed b("\n");
+    b.chat->frame_timeout(seconds(10));
+    b.recv("ab");
+    pass(b, seconds(9));
+    b.recv("\nc"); // ends one and begins one
+    CHECK(pass(b, seconds(9)) == "");
+    CHECK(b.open());
+    CHECK(pass(b, seconds(1) + tick) == "handle_close closed");
+}
+
+TEST_CASE("frame timeout: not while everything is collected")
+{
+    timed b(std::nullopt);
+    b.chat->frame_timeout(seconds(10));
+    b.recv("abc");
+    CHECK(pass(b, seconds(100)) == "");
+    CHECK(b.open());
+}
+
+TEST_CASE("frame timeout: stands still while reading is paused")
+{
+    timed b("\n");
+    b.chat->frame_timeout(seconds(10));
+    b.recv("ab");
+    b.chat->pause_reading();
+    CHECK(pass(b, seconds(100)) == "");
+    b.chat->resume_reading();
+    b.tick();
+    CHECK(b.open());
+    CHECK(b.recv("c") == "collect('c')");
+    CHECK(pass(b, seconds(10) + tick) == "handle_close closed");
+}
+
+TEST_CASE("frame timeout: large counted frames that are received in place")
+{
+    class big : public asynchat::frame_chat {
+    public:
+        big(asynchat::loop& owner, std::shared_ptr<support::wire> to) : frame_chat(owner)
+        {
+            support::connect_to(*this, to);
+            set_connected(true);
+            max_frame(1 << 20);
+            set_terminator(1 << 20);
+            frame_timeout(seconds(10));
+        }
+        void found_frame(std::string_view) override { set_terminator(1 << 20); }
+        void handle_error() override { close(); }
+    };
+    support::manual_loop loop;
+    const auto wire = std::make_shared<support::wire>();
+    const auto chat = loop.create<big>(wire).lock();
+    const std::string part(1 << 18, 'x');
+    for (int i = 0; i < 4; ++i) { // a frame in time
+        wire->feed(part);
+        support::settle(loop);
+        loop.advance(seconds(2));
+    }
+    support::settle(loop);
+    loop.advance(seconds(20));
+    support::settle(loop);
+    CHECK_FALSE(chat->closed());
+    for (int i = 0; i < 3; ++i) {
+        wire->feed(part);
+        support::settle(loop);
+        CHECK_FALSE(chat->closed());
+        loop.advance(seconds(4));
+    }
+    support::settle(loop);
+    CHECK(chat->close_reason() == close_reason::frame_timeout);
+}
+
+TEST_CASE("write timeout: 60 seconds without any progress")
+{
+    timed b("\n");
+    b.wire->take(4);
+    b.call([](support::recording_chat& chat) { chat.push("0123456789"); });
+    pass(b, seconds(50));
+    CHECK(b.take(1) == "send('456789')=1"); // progress
+    CHECK(pass(b, seconds(59)) == "");
+    CHECK(b.open());
+    CHECK(pass(b, seconds(1) + tick) == "handle_close closed");
+    CHECK(b.reason() == close_reason::write_timeout);
+    CHECK(b.chat->pending_output() == 5);
+}
+
+TEST_CASE("write timeout: pushing more is no progress")
+{
+    timed b("\n");
+    b.wire->take(0);
+    b.call([](support::recording_chat& chat) { chat.push("x"); });
+    for (int i = 0; i < 6 && b.open(); ++i) {
+        b.call([](support::recording_chat& chat) { chat.push("x"); });
+        pass(b, seconds(10) + tick);
+    }
+    CHECK(b.reason() == close_reason::write_timeout);
+}
+
+TEST_CASE("write timeout: not once everything was sent")
+{
+    timed b("\n");
+    b.wire->take(0);
+    b.call([](support::recording_chat& chat) { chat.push("x"); });
+    b.take_everything();
+    CHECK(pass(b, seconds(1000)) == "");
+    CHECK(b.open());
+}
+
+TEST_CASE("write timeout: dispatcher_with_send has it too")
+{
+    class sender : public asynchat::dispatcher_with_send {
+    public:
+        sender(asynchat::loop& owner, const std::shared_ptr<support::wire>& to)
+            : dispatcher_with_send(owner)
+        {
+            support::connect_to(*this, to);
+            set_connected(true);
+        }
+        void handle_close() override { close(); }
+    };
+    support::manual_loop loop;
+    const auto wire = std::make_shared<support::wire>();
+    wire->take(0);
+    const auto channel = loop.create<sender>(wire).lock();
+    channel->send(std::string_view("x"));
+    support::settle(loop);
+    loop.advance(seconds(60) - milliseconds(1));
+    support::settle(loop);
+    CHECK_FALSE(channel->closed());
+    loop.advance(tick);
+    support::settle(loop);
+    CHECK(channel->close_reason() == close_reason::write_timeout);
+}
+
+TEST_CASE("close_when_done with a time: what is left then is lost, and counted")
+{
+    timed b("\n");
+    b.wire->take(3);
+    b.call([](support::recording_chat& chat) {
+        chat.push("0123456789");
+        chat.close_when_done(seconds(5));
+    });
+    CHECK(pass(b, seconds(5) - milliseconds(1)) == "");
+    CHECK(b.open());
+    CHECK(pass(b, tick) == "handle_close closed");
+    CHECK(b.reason() == close_reason::close_timeout);
+    CHECK(b.chat->pending_output() == 7);
+}
+
+TEST_CASE("close_when_done with a time: no trace of it when all was sent before")
+{
+    timed b("\n");
+    CHECK(b.call([](support::recording_chat& chat) {
+        chat.push("bye");
+        chat.close_when_done(seconds(5));
+    }) == "send('bye')=3 handle_close closed");
+    CHECK(b.reason() == close_reason::local);
+    CHECK(pass(b, seconds(10)) == "");
+}
+
+TEST_CASE("discard_buffers takes a close_when_done and its time back")
+{
+    timed b("\n");
+    b.wire->take(0);
+    b.call([](support::recording_chat& chat) {
+        chat.push("x");
+        chat.close_when_done(seconds(5));
+    });
+    b.call([](support::recording_chat& chat) { chat.discard_buffers(); });
+    CHECK(pass(b, seconds(10)) == "");
+    CHECK(b.open());
+}
+
+TEST_CASE("connect timeout: reported as a failure to connect")
+{
+    // A listener whose backlog is full lets further attempts wait.
+    const support::raw_listener full(asynchat::endpoint("127.0.0.1", 0), 0);
+    const auto one = support::raw_peer::connected_to(full.address());
+    support::manual_loop loop;
+    const auto client = loop.create<support::recorder>().lock();
+    client->connect_timeout(seconds(5));
+    client->connect(full.address());
+    support::settle(loop);
+    if (!client->connecting())
+        return; // this system accepts more than it was told to
+    loop.advance(seconds(5) - milliseconds(1));
+    support::settle(loop);
+    CHECK(client->connecting());
+    loop.advance(tick);
+    support::settle(loop);
+    CHECK(client->calls == std::vector<std::string>{"handle_error", "handle_close"});
+    CHECK(client->error == std::errc::timed_out);
+    CHECK(client->close_reason() == close_reason::connect_timeout);
+}
+
+TEST_CASE("accepted connections have a frame timeout of 120 seconds, others none")
+{
+    class chat : public asynchat::async_chat {
+    public:
+        chat(asynchat::loop& owner, asynchat::socket from) : async_chat(owner, std::move(from))
+        {
+            set_terminator("\n");
+        }
+        void collect_incoming_data(std::string_view) override {}
+        void found_terminator() override {}
+        void handle_error() override { close(); }
+    };
+    support::manual_loop loop;
+    auto ends = support::connected_pair();
+    const auto server =
+        loop.create<asynchat::server<chat>>(asynchat::endpoint("127.0.0.1", 0)).lock();
+    auto peer = support::raw_peer::connected_to(server->local_endpoint());
+    const auto adopted = loop.create<chat>(std::move(ends.first)).lock();
+    ends.second.send("unfinished");
+    peer.send("unfinished");
+    REQUIRE(support::run_until(loop, [&] { return loop.size() == 3; }));
+    const auto accepted = std::dynamic_pointer_cast<chat>(loop.channels().back());
+    REQUIRE(accepted);
+    support::settle(loop);
+    loop.advance(seconds(119));
+    support::settle(loop);
+    CHECK_FALSE(accepted->closed());
+    loop.advance(seconds(1) + tick);
+    support::settle(loop);
+    CHECK(accepted->close_reason() == close_reason::frame_timeout);
+    CHECK_FALSE(adopted->closed());
+    loop.close_all();
+}
