@@ -8,6 +8,7 @@
 #include <asynchat/const_buffers.hpp>
 #include <asynchat/detail/channel_state.hpp>
 #include <asynchat/detail/format.hpp>
+#include <asynchat/detail/line_limit.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
 #include <asynchat/loop.hpp>
@@ -234,7 +235,8 @@ public:
     // --- logging -------------------------------------------------------------------------------
 
     /// Writes "log: ..." to standard error, unprintable bytes escaped. Override to send it
-    /// elsewhere; what an override gets from the library has foreign bytes escaped already.
+    /// elsewhere; what an override gets from the library has foreign bytes escaped already, names
+    /// cut at 256 bytes, and comes ten times a second at most if the other side can bring it about.
     /// Python: dispatcher.log
     ASYNCHAT_DECL virtual void log(std::string_view message);
 
@@ -332,6 +334,19 @@ private:
     loop& loop_;
     detail::state_ptr state_;
     std::unique_ptr<detail::transport> transport_;
+    /// log_info() of what the other side can bring about: ten lines a second, whatever it does. How
+    /// many were left out is told in the next one. Lines of an ignored type do not count.
+    template <class... Args>
+    void log_of_peer(log_type type, fmt::format_string<Args...> format, const Args&... args)
+    {
+        log_line_of_peer(type, detail::text_of(format), fmt::make_format_args(args...));
+    }
+    ASYNCHAT_DECL void log_line_of_peer(log_type type, fmt::string_view format,
+                                        fmt::format_args args);
+    bool ignores(log_type type) const noexcept
+    {
+        return ((ignored_log_types_ >> static_cast<unsigned>(type)) & 1U) != 0;
+    }
     std::unique_ptr<detail::connect_plan> plan_; // while a name is looked up and tried
     endpoint addr_;
     std::error_code error_;
@@ -343,6 +358,7 @@ private:
     bool accepting_ : 1;
     bool connecting_ : 1;
     bool closed_ : 1;
+    detail::line_limit log_limit_;
     bool ended_ : 1;         // handle_close() was called
     bool was_lost_ : 1;      // the connection was lost before we were given it
     bool eof_ : 1;           // nothing more comes from the other side

@@ -433,9 +433,9 @@ ASYNCHAT_DECL void async_chat::deliver(std::size_t bytes, std::size_t frame_size
 ASYNCHAT_DECL void async_chat::frame_too_long()
 {
     const char* const setter = has_own_max_frame_ ? "set_terminator()" : "max_frame()";
-    log_info(log_type::error,
-             "closing channel {}: a frame is longer than {} bytes, the limit of {}", safe_repr(),
-             max_frame(), setter);
+    log_of_peer(log_type::error,
+                "closing channel {}: a frame is longer than {} bytes, the limit of {}", safe_repr(),
+                max_frame(), setter);
     end(close_reason::frame_limit);
 }
 

@@ -53,6 +53,10 @@ struct connect_plan {
     bool keep_socket = false;        // create_socket() made one, for the first address
 };
 
+// Of what a line of the log quotes, in bytes.
+inline constexpr std::size_t longest_name = 256;
+inline constexpr std::size_t longest_text = 1024;
+
 /// The name of a type as it is written in C++.
 inline std::string type_name(const std::type_info& type)
 {
@@ -75,9 +79,9 @@ struct failure {
         try {
             throw;
         } catch (const io_error& e) {
-            return {escaped(e.what()), e.reason, e.code()};
+            return {escaped(e.what(), longest_text), e.reason, e.code()};
         } catch (const std::exception& e) {
-            return {type_name(typeid(e)) + ": " + escaped(e.what()),
+            return {type_name(typeid(e)) + ": " + escaped(e.what(), longest_text),
                     asynchat::close_reason::callback_error,
                     {}};
         } catch (...) {
@@ -319,8 +323,8 @@ ASYNCHAT_DECL void dispatcher::failed()
 {
     if (closed_) {
         // Nothing is called after close() but the log: an error must not vanish.
-        log_info(log_type::error, "uncaptured exception after the close of {} ({})", safe_repr(),
-                 detail::failure::current().text);
+        log_of_peer(log_type::error, "uncaptured exception after the close of {} ({})", safe_repr(),
+                    detail::failure::current().text);
         return;
     }
     const auto failure = detail::failure::current();
@@ -753,17 +757,17 @@ ASYNCHAT_DECL std::optional<std::size_t> dispatcher::recvfrom(asio::mutable_buff
 
 ASYNCHAT_DECL void dispatcher::handle_read()
 {
-    log_info("unhandled read event", log_type::warning);
+    log_of_peer(log_type::warning, "unhandled read event");
 }
 
 ASYNCHAT_DECL void dispatcher::handle_write()
 {
-    log_info("unhandled write event", log_type::warning);
+    log_of_peer(log_type::warning, "unhandled write event");
 }
 
 ASYNCHAT_DECL void dispatcher::handle_connect()
 {
-    log_info("unhandled connect event", log_type::warning);
+    log_of_peer(log_type::warning, "unhandled connect event");
 }
 
 ASYNCHAT_DECL void dispatcher::handle_accept()
@@ -774,12 +778,12 @@ ASYNCHAT_DECL void dispatcher::handle_accept()
 
 ASYNCHAT_DECL void dispatcher::handle_accepted(socket, const endpoint&)
 {
-    log_info("unhandled accepted event", log_type::warning);
+    log_of_peer(log_type::warning, "unhandled accepted event");
 }
 
 ASYNCHAT_DECL void dispatcher::handle_expt()
 {
-    log_info("unhandled incoming priority event", log_type::warning);
+    log_of_peer(log_type::warning, "unhandled incoming priority event");
 }
 
 ASYNCHAT_DECL void dispatcher::handle_eof()
@@ -789,7 +793,7 @@ ASYNCHAT_DECL void dispatcher::handle_eof()
 
 ASYNCHAT_DECL void dispatcher::handle_close()
 {
-    log_info("unhandled close event", log_type::warning);
+    log_of_peer(log_type::warning, "unhandled close event");
     close();
 }
 
@@ -798,12 +802,12 @@ ASYNCHAT_DECL void dispatcher::handle_error()
     const auto failure = detail::failure::current();
     if (accepting_) {
         if (accept_failures_ < 2) // the first of a row: the next ones say the same
-            log_info(log_type::error, "uncaptured exception, still listening {} ({})", safe_repr(),
-                     failure.text);
+            log_of_peer(log_type::error, "uncaptured exception, still listening {} ({})",
+                        safe_repr(), failure.text);
         return;
     }
-    log_info(log_type::error, "uncaptured exception, closing channel {} ({})", safe_repr(),
-             failure.text);
+    log_of_peer(log_type::error, "uncaptured exception, closing channel {} ({})", safe_repr(),
+                failure.text);
     end(failure.reason, failure.error);
 }
 
@@ -858,10 +862,29 @@ ASYNCHAT_DECL void dispatcher::log(std::string_view message)
 
 ASYNCHAT_DECL void dispatcher::log_info(std::string_view message, log_type type)
 {
-    if ((ignored_log_types_ >> static_cast<unsigned>(type)) & 1U)
+    if (ignores(type))
         return;
     const std::string line = std::string(to_string(type)) + ": " + escaped(message) + '\n';
     std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+ASYNCHAT_DECL void dispatcher::log_line_of_peer(log_type type, fmt::string_view format,
+                                                fmt::format_args args)
+{
+    // An ignored line must not use up what the others may have.
+    std::uint32_t left_out = 0;
+    if (!ignores(type)) {
+        const auto now = std::chrono::steady_clock::now().time_since_epoch();
+        const auto second = std::chrono::duration_cast<std::chrono::seconds>(now).count();
+        const auto admitted = log_limit_.admit(static_cast<std::uint32_t>(second));
+        if (!admitted)
+            return;
+        left_out = *admitted;
+    }
+    std::string line = formatted(format, args);
+    if (left_out > 0)
+        line += fmt::format(" ({} lines before this one were left out)", left_out);
+    log_info(std::string_view(line), type);
 }
 
 ASYNCHAT_DECL void dispatcher::ignore_log_types(std::initializer_list<log_type> types)
@@ -888,7 +911,7 @@ ASYNCHAT_DECL std::string dispatcher::repr() const
 ASYNCHAT_DECL std::string dispatcher::safe_repr() const
 {
     try {
-        return escaped(repr());
+        return escaped(repr(), detail::longest_name);
     } catch (...) {
         return fmt::format("<repr() failed for the channel at {}>", static_cast<const void*>(this));
     }
