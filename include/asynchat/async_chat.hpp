@@ -207,6 +207,9 @@ public:
     /// override that does nothing keeps the channel open for output.
     ASYNCHAT_DECL void handle_eof() override;
 
+    /// close_when_done(). An override that pushes a goodbye calls it too, or later close().
+    ASYNCHAT_DECL void handle_shutdown() override;
+
 protected:
     /// A ready-made collect_incoming_data(): keeps the pieces, max_frame() bytes at most.
     /// Python: async_chat._collect_incoming_data
@@ -231,6 +234,7 @@ private:
         std::string* storage = nullptr; // where they lie, if not in the receive buffer
     };
     struct whole_frames {};
+    class frame_count;
 
     /// For frame_chat.
     ASYNCHAT_DECL async_chat(loop& owner, socket from, whole_frames);

@@ -9,6 +9,7 @@
 #include <asynchat/detail/channel_state.hpp>
 #include <asynchat/detail/format.hpp>
 #include <asynchat/detail/line_limit.hpp>
+#include <asynchat/detail/server_state.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
 #include <asynchat/loop.hpp>
@@ -191,6 +192,11 @@ public:
     /// closes.
     ASYNCHAT_DECL virtual void handle_close();
 
+    /// The server that made this channel stops, and will close it at a deadline that it was given.
+    /// A chance to say goodbye and to finish soon. The default ends the channel at once, with
+    /// close_reason::shutdown. Differs: not in Python.
+    ASYNCHAT_DECL virtual void handle_shutdown();
+
     /// An exception left a callback, or connecting failed. Called inside the catch, so that
     /// std::current_exception() has it. The default logs it and ends the channel with
     /// handle_close(), unless the channel listens. What it throws leaves loop::run(). After a
@@ -286,6 +292,8 @@ private:
     friend class async_chat;
     friend class dispatcher_with_send;
     friend class file_dispatcher;
+    friend class server_base;
+    friend struct detail::server_state;
     friend class detail::readiness_handler;
     template <class T>
     friend class handle;
@@ -327,13 +335,21 @@ private:
     void rearm_urgent();
     int poll_now(short events) const;
     void close_for(asynchat::close_reason reason);
-    ASYNCHAT_DECL static std::string formatted(fmt::string_view format, fmt::format_args args);
-    std::error_code pending_error();
-    std::string safe_repr() const;
-
-    loop& loop_;
-    detail::state_ptr state_;
-    std::unique_ptr<detail::transport> transport_;
+    void count_received(std::size_t bytes) noexcept
+    {
+        if (place_)
+            place_->server->counters.bytes_in += bytes;
+    }
+    void count_sent(std::size_t bytes) noexcept
+    {
+        if (place_)
+            place_->server->counters.bytes_out += bytes;
+    }
+    void count_frames(std::size_t frames) noexcept
+    {
+        if (place_)
+            place_->server->counters.frames += frames;
+    }
     /// log_info() of what the other side can bring about: ten lines a second, whatever it does. How
     /// many were left out is told in the next one. Lines of an ignored type do not count.
     template <class... Args>
@@ -347,9 +363,18 @@ private:
     {
         return ((ignored_log_types_ >> static_cast<unsigned>(type)) & 1U) != 0;
     }
+    ASYNCHAT_DECL static std::string formatted(fmt::string_view format, fmt::format_args args);
+    std::error_code pending_error();
+    std::string safe_repr() const;
+
+    loop& loop_;
+    detail::state_ptr state_;
+    std::unique_ptr<detail::transport> transport_;
     std::unique_ptr<detail::connect_plan> plan_; // while a name is looked up and tried
+    detail::server_place* place_ = nullptr;      // among the connections of the server that made us
     endpoint addr_;
     std::error_code error_;
+    detail::line_limit log_limit_;
     asynchat::close_reason reason_ = asynchat::close_reason::open;
     unsigned char ignored_log_types_ = 1U << static_cast<unsigned>(log_type::warning);
     unsigned char accept_failures_ = 0; // in a row
@@ -358,7 +383,6 @@ private:
     bool accepting_ : 1;
     bool connecting_ : 1;
     bool closed_ : 1;
-    detail::line_limit log_limit_;
     bool ended_ : 1;         // handle_close() was called
     bool was_lost_ : 1;      // the connection was lost before we were given it
     bool eof_ : 1;           // nothing more comes from the other side

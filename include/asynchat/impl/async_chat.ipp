@@ -213,6 +213,7 @@ ASYNCHAT_DECL void async_chat::receive_frame()
     } const on_return{*this};
     parsing_ = true;
     in_hand_ = &hand;
+    count_frames(1);
     end_frame({});
 }
 
@@ -282,8 +283,24 @@ inline void async_chat::send_if_much()
         send_queued(sending::data_only);
 }
 
+/// Counts frames, and reports them when it goes.
+class async_chat::frame_count {
+public:
+    explicit frame_count(async_chat& chat) noexcept : chat_(chat) {}
+    ~frame_count() { chat_.count_frames(frames_); }
+    frame_count(const frame_count&) = delete;
+    frame_count& operator=(const frame_count&) = delete;
+
+    void operator++() noexcept { ++frames_; }
+
+private:
+    async_chat& chat_;
+    std::size_t frames_ = 0;
+};
+
 ASYNCHAT_DECL void async_chat::parse_input(std::size_t matched)
 {
+    frame_count count(*this);
     while (!input_.empty() && delivers_input()) {
         if (follow_override())
             matched = 0;
@@ -300,6 +317,7 @@ ASYNCHAT_DECL void async_chat::parse_input(std::size_t matched)
             if (closed() || close_when_done_)
                 return;
             frame_size_ = 0;
+            ++count;
             found_terminator();
         } else if (!take_piece(step)) {
             return;
@@ -311,6 +329,7 @@ ASYNCHAT_DECL void async_chat::parse_input(std::size_t matched)
 /// As above, for a channel that wants whole frames.
 ASYNCHAT_DECL void async_chat::parse_frames(std::size_t matched)
 {
+    frame_count count(*this);
     while (!input_.empty() && delivers_input()) {
         if (follow_override())
             matched = 0;
@@ -323,6 +342,7 @@ ASYNCHAT_DECL void async_chat::parse_frames(std::size_t matched)
             if (by_count)
                 scanner_.count_down(step.collect());
             input_.remove_prefix(step.collect() + step.skip());
+            ++count;
             end_frame(piece);
         } else if (!take_frame_piece(step)) {
             return;
@@ -525,6 +545,11 @@ ASYNCHAT_DECL void async_chat::handle_eof()
     flush_soon();
 }
 
+ASYNCHAT_DECL void async_chat::handle_shutdown()
+{
+    close_when_done();
+}
+
 ASYNCHAT_DECL void async_chat::_collect_incoming_data(std::string_view data)
 {
     const std::size_t room = max_frame() - std::min(collected_.size(), max_frame());
@@ -703,6 +728,7 @@ ASYNCHAT_DECL std::optional<std::size_t> async_chat::send_file(std::size_t most)
     if (!file || !transport_)
         return std::nullopt;
     const auto sent = file->send_to(*transport_, most);
+    count_sent(sent.value_or(0));
     if (sent && file->has_ended())
         queue_.drop_producer();
     return sent;

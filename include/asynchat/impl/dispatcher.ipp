@@ -175,6 +175,8 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owne
 ASYNCHAT_DECL dispatcher::~dispatcher()
 {
     ++state_->epoch;
+    if (place_)
+        detail::server_state::forget(*place_);
 }
 
 ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<detail::transport> next)
@@ -196,6 +198,8 @@ ASYNCHAT_DECL void dispatcher::close()
         reason_ = close_reason::local;
     plan_.reset();
     set_transport(nullptr);
+    if (place_)
+        detail::server_state::leave(*place_, reason_);
     if (state_->channel)
         loop_.remove(*state_);
 }
@@ -691,6 +695,7 @@ ASYNCHAT_DECL std::size_t dispatcher::recv(asio::mutable_buffer into)
     const std::size_t received = transport_->read_some(into, error);
     if (!error) {
         received_ = true;
+        count_received(received);
         return received;
     }
     if (is_would_block(error))
@@ -713,8 +718,10 @@ ASYNCHAT_DECL std::size_t dispatcher::send(const_buffers data)
         return 0;
     std::error_code error;
     const std::size_t sent = transport_->write_some(data, error);
-    if (!error)
+    if (!error) {
+        count_sent(sent);
         return sent;
+    }
     if (is_would_block(error))
         return 0;
     if (is_disconnected(error)) {
@@ -795,6 +802,11 @@ ASYNCHAT_DECL void dispatcher::handle_close()
 {
     log_of_peer(log_type::warning, "unhandled close event");
     close();
+}
+
+ASYNCHAT_DECL void dispatcher::handle_shutdown()
+{
+    end(close_reason::shutdown);
 }
 
 ASYNCHAT_DECL void dispatcher::handle_error()
