@@ -228,13 +228,13 @@ private:
         std::string bytes;
         std::size_t front = 0; // of them were handed out since
     };
-    /// The frame that found_frame() is looking at.
+    /// The frame that found_frame() is looking at, and how many were found in this event.
     struct frame_in_hand {
+        std::size_t frames = 0;
         std::string_view bytes;
         std::string* storage = nullptr; // where they lie, if not in the receive buffer
     };
     struct whole_frames {};
-    class frame_count;
 
     /// For frame_chat.
     ASYNCHAT_DECL async_chat(loop& owner, socket from, whole_frames);

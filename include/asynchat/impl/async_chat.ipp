@@ -229,9 +229,10 @@ ASYNCHAT_DECL void async_chat::parse(std::string_view input, std::size_t matched
                                      std::unique_ptr<kept_input> storage)
 {
     frame_in_hand hand;
-    const auto stop = [this, &storage] {
+    const auto stop = [this, &hand, &storage] {
         parsing_ = false;
         in_hand_ = nullptr;
+        count_frames(hand.frames);
         const std::string_view rest = std::exchange(input_, {});
         if (rest.empty() || closed() || close_when_done_)
             return;
@@ -283,24 +284,8 @@ inline void async_chat::send_if_much()
         send_queued(sending::data_only);
 }
 
-/// Counts frames, and reports them when it goes.
-class async_chat::frame_count {
-public:
-    explicit frame_count(async_chat& chat) noexcept : chat_(chat) {}
-    ~frame_count() { chat_.count_frames(frames_); }
-    frame_count(const frame_count&) = delete;
-    frame_count& operator=(const frame_count&) = delete;
-
-    void operator++() noexcept { ++frames_; }
-
-private:
-    async_chat& chat_;
-    std::size_t frames_ = 0;
-};
-
 ASYNCHAT_DECL void async_chat::parse_input(std::size_t matched)
 {
-    frame_count count(*this);
     while (!input_.empty() && delivers_input()) {
         if (follow_override())
             matched = 0;
@@ -317,7 +302,7 @@ ASYNCHAT_DECL void async_chat::parse_input(std::size_t matched)
             if (closed() || close_when_done_)
                 return;
             frame_size_ = 0;
-            ++count;
+            ++in_hand_->frames;
             found_terminator();
         } else if (!take_piece(step)) {
             return;
@@ -329,7 +314,6 @@ ASYNCHAT_DECL void async_chat::parse_input(std::size_t matched)
 /// As above, for a channel that wants whole frames.
 ASYNCHAT_DECL void async_chat::parse_frames(std::size_t matched)
 {
-    frame_count count(*this);
     while (!input_.empty() && delivers_input()) {
         if (follow_override())
             matched = 0;
@@ -342,7 +326,7 @@ ASYNCHAT_DECL void async_chat::parse_frames(std::size_t matched)
             if (by_count)
                 scanner_.count_down(step.collect());
             input_.remove_prefix(step.collect() + step.skip());
-            ++count;
+            ++in_hand_->frames;
             end_frame(piece);
         } else if (!take_frame_piece(step)) {
             return;
