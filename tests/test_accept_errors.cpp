@@ -57,18 +57,6 @@ public:
     }
 };
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool sanitized = true;
-#elif defined(__has_feature)
-#  if __has_feature(address_sanitizer)
-constexpr bool sanitized = true;
-#  else
-constexpr bool sanitized = false;
-#  endif
-#else
-constexpr bool sanitized = false;
-#endif
-
 /// Many passes, as many as there is something to do for; none of them waits.
 void many_passes(loop& loop)
 {
