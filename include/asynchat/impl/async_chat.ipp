@@ -205,15 +205,16 @@ ASYNCHAT_DECL void async_chat::receive_frame()
     frame_in_hand hand;
     struct parsed {
         async_chat& chat;
+        const frame_in_hand& hand;
         ~parsed()
         {
             chat.parsing_ = false;
             chat.in_hand_ = nullptr;
+            chat.count_frames(hand.frames);
         }
-    } const on_return{*this};
+    } const on_return{*this, hand};
     parsing_ = true;
     in_hand_ = &hand;
-    count_frames(1);
     end_frame({});
 }
 
@@ -274,6 +275,7 @@ inline void async_chat::end_frame(std::string_view last_piece)
     if (!collected_.empty())
         return deliver_stored_frame();
     in_hand_->bytes = last_piece;
+    ++in_hand_->frames;
     found_frame(last_piece);
 }
 
@@ -326,7 +328,6 @@ ASYNCHAT_DECL void async_chat::parse_frames(std::size_t matched)
             if (by_count)
                 scanner_.count_down(step.collect());
             input_.remove_prefix(step.collect() + step.skip());
-            ++in_hand_->frames;
             end_frame(piece);
         } else if (!take_frame_piece(step)) {
             return;
@@ -403,6 +404,7 @@ ASYNCHAT_DECL void async_chat::deliver_stored_frame()
         ~done() { hand.storage = nullptr; }
     } const on_exit{*in_hand_};
     in_hand_->bytes = *storage;
+    ++in_hand_->frames;
     in_hand_->storage = &*storage;
     found_frame(*storage);
 }
