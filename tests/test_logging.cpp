@@ -7,6 +7,10 @@
 #include <asynchat/asynchat.hpp>
 #include <asynchat/escape.hpp>
 
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -225,6 +229,139 @@ TEST_CASE("what a description takes from a peer is escaped in the error line", "
     REQUIRE(run_until(loop, [&] { return channel->closed(); }));
     CHECK(channel->logged("<user eve\\nerror: forged>") == 1);
     CHECK(channel->logged("\n") == 0);
+}
+
+TEST_CASE("whatever a peer sends, the log is printable", "[logging]")
+{
+    class quoting : public throwing<async_chat> {
+    public:
+        using throwing::throwing;
+        std::string line;
+        void collect_incoming_data(std::string_view data) override { line += data; }
+        void found_terminator() override { throw std::invalid_argument(line.substr(1)); }
+        void handle_read() override { async_chat::handle_read(); }
+        std::string repr() const override { return "<" + line.substr(0, 10) + ">"; }
+    };
+    loop loop;
+    auto ends = connected_pair();
+    const auto channel = loop.create<quoting>(std::move(ends.first)).lock();
+    channel->set_terminator("the end");
+    for (int byte = 0; byte < 256; ++byte)
+        ends.second.send(std::string(1, static_cast<char>(byte)));
+    ends.second.send("the end");
+    const std::string text =
+        written_by([&] { run_until(loop, [&] { return channel->closed(); }); });
+    CHECK_THAT(text, Catch::Matchers::StartsWith("error: uncaptured exception, closing channel <"));
+    CHECK_THAT(text, Catch::Matchers::ContainsSubstring("<\\x00\\x01"));
+    CHECK_THAT(text, Catch::Matchers::ContainsSubstring("\\xfe\\xff"));
+    CHECK(std::count(text.begin(), text.end(), '\n') == 1);
+    CHECK(std::all_of(text.begin(), text.end() - 1, [](char c) { return c >= ' ' && c <= '~'; }));
+}
+
+TEST_CASE("what is escaped may be cut", "[logging]")
+{
+    CHECK(escaped("0123456789", 10) == "0123456789");
+    CHECK(escaped("0123456789", 9) == "012345...");
+    CHECK(escaped("01234\n\n\n", 9) == "01234..."); // not within an escape
+    CHECK(escaped("\x80\x80\x80", 11) == "\\x80\\x80...");
+    CHECK(escaped("\x80\x80\x80", 12) == "\\x80\\x80\\x80");
+    CHECK(escaped("0123456789", 2) == "..");
+    CHECK(escaped("0123456789", 0).empty());
+}
+
+TEST_CASE("names and texts are cut in the error line", "[logging][errors]")
+{
+    class long_name : public throwing<logging<dispatcher>> {
+    public:
+        using throwing::throwing;
+        std::string repr() const override { return std::string(100'000, 'n'); }
+    };
+    loop loop;
+    auto ends = connected_pair();
+    const auto channel = loop.create<long_name>(std::move(ends.first)).lock();
+    channel->thrower = [] { throw test_error(std::string(100'000, 't')); };
+    ends.second.send("x");
+    REQUIRE(run_until(loop, [&] { return channel->closed(); }));
+    CHECK(channel->lines[0] == "error: uncaptured exception, closing channel " +
+                                   std::string(253, 'n') +
+                                   "... (support::test_error: " + std::string(1021, 't') + "...)");
+}
+
+TEST_CASE("lines are limited to ten a second, and those left out are told", "[logging]")
+{
+    detail::line_limit limit;
+    for (int i = 0; i < 10; ++i)
+        CHECK(limit.admit(5) == 0U);
+    for (int i = 0; i < 7; ++i)
+        CHECK_FALSE(limit.admit(5).has_value());
+    CHECK(limit.admit(6) == 7U);
+    for (int i = 1; i < 10; ++i)
+        CHECK(limit.admit(6) == 0U);
+    CHECK(limit.admit(100) == 0U); // the tenth was written
+    detail::line_limit early;
+    CHECK(early.admit(0) == 0U);
+}
+
+TEST_CASE("a channel that goes on failing does not flood the log", "[logging][errors]")
+{
+    // A listener stays open when a handler of it throws.
+    class failing : public logging<dispatcher> {
+    public:
+        explicit failing(loop& owner) : logging(owner)
+        {
+            create_socket();
+            bind(endpoint("127.0.0.1", 0));
+            listen();
+        }
+        int accepted = 0;
+        void handle_accepted(asynchat::socket, const endpoint&) override
+        {
+            ++accepted;
+            throw test_error("not today");
+        }
+    };
+    loop loop;
+    const auto listener = loop.create<failing>();
+    const auto seconds_now = [] {
+        return std::chrono::duration_cast<std::chrono::seconds>(
+                   std::chrono::steady_clock::now().time_since_epoch())
+            .count();
+    };
+    const auto start = seconds_now();
+    const auto flood = [&](int more) {
+        const int wanted = listener->accepted + more;
+        while (listener->accepted < wanted) {
+            const auto peer = raw_peer::connected_to(listener->local_endpoint());
+            const int before = listener->accepted;
+            if (!run_until(loop, [&] { return listener->accepted > before; }))
+                throw test_error("does not accept");
+        }
+    };
+    flood(100);
+    const auto lines = static_cast<std::int64_t>(listener->lines.size());
+    CHECK(lines >= 10);
+    CHECK(lines <= 10 * (seconds_now() - start + 1));
+
+    // In another second the next line tells how many were left out.
+    const auto second = seconds_now();
+    REQUIRE(run_until(loop, [&] { return seconds_now() > second; }));
+    flood(1);
+    std::size_t told = 0;
+    for (const std::string& line : listener->lines) {
+        if (line.find("left out") != line.npos)
+            told += std::stoul(line.substr(line.rfind('(') + 1));
+    }
+    CHECK(listener->lines.size() + told == 101);
+}
+
+TEST_CASE("lines of an ignored type do not use up the others", "[logging]")
+{
+    loop loop;
+    const auto channel = loop.create<logging<dispatcher>>().lock();
+    for (int i = 0; i < 100; ++i)
+        channel->handle_read(); // "unhandled read event", a warning
+    channel->handle_error();
+    CHECK(channel->logged("uncaptured exception") == 1);
 }
 
 TEST_CASE("reasons and types have names", "[logging]")

@@ -6,6 +6,7 @@
 
 #include <asynchat/asynchat.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <future>
 #include <memory>
@@ -340,4 +341,67 @@ TEST_CASE("names are looked up by several loops at once", "[threads]")
     }
     all.join();
     CHECK(connected == 3);
+}
+
+TEST_CASE("post and stop from four threads at once lose nothing and break nothing", "[threads]")
+{
+    constexpr int calls = 25'000; // of each thread
+    loop loop;
+    auto ends = connected_pair(AF_UNIX);
+    const auto channel = loop.create<recorder>(std::move(ends.first));
+    std::atomic<int> finished{0};
+    std::vector<std::vector<int>> seen(4);
+    threads workers;
+    for (std::size_t worker = 0; worker < 4; ++worker) {
+        workers.start([&, channel, worker] {
+            for (int i = 0; i < calls; ++i) {
+                const auto f = [&seen, worker, i](auto&&...) { seen[worker].push_back(i); };
+                if (i % 5 == 4)
+                    loop.stop();
+                if (i % 2 == 0)
+                    loop.post(f);
+                else
+                    channel.post(f);
+            }
+            ++finished;
+        });
+    }
+    const auto all_seen = [&] {
+        return std::all_of(seen.begin(), seen.end(), [](const auto& each) {
+            return each.size() == static_cast<std::size_t>(calls);
+        });
+    };
+    // Each stop() ends a run(), and posts nothing away.
+    CHECK(run_until(loop, [&] {
+        if (finished < 4)
+            loop.run(1, 20ms);
+        return all_seen();
+    }));
+    workers.join();
+    for (const auto& each : seen)
+        CHECK((each == first_numbers(calls)));
+    CHECK(loop.size() == 1);
+}
+
+TEST_CASE("a server may be stopped from any thread through its handle", "[threads][server]")
+{
+    loop loop;
+    const auto server = loop.create<asynchat::server<line_keeper>>(endpoint("127.0.0.1", 0));
+    std::vector<raw_peer> peers;
+    for (int i = 0; i < 10; ++i)
+        peers.push_back(raw_peer::connected_to(server->local_endpoint()));
+    REQUIRE(run_until(loop, [&] { return server->counters().open == 10; }));
+    threads workers;
+    for (int worker = 0; worker < 4; ++worker) {
+        workers.start([server] {
+            for (int i = 0; i < 100; ++i)
+                server.post([](server_base& self) { self.stop(1h); });
+        });
+    }
+    const deadline limit(loop);
+    loop.run();
+    workers.join();
+    CHECK(loop.size() == 0);
+    for (raw_peer& peer : peers)
+        CHECK(peer.ended());
 }

@@ -222,6 +222,9 @@ public:
     /// override that does nothing keeps the channel open for output.
     ASYNCHAT_DECL void handle_eof() override;
 
+    /// close_when_done(). An override that pushes a goodbye calls it too, or later close().
+    ASYNCHAT_DECL void handle_shutdown() override;
+
 protected:
     /// A ready-made collect_incoming_data(): keeps the pieces, max_frame() bytes at most.
     /// Python: async_chat._collect_incoming_data
@@ -240,8 +243,9 @@ private:
         std::string bytes;
         std::size_t front = 0; // of them were handed out since
     };
-    /// The frame that found_frame() is looking at.
+    /// The frame that found_frame() is looking at, and how many were found in this event.
     struct frame_in_hand {
+        std::size_t frames = 0;
         std::string_view bytes;
         std::string* storage = nullptr; // where they lie, if not in the receive buffer
         const char* start = nullptr;    // of the input of this turn

@@ -27,7 +27,7 @@
 // The machine:                loop.hpp  socket.hpp  endpoint.hpp  const_buffers.hpp  error.hpp
 // Channels:                   dispatcher.hpp  dispatcher_with_send.hpp  file_dispatcher.hpp
 // Framed channels:            async_chat.hpp  frame_chat.hpp  file_producer.hpp
-// Ready-made:                 server.hpp
+// Ready-made:                 server.hpp  server_counters.hpp
 
 #include <asynchat/async_chat.hpp>
 #include <asynchat/const_buffers.hpp>
@@ -44,6 +44,7 @@
 #include <asynchat/loop.hpp>
 #include <asynchat/producer.hpp>
 #include <asynchat/server.hpp>
+#include <asynchat/server_counters.hpp>
 #include <asynchat/socket.hpp>
 #include <asynchat/terminator.hpp>
 #include <asynchat/version.hpp>

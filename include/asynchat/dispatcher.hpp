@@ -8,6 +8,8 @@
 #include <asynchat/const_buffers.hpp>
 #include <asynchat/detail/channel_state.hpp>
 #include <asynchat/detail/format.hpp>
+#include <asynchat/detail/line_limit.hpp>
+#include <asynchat/detail/server_state.hpp>
 #include <asynchat/detail/timeouts.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
@@ -222,6 +224,11 @@ public:
     /// closes.
     ASYNCHAT_DECL virtual void handle_close();
 
+    /// The server that made this channel stops, and will close it at a deadline that it was given.
+    /// A chance to say goodbye and to finish soon. The default ends the channel at once, with
+    /// close_reason::shutdown. Differs: not in Python.
+    ASYNCHAT_DECL virtual void handle_shutdown();
+
     /// An exception left a callback, or connecting failed. Called inside the catch, so that
     /// std::current_exception() has it. The default logs it and ends the channel with
     /// handle_close(), unless the channel listens. What it throws leaves loop::run(). After a
@@ -266,7 +273,8 @@ public:
     // --- logging -------------------------------------------------------------------------------
 
     /// Writes "log: ..." to standard error, unprintable bytes escaped. Override to send it
-    /// elsewhere; what an override gets from the library has foreign bytes escaped already.
+    /// elsewhere; what an override gets from the library has foreign bytes escaped already, names
+    /// cut at 256 bytes, and comes ten times a second at most if the other side can bring it about.
     /// Python: dispatcher.log
     ASYNCHAT_DECL virtual void log(std::string_view message);
 
@@ -316,6 +324,8 @@ private:
     friend class async_chat;
     friend class dispatcher_with_send;
     friend class file_dispatcher;
+    friend class server_base;
+    friend struct detail::server_state;
     friend class detail::readiness_handler;
     template <class T>
     friend class handle;
@@ -364,6 +374,34 @@ private:
     void rearm_urgent();
     int poll_now(short events) const;
     void close_for(asynchat::close_reason reason);
+    void count_received(std::size_t bytes) noexcept
+    {
+        if (place_)
+            place_->server->counters.bytes_in += bytes;
+    }
+    void count_sent(std::size_t bytes) noexcept
+    {
+        if (place_)
+            place_->server->counters.bytes_out += bytes;
+    }
+    void count_frames(std::size_t frames) noexcept
+    {
+        if (place_)
+            place_->server->counters.frames += frames;
+    }
+    /// log_info() of what the other side can bring about: ten lines a second, whatever it does. How
+    /// many were left out is told in the next one. Lines of an ignored type do not count.
+    template <class... Args>
+    void log_of_peer(log_type type, fmt::format_string<Args...> format, const Args&... args)
+    {
+        log_line_of_peer(type, detail::text_of(format), fmt::make_format_args(args...));
+    }
+    ASYNCHAT_DECL void log_line_of_peer(log_type type, fmt::string_view format,
+                                        fmt::format_args args);
+    bool ignores(log_type type) const noexcept
+    {
+        return ((ignored_log_types_ >> static_cast<unsigned>(type)) & 1U) != 0;
+    }
     ASYNCHAT_DECL static std::string formatted(fmt::string_view format, fmt::format_args args);
     const detail::timeouts& limits() const noexcept
     {
@@ -392,9 +430,11 @@ private:
     detail::state_ptr state_;
     std::unique_ptr<detail::transport> transport_;
     std::unique_ptr<detail::connect_plan> plan_; // while a name is looked up and tried
+    detail::server_place* place_ = nullptr;      // among the connections of the server that made us
     std::unique_ptr<detail::timing> timing_;     // see limits()
     endpoint addr_;
     std::error_code error_;
+    detail::line_limit log_limit_;
     asynchat::close_reason reason_ = asynchat::close_reason::open;
     unsigned char ignored_log_types_ = 1U << static_cast<unsigned>(log_type::warning);
     unsigned char accept_failures_ = 0; // in a row

@@ -41,11 +41,14 @@ public:
     /// The other side will send no more. The default ends the channel when all was sent.
     ASYNCHAT_DECL void handle_eof() override;
 
+    /// Ends the channel when all was sent.
+    ASYNCHAT_DECL void handle_shutdown() override;
+
 private:
     ASYNCHAT_DECL void flush() override;
 
     detail::output_queue queue_;
-    bool ends_when_sent_ = false;
+    asynchat::close_reason ends_for_ = asynchat::close_reason::open; // once all is sent
 };
 
 } // namespace asynchat

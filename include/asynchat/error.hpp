@@ -6,6 +6,7 @@
 
 #include <asynchat/config.hpp>
 
+#include <cstddef>
 #include <exception>
 #include <string_view>
 #include <system_error>
@@ -34,11 +35,15 @@ enum class close_reason : unsigned char {
     close_timeout,   ///< the output was not sent by the time given to close_when_done()
     frame_limit,     ///< a frame grew over max_frame
     callback_error,  ///< an exception left a callback
-    shutdown,        ///< the loop closed it: close_all() or the end of the loop
+    shutdown,        ///< the loop closed it: close_all(), the end of the loop; or server::stop()
     connect_failed,  ///< no address accepted the connection
     lookup_failed,   ///< the host name could not be resolved
     system_error,    ///< any other error of the system
 };
+
+/// The number of reasons, `open` included.
+inline constexpr std::size_t close_reason_count =
+    static_cast<std::size_t>(close_reason::system_error) + 1;
 
 /// The reason in words, for logs: "peer finished", "frame limit", ...; never empty.
 ASYNCHAT_DECL std::string_view to_string(close_reason reason) noexcept;

@@ -77,6 +77,21 @@ inline bool settle(asynchat::loop& loop)
     return false;
 }
 
+// --- the program ------------------------------------------------------------------------------
+
+/// Whether the address sanitizer, which opens descriptors and keeps memory, is in the program.
+#if defined(__SANITIZE_ADDRESS__)
+inline constexpr bool sanitized = true;
+#elif defined(__has_feature)
+#  if __has_feature(address_sanitizer)
+inline constexpr bool sanitized = true;
+#  else
+inline constexpr bool sanitized = false;
+#  endif
+#else
+inline constexpr bool sanitized = false;
+#endif
+
 // --- descriptors ------------------------------------------------------------------------------
 
 inline void check_call(bool succeeded, const char* what)

@@ -209,12 +209,14 @@ ASYNCHAT_DECL void async_chat::receive_frame()
     frame_in_hand hand;
     struct parsed {
         async_chat& chat;
+        const frame_in_hand& hand;
         ~parsed()
         {
             chat.parsing_ = false;
             chat.in_hand_ = nullptr;
+            chat.count_frames(hand.frames);
         }
-    } const on_return{*this};
+    } const on_return{*this, hand};
     parsing_ = true;
     in_hand_ = &hand;
     end_frame({});
@@ -238,6 +240,7 @@ ASYNCHAT_DECL void async_chat::parse(std::string_view input, std::size_t matched
         in_hand_ = nullptr;
         if (!hand.unfinished)
             frame_has_ended();
+        count_frames(hand.frames);
         const std::string_view rest = std::exchange(input_, {});
         if (rest.empty() || closed() || close_when_done_)
             return;
@@ -279,6 +282,7 @@ inline void async_chat::end_frame(std::string_view last_piece)
     if (!collected_.empty())
         return deliver_stored_frame();
     in_hand_->bytes = last_piece;
+    ++in_hand_->frames;
     found_frame(last_piece);
 }
 
@@ -307,6 +311,7 @@ ASYNCHAT_DECL void async_chat::parse_input(std::size_t matched)
             if (closed() || close_when_done_)
                 return;
             frame_size_ = 0;
+            ++in_hand_->frames;
             found_terminator();
         } else if (!take_piece(step)) {
             return;
@@ -412,6 +417,7 @@ ASYNCHAT_DECL void async_chat::deliver_stored_frame()
         ~done() { hand.storage = nullptr; }
     } const on_exit{*in_hand_};
     in_hand_->bytes = *storage;
+    ++in_hand_->frames;
     in_hand_->storage = &*storage;
     found_frame(*storage);
 }
@@ -472,9 +478,9 @@ ASYNCHAT_DECL void async_chat::deadline_reached()
 ASYNCHAT_DECL void async_chat::frame_too_long()
 {
     const char* const setter = has_own_max_frame_ ? "set_terminator()" : "max_frame()";
-    log_info(log_type::error,
-             "closing channel {}: a frame is longer than {} bytes, the limit of {}", safe_repr(),
-             max_frame(), setter);
+    log_of_peer(log_type::error,
+                "closing channel {}: a frame is longer than {} bytes, the limit of {}", safe_repr(),
+                max_frame(), setter);
     end(close_reason::frame_limit);
 }
 
@@ -565,6 +571,11 @@ ASYNCHAT_DECL void async_chat::handle_eof()
 {
     ends_when_sent_ = true;
     flush_soon();
+}
+
+ASYNCHAT_DECL void async_chat::handle_shutdown()
+{
+    close_when_done();
 }
 
 ASYNCHAT_DECL void async_chat::_collect_incoming_data(std::string_view data)
@@ -779,6 +790,7 @@ ASYNCHAT_DECL std::optional<std::size_t> async_chat::send_file(std::size_t most)
     const auto sent = file->send_to(*transport_, most);
     if (sent.value_or(0) > 0)
         not_idle();
+    count_sent(sent.value_or(0));
     if (sent && file->has_ended())
         queue_.drop_producer();
     return sent;

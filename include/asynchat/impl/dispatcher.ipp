@@ -54,6 +54,10 @@ struct connect_plan {
     bool keep_socket = false;        // create_socket() made one, for the first address
 };
 
+// Of what a line of the log quotes, in bytes.
+inline constexpr std::size_t longest_name = 256;
+inline constexpr std::size_t longest_text = 1024;
+
 /// The name of a type as it is written in C++.
 inline std::string type_name(const std::type_info& type)
 {
@@ -76,9 +80,9 @@ struct failure {
         try {
             throw;
         } catch (const io_error& e) {
-            return {escaped(e.what()), e.reason, e.code()};
+            return {escaped(e.what(), longest_text), e.reason, e.code()};
         } catch (const std::exception& e) {
-            return {type_name(typeid(e)) + ": " + escaped(e.what()),
+            return {type_name(typeid(e)) + ": " + escaped(e.what(), longest_text),
                     asynchat::close_reason::callback_error,
                     {}};
         } catch (...) {
@@ -143,8 +147,9 @@ ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& result)
 ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
     : loop_(owner), state_(new detail::channel_state), is_socket_(false), in_memory_(false),
       connected_(false), accepting_(false), connecting_(false), closed_(false), ended_(false),
-      was_accepted_(false), lingers_(false), was_lost_(false), eof_(false), reading_(false), received_(false), accepted_(false),
-      accept_paused_(false), watch_urgent_(false), urgent_pending_(false), sends_plainly_(false)
+      was_accepted_(false), lingers_(false), was_lost_(false), eof_(false), reading_(false),
+      received_(false), accepted_(false), accept_paused_(false), watch_urgent_(false),
+      urgent_pending_(false), sends_plainly_(false)
 {
 }
 
@@ -179,6 +184,8 @@ ASYNCHAT_DECL dispatcher::~dispatcher()
 {
     ++state_->epoch;
     loop_.drop_deadline(*state_); // of one that was never adopted
+    if (place_)
+        detail::server_state::forget(*place_);
 }
 
 ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<detail::transport> next)
@@ -202,6 +209,8 @@ ASYNCHAT_DECL void dispatcher::close()
     if (lingers_)
         linger();
     set_transport(nullptr);
+    if (place_)
+        detail::server_state::leave(*place_, reason_);
     if (state_->channel)
         loop_.remove(*state_);
 }
@@ -351,8 +360,8 @@ ASYNCHAT_DECL void dispatcher::failed()
 {
     if (closed_) {
         // Nothing is called after close() but the log: an error must not vanish.
-        log_info(log_type::error, "uncaptured exception after the close of {} ({})", safe_repr(),
-                 detail::failure::current().text);
+        log_of_peer(log_type::error, "uncaptured exception after the close of {} ({})", safe_repr(),
+                    detail::failure::current().text);
         return;
     }
     const auto failure = detail::failure::current();
@@ -735,6 +744,7 @@ ASYNCHAT_DECL std::size_t dispatcher::recv(asio::mutable_buffer into)
     if (!error) {
         received_ = true;
         not_idle();
+        count_received(received);
         return received;
     }
     if (is_would_block(error))
@@ -759,6 +769,7 @@ ASYNCHAT_DECL std::size_t dispatcher::send(const_buffers data)
     const std::size_t sent = transport_->write_some(data, error);
     if (!error) {
         not_idle();
+        count_sent(sent);
         return sent;
     }
     if (is_would_block(error))
@@ -803,17 +814,17 @@ ASYNCHAT_DECL std::optional<std::size_t> dispatcher::recvfrom(asio::mutable_buff
 
 ASYNCHAT_DECL void dispatcher::handle_read()
 {
-    log_info("unhandled read event", log_type::warning);
+    log_of_peer(log_type::warning, "unhandled read event");
 }
 
 ASYNCHAT_DECL void dispatcher::handle_write()
 {
-    log_info("unhandled write event", log_type::warning);
+    log_of_peer(log_type::warning, "unhandled write event");
 }
 
 ASYNCHAT_DECL void dispatcher::handle_connect()
 {
-    log_info("unhandled connect event", log_type::warning);
+    log_of_peer(log_type::warning, "unhandled connect event");
 }
 
 ASYNCHAT_DECL void dispatcher::handle_accept()
@@ -824,12 +835,12 @@ ASYNCHAT_DECL void dispatcher::handle_accept()
 
 ASYNCHAT_DECL void dispatcher::handle_accepted(socket, const endpoint&)
 {
-    log_info("unhandled accepted event", log_type::warning);
+    log_of_peer(log_type::warning, "unhandled accepted event");
 }
 
 ASYNCHAT_DECL void dispatcher::handle_expt()
 {
-    log_info("unhandled incoming priority event", log_type::warning);
+    log_of_peer(log_type::warning, "unhandled incoming priority event");
 }
 
 ASYNCHAT_DECL void dispatcher::handle_eof()
@@ -839,8 +850,13 @@ ASYNCHAT_DECL void dispatcher::handle_eof()
 
 ASYNCHAT_DECL void dispatcher::handle_close()
 {
-    log_info("unhandled close event", log_type::warning);
+    log_of_peer(log_type::warning, "unhandled close event");
     close();
+}
+
+ASYNCHAT_DECL void dispatcher::handle_shutdown()
+{
+    end(close_reason::shutdown);
 }
 
 ASYNCHAT_DECL void dispatcher::handle_error()
@@ -848,12 +864,12 @@ ASYNCHAT_DECL void dispatcher::handle_error()
     const auto failure = detail::failure::current();
     if (accepting_) {
         if (accept_failures_ < 2) // the first of a row: the next ones say the same
-            log_info(log_type::error, "uncaptured exception, still listening {} ({})", safe_repr(),
-                     failure.text);
+            log_of_peer(log_type::error, "uncaptured exception, still listening {} ({})",
+                        safe_repr(), failure.text);
         return;
     }
-    log_info(log_type::error, "uncaptured exception, closing channel {} ({})", safe_repr(),
-             failure.text);
+    log_of_peer(log_type::error, "uncaptured exception, closing channel {} ({})", safe_repr(),
+                failure.text);
     end(failure.reason, failure.error);
 }
 
@@ -1061,10 +1077,29 @@ ASYNCHAT_DECL void dispatcher::log(std::string_view message)
 
 ASYNCHAT_DECL void dispatcher::log_info(std::string_view message, log_type type)
 {
-    if ((ignored_log_types_ >> static_cast<unsigned>(type)) & 1U)
+    if (ignores(type))
         return;
     const std::string line = std::string(to_string(type)) + ": " + escaped(message) + '\n';
     std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+ASYNCHAT_DECL void dispatcher::log_line_of_peer(log_type type, fmt::string_view format,
+                                                fmt::format_args args)
+{
+    // An ignored line must not use up what the others may have.
+    std::uint32_t left_out = 0;
+    if (!ignores(type)) {
+        const auto now = std::chrono::steady_clock::now().time_since_epoch();
+        const auto second = std::chrono::duration_cast<std::chrono::seconds>(now).count();
+        const auto admitted = log_limit_.admit(static_cast<std::uint32_t>(second));
+        if (!admitted)
+            return;
+        left_out = *admitted;
+    }
+    std::string line = formatted(format, args);
+    if (left_out > 0)
+        line += fmt::format(" ({} lines before this one were left out)", left_out);
+    log_info(std::string_view(line), type);
 }
 
 ASYNCHAT_DECL void dispatcher::ignore_log_types(std::initializer_list<log_type> types)
@@ -1091,7 +1126,7 @@ ASYNCHAT_DECL std::string dispatcher::repr() const
 ASYNCHAT_DECL std::string dispatcher::safe_repr() const
 {
     try {
-        return escaped(repr());
+        return escaped(repr(), detail::longest_name);
     } catch (...) {
         return fmt::format("<repr() failed for the channel at {}>", static_cast<const void*>(this));
     }

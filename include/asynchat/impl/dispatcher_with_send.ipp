@@ -47,8 +47,8 @@ ASYNCHAT_DECL void dispatcher_with_send::initiate_send()
             return output_blocked(true, progress);
     }
     output_blocked(false, progress);
-    if (ends_when_sent_ && queue_.is_empty())
-        end(close_reason::peer_finished);
+    if (ends_for_ != close_reason::open && queue_.is_empty())
+        end(ends_for_);
 }
 
 ASYNCHAT_DECL bool dispatcher_with_send::writable()
@@ -68,7 +68,13 @@ ASYNCHAT_DECL void dispatcher_with_send::flush()
 
 ASYNCHAT_DECL void dispatcher_with_send::handle_eof()
 {
-    ends_when_sent_ = true;
+    ends_for_ = close_reason::peer_finished;
+    flush_soon();
+}
+
+ASYNCHAT_DECL void dispatcher_with_send::handle_shutdown()
+{
+    ends_for_ = close_reason::local;
     flush_soon();
 }
 

@@ -1,0 +1,67 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_DETAIL_SERVER_STATE_HPP
+#define ASYNCHAT_DETAIL_SERVER_STATE_HPP
+
+#include <asynchat/config.hpp>
+#include <asynchat/endpoint.hpp>
+#include <asynchat/error.hpp>
+#include <asynchat/server_counters.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+
+namespace asynchat {
+
+class dispatcher;
+
+namespace detail {
+
+struct server_state;
+
+/// The connections of a server that come from the same address; their channels point to it.
+struct server_place {
+    std::shared_ptr<server_state> server; // as long as there are channels
+    std::uint64_t address = 0;
+    std::size_t open = 0;  // channels that are not closed
+    std::size_t users = 0; // channels that point here, closed ones included
+};
+
+/// What a server shares with the channels it made; whoever goes last takes it along.
+struct server_state : std::enable_shared_from_this<server_state> {
+    server_counters counters;
+    dispatcher* listener = nullptr; // as long as it exists
+    bool wakes_listener = false;    // it wants to hear of the next close
+
+    /// What connections are counted by, so that nobody gets more by having many addresses: of IPv6
+    /// the network of 64 bits, which is what a customer is given; IPv4 within IPv6 is IPv4.
+    /// Nothing for addresses that do not tell who is there.
+    ASYNCHAT_DECL static std::optional<std::uint64_t> address_of(const endpoint& peer);
+
+    ASYNCHAT_DECL std::size_t open_from(std::uint64_t address) const;
+
+    /// A connection is accepted, and gets a channel.
+    ASYNCHAT_DECL server_place& enter(std::uint64_t address);
+
+    /// The channel of a connection was closed, or could not be made.
+    ASYNCHAT_DECL static void leave(server_place& place, close_reason reason) noexcept;
+
+    /// The channel will not report any more.
+    ASYNCHAT_DECL static void forget(server_place& place) noexcept;
+
+private:
+    std::map<std::uint64_t, server_place> places_; // a tree: who connects chooses the keys
+};
+
+} // namespace detail
+
+} // namespace asynchat
+
+#ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/impl/server_state.ipp>
+#endif
+#endif

@@ -1,0 +1,169 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_SERVER_IPP
+#define ASYNCHAT_IMPL_SERVER_IPP
+
+#include <asynchat/server.hpp>
+
+#include <asynchat/escape.hpp>
+
+#include <algorithm>
+
+namespace asynchat {
+
+ASYNCHAT_DECL server_base::server_base(loop& owner, const endpoint& where, maker make)
+    : dispatcher(owner), make_(std::move(make)), shared_(std::make_shared<detail::server_state>())
+{
+    create_socket(where.family());
+    if (where.is_ip())
+        set_reuse_addr();
+    bind(where);
+    listen();
+    shared_->listener = this;
+}
+
+ASYNCHAT_DECL server_base::~server_base()
+{
+    shared_->listener = nullptr;
+}
+
+// --- connections -----------------------------------------------------------------------------
+
+ASYNCHAT_DECL void server_base::max_connections(std::size_t most)
+{
+    max_connections_ = most;
+    flush_soon(); // it may accept again
+}
+
+ASYNCHAT_DECL bool server_base::readable()
+{
+    const std::size_t open = counters().open;
+    if (open < max_connections_ - max_connections_ / 4)
+        told_full_ = false;
+    shared_->wakes_listener = stopping_ || open >= max_connections_;
+    return open < max_connections_;
+}
+
+ASYNCHAT_DECL void server_base::handle_accepted(socket connection, const endpoint& peer)
+{
+    const auto address = detail::server_state::address_of(peer);
+    const std::size_t from_there = address ? shared_->open_from(*address) : 0;
+    if (stopping_ || counters().open >= max_connections_ || from_there >= max_per_address_)
+        return refuse(peer, from_there);
+    serve(std::move(connection), address.value_or(0));
+    if (counters().open >= max_connections_ && !std::exchange(told_full_, true))
+        log_of_peer(log_type::info, "{} accepts no more: {} connections are open", safe_repr(),
+                    counters().open);
+}
+
+ASYNCHAT_DECL void server_base::refuse(const endpoint& peer, std::size_t from_there)
+{
+    ++shared_->counters.refused;
+    log_of_peer(log_type::info, "{} refused {}: {} connections are open, {} from there",
+                safe_repr(), escaped(peer.to_string(), detail::longest_name), counters().open,
+                from_there);
+}
+
+ASYNCHAT_DECL void server_base::serve(socket connection, std::uint64_t address)
+{
+    detail::server_place& place = shared_->enter(address);
+    std::shared_ptr<dispatcher> channel;
+    try {
+        channel = make_(owner(), std::move(connection));
+    } catch (...) {
+        detail::server_state::leave(place, close_reason::callback_error);
+        detail::server_state::forget(place);
+        throw;
+    }
+    if (!channel || channel->closed()) { // by its own constructor
+        detail::server_state::leave(place, channel ? channel->close_reason() : close_reason::local);
+        return detail::server_state::forget(place);
+    }
+    channel->place_ = &place;
+    if (stopping_) // since its constructor
+        shut_down(owner(), {channel->state_}, false);
+}
+
+// --- the end ---------------------------------------------------------------------------------
+
+ASYNCHAT_DECL void server_base::stop(loop::duration deadline)
+{
+    if (closed())
+        return;
+    deadline_.cancel();
+    deadline_ = owner().call_later(deadline, [&owner = owner(), shared = shared_] {
+        shut_down(owner, channels_of(owner, *shared), true);
+    });
+    if (!std::exchange(stopping_, true)) {
+        accepting_ = false;
+        set_transport(nullptr);
+        shut_down(owner(), channels_of(owner(), *shared_), false);
+    }
+    flush_soon();
+}
+
+/// The channels that a server made, the oldest at the back.
+ASYNCHAT_DECL std::vector<detail::state_ptr>
+server_base::channels_of(loop& owner, const detail::server_state& shared)
+{
+    std::vector<detail::state_ptr> found;
+    for (const auto& channel : owner.channels()) {
+        if (channel->place_ && channel->place_->server.get() == &shared)
+            found.push_back(channel->state_);
+    }
+    std::reverse(found.begin(), found.end());
+    return found;
+}
+
+/// Asks channels to finish, from the back, or ends them `now`; in a later turn. When an exception
+/// of one leaves the loop, the others have their turn after that.
+ASYNCHAT_DECL void server_base::shut_down(loop& owner, std::vector<detail::state_ptr> channels,
+                                          bool now)
+{
+    owner.post([&owner, channels = std::move(channels), now]() mutable {
+        struct others {
+            ~others()
+            {
+                if (!rest.empty())
+                    shut_down(owner, std::move(rest), now);
+            }
+            loop& owner;
+            std::vector<detail::state_ptr>& rest;
+            bool now;
+        } const on_exit{owner, channels, now};
+        while (!channels.empty()) {
+            const auto state = std::move(channels.back());
+            channels.pop_back();
+            const auto channel = state->channel;
+            if (!channel)
+                continue;
+            channel->in_event([&] {
+                if (now)
+                    channel->end(close_reason::shutdown);
+                else
+                    channel->handle_shutdown();
+            });
+        }
+    });
+}
+
+ASYNCHAT_DECL void server_base::flush()
+{
+    if (!stopping_)
+        return;
+    shared_->wakes_listener = true;
+    if (counters().open > 0)
+        return;
+    deadline_.cancel();
+    end(close_reason::local);
+}
+
+ASYNCHAT_DECL void server_base::handle_close()
+{
+    close();
+}
+
+} // namespace asynchat
+
+#endif

@@ -1,0 +1,88 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_SERVER_STATE_IPP
+#define ASYNCHAT_IMPL_SERVER_STATE_IPP
+
+#include <asynchat/detail/server_state.hpp>
+
+#include <asynchat/dispatcher.hpp>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace asynchat::detail {
+
+ASYNCHAT_DECL std::optional<std::uint64_t> server_state::address_of(const endpoint& peer)
+{
+    if (!peer.is_ip())
+        return std::nullopt;
+    const auto native = peer.native();
+    const unsigned char* bytes = nullptr;
+    std::size_t count = 8;
+    sockaddr_in v4 = {};
+    sockaddr_in6 v6 = {};
+    if (peer.family() == AF_INET) {
+        std::memcpy(&v4, native.data(), sizeof v4);
+        bytes = reinterpret_cast<const unsigned char*>(&v4.sin_addr);
+        count = 4;
+    } else {
+        std::memcpy(&v6, native.data(), sizeof v6);
+        bytes = v6.sin6_addr.s6_addr;
+        if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+            bytes += 12;
+            count = 4;
+        }
+    }
+    std::uint64_t address = count == 4 ? 0xffff : 0; // no network of IPv6 begins with 0:ffff
+    std::for_each(bytes, bytes + count, [&](unsigned char b) { address = address << 8 | b; });
+    return address;
+}
+
+ASYNCHAT_DECL std::size_t server_state::open_from(std::uint64_t address) const
+{
+    const auto found = places_.find(address);
+    return found == places_.end() ? 0 : found->second.open;
+}
+
+ASYNCHAT_DECL server_place& server_state::enter(std::uint64_t address)
+{
+    server_place& place = places_[address];
+    place.server = shared_from_this();
+    place.address = address;
+    ++place.open;
+    ++place.users;
+    ++counters.accepted;
+    ++counters.open;
+    return place;
+}
+
+ASYNCHAT_DECL void server_state::leave(server_place& place, close_reason reason) noexcept
+{
+    server_state& server = *place.server;
+    --place.open;
+    --server.counters.open;
+    ++server.counters.closes_by_reason[static_cast<std::size_t>(reason)];
+    if (!server.listener || !server.wakes_listener)
+        return;
+    try {
+        server.listener->flush_soon();
+        server.wakes_listener = false;
+    } catch (...) { // no memory: the next one wakes it
+    }
+}
+
+ASYNCHAT_DECL void server_state::forget(server_place& place) noexcept
+{
+    if (--place.users > 0)
+        return;
+    const auto server = place.server; // as it may be the last one to know it
+    server->places_.erase(place.address);
+}
+
+} // namespace asynchat::detail
+
+#endif

@@ -1,0 +1,583 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "support/catch.hpp"
+#include "support/loopback.hpp"
+
+#include <asynchat/asynchat.hpp>
+
+#include <functional>
+#include <numeric>
+#include <string>
+#include <vector>
+
+using namespace asynchat;
+using namespace support;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// What the test and all its handlers share.
+struct common {
+    std::vector<std::string> calls;
+    std::function<void(async_chat&, const std::string&)> on_line; // instead of an echo
+    std::function<void(async_chat&)> on_shutdown;                 // instead of close_when_done()
+    std::function<void(async_chat&)> on_made;
+    std::function<void()> on_close;
+};
+
+class line_handler : public logging<async_chat> {
+public:
+    line_handler(loop& owner, asynchat::socket from, common& shared)
+        : logging(owner, std::move(from)), shared_(shared)
+    {
+        set_terminator("\n");
+        if (shared_.on_made)
+            shared_.on_made(*this);
+    }
+    void collect_incoming_data(std::string_view data) override { _collect_incoming_data(data); }
+    void found_terminator() override
+    {
+        const std::string line = _get_data();
+        if (shared_.on_line)
+            shared_.on_line(*this, line);
+        else
+            push(line + "\n");
+    }
+    void handle_shutdown() override
+    {
+        shared_.calls.push_back("handle_shutdown");
+        if (shared_.on_shutdown)
+            shared_.on_shutdown(*this);
+        else
+            logging::handle_shutdown();
+    }
+    void handle_close() override
+    {
+        shared_.calls.push_back("handle_close, " + std::string(to_string(close_reason())));
+        if (shared_.on_close)
+            shared_.on_close();
+        logging::handle_close();
+    }
+
+private:
+    common& shared_;
+};
+
+/// Notes its own end, and lets the test look at a connection first.
+class line_server : public logging<server<line_handler>> {
+public:
+    line_server(loop& owner, common& shared, int family = AF_INET)
+        : logging(owner, family == AF_INET ? endpoint("127.0.0.1", 0) : endpoint("::1", 0),
+                  std::ref(shared))
+    {
+    }
+    int ends = 0;
+    std::function<void()> before_accepted;
+
+    void handle_accepted(asynchat::socket connection, const endpoint& peer) override
+    {
+        if (before_accepted)
+            before_accepted();
+        logging::handle_accepted(std::move(connection), peer);
+    }
+    void handle_close() override
+    {
+        ++ends;
+        logging::handle_close();
+    }
+};
+
+struct running_server {
+    explicit running_server(int connections = 0, int family = AF_INET)
+        : server(loop.create<line_server>(std::ref(shared), family).lock())
+    {
+        for (int i = 0; i < connections; ++i)
+            connect();
+    }
+    raw_peer& connect()
+    {
+        const auto open = server->counters().open;
+        peers.push_back(raw_peer::connected_to(server->local_endpoint()));
+        if (!run_until(loop, [&] { return server->counters().open == open + 1; }))
+            throw test_error("not accepted");
+        return peers.back();
+    }
+    bool ends() // the server, and the loop with it
+    {
+        return run_until(loop, [&] { return loop.size() == 0; });
+    }
+
+    common shared;
+    asynchat::loop loop;
+    std::shared_ptr<line_server> server;
+    std::vector<raw_peer> peers;
+};
+
+/// Every accepted connection is open or was closed for one reason.
+bool adds_up(const server_counters& seen)
+{
+    return seen.accepted == seen.open + std::accumulate(seen.closes_by_reason.begin(),
+                                                        seen.closes_by_reason.end(),
+                                                        std::uint64_t{0});
+}
+
+std::size_t count_of(const std::vector<std::string>& calls, std::string_view call)
+{
+    return static_cast<std::size_t>(std::count(calls.begin(), calls.end(), call));
+}
+
+/// An answer that no socket takes at once, whatever the system buffers.
+const std::string long_answer(std::size_t{16} << 20, 'x');
+
+} // namespace
+
+TEST_CASE("a server without connections stops, and stops only once", "[server][stop]")
+{
+    running_server run;
+    const endpoint where = run.server->local_endpoint();
+    run.server->stop(1h);
+    CHECK(run.server->stopping());
+    CHECK_FALSE(run.server->accepting());
+    CHECK_FALSE(run.server->closed()); // not inside the call
+    run.server->stop(1h);
+    REQUIRE(run.ends());
+    CHECK(run.server->ends == 1);
+    CHECK(run.server->close_reason() == close_reason::local);
+    run.server->stop(0s); // has nothing left to do
+    CHECK(settle(run.loop));
+    CHECK(run.server->ends == 1);
+    CHECK_THROWS_AS(raw_peer::connected_to(where), std::system_error);
+}
+
+TEST_CASE("a stopped server lets its connections finish", "[server][stop]")
+{
+    running_server run(3);
+    run.shared.on_line = [](async_chat& chat, const std::string&) { chat.push(long_answer); };
+    run.peers[1].send("give me much\n");
+    REQUIRE(run_until(run.loop, [&] { return run.server->counters().frames == 1; }));
+    run.server->stop(1h);
+    CHECK(run.shared.calls.empty()); // in a later turn
+    REQUIRE(run_until(run.loop, [&] {
+        return run.peers[0].ended() && run.peers[2].ended() && !run.peers[1].received().empty();
+    }));
+    REQUIRE(run_until(run.loop, [&] { return run.peers[1].ended(); }));
+    CHECK((run.peers[1].received() == long_answer));
+    REQUIRE(run.ends());
+    CHECK(count_of(run.shared.calls, "handle_shutdown") == 3);
+    CHECK(count_of(run.shared.calls, "handle_close, local") == 3);
+    CHECK(run.server->counters().closes(close_reason::local) == 3);
+    CHECK(run.server->counters().open == 0);
+    CHECK(run.server->ends == 1);
+}
+
+TEST_CASE("what has not finished by the deadline is closed for the shutdown", "[server][stop]")
+{
+    running_server run(2);
+    run.shared.on_line = [](async_chat& chat, const std::string&) { chat.push(long_answer); };
+    run.peers[0].send("I shall not read\n");
+    REQUIRE(run_until(run.loop, [&] { return run.server->counters().frames == 1; }));
+    run.server->stop(1ms);
+    REQUIRE(run.ends());
+    CHECK(run.shared.calls == std::vector<std::string>{"handle_shutdown", "handle_shutdown",
+                                                       "handle_close, local",
+                                                       "handle_close, shutdown"});
+    CHECK(run.server->counters().closes(close_reason::shutdown) == 1);
+    CHECK(adds_up(run.server->counters()));
+    CHECK(run.server->ends == 1);
+}
+
+TEST_CASE("a handler may say goodbye, or take its time until the deadline", "[server][stop]")
+{
+    running_server run(2);
+    int told = 0;
+    run.shared.on_shutdown = [&](async_chat& chat) {
+        if (++told > 1)
+            return;
+        chat.push("421 closing\n");
+        chat.close_when_done();
+    };
+    run.server->stop(1h);
+    REQUIRE(run_until(run.loop, [&] { return run.peers[0].ended(); }));
+    CHECK(run.peers[0].received() == "421 closing\n");
+    CHECK(settle(run.loop));
+    run.peers[1].send("still here\n");
+    CHECK(run_until(run.loop, [&] { return run.peers[1].received() == "still here\n"; }));
+    run.server->stop(0s); // the latest deadline counts
+    REQUIRE(run.ends());
+    CHECK(told == 2);
+    CHECK(run.server->counters().closes(close_reason::shutdown) == 1);
+}
+
+TEST_CASE("a later deadline takes the place of an earlier one", "[server][stop]")
+{
+    running_server run(1);
+    run.shared.on_shutdown = [](async_chat&) {};
+    run.server->stop(50ms);
+    run.server->stop(1h);
+    bool over = false;
+    run.loop.call_later(100ms, [&] { over = true; });
+    REQUIRE(run_until(run.loop, [&] { return over; }));
+    CHECK(run.server->counters().open == 1);
+    run.peers[0].close();
+    REQUIRE(run.ends());
+    CHECK(run.server->counters().closes(close_reason::peer_finished) == 1);
+}
+
+TEST_CASE("a server may be stopped inside any callback", "[server][stop]")
+{
+    running_server run(1);
+    const auto stop = [&run](auto&&...) {
+        run.server->stop(1h);
+        run.server->stop(1h);
+    };
+    std::uint64_t accepted = 2;
+    const std::string where =
+        GENERATE(as<std::string>{}, "found_terminator", "found_terminator, then close",
+                 "handle_shutdown", "handle_close", "a constructor", "handle_accepted", "a timer",
+                 "a posted function", "the server's own event");
+    CAPTURE(where);
+    if (where == "found_terminator")
+        run.shared.on_line = stop;
+    else if (where == "found_terminator, then close")
+        run.shared.on_line = [&](async_chat& chat, const std::string&) {
+            stop();
+            chat.close();
+        };
+    else if (where == "handle_shutdown")
+        run.shared.on_shutdown = [&](async_chat& chat) {
+            stop();
+            chat.close_when_done();
+        };
+    else if (where == "handle_close")
+        run.shared.on_close = stop;
+    else if (where == "a constructor")
+        run.shared.on_made = stop;
+    else if (where == "handle_accepted")
+        run.server->before_accepted = stop;
+
+    if (where == "handle_accepted")
+        accepted = 1; // too late for the second one
+    if (where == "a timer")
+        run.loop.call_later(1ms, stop);
+    else if (where == "a posted function")
+        run.loop.post(stop);
+    else if (where == "the server's own event")
+        run.loop.handle_of(*run.server).post(stop);
+    else if (where == "handle_shutdown")
+        run.server->stop(1h);
+    else if (where == "handle_close")
+        run.peers[0].close();
+    else if (where == "a constructor" || where == "handle_accepted")
+        run.peers.push_back(raw_peer::connected_to(run.server->local_endpoint()));
+    else
+        run.peers[0].send("now\n");
+    if (run.peers.size() == 1)
+        accepted = 1;
+    const deadline limit(run.loop);
+    run.loop.run();
+    CHECK(run.loop.size() == 0);
+    CHECK(run.server->ends == 1);
+    CHECK(run.server->counters().accepted == accepted);
+    CHECK(run.server->counters().open == 0);
+    CHECK(adds_up(run.server->counters()));
+}
+
+TEST_CASE("a connection that throws out of the loop does not keep others from the shutdown",
+          "[server][stop]")
+{
+    running_server run(3);
+    const bool at_the_deadline = GENERATE(false, true);
+    CAPTURE(at_the_deadline);
+    int calls = 0;
+    if (at_the_deadline) {
+        run.shared.on_shutdown = [](async_chat&) {};
+        run.shared.on_close = [&] {
+            if (++calls == 1)
+                throw exit_now();
+        };
+    } else {
+        run.shared.on_shutdown = [&](async_chat& chat) {
+            chat.close_when_done();
+            if (++calls == 1)
+                throw exit_now();
+        };
+    }
+    run.server->stop(1ms);
+    const deadline limit(run.loop);
+    CHECK_THROWS_AS(run.loop.run(), exit_now);
+    run.loop.run();
+    CHECK(calls == 3);
+    CHECK(run.loop.size() == 0);
+    CHECK(run.server->ends == 1);
+}
+
+TEST_CASE("closing a server that stops leaves the deadline to its connections", "[server][stop]")
+{
+    running_server run(1);
+    run.shared.on_shutdown = [](async_chat&) {};
+    run.server->stop(1ms);
+    run.server->close();
+    REQUIRE(run.ends());
+    CHECK(run.shared.calls ==
+          std::vector<std::string>{"handle_shutdown", "handle_close, shutdown"});
+    CHECK(run.server->counters().closes(close_reason::shutdown) == 1);
+    CHECK(run.server->ends == 0); // it was closed by us
+}
+
+TEST_CASE("a dispatcher that sends by itself finishes what it has, a plain one ends at once",
+          "[server][stop]")
+{
+    loop loop;
+    const auto sending = loop.create<asynchat::server<echo_channel>>(endpoint("127.0.0.1", 0));
+    const auto plain = loop.create<asynchat::server<recorder>>(endpoint("127.0.0.1", 0)).lock();
+    auto reader = raw_peer::connected_to(sending->local_endpoint());
+    auto other = raw_peer::connected_to(plain->local_endpoint());
+    REQUIRE(run_until(loop, [&] { return loop.size() == 4; }));
+    for (const auto& channel : loop.channels()) {
+        if (const auto echo = std::dynamic_pointer_cast<echo_channel>(channel))
+            echo->send(long_answer);
+    }
+    sending->stop(1h);
+    plain->stop(1h);
+    REQUIRE(run_until(loop, [&] { return reader.ended() && other.ended(); }));
+    CHECK((reader.received() == long_answer));
+    REQUIRE(run_until(loop, [&] { return loop.size() == 0; }));
+    CHECK(plain->counters().closes(close_reason::shutdown) == 1);
+}
+
+TEST_CASE("stopping one server does not touch the connections of another", "[server][stop]")
+{
+    loop loop;
+    const auto one = loop.create<asynchat::server<echo_channel>>(endpoint("127.0.0.1", 0));
+    const auto two = loop.create<asynchat::server<echo_channel>>(endpoint("127.0.0.1", 0));
+    auto of_one = raw_peer::connected_to(one->local_endpoint());
+    auto of_two = raw_peer::connected_to(two->local_endpoint());
+    REQUIRE(run_until(loop, [&] { return loop.size() == 4; }));
+    one->stop(0s);
+    REQUIRE(run_until(loop, [&] { return of_one.ended() && !one; }));
+    of_two.send("hello");
+    CHECK(run_until(loop, [&] { return of_two.received() == "hello"; }));
+    CHECK(two->counters().open == 1);
+}
+
+// --- limits ----------------------------------------------------------------------------------
+
+TEST_CASE("over the limit in total connections wait until others end", "[server][limits]")
+{
+    running_server run;
+    run.server->max_connections(2);
+    run.connect();
+    run.connect();
+    auto third = raw_peer::connected_to(run.server->local_endpoint());
+    auto fourth = raw_peer::connected_to(run.server->local_endpoint());
+    third.send("third\n");
+    fourth.send("fourth\n");
+    CHECK(settle(run.loop)); // does not spin
+    CHECK(run.server->counters().accepted == 2);
+    CHECK(run.server->counters().refused == 0);
+    CHECK(run.server->logged("accepts no more: 2 connections are open") == 1);
+
+    run.peers[0].close();
+    CHECK(run_until(run.loop, [&] { return third.received() == "third\n"; }));
+    CHECK(settle(run.loop));
+    CHECK(run.server->counters().open == 2);
+    CHECK(fourth.received().empty());
+    run.server->max_connections(3);
+    CHECK(run_until(run.loop, [&] { return fourth.received() == "fourth\n"; }));
+    CHECK(run.server->counters().refused == 0);
+}
+
+TEST_CASE("over the limit of an address connections are refused", "[server][limits]")
+{
+    const int family = GENERATE(AF_INET, AF_INET6);
+    CAPTURE(family);
+    running_server run(0, family);
+    run.server->max_connections_per_address(2);
+    run.connect().send("one\n");
+    run.connect().send("two\n");
+    auto refused = raw_peer::connected_to(run.server->local_endpoint());
+    REQUIRE(run_until(run.loop, [&] { return refused.ended(); }));
+    CHECK(run_until(run.loop, [&] { return run.peers[0].received() == "one\n"; }));
+    CHECK(run_until(run.loop, [&] { return run.peers[1].received() == "two\n"; }));
+    CHECK(run.server->counters().refused == 1);
+    CHECK(run.server->counters().accepted == 2);
+    CHECK(run.server->logged("refused") == 1);
+
+    run.peers[0].close();
+    REQUIRE(run_until(run.loop, [&] { return run.server->counters().open == 1; }));
+    run.connect().send("again\n");
+    CHECK(run_until(run.loop, [&] { return run.peers[2].received() == "again\n"; }));
+}
+
+TEST_CASE("each address has its own limit", "[server][limits]")
+{
+    running_server run;
+    run.server->max_connections_per_address(1);
+    const auto connect_from = [&](const char* address) {
+        raw_peer peer(descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)));
+        const auto from = endpoint(address, 0).native();
+        const auto to = run.server->local_endpoint().native();
+        check_call(::bind(peer.fd(), from.data(), static_cast<socklen_t>(from.size())) == 0 &&
+                       ::connect(peer.fd(), to.data(), static_cast<socklen_t>(to.size())) == 0,
+                   "connect");
+        return peer;
+    };
+    auto one = connect_from("127.0.0.1");
+    auto two = connect_from("127.0.0.2");
+    one.send("one\n");
+    two.send("two\n");
+    CHECK(run_until(run.loop, [&] { return one.received() == "one\n"; }));
+    CHECK(run_until(run.loop, [&] { return two.received() == "two\n"; }));
+    auto three = connect_from("127.0.0.2");
+    CHECK(run_until(run.loop, [&] { return three.ended(); }));
+    CHECK(run.server->counters().open == 2);
+    CHECK(run.server->counters().refused == 1);
+}
+
+TEST_CASE("addresses are counted by what tells who is there", "[server][limits]")
+{
+    const auto of = [](const char* host) {
+        return detail::server_state::address_of(endpoint(host, 80));
+    };
+    CHECK(of("127.0.0.1") != of("127.0.0.2"));
+    CHECK(of("127.0.0.1") == of("::ffff:127.0.0.1"));
+    CHECK(of("2001:db8:1:2::1") == of("2001:db8:1:2:3:4:5:6"));
+    CHECK(of("2001:db8:1:2::1") != of("2001:db8:1:3::1"));
+    CHECK(of("::1").has_value());
+    CHECK_FALSE(detail::server_state::address_of(endpoint::unix_path("/run/x")).has_value());
+    CHECK_FALSE(detail::server_state::address_of(endpoint()).has_value());
+}
+
+TEST_CASE("a flood of refusals is ten lines a second, and every one is counted",
+          "[server][limits][logging]")
+{
+    running_server run;
+    run.server->max_connections_per_address(0);
+    const auto start = std::chrono::steady_clock::now();
+    for (std::uint64_t i = 0; i < 200; ++i) {
+        const auto peer = raw_peer::connected_to(run.server->local_endpoint());
+        REQUIRE(run_until(run.loop, [&] { return run.server->counters().refused == i + 1; }));
+    }
+    const auto seconds =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - start);
+    const auto lines = run.server->lines.size();
+    CHECK(lines >= 10);
+    CHECK(lines <= 10 * (static_cast<std::size_t>(seconds.count()) + 2));
+    CHECK(run.server->counters().accepted == 0);
+}
+
+// --- counters --------------------------------------------------------------------------------
+
+TEST_CASE("a server counts bytes, frames and closes", "[server][counters]")
+{
+    running_server run(2);
+    run.peers[0].send("one\ntwo\nunfinished");
+    REQUIRE(run_until(run.loop, [&] { return run.peers[0].received() == "one\ntwo\n"; }));
+    run.peers[1].send("three\n");
+    REQUIRE(run_until(run.loop, [&] { return run.peers[1].received() == "three\n"; }));
+    const server_counters& seen = run.server->counters();
+    CHECK(seen.accepted == 2);
+    CHECK(seen.open == 2);
+    CHECK(seen.bytes_in == 24);
+    CHECK(seen.bytes_out == 14);
+    CHECK(seen.frames == 3);
+    run.peers[0].reset();
+    run.peers[1].close();
+    REQUIRE(run_until(run.loop, [&] { return seen.open == 0; }));
+    CHECK(seen.closes(close_reason::reset) == 1);
+    CHECK(seen.closes(close_reason::peer_finished) == 1);
+    CHECK(adds_up(seen));
+}
+
+TEST_CASE("the last frame of a channel counts, however it ends", "[server][counters]")
+{
+    running_server run(1);
+    const bool throws = GENERATE(false, true);
+    run.shared.on_line = [&](async_chat& chat, const std::string&) {
+        if (throws)
+            throw test_error("in the last frame");
+        chat.close();
+    };
+    run.peers[0].send("last\n");
+    REQUIRE(run_until(run.loop, [&] { return run.server->counters().open == 0; }));
+    CHECK(run_until(run.loop, [&] { return run.server->counters().frames == 1; }));
+    CHECK(run.server->counters().closes(throws ? close_reason::callback_error
+                                               : close_reason::local) == 1);
+}
+
+TEST_CASE("a server counts whole frames and files", "[server][counters]")
+{
+    class file_sender : public frame_chat {
+    public:
+        file_sender(loop& owner, asynchat::socket from, int file)
+            : frame_chat(owner, std::move(from)), file_(file)
+        {
+            set_terminator("\n");
+        }
+        void collect_incoming_data(std::string_view) override {}
+        void found_frame(std::string_view) override
+        {
+            push_with_producer(std::make_unique<file_producer>(file_));
+            set_terminator(40000); // lacks much: is received in place
+        }
+
+    private:
+        int file_;
+    };
+    loop loop;
+    const auto file = make_file(std::string(1000, 'f'));
+    const auto server =
+        loop.create<asynchat::server<file_sender>>(endpoint("127.0.0.1", 0), file.get());
+    auto peer = raw_peer::connected_to(server->local_endpoint());
+    peer.send("GET\n");
+    REQUIRE(run_until(loop, [&] { return peer.received().size() == 1000; }));
+    CHECK(server->counters().frames == 1);
+    CHECK(server->counters().bytes_out == 1000);
+    peer.send(std::string(40000, 'x'));
+    REQUIRE(run_until(loop, [&] { return peer.received().size() == 2000; }));
+    CHECK(server->counters().frames == 2);
+    CHECK(server->counters().bytes_in == 40004);
+}
+
+TEST_CASE("channels outlive their server, and go on", "[server][counters]")
+{
+    running_server run(1);
+    auto server = std::exchange(run.server, nullptr);
+    const auto watcher = server; // keeps the object, not the channel
+    server->close();
+    run.peers[0].send("line\n");
+    REQUIRE(run_until(run.loop, [&] { return run.peers[0].received() == "line\n"; }));
+    CHECK(watcher->counters().frames == 1);
+    CHECK(watcher->counters().open == 1);
+
+    // And now without the object.
+    running_server gone(1);
+    gone.server->close();
+    gone.server.reset();
+    gone.peers[0].send("line\n");
+    CHECK(run_until(gone.loop, [&] { return gone.peers[0].received() == "line\n"; }));
+    gone.peers[0].close();
+    CHECK(run_until(gone.loop, [&] { return gone.loop.size() == 0; }));
+}
+
+TEST_CASE("handlers that do not come into being are counted as well", "[server][counters]")
+{
+    running_server run;
+    run.shared.on_made = [](async_chat& chat) { chat.close(); };
+    auto closed = raw_peer::connected_to(run.server->local_endpoint());
+    REQUIRE(run_until(run.loop, [&] { return closed.ended(); }));
+    CHECK(run.server->counters().closes(close_reason::local) == 1);
+    run.shared.on_made = [](async_chat&) { throw test_error("no"); };
+    auto failed = raw_peer::connected_to(run.server->local_endpoint());
+    REQUIRE(run_until(run.loop, [&] { return failed.ended(); }));
+    CHECK(run.server->counters().closes(close_reason::callback_error) == 1);
+    CHECK(run.server->counters().accepted == 2);
+    CHECK(run.server->counters().open == 0);
+}
+
+TEST_CASE("there is a counter for each reason", "[server][counters]")
+{
+    CHECK(to_string(static_cast<close_reason>(close_reason_count - 1)) != "unknown");
+    CHECK(to_string(static_cast<close_reason>(close_reason_count)) == "unknown");
+}
