@@ -17,6 +17,7 @@
 #include <asynchat/impl/memory_network.ipp>
 #include <asynchat/impl/output_queue.ipp>
 #include <asynchat/impl/producer.ipp>
+#include <asynchat/impl/relay.ipp>
 #include <asynchat/impl/server.ipp>
 #include <asynchat/impl/server_state.ipp>
 #include <asynchat/impl/socket.ipp>

@@ -207,6 +207,37 @@ public:
     /// close, the bytes that were lost.
     std::size_t pending_output() const noexcept { return queue_.size(); }
 
+    // --- flow ----------------------------------------------------------------------------------
+    // Output that the other side does not take waits here. Over the high mark the channel stops
+    // reading, and delivering what it has read, until no more than the low mark is left: who does
+    // not read answers cannot ask for more of them.
+
+    /// The marks, in bytes of pending_output() after an attempt to send: 256 KiB and 64 KiB at
+    /// first. Throws std::invalid_argument when `low` is over `high`.
+    /// Python: none; asyncio has WriteTransport.set_write_buffer_limits
+    ASYNCHAT_DECL void set_write_buffer_limits(std::size_t high, std::size_t low);
+
+    /// More output than this, in bytes, left after the event that pushed it could send, ends the
+    /// channel with close_reason::output_limit: 8 MiB at first, `unlimited` must be spelled out.
+    /// Larger things to send are for producers.
+    ASYNCHAT_DECL void max_output(std::size_t bytes);
+
+    /// Whether reading stops over the high mark: true at first. Who says false bounds the output
+    /// by other means, as handle_write_paused().
+    ASYNCHAT_DECL void stops_reading_when_full(bool on);
+
+    /// Whether the high mark was passed, and not yet the low one.
+    bool write_paused() const noexcept { return write_paused_; }
+
+    /// The high mark was passed, and later the low one: called in turn, never inside push(). The
+    /// defaults do nothing. Python: none; asyncio has Protocol.pause_writing, resume_writing
+    virtual void handle_write_paused() {}
+    virtual void handle_write_resumed() {}
+
+    /// All output is sent, of which some had to wait for the other side. Not called when an event
+    /// could send at once all that it pushed.
+    virtual void handle_drained() {}
+
     // --- handlers, as in dispatcher --------------------------------------------------------------
 
     ASYNCHAT_DECL bool readable() override;
@@ -252,6 +283,10 @@ private:
         bool unfinished = false;        // a frame goes on behind that input
     };
     struct whole_frames {};
+    struct flow_limits {
+        std::size_t high, low, most;
+    };
+    static constexpr flow_limits default_flow = {262144, 65536, 8388608};
 
     /// For frame_chat.
     ASYNCHAT_DECL async_chat(loop& owner, socket from, whole_frames);
@@ -259,7 +294,12 @@ private:
 
     ASYNCHAT_DECL bool vprint(fmt::string_view format, fmt::format_args args);
     bool accepts_output() const noexcept { return !closed() && !close_when_done_ && !ends_output_; }
-    bool delivers_input() const noexcept { return !closed() && !close_when_done_ && !paused_; }
+    bool delivers_input() const noexcept
+    {
+        return !closed() && !close_when_done_ && !paused_ && !full_;
+    }
+    const flow_limits& flow() const noexcept { return flow_ ? *flow_ : default_flow; }
+    flow_limits& own_flow();
     std::string_view held() const noexcept { return scanner_.current().bytes().substr(0, held_); }
     std::string_view kept() const noexcept
     {
@@ -289,6 +329,7 @@ private:
     void parse_input(std::size_t matched);
     void parse_frames(std::size_t matched);
     void send_if_much();
+    void send_much();
     bool take_piece(const detail::terminator_scanner::step& step);
     bool take_frame_piece(const detail::terminator_scanner::step& step);
     void deliver(std::size_t bytes, std::size_t frame_size);
@@ -309,12 +350,15 @@ private:
     void deliver_kept();
     void send_queued(sending what);
     std::size_t send_some(sending what);
+    void judge_output();
+    void pause_or_resume_writing();
     std::optional<std::size_t> send_file(std::size_t most);
     bool ask_producer();
 
     detail::terminator_scanner scanner_;
     detail::output_queue queue_;
     std::unique_ptr<kept_input> kept_;
+    std::unique_ptr<flow_limits> flow_; // null: default_flow
     std::string collected_;  // by _collect_incoming_data(), or of the begun frame of a frame_chat
     std::string_view input_; // while parsing: what is left of this turn's input
     frame_in_hand* in_hand_ = nullptr; // while parsing
@@ -327,6 +371,9 @@ private:
     bool has_own_max_frame_ : 1;
     bool parsing_ : 1;
     bool paused_ : 1;
+    bool full_ : 1; // over the high mark, and stops reading for that
+    bool write_paused_ : 1;
+    bool reads_when_full_ : 1;
     bool sending_ : 1;
     bool awaits_writable_ : 1; // output is left, and the next attempt is handle_write()
     bool close_when_done_ : 1;

@@ -43,6 +43,7 @@
 #include <asynchat/fwd.hpp>
 #include <asynchat/loop.hpp>
 #include <asynchat/producer.hpp>
+#include <asynchat/relay.hpp>
 #include <asynchat/server.hpp>
 #include <asynchat/server_counters.hpp>
 #include <asynchat/socket.hpp>

@@ -18,6 +18,7 @@ class file_dispatcher;
 class file_producer;
 class loop;
 class producer;
+class relay;
 class server_base;
 class simple_producer;
 class socket;

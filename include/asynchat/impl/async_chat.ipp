@@ -58,9 +58,10 @@ ASYNCHAT_DECL async_chat::async_chat(loop& owner) : async_chat(owner, socket()) 
 
 ASYNCHAT_DECL async_chat::async_chat(loop& owner, socket from)
     : dispatcher(owner, std::move(from)), queue_(owner.pool()), whole_frames_(false),
-      has_own_max_frame_(false), parsing_(false), paused_(false), sending_(false),
-      awaits_writable_(false), close_when_done_(false), ends_output_(false), output_ended_(false),
-      ends_when_sent_(false), input_ended_(false), eof_reported_(false)
+      has_own_max_frame_(false), parsing_(false), paused_(false), full_(false),
+      write_paused_(false), reads_when_full_(false), sending_(false), awaits_writable_(false),
+      close_when_done_(false), ends_output_(false), output_ended_(false), ends_when_sent_(false),
+      input_ended_(false), eof_reported_(false)
 {
 }
 
@@ -289,8 +290,16 @@ inline void async_chat::end_frame(std::string_view last_piece)
 /// Sends in the middle of the input when its answers have become much.
 inline void async_chat::send_if_much()
 {
-    if (queue_.size() > ac_out_buffer_size && !awaits_writable_)
+    if (queue_.size() > ac_out_buffer_size)
+        send_much();
+}
+
+ASYNCHAT_DECL void async_chat::send_much()
+{
+    if (!awaits_writable_)
         send_queued(sending::data_only);
+    else if (!sending_)
+        pause_or_resume_writing();
 }
 
 ASYNCHAT_DECL void async_chat::parse_input(std::size_t matched)
@@ -540,7 +549,7 @@ ASYNCHAT_DECL void async_chat::end_of_input()
         if (kept().size() >= size)
             break;
     }
-    if (closed() || close_when_done_ || paused_)
+    if (!delivers_input())
         return;
     if (held_ > 0 || (whole_frames_ && !collected_.empty())) {
         std::string rest;
@@ -685,6 +694,71 @@ ASYNCHAT_DECL void async_chat::flush()
 {
     if (!awaits_writable_)
         initiate_send();
+    if (!queue_.is_empty() || write_paused_)
+        judge_output();
+}
+
+/// At the end of each event in which not everything could be sent.
+ASYNCHAT_DECL void async_chat::judge_output()
+{
+    if (closed() || sending_)
+        return;
+    if (queue_.size() > flow().most) {
+        log_of_peer(log_type::error,
+                    "closing channel {}: {} bytes of output wait, the limit of max_output() is {}",
+                    safe_repr(), queue_.size(), flow().most);
+        return end(close_reason::output_limit);
+    }
+    pause_or_resume_writing();
+}
+
+ASYNCHAT_DECL void async_chat::pause_or_resume_writing()
+{
+    if (!write_paused_ && queue_.size() > flow().high) {
+        write_paused_ = true;
+        full_ = !reads_when_full_;
+        handle_write_paused();
+    } else if (write_paused_ && queue_.size() <= flow().low) {
+        write_paused_ = false;
+        if (full_) {
+            full_ = false;
+            frame_has_ended(); // for the timeout: it is measured anew
+            deliver_later();
+        }
+        handle_write_resumed();
+    }
+}
+
+ASYNCHAT_DECL async_chat::flow_limits& async_chat::own_flow()
+{
+    if (!flow_)
+        flow_ = std::make_unique<flow_limits>(default_flow);
+    return *flow_;
+}
+
+ASYNCHAT_DECL void async_chat::set_write_buffer_limits(std::size_t high, std::size_t low)
+{
+    if (low > high)
+        throw std::invalid_argument("asynchat: the low mark is over the high one");
+    own_flow().high = high;
+    own_flow().low = low;
+    flush_soon();
+}
+
+ASYNCHAT_DECL void async_chat::max_output(std::size_t bytes)
+{
+    own_flow().most = bytes;
+    flush_soon();
+}
+
+ASYNCHAT_DECL void async_chat::stops_reading_when_full(bool on)
+{
+    reads_when_full_ = !on;
+    if (full_ == (write_paused_ && on))
+        return;
+    full_ = !full_;
+    if (!full_)
+        deliver_later();
 }
 
 ASYNCHAT_DECL void async_chat::initiate_send()
@@ -711,9 +785,16 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
 {
     if (sending_)
         return;
+    const bool had_to_wait = awaits_writable_;
     const std::size_t sent = send_some(what);
-    if (!closed() && (awaits_writable_ || timing_))
+    if (closed())
+        return;
+    if (awaits_writable_ || timing_)
         output_blocked(awaits_writable_, sent > 0);
+    if (!queue_.is_empty() || write_paused_)
+        pause_or_resume_writing();
+    if (had_to_wait && queue_.is_empty() && !closed())
+        handle_drained();
 }
 
 /// Sends until there is nothing more, the socket takes no more, or it was much. Returns the bytes.

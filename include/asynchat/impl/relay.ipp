@@ -1,0 +1,83 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_RELAY_IPP
+#define ASYNCHAT_IMPL_RELAY_IPP
+
+#include <asynchat/relay.hpp>
+
+#include <stdexcept>
+#include <utility>
+
+namespace asynchat {
+
+ASYNCHAT_DECL relay::relay(loop& owner) : relay(owner, socket()) {}
+
+ASYNCHAT_DECL relay::relay(loop& owner, socket from) : async_chat(owner, std::move(from))
+{
+    stops_reading_when_full(false); // what counts is the output of the other end
+    pause_reading();
+}
+
+ASYNCHAT_DECL relay::~relay()
+{
+    part();
+}
+
+ASYNCHAT_DECL void relay::join(relay& other)
+{
+    if (other_ || other.other_ || this == &other)
+        throw std::logic_error("asynchat: join() of a relay that is joined");
+    other_ = &other;
+    other.other_ = this;
+    if (!other.write_paused())
+        resume_reading();
+    if (!write_paused())
+        other.resume_reading();
+}
+
+ASYNCHAT_DECL void relay::collect_incoming_data(std::string_view data)
+{
+    if (other_)
+        other_->push(data);
+}
+
+ASYNCHAT_DECL void relay::handle_connect() {}
+
+ASYNCHAT_DECL void relay::handle_write_paused()
+{
+    if (other_)
+        other_->pause_reading();
+}
+
+ASYNCHAT_DECL void relay::handle_write_resumed()
+{
+    if (other_)
+        other_->resume_reading();
+}
+
+ASYNCHAT_DECL void relay::handle_eof()
+{
+    if (other_)
+        other_->push_eof();
+}
+
+ASYNCHAT_DECL void relay::close()
+{
+    relay* const left = other_;
+    part();
+    async_chat::close();
+    if (left)
+        left->close_when_done();
+}
+
+ASYNCHAT_DECL void relay::part() noexcept
+{
+    if (other_)
+        other_->other_ = nullptr;
+    other_ = nullptr;
+}
+
+} // namespace asynchat
+
+#endif

@@ -1,0 +1,340 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "support/catch.hpp"
+#include "support/loopback.hpp"
+#include "support/recording_chat.hpp"
+
+#include <asynchat/asynchat.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+using asynchat::close_reason;
+
+namespace {
+
+/// Answers each line with `answer`, and notes what its output does.
+class answering : public support::recording_chat {
+public:
+    answering(asynchat::loop& owner, std::shared_ptr<support::wire> to)
+        : recording_chat(owner, std::move(to))
+    {
+        set_terminator("\n");
+        set_write_buffer_limits(100, 20);
+        on_found = [this] {
+            if (!answer.empty())
+                push(answer);
+        };
+    }
+
+    std::string answer;
+    std::function<void()> on_paused, on_resumed, on_drained;
+
+    void handle_write_paused() override
+    {
+        record->note("paused");
+        if (on_paused)
+            on_paused();
+    }
+    void handle_write_resumed() override
+    {
+        record->note("resumed");
+        if (on_resumed)
+            on_resumed();
+    }
+    void handle_drained() override
+    {
+        record->note("drained");
+        if (on_drained)
+            on_drained();
+    }
+};
+
+using bench = support::bench<answering>;
+
+std::string bytes(std::size_t size)
+{
+    return std::string(size, 'x');
+}
+
+} // namespace
+
+TEST_CASE("flow: what an event can send at once calls no handler")
+{
+    bench b;
+    b.chat->answer = bytes(1000);
+    CHECK(b.recv("a\n") == "collect('a') found send(1000 bytes)=1000");
+}
+
+TEST_CASE("flow: over the high mark reading stops, until the low mark")
+{
+    bench b;
+    b.wire->take(0);
+    b.chat->answer = bytes(101);
+    CHECK(b.recv("a\nb\n") ==
+          "collect('a') found collect('b') found send(202 bytes)=EAGAIN paused");
+    CHECK(b.chat->write_paused());
+    CHECK_FALSE(b.chat->readable());
+    CHECK(b.recv("c\n") == ""); // not even received
+    CHECK(b.take(181) == "send(202 bytes)=181");
+    CHECK(b.chat->pending_output() == 21);
+    b.chat->answer.clear();
+    CHECK(b.take(1) == "send('xxxxxxxxxxxxxxxxxxxxx')=1 resumed collect('c') found");
+    CHECK_FALSE(b.chat->write_paused());
+    CHECK(b.take_everything() == "send('xxxxxxxxxxxxxxxxxxxx')=20 drained");
+}
+
+TEST_CASE("flow: the marks themselves are not over the mark")
+{
+    bench b;
+    b.wire->take(0);
+    b.chat->answer = bytes(100);
+    CHECK(b.recv("a\n") == "collect('a') found send(100 bytes)=EAGAIN");
+    CHECK_FALSE(b.chat->write_paused());
+}
+
+TEST_CASE("flow: parsing stops in the middle of what was received, and goes on there")
+{
+    bench b;
+    b.chat->ac_out_buffer_size = 50; // sends in the middle of the input, over so much
+    b.wire->take(0);
+    b.chat->answer = bytes(60);
+    const std::string fifty = "send('" + bytes(50) + "')=";
+    CHECK(b.recv("a\nb\nc\nd\n") ==
+          "collect('a') found " + fifty + "EAGAIN collect('b') found paused");
+    b.chat->answer.clear();
+    CHECK(b.take_everything() == fifty + "50 " + fifty + "50 send('" + bytes(20) +
+                                     "')=20 resumed drained collect('c') found collect('d') found");
+    CHECK(b.chat->seen == support::frames{"a", "b", "c", "d"});
+}
+
+TEST_CASE("flow: kept input comes before new input, and the end of the stream after both")
+{
+    bench b;
+    b.chat->ac_out_buffer_size = 50;
+    b.wire->take(0);
+    b.chat->answer = bytes(101);
+    b.recv("a\nb\n");
+    b.wire->feed("c\n");
+    b.eof();
+    b.chat->answer.clear();
+    b.take_everything();
+    CHECK(b.chat->seen == support::frames{"a", "b", "c"});
+    CHECK(b.reason() == close_reason::peer_finished);
+}
+
+TEST_CASE("flow: the end of the stream waits for kept input")
+{
+    bench b;
+    b.chat->ac_out_buffer_size = 50;
+    b.chat->ac_in_buffer_size = 4;
+    b.wire->take(0);
+    b.chat->answer = bytes(101);
+    b.wire->feed("a\nb\n");
+    b.wire->feed_eof();
+    b.tick();
+    CHECK(b.chat->seen == support::frames{"a"});
+    CHECK(b.open());
+    b.take_everything();
+    CHECK(b.chat->seen == support::frames{"a", "b"});
+    CHECK(b.reason() == close_reason::peer_finished);
+    CHECK(b.wire->sent.size() == 202);
+}
+
+TEST_CASE("flow: a pause of the user is another one")
+{
+    bench b;
+    b.wire->take(0);
+    b.chat->answer = bytes(101);
+    b.recv("a\n");
+    b.chat->pause_reading();
+    b.take_everything();
+    CHECK_FALSE(b.chat->write_paused());
+    CHECK(b.recv("b\n") == "");
+    b.wire->take(0);
+    b.chat->resume_reading();
+    CHECK(b.tick() == "collect('b') found send(101 bytes)=EAGAIN paused");
+    b.chat->pause_reading();
+    b.chat->resume_reading(); // does not undo the other one
+    CHECK(b.recv("c\n") == "");
+}
+
+TEST_CASE("flow: a channel may go on reading")
+{
+    bench b;
+    b.chat->stops_reading_when_full(false);
+    b.wire->take(0);
+    b.chat->answer = bytes(101);
+    CHECK(b.recv("a\n") == "collect('a') found send(101 bytes)=EAGAIN paused");
+    CHECK(b.recv("b\n") == "collect('b') found");
+    b.chat->stops_reading_when_full(true);
+    b.tick();
+    CHECK(b.recv("c\n") == "");
+    b.chat->stops_reading_when_full(false);
+    CHECK(b.tick() == "collect('c') found");
+}
+
+TEST_CASE("flow: pushes from outside of events count as well")
+{
+    bench b;
+    b.wire->take(0);
+    CHECK(b.call([](answering& chat) { chat.push(bytes(70)); }) == "send(70 bytes)=EAGAIN");
+    CHECK(b.call([](answering& chat) { chat.push(bytes(70)); }) == "paused");
+    CHECK(b.call([](answering& chat) { chat.discard_buffers(); }) == "resumed");
+}
+
+TEST_CASE("flow: before the connection is made")
+{
+    bench b;
+    b.chat->set_connected(false);
+    CHECK(b.call([](answering& chat) { chat.push(bytes(101)); }) == "paused");
+    b.chat->set_connected(true);
+    CHECK(b.call([](answering& chat) { chat.push("y"); }) == "send(102 bytes)=102 resumed");
+}
+
+TEST_CASE("flow: new marks are judged at once")
+{
+    bench b;
+    b.wire->take(0);
+    b.call([](answering& chat) { chat.push(bytes(60)); });
+    CHECK(b.call([](answering& chat) { chat.set_write_buffer_limits(50, 40); }) == "paused");
+    CHECK(b.call([](answering& chat) { chat.set_write_buffer_limits(100, 60); }) == "resumed");
+    CHECK_THROWS_AS(b.chat->set_write_buffer_limits(1, 2), std::invalid_argument);
+}
+
+TEST_CASE("flow: the handlers may do anything")
+{
+    bench b;
+    b.chat->answer = bytes(101);
+    b.wire->take(0);
+    SECTION("throw")
+    {
+        b.chat->on_paused = [] { throw support::user_error(); };
+        b.chat->survives = true;
+        CHECK(b.recv("a\n") ==
+              "collect('a') found send(101 bytes)=EAGAIN paused handle_error(user)");
+        CHECK(b.open());
+        CHECK(b.take_everything() == "send(101 bytes)=101 resumed drained");
+    }
+    SECTION("close in handle_write_paused")
+    {
+        b.chat->on_paused = [&] { b.chat->close(); };
+        CHECK(b.recv("a\nb\n") ==
+              "collect('a') found collect('b') found send(202 bytes)=EAGAIN paused closed");
+    }
+    SECTION("close in handle_write_resumed")
+    {
+        b.recv("a\n");
+        b.chat->on_resumed = [&] { b.chat->close(); };
+        CHECK(b.take_everything() == "send(101 bytes)=101 resumed closed");
+    }
+    SECTION("push in handle_drained")
+    {
+        b.recv("a\n");
+        b.chat->on_drained = [&] { b.chat->push("more"); };
+        CHECK(b.take_everything() == "send(101 bytes)=101 resumed drained send('more')=4");
+    }
+    SECTION("close_when_done in handle_write_paused")
+    {
+        b.chat->on_paused = [&] { b.chat->close_when_done(); };
+        b.recv("a\nb\n");
+        CHECK(b.take_everything() == "send(202 bytes)=202 resumed drained handle_close closed");
+        CHECK(b.reason() == close_reason::local);
+    }
+}
+
+TEST_CASE("flow: a producer is not asked while output waits, and its pieces count")
+{
+    bench b;
+    b.wire->take(0);
+    b.call([&](answering& chat) {
+        chat.push_with_producer(support::pieces(b.wire, {bytes(150), bytes(150)}));
+    });
+    CHECK(b.chat->write_paused());
+    CHECK(b.chat->pending_output() == 150);
+    b.take_everything();
+    CHECK_FALSE(b.chat->write_paused());
+    CHECK(b.wire->sent.size() == 300);
+}
+
+TEST_CASE("flow: more output than max_output() ends the channel, and says so")
+{
+    bench b;
+    b.chat->max_output(300);
+    b.wire->take(100);
+    b.chat->answer = bytes(400);
+    CHECK(b.recv("a\n") == "collect('a') found send(400 bytes)=100 paused"); // 300 is not over it
+    CHECK(b.call([](answering& chat) { chat.push("y"); }) == "handle_close closed");
+    CHECK(b.reason() == close_reason::output_limit);
+    CHECK(b.chat->pending_output() == 301);
+    REQUIRE(b.chat->logs.size() == 1);
+    CHECK(b.chat->logs[0].find("301 bytes of output wait, the limit of max_output() is 300") !=
+          std::string::npos);
+}
+
+TEST_CASE("flow: one event of an honest client does not trip max_output()")
+{
+    bench b;
+    b.chat->max_output(300);
+    b.chat->answer = bytes(200);
+    std::string requests;
+    for (int i = 0; i < 100; ++i)
+        requests += "a\n";
+    b.recv(requests);
+    CHECK(b.open());
+    CHECK(b.wire->sent.size() == 20000);
+}
+
+TEST_CASE("flow: who does not read answers is not asked, and does not grow")
+{
+    class server_end : public asynchat::async_chat {
+    public:
+        server_end(asynchat::loop& owner, asynchat::socket from)
+            : async_chat(owner, std::move(from))
+        {
+            set_terminator("\n");
+        }
+        std::size_t answers = 0;
+        std::size_t most = 0;
+        void collect_incoming_data(std::string_view) override {}
+        void found_terminator() override
+        {
+            push(std::string(10000, 'x'));
+            most = std::max(most, pending_output());
+            ++answers;
+        }
+    };
+    asynchat::loop loop;
+    auto ends = support::connected_pair();
+    const auto chat = loop.create<server_end>(std::move(ends.first)).lock();
+    const int peer = ends.second.fd();
+    std::size_t asked = 0;
+    std::string requests;
+    for (int i = 0; i < 1000; ++i)
+        requests += "q\n";
+    for (int i = 0; i < 200; ++i) {
+        const ssize_t sent =
+            ::send(peer, requests.data(), requests.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent > 0)
+            asked += static_cast<std::size_t>(sent) / 2;
+        support::settle(loop);
+    }
+    CHECK(asked > chat->answers);
+    CHECK(chat->write_paused());
+    // The high mark, and the answers until the next attempt to send.
+    CHECK(chat->most <= 262144 + 65536 + 10000);
+    std::size_t got = 0;
+    REQUIRE(support::run_until(loop, [&] {
+        static char buffer[1 << 20];
+        const ssize_t more = ::recv(peer, buffer, sizeof buffer, MSG_DONTWAIT);
+        got += more > 0 ? static_cast<std::size_t>(more) : 0;
+        return got >= asked * 10000;
+    }));
+    CHECK(got == asked * 10000); // and then all of them are answered
+    loop.close_all();
+}
