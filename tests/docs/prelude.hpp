@@ -7,6 +7,7 @@
 // What the pieces of code in the documentation, other than whole programs, may use undeclared.
 
 #include <asynchat/asynchat.hpp>
+#include <asynchat/testing.hpp>
 
 #include <algorithm>
 #include <charconv>

@@ -252,7 +252,6 @@ public:
             loop_.post_flush(); // and so does a flush_posted() that we are nested in
         if (!loop_.to_look_at_.is_empty())
             loop_.post_look();
-        loop_.wait_for_timers(); // for those that a run_timers() that we are nested in has still
         if (loop_.context_->stopped())
             loop_.context_->restart();
     }
@@ -410,6 +409,7 @@ ASYNCHAT_DECL void loop::run_timers()
     const std::uint64_t end = timers_.next_sequence();
     while (!timers_.empty() && timers_.first().at <= now && timers_.first().sequence < end) {
         const auto due = timers_.pop();
+        wait_for_timers(); // what is called now may run the loop
         if (due.timer)
             run_timer(due.timer, now);
         else if (const auto channel = due.channel->channel)

@@ -212,11 +212,14 @@ ASYNCHAT_DECL std::size_t memory_end::write_some(const_buffers from, std::error_
         error = asio::error::broken_pipe;
     if (!error && !can_write())
         error = asio::error::would_block;
-    std::string data = error ? std::string() : from.str();
-    if (data.empty())
+    if (error || from.size() == 0)
         return 0;
-    const std::size_t bytes = cut(std::min(data.size(), other_->window_ - other_->size_));
-    data.resize(bytes);
+    const std::size_t bytes = cut(std::min(from.size(), other_->window_ - other_->size_));
+    std::string data;
+    data.reserve(bytes);
+    for (const asio::const_buffer& buffer : from)
+        data.append(static_cast<const char*>(buffer.data()),
+                    std::min(buffer.size(), bytes - data.size()));
     time_point arrives = network_->owner->now();
     const auto& faults = network_->faults;
     if (faults.delay > 0 && network_->random().per_mille(faults.delay))
