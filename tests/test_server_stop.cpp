@@ -32,6 +32,7 @@ public:
         : logging(owner, std::move(from)), shared_(shared)
     {
         set_terminator("\n");
+        max_output(asynchat::unlimited); // for the long answers
         if (shared_.on_made)
             shared_.on_made(*this);
     }

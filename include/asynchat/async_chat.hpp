@@ -179,7 +179,8 @@ public:
     }
 
     /// Ends the channel with handle_close() when all that was pushed is sent: at the end of the
-    /// event if that is nothing. No input is delivered from now on.
+    /// event if that is nothing. No input is delivered from now on: what still comes is dropped, so
+    /// that the other side, which may be busy sending, gets to read.
     /// Python: async_chat.close_when_done
     ASYNCHAT_DECL void close_when_done();
 
@@ -298,6 +299,7 @@ private:
     {
         return !closed() && !close_when_done_ && !paused_ && !full_;
     }
+    bool drops_input() const noexcept { return !closed() && close_when_done_; }
     const flow_limits& flow() const noexcept { return flow_ ? *flow_ : default_flow; }
     flow_limits& own_flow();
     std::string_view held() const noexcept { return scanner_.current().bytes().substr(0, held_); }
@@ -319,6 +321,7 @@ private:
     [[noreturn]] static void refuse_count(std::size_t count, std::size_t max_frame);
     bool follow_override();
     ASYNCHAT_DECL bool follow(const terminator& wanted);
+    void drop_input();
     std::size_t receive(asio::mutable_buffer into);
     bool lacks_much();
     void receive_frame();

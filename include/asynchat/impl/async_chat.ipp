@@ -127,13 +127,15 @@ ASYNCHAT_DECL bool async_chat::follow(const terminator& wanted)
 
 ASYNCHAT_DECL bool async_chat::readable()
 {
-    return delivers_input() && !parsing_;
+    return (delivers_input() || drops_input()) && !parsing_;
 }
 
 ASYNCHAT_DECL void async_chat::handle_read()
 {
     if (parsing_)
         return; // a callback runs the loop: what comes now is behind what it has still to get
+    if (close_when_done_)
+        return drop_input();
     if (whole_frames_ && lacks_much())
         return receive_frame();
     loop::receive_lease lease(owner());
@@ -155,6 +157,13 @@ ASYNCHAT_DECL void async_chat::handle_read()
     const std::string_view input(start, before.size() + received);
     kept_.reset();
     parse(input, std::exchange(held_, 0));
+}
+
+/// Receives for nobody: the other side may not read our last output before it has sent its own.
+ASYNCHAT_DECL void async_chat::drop_input()
+{
+    loop::receive_lease lease(owner());
+    receive(asio::mutable_buffer(lease.reserve(65536), 65536));
 }
 
 /// recv() whose errors go to handle_error(). Returns 0 when there is nothing to parse.
