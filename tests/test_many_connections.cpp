@@ -223,6 +223,8 @@ public:
         push(_get_data() + "\n");
         if (ending_ == "close")
             close();
+        else if (ending_ == "abort")
+            abort();
         else if (ending_ == "close_when_done")
             close_when_done();
         else if (ending_ == "a callback throws")
@@ -257,6 +259,7 @@ const ending endings[] = {
     {"the peer closes", close_reason::peer_finished, [](raw_peer& peer) { peer.close(); }},
     {"the peer resets", close_reason::reset, [](raw_peer& peer) { peer.reset(); }},
     {"close", close_reason::local, send_line},
+    {"abort", close_reason::local, send_line},
     {"close_when_done", close_reason::local, send_line},
     {"a frame is too long", close_reason::frame_limit,
      [](raw_peer& peer) { peer.send(std::string(200, 'x')); }},

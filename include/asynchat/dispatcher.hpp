@@ -535,5 +535,6 @@ void handle<T>::post(F f) const
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/dispatcher.ipp>
 #  include <asynchat/impl/loop.ipp>
+#  include <asynchat/impl/server_state.ipp>
 #endif
 #endif

@@ -62,6 +62,6 @@ private:
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
-#  include <asynchat/impl/server_state.ipp>
+#  include <asynchat/dispatcher.hpp> // which the implementation needs, and includes
 #endif
 #endif

@@ -1089,7 +1089,7 @@ ASYNCHAT_DECL void dispatcher::log_line_of_peer(log_type type, fmt::string_view 
     // An ignored line must not use up what the others may have.
     std::uint32_t left_out = 0;
     if (!ignores(type)) {
-        const auto now = std::chrono::steady_clock::now().time_since_epoch();
+        const auto now = loop_.now().time_since_epoch();
         const auto second = std::chrono::duration_cast<std::chrono::seconds>(now).count();
         const auto admitted = log_limit_.admit(static_cast<std::uint32_t>(second));
         if (!admitted)
