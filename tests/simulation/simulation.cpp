@@ -558,7 +558,8 @@ std::uint64_t run_seed(std::uint64_t seed)
             said += each->accepted;
     }
     check(live_bytes == before, "{} bytes of memory were not given back", live_bytes - before);
-    check(peak_bytes - before <= 16 * 65536 + 64 * 16384 + 4 * said,
+    // Buffers, channels, and what is under way: at worst in pieces of a byte, each with its time.
+    check(peak_bytes - before <= 16 * 65536 + 64 * 16384 + 64 * said,
           "{} bytes of memory for {} bytes said", peak_bytes - before, said);
     return course;
 }
