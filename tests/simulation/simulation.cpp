@@ -540,13 +540,7 @@ std::uint64_t simulation::run()
         if (channel->accepting())
             channel->close();
     }
-    loop.advance(10s);
-    // Two that talk without listening any more wait for each other.
-    for (const auto& each : accounts) {
-        if (each->channel && each->wants_no_input && each->other && each->other->wants_no_input)
-            each->channel->close();
-    }
-    loop.settle();
+    loop.advance(5min); // two that talk without listening end by their timeouts
     check_end();
     return course;
 }
@@ -564,7 +558,8 @@ std::uint64_t run_seed(std::uint64_t seed)
             said += each->accepted;
     }
     check(live_bytes == before, "{} bytes of memory were not given back", live_bytes - before);
-    check(peak_bytes - before <= 16 * 65536 + 64 * 16384 + 4 * said,
+    // Buffers, channels, and what is under way: at worst in pieces of a byte, each with its time.
+    check(peak_bytes - before <= 16 * 65536 + 64 * 16384 + 64 * said,
           "{} bytes of memory for {} bytes said", peak_bytes - before, said);
     return course;
 }

@@ -74,7 +74,16 @@ struct faults {
 };
 
 /// What a channel asks of the network.
-enum class operation : unsigned char { open, bind, listen, connect, accept, receive, send };
+enum class operation : unsigned char {
+    open,
+    bind,
+    listen,
+    connect,
+    accept,
+    receive,
+    send,
+    shutdown
+};
 
 } // namespace asynchat::testing
 
@@ -228,8 +237,9 @@ public:
     bool is_connection() const noexcept override { return end_ != nullptr; }
     void shutdown_write(std::error_code& error) override
     {
-        error.clear();
-        end_->finish();
+        error = network_->begin(testing::operation::shutdown);
+        if (!error)
+            end_->finish();
     }
     void reset_on_close() noexcept override
     {
