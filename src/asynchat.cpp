@@ -21,6 +21,7 @@
 #include <asynchat/impl/server.ipp>
 #include <asynchat/impl/server_state.ipp>
 #include <asynchat/impl/socket.ipp>
+#include <asynchat/impl/string_search.ipp>
 #include <asynchat/impl/terminator.ipp>
 #include <asynchat/impl/terminator_scanner.ipp>
 #include <asynchat/impl/testing.ipp>

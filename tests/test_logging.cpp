@@ -369,8 +369,9 @@ TEST_CASE("reasons and types have names", "[logging]")
     std::vector<std::string> names;
     for (const close_reason reason :
          {close_reason::open, close_reason::peer_finished, close_reason::reset, close_reason::local,
-          close_reason::frame_limit, close_reason::callback_error, close_reason::shutdown,
-          close_reason::connect_failed, close_reason::lookup_failed, close_reason::system_error}) {
+          close_reason::frame_limit, close_reason::bad_frame, close_reason::callback_error,
+          close_reason::shutdown, close_reason::connect_failed, close_reason::lookup_failed,
+          close_reason::system_error}) {
         const std::string name(to_string(reason));
         CHECK_FALSE(name.empty());
         CHECK(std::find(names.begin(), names.end(), name) == names.end());

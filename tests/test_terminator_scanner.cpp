@@ -134,16 +134,26 @@ std::vector<framing_script> short_scripts()
         {"aaaaaaaaaa", {"aa", 1, "aa", 2, "aaa"}},
         {"\r\n\r\n", {"\r\n", "\n", "\r", "\r\n"}},
         {"abababab", {"ab", "ba", "bab"}},
+        {"a\r\nb\nc\r\r\nd\r", {{"\r\n", "\n"}}},
+        {"a\rb\r\nc\n", {{"\r\n", "\r"}}},
+        {"abcdabdbcd", {{"abcd", "bc", "bd"}}},
+        {"xabcabcdxbcde", {{"abcde", "bcd"}}},
+        {"aaaaaaab", {{"aaaa", "aab"}}},
+        {"abaababaab", {{"abab", "baa", "aabb"}}},
+        {"she hers ushe", {{"he", "she", "his", "hers"}}},
+        {"a\0\0b\0"s, {{"\0\0", "b"}}},
+        {"ab;c\nd,e;f", {{";", "\n"}, ",", {"\n", ";"}}},
+        {"a\nbcde\r\nfg", {{"\r\n", "\n"}, 2, {"\r\n", "\n"}}},
     };
 }
 
 } // namespace
 
-TEST_CASE("terminator_scanner: every cut of forty short inputs gives the frames of the whole",
+TEST_CASE("terminator_scanner: every cut of fifty short inputs gives the frames of the whole",
           "[unit][scanner]")
 {
     const auto scripts = short_scripts();
-    REQUIRE(scripts.size() == 40);
+    REQUIRE(scripts.size() == 50);
     std::size_t cuts_tried = 0;
     for (const framing_script& script : scripts) {
         REQUIRE(script.input.size() <= 16);

@@ -28,6 +28,13 @@ namespace asynchat {
 /// For max_frame: no limit at all.
 inline constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
 
+/// What handle_overflow() does with a frame that is longer than max_frame().
+enum class overflow : unsigned char {
+    close,    ///< the channel is closed
+    skip,     ///< its rest is dropped, and its end is not reported
+    truncate, ///< its rest is dropped, and its end is reported; truncated() is true then
+};
+
 /// A channel that cuts its input into frames and queues its output.
 ///
 /// Flow: set a terminator; each piece of input before it comes to collect_incoming_data(), its end
@@ -79,10 +86,25 @@ public:
     /// Python: async_chat.found_terminator
     virtual void found_terminator() = 0;
 
+    /// Called once for each frame that is longer than max_frame(). Says what becomes of it; the
+    /// default closes the channel, for close_reason::frame_limit and with a line in the log.
+    ///
+    /// So many bytes of the frame have been delivered before. A length in front of the frame is
+    /// judged as soon as it is there: none have then, and with overflow::truncate the first ones
+    /// are delivered afterwards. overflow::skip drops what _collect_incoming_data() kept, too.
+    ///
+    /// Everything is allowed inside. After close() and close_when_done() the answer does not
+    /// matter. A frame that a string ends goes on, and is dropped, up to another string that is set
+    /// here or later; a terminator of another kind ends it at once, unreported, and so does any if
+    /// the frame has its length in front. If the function throws and the channel survives, it is
+    /// called again with the next input. Python: none
+    virtual overflow handle_overflow() { return overflow::close; }
+
     // --- input ---------------------------------------------------------------------------------
 
-    /// What ends the frames from the next byte on: a string, a count of bytes, or nothing
-    /// (std::nullopt, 0 and "" collect everything).
+    /// What ends the frames from the next byte on: a string or the first of several, a count of
+    /// bytes, the length in front of each frame, or nothing (std::nullopt, 0 and "" collect
+    /// everything).
     ///
     /// May be called at any time. In found_terminator() it acts on the bytes already received; in
     /// collect_incoming_data() from the byte after the piece and the terminator already found;
@@ -94,14 +116,22 @@ public:
     /// As above, with a max_frame() of its own, in bytes, for the frames that this terminator ends.
     ASYNCHAT_DECL void set_terminator(const terminator& next, std::size_t max_frame);
 
-    /// The terminator in force; of a count, what is left of it. Asked before each piece, so that
+    /// The terminator in force. Its count() is what is left of a count, or of a frame that has its
+    /// length in front; that is 0 while the length is read. Asked before each piece, so that
     /// an override can steer the parser. Python: async_chat.get_terminator
     virtual const terminator& get_terminator() const { return scanner_.current(); }
 
-    /// The longest frame that a string may end, in bytes without the terminator: 64 KiB at first;
-    /// `unlimited` must be spelled out. It bounds _collect_incoming_data() as well, but not a count
-    /// whose pieces the subclass takes. When a frame grows over it, exactly so many bytes have been
-    /// delivered, and the channel is closed for close_reason::frame_limit.
+    /// In found_terminator(), until the terminator is changed: the string that ended the frame, of
+    /// several the one that did. Empty if no string did.
+    std::string_view matched_terminator() const noexcept { return scanner_.matched(); }
+
+    /// In found_terminator(): whether handle_overflow() had this frame truncated.
+    bool truncated() const noexcept { return truncated_; }
+
+    /// The longest frame that a string may end, or that has its length in front, in bytes without
+    /// either: 64 KiB at first; `unlimited` must be spelled out. It bounds _collect_incoming_data()
+    /// as well, but not a count whose pieces the subclass takes. For a longer frame there is
+    /// handle_overflow().
     void max_frame(std::size_t bytes) noexcept { max_frame_ = bytes; }
     std::size_t max_frame() const noexcept
     {
@@ -302,7 +332,7 @@ private:
     bool drops_input() const noexcept { return !closed() && close_when_done_; }
     const flow_limits& flow() const noexcept { return flow_ ? *flow_ : default_flow; }
     flow_limits& own_flow();
-    std::string_view held() const noexcept { return scanner_.current().bytes().substr(0, held_); }
+    std::string_view held() const { return held_ > 0 ? scanner_.held(held_) : std::string_view(); }
     std::string_view kept() const noexcept
     {
         return kept_ ? std::string_view(kept_->bytes).substr(kept_->front) : std::string_view();
@@ -335,13 +365,23 @@ private:
     void send_much();
     bool take_piece(const detail::terminator_scanner::step& step);
     bool take_frame_piece(const detail::terminator_scanner::step& step);
+    bool take_length();
+    bool take_announced_piece();
+    void end_announced_frame(std::string_view last_piece);
+    bool judge_overflow();
+    bool judge_string_frame();
+    bool drop_rest(std::size_t matched);
+    void stop_dropping();
+    void drop_collected();
     void deliver(std::size_t bytes, std::size_t frame_size);
     void collect_frame(std::string_view piece);
     void end_frame(std::string_view last_piece);
     void deliver_stored_frame();
     void deliver_begun_frame();
+    void reserve_frame();
     void drop_unfilled();
-    void frame_too_long();
+    void close_for_frame_limit();
+    void close_for_malformed_frame(std::string_view fault);
     void frame_goes_on(bool from_start);
     void time_frame();
     void frame_has_ended() noexcept
@@ -385,6 +425,8 @@ private:
     bool ends_when_sent_ : 1; // by handle_eof()
     bool input_ended_ : 1;    // handle_eof() is due, or was called
     bool eof_reported_ : 1;
+    bool dropping_ : 1;  // the rest of a frame that is too long
+    bool truncated_ : 1; // so it is, and its end is reported all the same
 };
 
 } // namespace asynchat

@@ -24,6 +24,7 @@
 //     loop.run();
 //
 // Ground floor, bytes only:   terminator.hpp  producer.hpp  fifo.hpp  escape.hpp
+//                             number.hpp
 // The machine:                loop.hpp  socket.hpp  endpoint.hpp  const_buffers.hpp  error.hpp
 // Channels:                   dispatcher.hpp  dispatcher_with_send.hpp  file_dispatcher.hpp
 // Framed channels:            async_chat.hpp  frame_chat.hpp  file_producer.hpp
@@ -42,6 +43,7 @@
 #include <asynchat/frame_chat.hpp>
 #include <asynchat/fwd.hpp>
 #include <asynchat/loop.hpp>
+#include <asynchat/number.hpp>
 #include <asynchat/producer.hpp>
 #include <asynchat/relay.hpp>
 #include <asynchat/server.hpp>

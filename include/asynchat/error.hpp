@@ -35,6 +35,7 @@ enum class close_reason : unsigned char {
     close_timeout,   ///< the output was not sent by the time given to close_when_done()
     frame_limit,     ///< a frame grew over max_frame
     output_limit,    ///< more output waited than max_output()
+    bad_frame,       ///< the length in front of a frame, or what follows it, is malformed
     callback_error,  ///< an exception left a callback
     shutdown,        ///< the loop closed it: close_all(), the end of the loop; or server::stop()
     connect_failed,  ///< no address accepted the connection

@@ -8,10 +8,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 namespace asynchat {
 
@@ -33,9 +36,40 @@ inline constexpr bool is_count_type =
 /// Throws std::invalid_argument that names the count.
 [[noreturn]] ASYNCHAT_DECL void throw_negative_count(std::intmax_t count);
 
+/// One of several strings: what a terminator is made of, a literal with all its bytes.
+class string_argument {
+public:
+    string_argument(std::string_view bytes) noexcept : bytes_(bytes) {}
+    string_argument(const std::string& bytes) noexcept : bytes_(bytes) {}
+    template <std::size_t N>
+    string_argument(const char (&literal)[N]) noexcept : bytes_(literal, N - 1)
+    {
+    }
+    template <class T,
+              std::enable_if_t<std::is_same_v<T, const char*> || std::is_same_v<T, char*>, int> = 0>
+    string_argument(T text) : bytes_(text)
+    {
+    }
+    template <std::size_t N>
+    string_argument(char (&text)[N]) : bytes_(text)
+    {
+    }
+    template <class T, std::enable_if_t<std::is_same_v<T, std::nullptr_t>, int> = 0>
+    string_argument(T) = delete;
+
+    std::string_view bytes() const noexcept { return bytes_; }
+
+private:
+    std::string_view bytes_;
+};
+
 } // namespace detail
 
-/// What ends a frame: a string of bytes, a number of bytes, or nothing.
+/// Which byte of a number comes first: the highest, as on most networks, or the lowest.
+enum class byte_order : unsigned char { big, little };
+
+/// What ends a frame: a string of bytes or the first of several, a number of bytes, that number in
+/// front of the frame itself, or nothing.
 ///
 /// A regular value. All three of "none", the count 0 and the empty string mean "collect
 /// everything, report nothing", as in Python, and compare unequal: what was set reads back.
@@ -44,6 +78,10 @@ inline constexpr bool is_count_type =
 ///     terminator t = "\r\n";           // a literal means all its bytes, NULs included
 ///     terminator t = std::string(...); // any length, any bytes
 ///     terminator t = 1024;             // the next 1024 bytes
+///     terminator t = {"\r\n", "\n"};    // whichever ends first; the longest of those that end
+///     there terminator t = terminator::length_prefix(4); // the length comes first, in 4 bytes
+///
+/// A length in front stays in force from frame to frame, as a string does and a count does not.
 ///
 /// A single character, a bool or a null pointer does not compile: '\n' must not mean ten bytes.
 /// Python: Lib/asynchat.py, async_chat.set_terminator
@@ -85,39 +123,80 @@ public:
         }
     }
 
+    /// Any of several strings. The frame ends with the one that is complete first; of several that
+    /// end at the same byte it is the longest. A single one means just that string.
+    /// Throws std::invalid_argument when there are several and one of them is empty, or when there
+    /// is none.
+    ASYNCHAT_DECL terminator(std::initializer_list<detail::string_argument> strings);
+    ASYNCHAT_DECL explicit terminator(const std::vector<std::string>& strings);
+
+    /// Each frame comes behind its length in bytes: a number in so many bytes, 1 to 8. The length
+    /// does not count itself. Throws std::invalid_argument for another width.
+    ASYNCHAT_DECL static terminator length_prefix(std::size_t width,
+                                                  byte_order order = byte_order::big);
+
+    /// The length as LEB128, as Protocol Buffers have it: seven bits in each byte, the lowest
+    /// first, in 10 bytes at most. A length that is longer than it has to be is malformed.
+    ASYNCHAT_DECL static terminator varint();
+
+    /// A netstring: the length in decimal digits, a colon, the frame, a comma: 5:hello,
+    /// A zero in front of other digits is malformed.
+    ASYNCHAT_DECL static terminator netstring();
+
     bool is_none() const noexcept { return kind_ == kind::none; }
     bool is_count() const noexcept { return kind_ == kind::count; }
-    bool is_bytes() const noexcept { return kind_ == kind::bytes; }
+    bool is_bytes() const noexcept { return kind_ >= kind::bytes; } ///< one string or several
+    bool is_several() const noexcept { return kind_ == kind::several; }
+    bool is_length_prefix() const noexcept { return kind_ < kind::none; }
 
     /// True when everything is to be collected: none, the count 0, or the empty string.
-    bool collects_everything() const noexcept { return is_bytes() ? bytes_.empty() : count_ == 0; }
+    bool collects_everything() const noexcept
+    {
+        return is_bytes() ? bytes_.empty() : count_ == 0 && !is_length_prefix();
+    }
 
     /// The string; empty for the other kinds. Valid until the terminator is changed.
     std::string_view bytes() const noexcept
     {
-        return is_bytes() ? std::string_view(bytes_) : std::string_view();
+        return kind_ == kind::bytes ? std::string_view(bytes_) : std::string_view();
     }
 
-    /// The number of bytes; 0 for the other kinds.
+    /// The strings, in the order in which they were given; a single one for a string, and none for
+    /// the other kinds. Valid until the terminator is changed.
+    ASYNCHAT_DECL std::vector<std::string_view> strings() const;
+
+    /// The number of bytes. With a length in front: of what async_chat::get_terminator() returns,
+    /// the bytes of the frame that are still to come, and 0 while the length is read. 0 for the
+    /// other kinds.
     std::size_t count() const noexcept { return count_; }
 
+    /// What is left of a frame with its length in front makes no difference.
     friend bool operator==(const terminator& a, const terminator& b) noexcept
     {
-        return a.kind_ == b.kind_ && a.count_ == b.count_ && a.bytes() == b.bytes();
+        return a.kind_ == b.kind_ && a.equals(b);
     }
     friend bool operator!=(const terminator& a, const terminator& b) noexcept { return !(a == b); }
 
-    /// As Python would print it: None, 7, or '\r\n' with everything unprintable escaped.
+    /// As Python would print it: None, 7, or '\r\n' with everything unprintable escaped; several as
+    /// ('\r\n', '\n'), and length_prefix(4, big), varint(), netstring().
     ASYNCHAT_DECL std::string repr() const;
 
 private:
     friend class detail::terminator_scanner;
 
-    enum class kind : unsigned char { none, count, bytes };
+    // Those with a length in front, neither, and those of strings, in this order: it is what is
+    // asked for each frame.
+    enum class kind : unsigned char { fixed, varint, netstring, none, count, bytes, several };
+
+    explicit terminator(kind of) noexcept : kind_(of) {}
+    ASYNCHAT_DECL bool equals(const terminator& other) const noexcept;
 
     kind kind_ = kind::none;
+    unsigned char width_ = 0;            // of a fixed length in front
+    byte_order order_ = byte_order::big; // of the same
+    bool in_frame_ = false;              // behind a length
     std::size_t count_ = 0;
-    std::string bytes_; // the scanner's keeps the last string through a count
+    std::string bytes_; // several as a list; the scanner's keeps the last string through a count
 };
 
 /// Length of the longest proper prefix of `needle` that ends `haystack`.

@@ -47,6 +47,89 @@ inline std::string describe(const framing& result)
            std::to_string(result.missing);
 }
 
+/// Where a frame ends, looking at every byte and every string: the frame, and what is behind it.
+struct naive_end {
+    bool found = false;
+    std::size_t frame = 0; ///< bytes; if not found, those that are no part of a string
+    std::size_t behind = 0;
+};
+
+inline naive_end naive_string_end(std::string_view input,
+                                  const std::vector<std::string_view>& strings)
+{
+    const auto is_at = [&](std::size_t begin, std::string_view text) {
+        return input.substr(begin, text.size()) == text;
+    };
+    for (std::size_t end = 1; end <= input.size(); ++end) {
+        std::size_t longest = 0;
+        for (const std::string_view text : strings)
+            if (text.size() <= end && is_at(end - text.size(), text))
+                longest = std::max(longest, text.size());
+        if (longest > 0)
+            return {true, end - longest, longest};
+    }
+    std::size_t held = 0;
+    for (const std::string_view text : strings)
+        for (std::size_t size = 1; size < text.size() && size <= input.size(); ++size)
+            if (is_at(input.size() - size, text.substr(0, size)))
+                held = std::max(held, size);
+    return {false, input.size() - held, held};
+}
+
+/// A length in front of a frame: its bytes, 0 if they are not all there, and what it says.
+struct naive_length {
+    std::size_t size = 0;
+    std::size_t value = 0;
+};
+
+/// Of well-formed ones only.
+inline naive_length naive_read_length(std::string_view input, const std::string& kind)
+{
+    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(input[at]); };
+    naive_length length;
+    if (kind == "varint()") {
+        for (std::size_t at = 0, weight = 1; at < input.size(); ++at, weight *= 128) {
+            length.value += byte(at) % 128 * weight;
+            if (byte(at) < 128) {
+                length.size = at + 1;
+                break;
+            }
+        }
+    } else if (kind == "netstring()") {
+        const std::size_t colon = input.find(':');
+        if (colon != std::string_view::npos)
+            length = {colon + 1, std::stoul(std::string(input.substr(0, colon)))};
+    } else { // length_prefix(4, big)
+        const auto width = static_cast<std::size_t>(kind[14] - '0');
+        if (input.size() >= width) {
+            length.size = width;
+            for (std::size_t at = 0; at < width; ++at)
+                length.value = length.value * 256 + byte(kind[17] == 'b' ? at : width - 1 - at);
+        }
+    }
+    return length;
+}
+
+/// How a sender writes it.
+inline std::string encoded_length(std::size_t value, const asynchat::terminator& kind)
+{
+    std::string text;
+    const std::string name = kind.repr();
+    if (name == "varint()") {
+        for (; value >= 128; value /= 128)
+            text += static_cast<char>(value % 128 + 128);
+        return text + static_cast<char>(value);
+    }
+    if (name == "netstring()")
+        return std::to_string(value) + ":";
+    for (std::size_t width = static_cast<std::size_t>(name[14] - '0'); width > 0; --width) {
+        const auto byte = static_cast<char>(value % 256);
+        text.insert(name[17] == 'b' ? text.begin() : text.end(), byte);
+        value /= 256;
+    }
+    return text;
+}
+
 /// The whole input at once, by string search and brute force.
 inline framing naive_framing(const framing_script& script)
 {
@@ -68,18 +151,30 @@ inline framing naive_framing(const framing_script& script)
             }
             result.frames.emplace_back(rest.substr(0, wanted.count()));
             length = wanted.count();
-        } else {
-            const std::size_t found = rest.find(wanted.bytes());
-            if (found == std::string_view::npos) {
-                std::size_t held = std::min(rest.size(), wanted.bytes().size() - 1);
-                while (rest.substr(rest.size() - held) != wanted.bytes().substr(0, held))
-                    --held;
-                result.open = rest.substr(0, rest.size() - held);
-                result.held = held;
+        } else if (wanted.is_length_prefix()) {
+            const naive_length announced = naive_read_length(rest, wanted.repr());
+            if (announced.size == 0) {
+                result.held = rest.size();
                 return result;
             }
-            result.frames.emplace_back(rest.substr(0, found));
-            length = found + wanted.bytes().size();
+            const std::size_t comma = wanted == asynchat::terminator::netstring() ? 1 : 0;
+            length = announced.size + announced.value + comma;
+            const std::string_view frame = rest.substr(announced.size, announced.value);
+            if (rest.size() < length) {
+                result.open = frame;
+                result.missing = announced.value - frame.size();
+                return result;
+            }
+            result.frames.emplace_back(frame);
+        } else {
+            const naive_end end = naive_string_end(rest, wanted.strings());
+            if (!end.found) {
+                result.open = rest.substr(0, end.frame);
+                result.held = end.behind;
+                return result;
+            }
+            result.frames.emplace_back(rest.substr(0, end.frame));
+            length = end.frame + end.behind;
         }
         rest.remove_prefix(length);
         if (at + 1 < script.terminators.size())
@@ -123,6 +218,12 @@ inline asynchat::terminator random_terminator(random_numbers& random)
 {
     if (random.one_in(5))
         return random.between(1, 9);
+    if (random.one_in(5)) {
+        std::vector<std::string> strings(random.between(2, 5));
+        for (std::string& each : strings)
+            each = random.word(random.between(1, random.one_in(5) ? 20 : 4), 2);
+        return asynchat::terminator(strings);
+    }
     const std::size_t length = random.one_in(12) ? random.between(20, 60) : random.between(1, 8);
     const std::string period = random.word(random.between(1, std::min<std::size_t>(length, 4)), 2);
     std::string text;
@@ -144,7 +245,9 @@ inline framing_script random_script(random_numbers& random, std::size_t length)
         script.terminators.emplace_back(); // none, in the end
     while (script.input.size() < length) {
         const auto& some = script.terminators[random.between(0, script.terminators.size() - 1)];
-        const std::string_view bytes = some.bytes();
+        const auto strings = some.strings();
+        const std::string_view bytes =
+            strings.empty() ? "" : strings[random.between(0, strings.size() - 1)];
         switch (random.between(0, 3)) {
         case 0: script.input += bytes; break;
         case 1: script.input += bytes.substr(0, random.between(0, bytes.size())); break;

@@ -18,7 +18,7 @@ namespace asynchat::detail {
 ///
 /// memchr() is the fastest there is over a distance. Many lines are short, though, and for them
 /// half of its time is the call: the first bytes are looked at in place.
-inline std::size_t find_byte(std::string_view input, char wanted) noexcept
+[[gnu::always_inline]] inline std::size_t find_byte(std::string_view input, char wanted) noexcept
 {
     std::size_t from = 0;
 #ifdef __SSE2__

@@ -6,10 +6,13 @@
 
 #include <asynchat/config.hpp>
 #include <asynchat/detail/find_byte.hpp>
+#include <asynchat/detail/length_prefix.hpp>
 #include <asynchat/detail/prefix_table.hpp>
+#include <asynchat/detail/string_search.hpp>
 #include <asynchat/terminator.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -22,6 +25,11 @@ namespace asynchat::detail {
 ///      collect, whether the terminator follows them, how many bytes to hold back;
 ///   2. the caller hands the bytes out and drops what the step used;
 ///   3. count_down() after a piece of a counted frame, unless the terminator was changed.
+/// With a length in front of the frames, scan() leaves the input to the caller:
+///   1. read_length() until the length is complete, and begin_frame();
+///   2. count_down() after each piece of the frame; in_frame() stays true at its end, because a
+///      comma may follow (ends_with_comma());
+///   3. end_frame().
 /// Held bytes are the longest proper prefix of the terminator that ends the input. The caller puts
 /// them in front of the next input and passes their number as `matched`: they are not looked at
 /// again. The cost of all steps together is linear in the input, whatever its bytes.
@@ -71,8 +79,10 @@ public:
             // A protocol that goes back and forth between a string and counts copies nothing.
             if (next.bytes_ != terminator_.bytes_)
                 replace_string(next.bytes_);
-            else if (terminator_.is_bytes())
+            else if (terminator_.kind_ == next.kind_)
                 return;
+        } else if (next.is_length_prefix()) {
+            return set_length_prefix(next);
         }
         ++revision_;
         terminator_.kind_ = next.kind_;
@@ -80,24 +90,66 @@ public:
     }
 
     /// Judges `input`, never empty, whose first `matched` bytes are held ones (see above).
-    step scan(std::string_view input, std::size_t matched)
+    /// For each frame: a call would be a tenth of it.
+    [[gnu::always_inline]] step scan(std::string_view input, std::size_t matched)
     {
-        const std::string_view needle = terminator_.bytes();
+        const std::string_view needle = strings();
         if (needle.size() == 1) {
             const std::size_t at = find_byte(input, needle.front());
             return at < input.size() ? step::end_of_frame(at, 1) : step::more_to_come(at, 0);
         }
         if (!needle.empty())
             return find_string(input, matched);
-        const std::size_t count = terminator_.count();
+        if (terminator_.is_length_prefix())
+            return step::more_to_come(0, 0);
+        const std::size_t count = terminator_.count_;
         return count > 0 && input.size() >= count ? step::end_of_frame(count, 0)
                                                   : step::more_to_come(input.size(), 0);
     }
 
-    /// Takes `bytes`, at most the count, off a counted frame.
+    /// The bytes that the last step held back.
+    std::string_view held(std::size_t bytes) const
+    {
+        return terminator_.is_several() ? search_->prefix() : strings().substr(0, bytes);
+    }
+
+    /// The string that ended the last frame; empty if none did.
+    std::string_view matched() const noexcept
+    {
+        if (!terminator_.is_several())
+            return strings();
+        return search_ ? search_->found() : std::string_view();
+    }
+
+    /// Takes `bytes`, at most the count, off a counted frame or one with its length in front.
     void count_down(std::size_t bytes) noexcept { terminator_.count_ -= bytes; }
 
+    // --- a length in front of the frame -------------------------------------------------------
+
+    bool in_frame() const noexcept
+    {
+        return terminator_.is_length_prefix() && terminator_.in_frame_;
+    }
+    bool ends_with_comma() const noexcept
+    {
+        return terminator_.kind_ == terminator::kind::netstring;
+    }
+    ASYNCHAT_DECL length_prefix read_length(std::string_view input) const;
+    void begin_frame(std::size_t length) noexcept
+    {
+        terminator_.count_ = length;
+        terminator_.in_frame_ = true;
+    }
+    void end_frame() noexcept { terminator_.in_frame_ = false; }
+
 private:
+    /// The string, or the list of several, which is longer than one byte.
+    std::string_view strings() const noexcept
+    {
+        return terminator_.is_bytes() ? std::string_view(terminator_.bytes_) : std::string_view();
+    }
+    ASYNCHAT_DECL void set_length_prefix(const terminator& next);
+    ASYNCHAT_DECL step find_several(std::string_view input, std::size_t matched);
     ASYNCHAT_DECL void replace_string(const std::string& bytes);
     ASYNCHAT_DECL step find_string(std::string_view input, std::size_t matched);
     ASYNCHAT_DECL step search(std::string_view input, std::size_t position, std::size_t matched);
@@ -110,6 +162,7 @@ private:
 
     terminator terminator_;
     prefix_table table_; // of terminator_, built when a partial match first fails
+    std::unique_ptr<string_search> search_; // for the last terminator of several strings
     unsigned revision_ = 0;
 };
 

@@ -7,6 +7,7 @@
 #include <asynchat/async_chat.hpp>
 
 #include <asynchat/detail/transport.hpp>
+#include <asynchat/escape.hpp>
 #include <asynchat/file_producer.hpp>
 
 #include <asio/buffer.hpp>
@@ -27,6 +28,8 @@ namespace detail {
 
 // A counted frame that lacks less is received together with what follows it, and copied.
 inline constexpr std::size_t min_received_in_place = 16384;
+
+inline constexpr std::size_t max_reserved = std::size_t{1} << 24; // for a frame; larger ones grow
 
 inline constexpr std::size_t max_receive = std::size_t{1} << 30; // memory is reserved for it
 
@@ -61,7 +64,7 @@ ASYNCHAT_DECL async_chat::async_chat(loop& owner, socket from)
       has_own_max_frame_(false), parsing_(false), paused_(false), full_(false),
       write_paused_(false), reads_when_full_(false), sending_(false), awaits_writable_(false),
       close_when_done_(false), ends_output_(false), output_ended_(false), ends_when_sent_(false),
-      input_ended_(false), eof_reported_(false)
+      input_ended_(false), eof_reported_(false), dropping_(false), truncated_(false)
 {
 }
 
@@ -81,17 +84,22 @@ ASYNCHAT_DECL void async_chat::refuse_count(std::size_t count, std::size_t max_f
         "asynchat: a frame of {} bytes is longer than max_frame, {}", count, max_frame));
 }
 
-inline void async_chat::change_terminator(const terminator& next, std::size_t max_frame)
+// For each message of many protocols: a call would be a tenth of it.
+[[gnu::always_inline]] inline void async_chat::change_terminator(const terminator& next,
+                                                                 std::size_t max_frame)
 {
-    if (whole_frames_ && next.count() > max_frame)
+    if (whole_frames_ && next.count() > max_frame && next.is_count())
         refuse_count(next.count(), max_frame);
     // Held bytes belong to the old terminator; with the next input the new one sees them again.
     if (held_ > 0 && next != scanner_.current()) {
         keep(held());
         held_ = 0;
     }
-    if (!next.is_bytes() || !scanner_.current().is_bytes())
+    if (!next.is_bytes() || !scanner_.current().is_bytes()) {
         frame_size_ = 0;
+        if (dropping_)
+            stop_dropping();
+    }
     scanner_.set(next);
 }
 
@@ -185,7 +193,8 @@ ASYNCHAT_DECL bool async_chat::lacks_much()
     if (held_ > 0 || kept_)
         return false;
     follow_override();
-    return delivers_input() && scanner_.current().count() >= detail::min_received_in_place;
+    return delivers_input() && !dropping_ &&
+           scanner_.current().count() >= detail::min_received_in_place;
 }
 
 ASYNCHAT_DECL void async_chat::receive_frame()
@@ -193,7 +202,7 @@ ASYNCHAT_DECL void async_chat::receive_frame()
     const std::size_t lacking = scanner_.current().count();
     if (collected_.empty())
         collected_ = owner().strings().take();
-    collected_.reserve(collected_.size() + lacking);
+    reserve_frame();
     const std::size_t limit = std::clamp<std::size_t>(ac_in_buffer_size, 1, detail::max_receive);
     unfilled_ = static_cast<unsigned>(std::min(lacking, limit));
     const std::size_t size = collected_.size();
@@ -210,12 +219,13 @@ ASYNCHAT_DECL void async_chat::receive_frame()
     if (received == 0 || closed())
         return;
     scanner_.count_down(received);
-    if (scanner_.current().count() > 0) {
+    if (scanner_.current().count() > 0 || scanner_.ends_with_comma()) {
         if (!timing_ || timing_->in_frame == detail::timing::never)
             time_frame();
         return;
     }
     frame_has_ended();
+    scanner_.end_frame();
     frame_in_hand hand;
     struct parsed {
         async_chat& chat;
@@ -230,6 +240,14 @@ ASYNCHAT_DECL void async_chat::receive_frame()
     parsing_ = true;
     in_hand_ = &hand;
     end_frame({});
+}
+
+/// A length that the other side announced takes no more than this in advance.
+ASYNCHAT_DECL void async_chat::reserve_frame()
+{
+    const std::size_t lacking = std::min(scanner_.current().count(), max_frame());
+    if (collected_.capacity() - collected_.size() < lacking && lacking <= detail::max_reserved)
+        collected_.reserve(collected_.size() + lacking);
 }
 
 ASYNCHAT_DECL void async_chat::drop_unfilled()
@@ -263,7 +281,8 @@ ASYNCHAT_DECL void async_chat::parse(std::string_view input, std::size_t matched
     in_hand_ = &hand;
     input_ = input;
     try {
-        whole_frames_ ? parse_frames(matched) : parse_input(matched);
+        if (!dropping_ || drop_rest(std::exchange(matched, 0)))
+            whole_frames_ ? parse_frames(matched) : parse_input(matched);
     } catch (...) {
         stop();
         throw;
@@ -365,21 +384,25 @@ ASYNCHAT_DECL void async_chat::parse_frames(std::size_t matched)
 ASYNCHAT_DECL bool async_chat::take_piece(const detail::terminator_scanner::step& step)
 {
     const terminator& current = scanner_.current();
-    const bool is_string = current.is_bytes() && !current.collects_everything();
+    if (current.is_length_prefix())
+        return scanner_.in_frame() ? take_announced_piece() : take_length();
+    const bool by_string = current.is_bytes() && !current.collects_everything();
     const std::size_t piece =
-        is_string ? std::min(step.collect(), room_in_frame()) : step.collect();
+        by_string ? std::min(step.collect(), room_in_frame()) : step.collect();
     const unsigned revision = scanner_.revision();
     const bool from_start = input_.data() == in_hand_->start;
-    deliver(piece, is_string ? frame_size_ + piece : 0);
+    deliver(piece, by_string ? frame_size_ + piece : 0);
     const bool unchanged = scanner_.revision() == revision;
     if (unchanged && current.count() > 0)
         scanner_.count_down(piece);
     // The callback may have discarded the input.
     input_.remove_prefix(std::min(input_.size(), piece));
     if (piece < step.collect()) {
-        if (unchanged && delivers_input())
-            frame_too_long();
-        return !unchanged; // the rest is for the terminator set just now
+        if (!unchanged)
+            return true; // the rest is for the terminator set just now
+        if (from_start)
+            in_hand_->start = input_.data(); // it is the same frame
+        return delivers_input() && judge_string_frame();
     }
     if (!unchanged || closed() || close_when_done_)
         return false;
@@ -396,16 +419,16 @@ ASYNCHAT_DECL bool async_chat::take_piece(const detail::terminator_scanner::step
 ASYNCHAT_DECL bool async_chat::take_frame_piece(const detail::terminator_scanner::step& step)
 {
     const terminator& current = scanner_.current();
-    if (current.collects_everything()) {
+    if (scanner_.in_frame())
+        return take_announced_piece();
+    if (current.is_length_prefix() || current.collects_everything()) {
         if (collected_.empty())
             return take_piece(step);
         deliver_begun_frame();
         return true;
     }
-    if (current.is_bytes() && step.collect() > room_in_frame()) {
-        frame_too_long();
-        return false;
-    }
+    if (current.is_bytes() && step.collect() > room_in_frame())
+        return judge_string_frame();
     collect_frame(input_.substr(0, step.collect()));
     frame_goes_on(input_.data() == in_hand_->start);
     if (current.is_bytes())
@@ -421,7 +444,7 @@ ASYNCHAT_DECL void async_chat::collect_frame(std::string_view piece)
 {
     if (collected_.empty()) {
         collected_ = owner().strings().take();
-        collected_.reserve(scanner_.current().count());
+        reserve_frame();
     }
     collected_ += piece;
 }
@@ -493,13 +516,195 @@ ASYNCHAT_DECL void async_chat::deadline_reached()
     dispatcher::deadline_reached();
 }
 
-ASYNCHAT_DECL void async_chat::frame_too_long()
+// --- a length in front of the frame ----------------------------------------------------------
+
+/// Reads the length. Returns false when the rest has to wait for more.
+ASYNCHAT_DECL bool async_chat::take_length()
+{
+    const auto length = scanner_.read_length(input_);
+    const bool from_start = input_.data() == in_hand_->start;
+    if (length.how == detail::length_prefix::state::incomplete) {
+        frame_goes_on(from_start);
+        return false;
+    }
+    if (length.how == detail::length_prefix::state::malformed) {
+        close_for_malformed_frame(fmt::format("byte {} of its length, '{}', {}", length.size + 1,
+                                              escaped(input_.substr(length.size, 1)),
+                                              length.fault));
+        return false;
+    }
+    frame_size_ = 0;
+    const unsigned revision = scanner_.revision();
+    if (length.length > max_frame() && !judge_overflow())
+        return false;
+    // The callback may have discarded the input.
+    input_.remove_prefix(std::min(input_.size(), length.size));
+    if (from_start)
+        in_hand_->start = input_.data(); // it is the same frame
+    if (scanner_.revision() != revision) {
+        stop_dropping();
+        return true;
+    }
+    scanner_.begin_frame(length.length);
+    // At once: for an empty frame nothing more needs to come.
+    return !delivers_input() || take_announced_piece();
+}
+
+/// Takes what is there of the frame.
+ASYNCHAT_DECL bool async_chat::take_announced_piece()
+{
+    const std::size_t left = scanner_.current().count();
+    const std::size_t size = std::min(input_.size(), left);
+    const std::size_t comma = scanner_.ends_with_comma() ? 1 : 0;
+    const bool from_start = input_.data() == in_hand_->start;
+    const bool ends = size == left && (comma == 0 || (size < input_.size() && input_[size] == ','));
+    const std::size_t room = truncated_ ? room_in_frame() : 0;
+    const std::string_view piece = input_.substr(0, dropping_ ? std::min(size, room) : size);
+    if (!whole_frames_) {
+        const bool counts = ends && !dropping_; // whatever the callback does
+        const unsigned revision = scanner_.revision();
+        deliver(piece.size(), frame_size_ + piece.size());
+        if (scanner_.revision() != revision) {
+            const std::size_t used = counts ? size + comma : piece.size();
+            input_.remove_prefix(std::min(input_.size(), used));
+            if (counts && !closed() && !close_when_done_) {
+                ++in_hand_->frames;
+                found_terminator();
+            }
+            return true;
+        }
+    } else {
+        if (!piece.empty() && (!ends || !collected_.empty()))
+            collect_frame(piece);
+        frame_size_ += piece.size();
+    }
+    scanner_.count_down(size);
+    input_.remove_prefix(std::min(input_.size(), ends ? size + comma : size));
+    if (closed() || close_when_done_)
+        return false;
+    if (ends) {
+        scanner_.end_frame();
+        end_announced_frame(piece);
+    } else if (!input_.empty() && delivers_input()) {
+        close_for_malformed_frame(
+            fmt::format("behind it is '{}', not a comma", escaped(input_.substr(0, 1))));
+        return false;
+    } else {
+        frame_goes_on(from_start);
+    }
+    return true;
+}
+
+/// Reports the end of a frame that has its length in front, or was too long.
+ASYNCHAT_DECL void async_chat::end_announced_frame(std::string_view last_piece)
+{
+    const bool dropped = dropping_;
+    dropping_ = false;
+    frame_size_ = 0;
+    if (dropped && !truncated_)
+        return;
+    struct done {
+        async_chat& chat;
+        ~done() { chat.truncated_ = false; }
+    } const on_exit{*this};
+    if (whole_frames_)
+        return end_frame(last_piece);
+    ++in_hand_->frames;
+    found_terminator();
+}
+
+// --- frames that are too long ----------------------------------------------------------------
+
+/// Asks what becomes of the frame. Returns false when nothing does, because the channel ends.
+ASYNCHAT_DECL bool async_chat::judge_overflow()
+{
+    const overflow answer = handle_overflow();
+    if (closed() || close_when_done_)
+        return false;
+    if (answer == overflow::close) {
+        close_for_frame_limit();
+        return false;
+    }
+    dropping_ = true;
+    truncated_ = answer == overflow::truncate;
+    if (!truncated_)
+        drop_collected();
+    return true;
+}
+
+/// The input begins with bytes of a frame that a string will end, more of them than it has room
+/// for. Returns false when the rest has to wait for more.
+ASYNCHAT_DECL bool async_chat::judge_string_frame()
+{
+    const unsigned revision = scanner_.revision();
+    if (!judge_overflow())
+        return false;
+    if (scanner_.revision() != revision && !scanner_.current().is_bytes()) {
+        stop_dropping();
+        return true;
+    }
+    if (whole_frames_ && truncated_)
+        collect_frame(input_.substr(0, room_in_frame()));
+    return drop_rest(0);
+}
+
+/// Drops the input up to the end of a frame that is too long, and reports that. Returns false when
+/// the rest has to wait for more.
+ASYNCHAT_DECL bool async_chat::drop_rest(std::size_t matched)
+{
+    while (dropping_ && !scanner_.current().is_length_prefix()) {
+        if (input_.empty() || !delivers_input())
+            return false;
+        if (follow_override()) {
+            matched = 0;
+            continue;
+        }
+        if (scanner_.current().collects_everything()) {
+            stop_dropping();
+            break;
+        }
+        const auto step = scanner_.scan(input_, std::exchange(matched, 0));
+        if (!step.found()) {
+            frame_goes_on(input_.data() == in_hand_->start);
+            held_ = step.held();
+            input_ = {};
+            return false;
+        }
+        input_.remove_prefix(step.collect() + step.skip());
+        end_announced_frame({});
+    }
+    return true;
+}
+
+/// The frame has no end any more.
+ASYNCHAT_DECL void async_chat::stop_dropping()
+{
+    dropping_ = false;
+    truncated_ = false;
+    frame_size_ = 0;
+    drop_collected();
+}
+
+/// Gives the memory back as well: frames that are too long are large.
+ASYNCHAT_DECL void async_chat::drop_collected()
+{
+    const detail::lent_string dropped(owner().strings(), std::exchange(collected_, {}));
+}
+
+ASYNCHAT_DECL void async_chat::close_for_frame_limit()
 {
     const char* const setter = has_own_max_frame_ ? "set_terminator()" : "max_frame()";
     log_of_peer(log_type::error,
                 "closing channel {}: a frame is longer than {} bytes, the limit of {}", safe_repr(),
                 max_frame(), setter);
     end(close_reason::frame_limit);
+}
+
+ASYNCHAT_DECL void async_chat::close_for_malformed_frame(std::string_view fault)
+{
+    log_of_peer(log_type::error, "closing channel {}: a frame is malformed: {}", safe_repr(),
+                fault);
+    end(close_reason::bad_frame);
 }
 
 ASYNCHAT_DECL void async_chat::pause_reading()
@@ -560,17 +765,24 @@ ASYNCHAT_DECL void async_chat::end_of_input()
     }
     if (!delivers_input())
         return;
-    if (held_ > 0 || (whole_frames_ && !collected_.empty())) {
+    const bool in_length = kept_ && scanner_.current().is_length_prefix() && !scanner_.in_frame();
+    if (dropping_)
+        held_ = 0;
+    if (held_ > 0 || in_length || (whole_frames_ && !collected_.empty())) {
         std::string rest;
         if (whole_frames_)
             rest.swap(collected_);
-        const std::size_t room = rest.size() + room_in_frame();
-        rest += held();
+        const std::size_t room = in_length ? unlimited : rest.size() + room_in_frame();
+        rest += in_length ? kept() : held();
+        kept_.reset();
         held_ = 0;
         if (room > 0)
             guarded([&] { collect_incoming_data(std::string_view(rest).substr(0, room)); });
+        bool goes_on = true;
         if (rest.size() > room && !closed() && !close_when_done_)
-            return frame_too_long();
+            guarded([&] { goes_on = judge_overflow(); });
+        if (!goes_on)
+            return;
     }
     if (closed() || eof_reported_)
         return;
@@ -601,7 +813,7 @@ ASYNCHAT_DECL void async_chat::_collect_incoming_data(std::string_view data)
     const std::size_t room = max_frame() - std::min(collected_.size(), max_frame());
     collected_.append(data.substr(0, room));
     if (data.size() > room)
-        frame_too_long();
+        close_for_frame_limit();
 }
 
 ASYNCHAT_DECL std::string async_chat::_get_data()

@@ -7,7 +7,10 @@
 #include <asynchat/terminator.hpp>
 
 #include <asynchat/detail/prefix_table.hpp>
+#include <asynchat/detail/string_search.hpp>
 #include <asynchat/escape.hpp>
+
+#include <fmt/format.h>
 
 #include <stdexcept>
 
@@ -23,13 +26,91 @@ ASYNCHAT_DECL void throw_negative_count(std::intmax_t count)
 
 } // namespace detail
 
+ASYNCHAT_DECL terminator::terminator(std::initializer_list<detail::string_argument> strings)
+    : terminator([&] {
+          std::vector<std::string> copies;
+          for (const detail::string_argument& each : strings)
+              copies.emplace_back(each.bytes());
+          return copies;
+      }())
+{
+}
+
+ASYNCHAT_DECL terminator::terminator(const std::vector<std::string>& strings)
+    : kind_(strings.size() == 1 ? kind::bytes : kind::several)
+{
+    if (strings.empty())
+        throw std::invalid_argument("asynchat: a terminator of no strings");
+    if (!is_several()) {
+        bytes_ = strings.front();
+        return;
+    }
+    for (const std::string& each : strings) {
+        if (each.empty())
+            throw std::invalid_argument("asynchat: an empty string among several terminators");
+        detail::append_string(bytes_, each);
+    }
+}
+
+ASYNCHAT_DECL terminator terminator::length_prefix(std::size_t width, byte_order order)
+{
+    if (width < 1 || width > 8)
+        throw std::invalid_argument(
+            fmt::format("asynchat: a length prefix has 1 to 8 bytes, not {}", width));
+    terminator made(kind::fixed);
+    made.width_ = static_cast<unsigned char>(width);
+    made.order_ = order;
+    return made;
+}
+
+ASYNCHAT_DECL terminator terminator::varint()
+{
+    return terminator(kind::varint);
+}
+
+ASYNCHAT_DECL terminator terminator::netstring()
+{
+    return terminator(kind::netstring);
+}
+
+ASYNCHAT_DECL std::vector<std::string_view> terminator::strings() const
+{
+    if (is_several())
+        return detail::strings_of(bytes_);
+    if (is_bytes())
+        return {bytes_};
+    return {};
+}
+
+/// `other` is of the same kind.
+ASYNCHAT_DECL bool terminator::equals(const terminator& other) const noexcept
+{
+    switch (kind_) {
+    case kind::count: return count_ == other.count_;
+    case kind::bytes:
+    case kind::several: return bytes_ == other.bytes_;
+    case kind::fixed: return width_ == other.width_ && order_ == other.order_;
+    default: return true;
+    }
+}
+
 ASYNCHAT_DECL std::string terminator::repr() const
 {
-    if (is_none())
-        return "None";
-    if (is_count())
-        return std::to_string(count_);
-    return "'" + escaped(bytes_) + "'";
+    switch (kind_) {
+    case kind::none: return "None";
+    case kind::count: return std::to_string(count_);
+    case kind::bytes: return "'" + escaped(bytes_) + "'";
+    case kind::several: break;
+    case kind::fixed:
+        return fmt::format("length_prefix({}, {})", width_,
+                           order_ == byte_order::big ? "big" : "little");
+    case kind::varint: return "varint()";
+    case kind::netstring: return "netstring()";
+    }
+    std::string text;
+    for (const std::string_view each : strings())
+        ((text += text.empty() ? "('" : ", '") += escaped(each)) += "'";
+    return text + ")";
 }
 
 ASYNCHAT_DECL std::size_t find_prefix_at_end(std::string_view haystack, std::string_view needle)

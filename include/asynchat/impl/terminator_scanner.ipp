@@ -20,13 +20,34 @@ ASYNCHAT_DECL void terminator_scanner::replace_string(const std::string& bytes)
     table_.clear();
 }
 
+ASYNCHAT_DECL void terminator_scanner::set_length_prefix(const terminator& next)
+{
+    ++revision_;
+    terminator_.kind_ = next.kind_;
+    terminator_.width_ = next.width_;
+    terminator_.order_ = next.order_;
+    terminator_.in_frame_ = false; // `next` may be a copy that is
+    terminator_.count_ = 0;
+}
+
+ASYNCHAT_DECL length_prefix terminator_scanner::read_length(std::string_view input) const
+{
+    switch (terminator_.kind_) {
+    case terminator::kind::varint: return read_varint(input);
+    case terminator::kind::netstring: return read_netstring(input);
+    default: return read_fixed(input, terminator_.width_, terminator_.order_ == byte_order::big);
+    }
+}
+
 ASYNCHAT_DECL terminator_scanner::step terminator_scanner::find_string(std::string_view input,
                                                                        std::size_t matched)
 {
+    if (terminator_.is_several())
+        return find_several(input, matched);
     if (matched > 0)
         return search(input, matched, matched);
     // Nearly every first byte begins a whole terminator.
-    const std::string_view needle = terminator_.bytes();
+    const std::string_view needle = strings();
     const std::size_t at = find_byte(input, needle.front());
     if (at == input.size())
         return step::more_to_come(at, 0);
@@ -37,10 +58,22 @@ ASYNCHAT_DECL terminator_scanner::step terminator_scanner::find_string(std::stri
     return search(input, at + 1, 0);
 }
 
+ASYNCHAT_DECL terminator_scanner::step terminator_scanner::find_several(std::string_view input,
+                                                                        std::size_t matched)
+{
+    // Kept while another terminator is in force.
+    if (!search_ || search_->list() != terminator_.bytes_)
+        search_ = std::make_unique<string_search>(terminator_.bytes_);
+    const auto result = search_->find(input, matched);
+    const std::size_t before = result.end - result.length;
+    return result.found ? step::end_of_frame(before, result.length)
+                        : step::more_to_come(before, result.length);
+}
+
 ASYNCHAT_DECL terminator_scanner::step
 terminator_scanner::search(std::string_view input, std::size_t position, std::size_t matched)
 {
-    const std::string_view needle = terminator_.bytes();
+    const std::string_view needle = strings();
     std::size_t cautious_until = 0;
     for (;;) {
         if (matched == 0 && input.size() - position >= needle.size()) {
@@ -70,7 +103,7 @@ terminator_scanner::search(std::string_view input, std::size_t position, std::si
 ASYNCHAT_DECL terminator_scanner::landing terminator_scanner::jump(std::string_view input,
                                                                    std::size_t position) const
 {
-    const std::string_view needle = terminator_.bytes();
+    const std::string_view needle = strings();
     const std::size_t end = input.size() - needle.size() + 1; // no whole one begins behind it
     const std::size_t few = std::min(needle.size(), std::size_t(16));
     std::size_t cost = 0;

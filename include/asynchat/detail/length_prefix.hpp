@@ -1,0 +1,101 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_DETAIL_LENGTH_PREFIX_HPP
+#define ASYNCHAT_DETAIL_LENGTH_PREFIX_HPP
+
+#include <asynchat/number.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string_view>
+
+// The length in front of a frame, read from the bytes that are there. No state: a prefix is so
+// short that it is read again when more of it has come.
+namespace asynchat::detail {
+
+struct length_prefix {
+    enum class state : unsigned char { incomplete, complete, malformed };
+
+    static length_prefix incomplete() { return {state::incomplete, 0, 0, nullptr}; }
+    static length_prefix complete(std::size_t length, std::size_t size)
+    {
+        return {state::complete, length, size, nullptr};
+    }
+    static length_prefix malformed(std::size_t position, const char* fault)
+    {
+        return {state::malformed, 0, position, fault};
+    }
+
+    state how;
+    std::size_t length; // bytes of the frame
+    std::size_t size;   // bytes of the prefix; of a malformed one, those before the wrong byte
+    const char* fault;  // of the wrong byte, in words
+};
+
+/// 1 to 8 bytes.
+inline length_prefix read_fixed(std::string_view input, std::size_t width, bool big_endian)
+{
+    if (input.size() < width)
+        return length_prefix::incomplete();
+    std::uint64_t length = 0;
+    for (std::size_t i = 0; i < width; ++i) {
+        const char byte = input[big_endian ? i : width - 1 - i];
+        length = length << 8 | static_cast<unsigned char>(byte);
+    }
+    if constexpr (sizeof(std::size_t) < sizeof length) {
+        if (length > std::numeric_limits<std::size_t>::max())
+            return length_prefix::malformed(width - 1, "makes a length beyond this machine");
+    }
+    return length_prefix::complete(static_cast<std::size_t>(length), width);
+}
+
+/// Seven bits in each byte, the lowest first; all but the last byte have their highest bit set.
+inline length_prefix read_varint(std::string_view input)
+{
+    constexpr std::size_t bits = std::numeric_limits<std::size_t>::digits;
+    std::size_t length = 0;
+    for (std::size_t i = 0; i < input.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(input[i]);
+        const std::size_t shift = 7 * i;
+        const std::size_t value = byte & 0x7fU;
+        if (value << shift >> shift != value)
+            return length_prefix::malformed(i, "makes the length too large");
+        length |= value << shift;
+        if (byte < 0x80) {
+            if (byte == 0 && i > 0)
+                return length_prefix::malformed(i, "adds nothing to the length");
+            return length_prefix::complete(length, i + 1);
+        }
+        if (shift + 7 >= bits)
+            return length_prefix::malformed(i, "does not end the length");
+    }
+    return length_prefix::incomplete();
+}
+
+/// Decimal digits and a colon.
+inline length_prefix read_netstring(std::string_view input)
+{
+    constexpr std::size_t largest = std::numeric_limits<std::size_t>::max();
+    constexpr std::size_t most = std::numeric_limits<std::size_t>::digits10 + 2; // digits
+    const std::string_view begin = input.substr(0, most);
+    const std::size_t digits = std::min(begin.find(':'), begin.size());
+    if (digits > 1 && begin[0] == '0' && digit_value(begin[1]) < 10)
+        return length_prefix::malformed(1, "follows a zero");
+    const auto length = parse_number(begin.substr(0, digits), largest);
+    if (length.error() == number_error::not_a_digit)
+        return length_prefix::malformed(length.position(), "is not a digit");
+    if (length.error() == number_error::too_large)
+        return length_prefix::malformed(length.position(), "makes the length too large");
+    if (digits == input.size())
+        return length_prefix::incomplete();
+    if (digits == 0)
+        return length_prefix::malformed(0, "is not a digit");
+    return length_prefix::complete(*length, digits + 1);
+}
+
+} // namespace asynchat::detail
+
+#endif

@@ -1,0 +1,673 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "support/catch.hpp"
+#include "support/framed_reader.hpp"
+#include "support/recording_chat.hpp"
+#include "support/scripted_transport.hpp"
+
+#include <asynchat/asynchat.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+using asynchat::byte_order;
+using asynchat::close_reason;
+using asynchat::overflow;
+using asynchat::terminator;
+using Catch::Matchers::ContainsSubstring;
+using support::frames;
+using support::limited_script;
+using support::user_error;
+using namespace std::string_literals;
+
+namespace {
+
+const overflow answers[] = {overflow::close, overflow::skip, overflow::truncate};
+
+/// All that the cuts of one input may show: the same as of the whole, in both faces.
+template <class NextSize>
+void check(asynchat::loop& loop, const limited_script& task, NextSize next_size)
+{
+    const std::string streamed = support::outcome<support::streaming_reader>(loop, task, next_size);
+    const std::string whole = support::outcome<support::whole_frame_reader>(loop, task, next_size);
+    if (streamed != support::naive_outcome(task, false) ||
+        whole != support::naive_outcome(task, true)) {
+        std::string terminators;
+        for (const terminator& each : task.script.terminators)
+            terminators += each.repr() + " ";
+        CAPTURE(task.script.input, terminators, task.max_frame, static_cast<int>(task.answer));
+        REQUIRE(streamed == support::naive_outcome(task, false));
+        REQUIRE(whole == support::naive_outcome(task, true));
+    }
+}
+
+void check_all_cuts(asynchat::loop& loop, const limited_script& task)
+{
+    const std::size_t size = task.script.input.size();
+    REQUIRE(size <= 16);
+    for (std::uint32_t cuts = 0; cuts < 1U << (size - 1); ++cuts) {
+        std::size_t at = 0;
+        check(loop, task, [&] {
+            at = at == size ? 0 : at; // for the second reader
+            std::size_t piece = 1;
+            while (++at < size && ((cuts >> (at - 1)) & 1U) == 0)
+                ++piece;
+            return piece;
+        });
+    }
+}
+
+/// Frames with their length in front, some of them malformed, strings in between.
+limited_script random_task(support::random_numbers& random)
+{
+    limited_script task;
+    auto& script = task.script;
+    for (std::size_t n = random.between(1, 3); n > 0; --n) {
+        switch (random.between(0, 4)) {
+        case 0:
+            script.terminators.push_back(terminator::length_prefix(
+                random.between(1, 8), random.one_in(2) ? byte_order::big : byte_order::little));
+            break;
+        case 1: script.terminators.push_back(terminator::varint()); break;
+        case 2: script.terminators.push_back(terminator::netstring()); break;
+        default: script.terminators.push_back(support::random_terminator(random));
+        }
+    }
+    task.max_frame = random.one_in(3) ? asynchat::unlimited : random.between(9, 20);
+    task.answer = answers[random.between(0, 2)];
+    for (std::size_t i = 0; script.input.size() < 80; ++i) {
+        const terminator& kind = script.terminators[i % script.terminators.size()];
+        const std::string body =
+            random.word(random.one_in(4) ? random.between(0, 30) : random.between(0, 6), 3);
+        if (kind.is_length_prefix()) {
+            script.input += support::encoded_length(body.size(), kind) + body;
+            if (kind == terminator::netstring())
+                script.input += random.one_in(20) ? ";" : ",";
+            if (random.one_in(20))
+                script.input += static_cast<char>(random.between(0, 255));
+        } else {
+            script.input += body;
+            if (!kind.strings().empty())
+                script.input += kind.strings()[0];
+        }
+    }
+    return task;
+}
+
+/// A recording channel that answers.
+class judging_chat : public support::recording_chat {
+public:
+    using recording_chat::recording_chat;
+
+    overflow handle_overflow() override
+    {
+        record->note("handle_overflow");
+        if (on_overflow)
+            on_overflow();
+        return answer;
+    }
+
+    std::function<void()> on_overflow;
+    overflow answer = overflow::close;
+};
+using judging_bench = support::bench<judging_chat>;
+
+} // namespace
+
+// --- a length in front of the frame --------------------------------------------------------------
+
+TEST_CASE("length prefix: every cut gives the same frames and verdicts, in both faces",
+          "[async_chat][frame_chat][length]")
+{
+    const limited_script tasks[] = {
+        {{"\0\0\2ab\0\0\0\0\0\1c"s, {terminator::length_prefix(3)}}},
+        {{"\3\0abc\0\0\1\0d\1"s, {terminator::length_prefix(2, byte_order::little)}}},
+        {{"\0\0\0\0\0\0\0\2ab\0"s, {terminator::length_prefix(8)}}},
+        {{"\1a\0\2bc\5defg"s, {terminator::length_prefix(1)}}},
+        {{"\3abc\0\x81\x80\1x"s, {terminator::varint()}}},
+        {{"\1a\x81\0bcd"s, {terminator::varint()}}},
+        {{"\x80\x80\x80\x80\x80\x80\x80\x80\x80\2ab"s, {terminator::varint()}}},
+        {{"3:abc,0:,1:d,2:"s, {terminator::netstring()}}},
+        {{"1:a,03:abc,"s, {terminator::netstring()}}},
+        {{"1:a;1:b,"s, {terminator::netstring()}}},
+        {{"1:a,1x:b,"s, {terminator::netstring()}}},
+        {{"1:a,:b,"s, {terminator::netstring()}}},
+        {{"\2ab3:cde,f\ngh"s,
+          {terminator::length_prefix(1), terminator::netstring(), "\n", terminator::varint()}}},
+        {{"ab\n\0\1c\0\0d\ne"s, {"\n", terminator::length_prefix(2), {"\r\n", "\n"}}}},
+        {{"\1ab\2cdefgh"s, {terminator::varint(), 1, terminator::varint(), std::nullopt}}},
+        {{"ab\nabcdef\nghi"s, {"\n"}}},
+        {{"abcd\r\r\nab\rcd\r\n"s, {{"\r\n", "\n"}}}},
+        {{"\1a\4abcd\2ab\0"s, {terminator::varint()}}},
+        {{"4:abcd,1:a,9:a"s, {terminator::netstring()}}},
+        {{"4:abcd;1:a,"s, {terminator::netstring()}}},
+    };
+    asynchat::loop loop;
+    for (const auto& task : tasks) {
+        for (const std::size_t most : {asynchat::unlimited, std::size_t(3), std::size_t(1)}) {
+            for (const overflow answer : answers) {
+                limited_script limited = task;
+                limited.max_frame = most;
+                limited.answer = answer;
+                check_all_cuts(loop, limited);
+            }
+        }
+    }
+}
+
+TEST_CASE("length prefix: random cuts of random inputs give the frames of the whole",
+          "[async_chat][frame_chat][length]")
+{
+    support::random_numbers random(41);
+    asynchat::loop loop;
+    std::string all;
+    for (int number = 0; number < 3000; ++number) {
+        const limited_script task = random_task(random);
+        all += support::naive_outcome(task, false);
+        for (int cut = 0; cut < 10; ++cut) {
+            const std::size_t longest = random.between(1, 40);
+            check(loop, task, [&] { return random.between(1, longest); });
+        }
+    }
+    // All that can happen did.
+    CHECK_THAT(all, ContainsSubstring("~]") && ContainsSubstring("(bad frame)") &&
+                        ContainsSubstring("(frame limit)"));
+}
+
+TEST_CASE("length prefix: stays in force, and tells what is left of a frame",
+          "[async_chat][length]")
+{
+    support::bench<> channel(terminator::length_prefix(2));
+    const terminator& now = channel.chat->get_terminator();
+    CHECK(channel.recv("\0"s).empty());
+    CHECK(now.count() == 0);
+    CHECK(channel.recv("\5a"s) == "collect('a')");
+    CHECK(now.count() == 4);
+    CHECK(now == terminator::length_prefix(2));
+    CHECK(channel.recv("bcde\0"s) == "collect('bcde') found");
+    CHECK(now.count() == 0);
+    CHECK(channel.recv("\0"s) == "found");
+    CHECK(channel.recv("\0\1x\0\0"s) == "collect('x') found found");
+}
+
+TEST_CASE("length prefix: an empty frame needs no byte behind its length", "[frame_chat][length]")
+{
+    asynchat::loop loop;
+    const limited_script task{{"\0\0"s, {terminator::length_prefix(1)}}};
+    CHECK(support::outcome<support::whole_frame_reader>(loop, task, [] { return 1; }) == "[][]");
+    CHECK(support::outcome<support::streaming_reader>(loop, task, [] { return 2; }) == "[][]");
+}
+
+TEST_CASE("length prefix: set again in found_terminator, or its own value, begins with a length",
+          "[async_chat][length]")
+{
+    const bool own = GENERATE(false, true);
+    support::bench<> channel(terminator::varint());
+    auto& chat = *channel.chat;
+    chat.on_found = [&] {
+        chat.set_terminator(own ? chat.get_terminator() : terminator::varint());
+    };
+    CHECK(channel.recv("\1a\2b") == "collect('a') found collect('b')");
+    CHECK(channel.recv("c\1d") == "collect('c') found collect('d') found");
+}
+
+TEST_CASE("length prefix: a terminator set within a frame governs the byte after the piece",
+          "[async_chat][length]")
+{
+    support::bench<> channel(terminator::length_prefix(1));
+    auto& chat = *channel.chat;
+    channel.recv("\5ab");
+    SECTION("outside of any callback")
+    {
+        chat.set_terminator("\n");
+        CHECK(channel.recv("cd\n") == "collect('cd') found");
+    }
+    SECTION("in collect_incoming_data")
+    {
+        chat.on_collect = [&](std::string_view) {
+            chat.on_collect = nullptr;
+            chat.set_terminator(terminator::length_prefix(1));
+        };
+        CHECK(channel.recv("cd") == "collect('cd')");
+        CHECK(channel.recv("\1e") == "collect('e') found");
+    }
+    SECTION("in the last piece of the frame, whose end is reported all the same")
+    {
+        chat.on_collect = [&](std::string_view) {
+            chat.on_collect = nullptr;
+            chat.set_terminator("\n");
+        };
+        CHECK(channel.recv("cdef\n") == "collect('cde') found collect('f') found");
+    }
+}
+
+TEST_CASE("length prefix: the bytes of an unfinished length are for the next terminator",
+          "[async_chat][length]")
+{
+    support::bench<> channel(terminator::length_prefix(4));
+    CHECK(channel.recv("ab").empty());
+    channel.chat->set_terminator("\n");
+    CHECK(channel.recv("c\n") == "collect('abc') found");
+}
+
+TEST_CASE("length prefix: what is there at the end of the stream is delivered",
+          "[async_chat][frame_chat][length]")
+{
+    support::bench<> channel(terminator::length_prefix(4));
+    channel.chat->max_frame(1); // the length is no part of a frame
+    CHECK(channel.recv("ab").empty());
+    CHECK(channel.eof() == "collect('ab') handle_eof handle_close closed");
+}
+
+TEST_CASE("length prefix: pieces that threw or were paused come once more, and once",
+          "[async_chat][length]")
+{
+    support::bench<> channel(terminator::netstring());
+    auto& chat = *channel.chat;
+    chat.survives = true;
+    SECTION("thrown")
+    {
+        bool thrown = false;
+        chat.on_collect = [&](std::string_view) {
+            if (!std::exchange(thrown, true))
+                throw user_error();
+        };
+        CHECK(channel.recv("3:abc,1:") == "collect('abc') handle_error(user)");
+        CHECK(channel.recv("d,") == "collect('abc') found collect('d') found");
+    }
+    SECTION("paused")
+    {
+        chat.on_collect = [&](std::string_view) { chat.pause_reading(); };
+        CHECK(channel.recv("3:ab").compare("collect('ab')") == 0);
+        CHECK(channel.recv("c,1:d,").empty());
+        chat.resume_reading();
+        CHECK(channel.tick() == "collect('c') found");
+        chat.resume_reading();
+        CHECK(channel.tick() == "collect('d') found");
+    }
+    SECTION("discarded")
+    {
+        chat.on_collect = [&](std::string_view) { chat.discard_buffers(); };
+        CHECK(channel.recv("3:abc,1:d,") == "collect('abc') found");
+        CHECK(channel.recv("1:d,") == "collect('d') found");
+    }
+}
+
+TEST_CASE("length prefix: a malformed one ends the channel, and the log names the byte",
+          "[async_chat][length]")
+{
+    struct fault {
+        terminator kind;
+        std::string input;
+        std::string line;
+    };
+    const fault faults[] = {
+        {terminator::varint(), "\x81\x80\0"s, "byte 3 of its length, '\\x00', adds nothing"},
+        {terminator::varint(), std::string(9, '\xff') + "\2", "byte 10 of its length, '\\x02'"},
+        {terminator::varint(), std::string(9, '\x80') + "\x81", "byte 10 of its length"},
+        {terminator::netstring(), "x", "byte 1 of its length, 'x', is not a digit"},
+        {terminator::netstring(), ":", "byte 1 of its length, ':', is not a digit"},
+        {terminator::netstring(), "12 ", "byte 3 of its length, ' ', is not a digit"},
+        {terminator::netstring(), "01", "byte 2 of its length, '1', follows a zero"},
+        {terminator::netstring(), "18446744073709551616", "byte 20 of its length, '6'"},
+        {terminator::netstring(), "1:a\n", "behind it is '\\n', not a comma"},
+    };
+    const bool at_once = GENERATE(false, true);
+    for (const fault& each : faults) {
+        CAPTURE(each.input);
+        support::bench<> channel(each.kind);
+        if (at_once)
+            channel.recv(each.input + "more");
+        else
+            for (const char byte : each.input)
+                channel.recv(std::string(1, byte));
+        CHECK(channel.reason() == close_reason::bad_frame);
+        REQUIRE(channel.chat->logs.size() == 1);
+        CHECK_THAT(channel.chat->logs[0], ContainsSubstring(each.line));
+        CHECK(channel.chat->closes == 1);
+        CHECK(channel.chat->seen.empty());
+    }
+}
+
+TEST_CASE("length prefix: a length over max_frame is refused before anything is delivered",
+          "[async_chat][frame_chat][length][limit]")
+{
+    const std::string huge = "\xff\xff\xff\xff\xff\xff\xff\xff"
+                             "ab";
+    support::bench<> streaming(terminator::length_prefix(8));
+    CHECK(streaming.recv(huge) == "handle_close closed");
+    CHECK(streaming.reason() == close_reason::frame_limit);
+
+    asynchat::loop loop;
+    for (const overflow answer : answers) {
+        const limited_script task{{huge, {terminator::length_prefix(8)}}, 1, answer};
+        const auto told =
+            support::outcome<support::whole_frame_reader>(loop, task, [] { return 1; });
+        CHECK(told == (answer == overflow::close ? " (frame limit)" : ""));
+    }
+}
+
+TEST_CASE("length prefix: a large frame is received straight into its place",
+          "[frame_chat][length]")
+{
+    std::string body;
+    while (body.size() < 200000)
+        body += std::to_string(body.size()) + ' ';
+    const terminator kind = GENERATE(terminator::length_prefix(4, byte_order::little),
+                                     terminator::varint(), terminator::netstring());
+    CAPTURE(kind.repr());
+    std::string frame = support::encoded_length(body.size(), kind) + body;
+    if (kind == terminator::netstring())
+        frame += ",";
+    asynchat::loop loop;
+    for (const overflow answer : answers) {
+        limited_script task{{frame + frame, {kind}}, asynchat::unlimited, answer};
+        for (const std::size_t piece : {1000, 65536, 150000, 1000000})
+            check(loop, task, [&] { return piece; });
+        task.max_frame = 100000;
+        for (const std::size_t piece : {1000, 65536, 150000, 1000000})
+            check(loop, task, [&] { return piece; });
+    }
+}
+
+TEST_CASE("frame_chat: what was begun before a length comes is no frame", "[frame_chat][length]")
+{
+    asynchat::loop loop;
+    const limited_script task{{"ab", {"\n"}}};
+    support::whole_frame_reader chat(loop, task);
+    chat.deliver("ab");
+    chat.set_terminator(terminator::varint());
+    chat.deliver("\1c");
+    CHECK(chat.told() == "[c]ab");
+}
+
+// --- several strings -----------------------------------------------------------------------------
+
+TEST_CASE("several terminators: the callback can ask which one ended the frame",
+          "[async_chat][frame_chat][several]")
+{
+    support::bench<> channel({"\r\n", "\n", "\r.", "END"});
+    auto& chat = *channel.chat;
+    frames matched;
+    chat.on_found = [&] { matched.emplace_back(chat.matched_terminator()); };
+    for (const char byte : "a\r\nb\nc\r\rENEND\r."s)
+        channel.recv(std::string(1, byte));
+    CHECK((matched == frames{"\r\n", "\n", "END", "\r."}));
+    CHECK((chat.seen == frames{"a", "b", "c\r\rEN", ""}));
+    CHECK(chat.get_terminator() == terminator({"\r\n", "\n", "\r.", "END"}));
+
+    chat.set_terminator(";");
+    channel.recv("x;");
+    CHECK(matched.back() == ";");
+    chat.set_terminator(1);
+    channel.recv("x");
+    CHECK(matched.back().empty());
+}
+
+TEST_CASE("several terminators: held bytes are delivered when they are none",
+          "[async_chat][several]")
+{
+    support::bench<> channel({"\r\n", "\n"});
+    CHECK(channel.recv("ab\r") == "collect('ab')");
+    CHECK(channel.recv("c\r") == "collect('\\rc')");
+    SECTION("at the end of the stream")
+    {
+        CHECK(channel.eof() == "collect('\\r') handle_eof handle_close closed");
+    }
+    SECTION("when the terminator changes")
+    {
+        channel.chat->set_terminator("\r");
+        CHECK(channel.recv("d") == "found collect('d')");
+    }
+    SECTION("and not when it is set again")
+    {
+        channel.chat->set_terminator({"\r\n", "\n"});
+        CHECK(channel.recv("\n") == "found");
+    }
+}
+
+TEST_CASE("several terminators: of \"\\r\" and \"\\r\\n\" the first ends at once",
+          "[async_chat][several]")
+{
+    support::bench<> channel({"\r", "\r\n"});
+    CHECK(channel.recv("a\r") == "collect('a') found");
+    CHECK(channel.recv("\nb\r\n") == "collect('\\nb') found collect('\\n')");
+}
+
+// --- frames that are too long --------------------------------------------------------------------
+
+TEST_CASE("handle_overflow: is called once, with exactly max_frame bytes delivered",
+          "[async_chat][limit]")
+{
+    judging_bench channel("\n");
+    auto& chat = *channel.chat;
+    chat.max_frame(4);
+    SECTION("close")
+    {
+        CHECK(channel.recv("abcdef\ngh\n") ==
+              "collect('abcd') handle_overflow handle_close closed");
+        CHECK(chat.logs.size() == 1);
+    }
+    SECTION("skip")
+    {
+        chat.answer = overflow::skip;
+        CHECK(channel.recv("abcdef") == "collect('abcd') handle_overflow");
+        CHECK(channel.recv("gh").empty());
+        CHECK(channel.recv("i\njk\n") == "collect('jk') found");
+        CHECK(chat.logs.empty());
+    }
+    SECTION("truncate")
+    {
+        chat.answer = overflow::truncate;
+        std::vector<bool> truncated;
+        chat.on_found = [&] { truncated.push_back(chat.truncated()); };
+        CHECK(channel.recv("abcdef") == "collect('abcd') handle_overflow");
+        CHECK(channel.recv("gh").empty());
+        CHECK(channel.recv("i\njk\n") == "found collect('jk') found");
+        CHECK(truncated == std::vector<bool>{true, false});
+        CHECK_FALSE(chat.truncated());
+    }
+}
+
+TEST_CASE("handle_overflow: with a length in front it is asked at the length",
+          "[async_chat][limit][length]")
+{
+    judging_bench channel(terminator::length_prefix(1));
+    auto& chat = *channel.chat;
+    chat.max_frame(4);
+    SECTION("skip")
+    {
+        chat.answer = overflow::skip;
+        CHECK(channel.recv("\6") == "handle_overflow");
+        CHECK(chat.get_terminator().count() == 6);
+        CHECK(channel.recv("abcdef\1g") == "collect('g') found");
+    }
+    SECTION("truncate")
+    {
+        chat.answer = overflow::truncate;
+        CHECK(channel.recv("\6ab") == "handle_overflow collect('ab')");
+        CHECK(channel.recv("cdef\1g") == "collect('cd') found collect('g') found");
+    }
+    SECTION("a terminator that is set inside is for the bytes behind the length")
+    {
+        chat.answer = GENERATE(overflow::skip, overflow::truncate);
+        chat.on_overflow = [&] { chat.set_terminator("\n"); };
+        CHECK(channel.recv("\6ab\ncd\n") ==
+              "handle_overflow collect('ab') found collect('cd') found");
+    }
+}
+
+TEST_CASE("handle_overflow: after close() and close_when_done() the answer does not matter",
+          "[async_chat][limit]")
+{
+    const auto answer = GENERATE(overflow::close, overflow::skip, overflow::truncate);
+    const terminator kind = GENERATE(terminator("\n"), terminator::length_prefix(1));
+    judging_bench channel(kind);
+    auto& chat = *channel.chat;
+    chat.max_frame(4);
+    chat.answer = answer;
+    chat.on_collect = [&](std::string_view) {};
+    SECTION("close()")
+    {
+        chat.on_overflow = [&] { chat.close(); };
+        channel.recv("\x15tooolong\nab\n");
+        CHECK(channel.reason() == close_reason::local);
+        CHECK(chat.closes == 0);
+    }
+    SECTION("close_when_done(), and what was pushed is sent")
+    {
+        chat.on_overflow = [&] {
+            chat.push("sorry\n");
+            chat.close_when_done();
+        };
+        channel.recv("\x15tooolong\nab\n");
+        CHECK(channel.reason() == close_reason::local);
+        CHECK(channel.wire->sent == "sorry\n");
+        CHECK(chat.closes == 1);
+    }
+    CHECK(chat.seen.empty());
+    CHECK(chat.logs.empty());
+}
+
+TEST_CASE("handle_overflow: if it throws, it is asked again with the next input",
+          "[async_chat][limit]")
+{
+    judging_bench channel("\n");
+    auto& chat = *channel.chat;
+    chat.max_frame(4);
+    chat.survives = true;
+    chat.answer = overflow::skip;
+    bool thrown = false;
+    chat.on_overflow = [&] {
+        if (!std::exchange(thrown, true))
+            throw user_error();
+    };
+    CHECK(channel.recv("abcdef") == "collect('abcd') handle_overflow handle_error(user)");
+    CHECK(channel.recv("g\nh\n") == "handle_overflow collect('h') found");
+}
+
+TEST_CASE("handle_overflow: another string is what the rest is dropped up to",
+          "[async_chat][limit]")
+{
+    const bool inside = GENERATE(false, true);
+    judging_bench channel("\n");
+    auto& chat = *channel.chat;
+    chat.max_frame(4);
+    chat.answer = overflow::skip;
+    const terminator next = GENERATE(terminator(";"), terminator({";", "|"}));
+    if (inside)
+        chat.on_overflow = [&] { chat.set_terminator(next); };
+    CHECK(channel.recv("abcdef") == "collect('abcd') handle_overflow");
+    chat.set_terminator(next);
+    CHECK(channel.recv("gh\nij;kl;") == "collect('kl') found");
+}
+
+TEST_CASE("handle_overflow: a terminator of another kind ends the frame, unreported",
+          "[async_chat][limit]")
+{
+    const auto answer = GENERATE(overflow::skip, overflow::truncate);
+    judging_bench channel("\n");
+    auto& chat = *channel.chat;
+    chat.max_frame(4);
+    chat.answer = answer;
+    SECTION("inside")
+    {
+        chat.on_overflow = [&] { chat.set_terminator(3); };
+        CHECK(channel.recv("abcdefgh") ==
+              "collect('abcd') handle_overflow collect('efg') found collect('h')");
+    }
+    SECTION("later")
+    {
+        channel.recv("abcdef");
+        chat.set_terminator(3);
+        CHECK(channel.recv("ghij") == "collect('ghi') found collect('j')");
+    }
+    SECTION("nothing, which would never end")
+    {
+        channel.recv("abcdef");
+        chat.set_terminator("");
+        CHECK(channel.recv("ghij") == "collect('ghij')");
+    }
+    CHECK_FALSE(chat.truncated());
+}
+
+TEST_CASE("handle_overflow: what is discarded inside is dropped, and the rest up to the end",
+          "[async_chat][limit]")
+{
+    judging_bench channel("\n");
+    auto& chat = *channel.chat;
+    chat.max_frame(4);
+    chat.answer = overflow::truncate;
+    chat.on_overflow = [&] { chat.discard_buffers(); };
+    CHECK(channel.recv("abcdef\nlost") == "collect('abcd') handle_overflow");
+    CHECK(channel.recv("x\nkl\n") == "found collect('kl') found");
+}
+
+TEST_CASE("handle_overflow: pausing inside puts the end off", "[async_chat][limit][pause]")
+{
+    judging_bench channel("\n");
+    auto& chat = *channel.chat;
+    chat.max_frame(4);
+    chat.answer = overflow::truncate;
+    chat.on_overflow = [&] { chat.pause_reading(); };
+    CHECK(channel.recv("abcdef\ngh\n") == "collect('abcd') handle_overflow");
+    chat.resume_reading();
+    CHECK(channel.tick() == "found collect('gh') found");
+}
+
+TEST_CASE("handle_overflow: what is dropped is not delivered at the end of the stream",
+          "[async_chat][limit]")
+{
+    judging_bench channel("\r\n");
+    auto& chat = *channel.chat;
+    chat.max_frame(4);
+    chat.answer = overflow::skip;
+    SECTION("held bytes of the dropped rest")
+    {
+        channel.recv("abcdef\r");
+        CHECK(channel.eof() == "handle_eof handle_close closed");
+    }
+    SECTION("held bytes that make the frame too long")
+    {
+        channel.recv("abcd\r");
+        CHECK(channel.eof() == "handle_overflow handle_eof handle_close closed");
+        CHECK(channel.reason() == close_reason::peer_finished);
+    }
+}
+
+TEST_CASE("handle_overflow: skip drops what _collect_incoming_data() kept", "[async_chat][limit]")
+{
+    judging_bench channel("\n");
+    auto& chat = *channel.chat;
+    chat.max_frame(4);
+    chat.answer = overflow::skip;
+    chat.on_collect = [&](std::string_view data) { chat._collect_incoming_data(data); };
+    frames got;
+    chat.on_found = [&] { got.push_back(chat._get_data()); };
+    channel.recv("abcdef\nghij\n");
+    CHECK(channel.open());
+    CHECK(got == frames{"ghij"});
+}
+
+TEST_CASE("handle_overflow: every byte of 1 MiB is dropped without being kept",
+          "[frame_chat][limit]")
+{
+    asynchat::loop loop;
+    std::string input = std::string(1 << 20, 'x') + "\nshort\n";
+    limited_script task{{input, {"\n"}}, 10, overflow::skip};
+    const auto piece = [] { return std::size_t(4096); };
+    CHECK(support::outcome<support::whole_frame_reader>(loop, task, piece) == "[short]");
+    support::whole_frame_reader chat(loop, task);
+    chat.deliver(input);
+    CHECK(chat.verdicts == 1);
+}
