@@ -132,11 +132,13 @@ public:
     /// either: 64 KiB at first; `unlimited` must be spelled out. It bounds _collect_incoming_data()
     /// as well, but not a count whose pieces the subclass takes. For a longer frame there is
     /// handle_overflow().
-    void max_frame(std::size_t bytes) noexcept { max_frame_ = bytes; }
-    std::size_t max_frame() const noexcept
+    void max_frame(std::size_t bytes) noexcept
     {
-        return has_own_max_frame_ ? terminator_max_frame_ : max_frame_;
+        max_frame_ = bytes;
+        if (!has_own_max_frame_)
+            frame_limit_ = bytes;
     }
+    std::size_t max_frame() const noexcept { return frame_limit_; }
 
     /// Delivers no more input until resume_reading(), from the next piece on: only a
     /// found_terminator() that belongs to the piece being delivered still follows.
@@ -408,22 +410,22 @@ private:
     std::size_t held_ = 0;             // bytes of the terminator that the last input ended with
     std::size_t frame_size_ = 0;       // bytes delivered of a frame that a string will end
     std::size_t max_frame_ = 65536;
-    std::size_t terminator_max_frame_ = 0;
-    unsigned unfilled_ = 0; // bytes at the end of collected_ that recv() is to fill
-    bool whole_frames_ : 1; // for a frame_chat
+    std::size_t frame_limit_ = 65536; // max_frame_, or that of the terminator
+    unsigned unfilled_ = 0;           // bytes at the end of collected_ that recv() is to fill
+    bool whole_frames_ : 1;           // for a frame_chat
     bool has_own_max_frame_ : 1;
     bool parsing_ : 1;
-    bool paused_ : 1;
-    bool full_ : 1; // over the high mark, and stops reading for that
+    bool paused_ : 1; // these four are asked for each frame: together, for one look at all
+    bool full_ : 1;   // over the high mark, and stops reading for that
+    bool close_when_done_ : 1;
+    bool ends_output_ : 1; // push_eof() was called
     bool write_paused_ : 1;
     bool reads_when_full_ : 1;
     bool sending_ : 1;
     bool awaits_writable_ : 1; // output is left, and the next attempt is handle_write()
-    bool close_when_done_ : 1;
-    bool ends_output_ : 1;    // push_eof() was called
-    bool output_ended_ : 1;   // and has happened
-    bool ends_when_sent_ : 1; // by handle_eof()
-    bool input_ended_ : 1;    // handle_eof() is due, or was called
+    bool output_ended_ : 1;    // push_eof() was called, and has happened
+    bool ends_when_sent_ : 1;  // by handle_eof()
+    bool input_ended_ : 1;     // handle_eof() is due, or was called
     bool eof_reported_ : 1;
     bool dropping_ : 1;  // the rest of a frame that is too long
     bool truncated_ : 1; // so it is, and its end is reported all the same

@@ -454,8 +454,9 @@ private:
     bool accepted_ : 1;      // accept() succeeded in this event
     bool accept_paused_ : 1; // accept() failed a moment ago
     bool watch_urgent_ : 1;
-    bool urgent_pending_ : 1; // handle_expt() was called for the present urgent mark
-    bool sends_plainly_ : 1;  // send() is known not to be overridden
+    bool urgent_pending_ : 1;   // handle_expt() was called for the present urgent mark
+    bool sends_plainly_ : 1;    // send() is known not to be overridden
+    bool keeps_terminator_ : 1; // so is get_terminator() of an async_chat
 };
 
 /// An event of a channel, as long as it is on the stack: keeps the channel alive and makes it the

@@ -48,6 +48,15 @@ struct sends_plainly<T, std::void_t<decltype(&T::send)>>
     : std::is_same<decltype(&T::send), std::size_t (dispatcher::*)(const_buffers)> {
 };
 
+/// Whether T leaves get_terminator() as it is, found out in the same way.
+template <class T, class = void>
+struct keeps_terminator : std::false_type {
+};
+template <class T>
+struct keeps_terminator<T, std::void_t<decltype(&T::get_terminator)>>
+    : std::is_same<decltype(&T::get_terminator), const terminator& (async_chat::*)() const> {
+};
+
 /// Memory that input is received into; more than one is in use only while loops are nested.
 struct receive_buffer {
     std::unique_ptr<char[]> memory;
@@ -252,7 +261,8 @@ private:
     class receive_lease;
 
     // For channels.
-    ASYNCHAT_DECL void adopt(std::shared_ptr<dispatcher> channel, bool sends_plainly);
+    ASYNCHAT_DECL void adopt(std::shared_ptr<dispatcher> channel, bool sends_plainly,
+                             bool keeps_terminator);
     ASYNCHAT_DECL void remove(detail::channel_state& state);
     ASYNCHAT_DECL void flush_soon(const detail::state_ptr& state);
     ASYNCHAT_DECL void look_soon(const detail::state_ptr& state);
@@ -349,7 +359,7 @@ handle<T> loop::create(Args&&... args)
     static_assert(std::is_constructible_v<T, loop&, Args...>,
                   "create<T>(args...): T must be constructible from (loop&, args...)");
     auto channel = std::make_shared<T>(*this, std::forward<Args>(args)...);
-    adopt(channel, detail::sends_plainly<T>::value);
+    adopt(channel, detail::sends_plainly<T>::value, detail::keeps_terminator<T>::value);
     return handle<T>(*this, channel);
 }
 

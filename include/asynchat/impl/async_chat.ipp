@@ -62,8 +62,8 @@ ASYNCHAT_DECL async_chat::async_chat(loop& owner) : async_chat(owner, socket()) 
 ASYNCHAT_DECL async_chat::async_chat(loop& owner, socket from)
     : dispatcher(owner, std::move(from)), queue_(owner.pool()), whole_frames_(false),
       has_own_max_frame_(false), parsing_(false), paused_(false), full_(false),
-      write_paused_(false), reads_when_full_(false), sending_(false), awaits_writable_(false),
-      close_when_done_(false), ends_output_(false), output_ended_(false), ends_when_sent_(false),
+      close_when_done_(false), ends_output_(false), write_paused_(false), reads_when_full_(false),
+      sending_(false), awaits_writable_(false), output_ended_(false), ends_when_sent_(false),
       input_ended_(false), eof_reported_(false), dropping_(false), truncated_(false)
 {
 }
@@ -107,18 +107,21 @@ ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next)
 {
     change_terminator(next, max_frame_);
     has_own_max_frame_ = false;
+    frame_limit_ = max_frame_;
 }
 
 ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next, std::size_t max_frame)
 {
     change_terminator(next, max_frame);
     has_own_max_frame_ = true;
-    terminator_max_frame_ = max_frame;
+    frame_limit_ = max_frame;
 }
 
 /// Asks get_terminator(), which may be overridden. Returns true when it changed the terminator.
 inline bool async_chat::follow_override()
 {
+    if (keeps_terminator_)
+        return false;
     const terminator& wanted = get_terminator();
     return &wanted != &scanner_.current() && follow(wanted);
 }
@@ -337,7 +340,7 @@ ASYNCHAT_DECL void async_chat::parse_input(std::size_t matched)
             matched = 0;
         const auto step = scanner_.scan(input_, std::exchange(matched, 0));
         const bool by_count = step.skip() == 0;
-        if (step.found() && (by_count || step.collect() <= room_in_frame())) {
+        if (step.found() && (by_count || frame_size_ + step.collect() <= frame_limit_)) {
             const unsigned revision = scanner_.revision();
             if (step.collect() > 0) // if it throws, the piece is delivered again
                 collect_incoming_data({input_.data(), step.collect()});
@@ -365,7 +368,7 @@ ASYNCHAT_DECL void async_chat::parse_frames(std::size_t matched)
             matched = 0;
         const auto step = scanner_.scan(input_, std::exchange(matched, 0));
         const bool by_count = step.skip() == 0;
-        if (step.found() && (by_count || step.collect() <= room_in_frame())) {
+        if (step.found() && (by_count || frame_size_ + step.collect() <= frame_limit_)) {
             const std::string_view piece(input_.data(), step.collect());
             if (!collected_.empty())
                 collect_frame(piece);

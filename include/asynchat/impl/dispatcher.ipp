@@ -149,7 +149,7 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
       connected_(false), accepting_(false), connecting_(false), closed_(false), ended_(false),
       was_accepted_(false), lingers_(false), was_lost_(false), eof_(false), reading_(false),
       received_(false), accepted_(false), accept_paused_(false), watch_urgent_(false),
-      urgent_pending_(false), sends_plainly_(false)
+      urgent_pending_(false), sends_plainly_(false), keeps_terminator_(false)
 {
 }
 
@@ -1005,7 +1005,7 @@ ASYNCHAT_DECL void loop::linger(std::unique_ptr<detail::transport> connection, d
     base.close_by(longest);
     base.state_->lingers = true;
     ++lingering_;
-    adopt(std::move(channel), true);
+    adopt(std::move(channel), true, false);
 }
 
 /// Leaves the connection to a channel of its own.

@@ -67,8 +67,10 @@ ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> loop::channels() const
     return all;
 }
 
-ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_plainly)
+ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_plainly,
+                               bool keeps_terminator)
 {
+    channel->keeps_terminator_ = keeps_terminator;
     channel->sends_plainly_ = sends_plainly;
     if (channel->closed())
         return; // closed by its own constructor
