@@ -380,6 +380,7 @@ private:
     void end_frame(std::string_view last_piece);
     void deliver_stored_frame();
     void deliver_begun_frame();
+    std::size_t frame_to_come() const;
     void reserve_frame();
     void drop_unfilled();
     void close_for_frame_limit();

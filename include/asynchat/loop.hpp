@@ -277,7 +277,7 @@ private:
     ASYNCHAT_DECL void linger(std::unique_ptr<detail::transport> connection, duration longest);
 
     detail::output_pool& pool() noexcept { return output_pool_; }
-    detail::string_pool& strings() noexcept { return string_pool_; }
+    detail::string_pool& strings() noexcept { return output_pool_.strings(); }
 
     ASYNCHAT_DECL void enter_turn() noexcept;
     ASYNCHAT_DECL void leave_turn() noexcept;
@@ -298,7 +298,6 @@ private:
     std::unique_ptr<detail::clock> clock_;
     detail::network* network_ = nullptr; // none: the system's
     detail::output_pool output_pool_;
-    detail::string_pool string_pool_;
     std::vector<std::unique_ptr<detail::receive_buffer>> receive_buffers_; // not in use
     std::vector<detail::state_ptr> channels_;
     std::size_t lingering_ = 0;                       // of them

@@ -5,6 +5,7 @@
 #define ASYNCHAT_DETAIL_OUTPUT_QUEUE_HPP
 
 #include <asynchat/config.hpp>
+#include <asynchat/detail/string_pool.hpp>
 #include <asynchat/fifo.hpp>
 #include <asynchat/producer.hpp>
 
@@ -99,6 +100,10 @@ public:
     ASYNCHAT_DECL std::unique_ptr<output_storage> take();
     ASYNCHAT_DECL void give_back(std::unique_ptr<output_storage> storage);
 
+    /// Where strings go that were sent, and those of frames come from: an echo of large frames uses
+    /// the same memory again and again.
+    string_pool& strings() noexcept { return strings_; }
+
 private:
     // Bytes. Not a number of storages: a broadcast takes one for every channel.
     static constexpr std::size_t max_kept = 16 * 1024 * 1024;
@@ -109,6 +114,7 @@ private:
         return sizeof storage + storage.block.capacity();
     }
 
+    string_pool strings_;
     std::vector<std::unique_ptr<output_storage>> unused_;
     std::size_t kept_ = 0; // bytes of them
 };

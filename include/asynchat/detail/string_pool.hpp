@@ -15,40 +15,72 @@ namespace asynchat::detail {
 /// without a begun frame holds no memory, and beginning one allocates nothing in the steady state.
 class string_pool {
 public:
-    string_pool() { unused_.reserve(max_strings); }
-
-    /// An empty string, if possible with memory.
-    std::string take()
+    string_pool()
     {
-        if (unused_.empty())
+        small_.reserve(max_small);
+        large_.reserve(max_large / max_small_size);
+    }
+
+    /// An empty string, if possible with memory for `wanted` bytes. Not with far more: a slow peer
+    /// may make us keep it for long.
+    std::string take(std::size_t wanted)
+    {
+        if (wanted > max_small_size)
+            return take_large(wanted);
+        if (small_.empty())
             return {};
-        std::string string = std::move(unused_.back());
-        unused_.pop_back();
+        std::string string = std::move(small_.back());
+        small_.pop_back();
         return string;
     }
 
+    /// The pools never grow: what has no place in them is freed.
     void give_back(std::string string) noexcept
     {
-        if (string.capacity() < min_kept || string.capacity() > max_kept)
-            return;
-        if (unused_.size() == max_strings)
-            return;
+        const std::size_t size = string.capacity();
         string.clear();
-        unused_.push_back(std::move(string)); // within what the constructor reserved
+        if (size > max_small_size) {
+            if (size > max_large - kept_large_)
+                return;
+            kept_large_ += size;
+            large_.push_back(std::move(string));
+        } else if (size >= min_size && small_.size() < max_small) {
+            small_.push_back(std::move(string));
+        }
     }
 
 private:
-    static constexpr std::size_t min_kept = 64; // bytes; less lies in the string itself
-    static constexpr std::size_t max_kept = 256 * 1024;
-    static constexpr std::size_t max_strings = 16;
+    // Bytes, but for max_small.
+    static constexpr std::size_t min_size = 64; // less lies in the string itself
+    static constexpr std::size_t max_small_size = 64 * 1024;
+    static constexpr std::size_t max_small = 16; // strings
+    static constexpr std::size_t max_large = 4 * 1024 * 1024;
 
-    std::vector<std::string> unused_;
+    std::string take_large(std::size_t wanted)
+    {
+        for (std::string& each : large_) {
+            const std::size_t size = each.capacity();
+            if (size < wanted || size / 2 > wanted)
+                continue;
+            std::string string = std::move(each);
+            kept_large_ -= size;
+            if (&each != &large_.back())
+                each = std::move(large_.back());
+            large_.pop_back();
+            return string;
+        }
+        return {};
+    }
+
+    std::vector<std::string> small_;
+    std::vector<std::string> large_;
+    std::size_t kept_large_ = 0; // bytes
 };
 
 /// A string that goes back to its pool.
 class lent_string {
 public:
-    explicit lent_string(string_pool& pool) : lent_string(pool, pool.take()) {}
+    explicit lent_string(string_pool& pool) : lent_string(pool, pool.take(0)) {}
     lent_string(string_pool& pool, std::string string) noexcept
         : pool_(pool), string_(std::move(string))
     {

@@ -204,7 +204,7 @@ ASYNCHAT_DECL void async_chat::receive_frame()
 {
     const std::size_t lacking = scanner_.current().count();
     if (collected_.empty())
-        collected_ = owner().strings().take();
+        collected_ = owner().strings().take(frame_to_come());
     reserve_frame();
     const std::size_t limit = std::clamp<std::size_t>(ac_in_buffer_size, 1, detail::max_receive);
     unfilled_ = static_cast<unsigned>(std::min(lacking, limit));
@@ -246,9 +246,15 @@ ASYNCHAT_DECL void async_chat::receive_frame()
 }
 
 /// A length that the other side announced takes no more than this in advance.
+/// What is left of a counted frame, as far as memory is taken for it at once.
+ASYNCHAT_DECL std::size_t async_chat::frame_to_come() const
+{
+    return std::min(scanner_.current().count(), max_frame());
+}
+
 ASYNCHAT_DECL void async_chat::reserve_frame()
 {
-    const std::size_t lacking = std::min(scanner_.current().count(), max_frame());
+    const std::size_t lacking = frame_to_come();
     if (collected_.capacity() - collected_.size() < lacking && lacking <= detail::max_reserved)
         collected_.reserve(collected_.size() + lacking);
 }
@@ -446,7 +452,7 @@ ASYNCHAT_DECL bool async_chat::take_frame_piece(const detail::terminator_scanner
 ASYNCHAT_DECL void async_chat::collect_frame(std::string_view piece)
 {
     if (collected_.empty()) {
-        collected_ = owner().strings().take();
+        collected_ = owner().strings().take(frame_to_come());
         reserve_frame();
     }
     collected_ += piece;

@@ -174,6 +174,8 @@ ASYNCHAT_DECL void output_queue::consume(std::size_t bytes)
 /// Drops the entry at the head.
 ASYNCHAT_DECL void output_queue::pop()
 {
+    if (auto* const sent = std::get_if<std::string>(&storage_->entries.first()))
+        pool_->strings().give_back(std::move(*sent));
     storage_->entries.pop();
     storage_->head_sent = 0;
     storage_->largest_piece = 0;
