@@ -44,9 +44,7 @@ private:
     void feed(const char* data, std::size_t size)
     {
         const char* reply = nullptr;
-        char* owned = nullptr;
-        const std::size_t answer = echo_feed(&echo_, data, size, scratch, &reply, &owned);
-        std::unique_ptr<char, decltype(&std::free)> keep(owned, &std::free);
+        const std::size_t answer = echo_feed(&echo_, data, size, scratch, &reply);
         std::error_code error;
         std::size_t sent = 0;
         if (answer > 0)
@@ -55,13 +53,13 @@ private:
             return;
         if (sent == answer)
             return start();
-        if (!keep) { // the scratch is for the next session
+        asio::const_buffer left(reply + sent, answer - sent);
+        if (reply == scratch) {
             rest_.assign(reply + sent, answer - sent);
-            reply = rest_.data() - sent;
+            left = asio::buffer(rest_);
         }
-        asio::async_write(socket_, asio::buffer(reply + sent, answer - sent),
-                          [self = shared_from_this(),
-                           keep = std::move(keep)](std::error_code failure, std::size_t) {
+        asio::async_write(socket_, left,
+                          [self = shared_from_this()](std::error_code failure, std::size_t) {
                               if (!failure)
                                   self->start();
                           });

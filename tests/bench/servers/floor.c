@@ -13,9 +13,9 @@ struct connection {
     int fd;
     int writing; /* waits for EPOLLOUT only */
     struct echo echo;
-    char* rest; /* what the socket did not take */
-    size_t rest_at, rest_size;
-    char* rest_owned;
+    const char* rest; /* what the socket did not take */
+    size_t rest_size;
+    char* copy; /* of the rest, unless it lies in the frame */
     struct connection *next, *previous;
 };
 
@@ -33,7 +33,7 @@ static void end(struct connection* c)
         c->next->previous = c->previous;
     close(c->fd);
     echo_free(&c->echo);
-    free(c->rest_owned);
+    free(c->copy);
     free(c);
 }
 
@@ -57,29 +57,23 @@ static void wait_for(struct connection* c, uint32_t events)
     c->writing = events == EPOLLOUT;
 }
 
-/* Sends, and keeps what is left: in `owned` if the data lies there. */
-static void deliver(struct connection* c, const char* data, size_t size, char* owned)
+/* Sends, and keeps what is left. */
+static void deliver(struct connection* c, const char* data, size_t size)
 {
     ssize_t sent = send(c->fd, data, size, MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN) {
-        free(owned);
         end(c);
         return;
     }
     if (sent < 0)
         sent = 0;
-    if ((size_t)sent == size) {
-        free(owned);
+    if ((size_t)sent == size)
         return;
-    }
+    c->rest = data + sent;
     c->rest_size = size - (size_t)sent;
-    c->rest_at = 0;
-    if (owned) {
-        c->rest_owned = owned;
-        c->rest = owned + sent;
-    } else {
-        c->rest = c->rest_owned = malloc(c->rest_size);
-        memcpy(c->rest, data + sent, c->rest_size);
+    if (data == scratch) {
+        c->copy = malloc(c->rest_size);
+        c->rest = memcpy(c->copy, c->rest, c->rest_size);
     }
     wait_for(c, EPOLLOUT);
 }
@@ -92,7 +86,7 @@ static void broadcast(const char* data, size_t size)
         if (c->writing)
             end(c);
         else
-            deliver(c, data, size, NULL);
+            deliver(c, data, size);
     }
 }
 
@@ -107,28 +101,27 @@ static void readable(struct connection* c, int to_all)
         return;
     }
     const char* reply;
-    char* owned;
-    const size_t answer = echo_feed(&c->echo, into, (size_t)got, scratch, &reply, &owned);
+    const size_t answer = echo_feed(&c->echo, into, (size_t)got, scratch, &reply);
     if (answer > 0 && to_all)
         broadcast(reply, answer);
     else if (answer > 0)
-        deliver(c, reply, answer, owned);
+        deliver(c, reply, answer);
 }
 
 static void writable(struct connection* c)
 {
-    const ssize_t sent =
-        send(c->fd, c->rest + c->rest_at, c->rest_size - c->rest_at, MSG_NOSIGNAL);
+    const ssize_t sent = send(c->fd, c->rest, c->rest_size, MSG_NOSIGNAL);
     if (sent < 0) {
         if (errno != EAGAIN)
             end(c);
         return;
     }
-    c->rest_at += (size_t)sent;
-    if (c->rest_at < c->rest_size)
+    c->rest += sent;
+    c->rest_size -= (size_t)sent;
+    if (c->rest_size > 0)
         return;
-    free(c->rest_owned);
-    c->rest = c->rest_owned = NULL;
+    free(c->copy);
+    c->copy = NULL;
     wait_for(c, EPOLLIN);
 }
 

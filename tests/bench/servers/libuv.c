@@ -13,7 +13,7 @@ struct connection {
 
 struct rest {
     uv_write_t request;
-    char* owned;
+    char* copy; /* NULL if it lies in the frame */
 };
 
 static char buffer[BUFFER], scratch[SCRATCH];
@@ -39,7 +39,7 @@ static void written(uv_write_t* request, int status)
     struct rest* const rest = (struct rest*)request;
     if (status == 0)
         uv_read_start(request->handle, allocate, received);
-    free(rest->owned);
+    free(rest->copy);
     free(rest);
 }
 
@@ -51,26 +51,20 @@ static void received(uv_stream_t* stream, ssize_t got, const uv_buf_t* from)
     if (got <= 0)
         return;
     const char* reply;
-    char* owned;
-    const size_t answer = echo_feed(&c->echo, from->base, (size_t)got, scratch, &reply, &owned);
+    const size_t answer = echo_feed(&c->echo, from->base, (size_t)got, scratch, &reply);
     if (answer == 0)
         return;
     uv_buf_t out = uv_buf_init((char*)reply, (unsigned)answer);
     int sent = uv_try_write(stream, &out, 1);
     if (sent < 0)
         sent = 0; /* an error shows again in uv_write() */
-    if ((size_t)sent == answer) {
-        free(owned);
+    if ((size_t)sent == answer)
         return;
-    }
     struct rest* const rest = malloc(sizeof *rest);
     out = uv_buf_init((char*)reply + sent, (unsigned)(answer - (size_t)sent));
-    if (!owned) {
-        owned = malloc(out.len);
-        memcpy(owned, out.base, out.len);
-        out.base = owned;
-    }
-    rest->owned = owned;
+    rest->copy = NULL;
+    if (reply == scratch)
+        out.base = rest->copy = memcpy(malloc(out.len), out.base, out.len);
     uv_read_stop(stream);
     uv_write(&rest->request, stream, &out, 1, written);
 }

@@ -47,7 +47,7 @@ static struct us_socket_t* received(struct us_socket_t* socket, char* data, int 
     while (size > 0) {
         const char* from = data;
         size_t piece = size;
-        if (e->frame) {
+        if (e->frame_size > 0) {
             size_t missing;
             char* const into = echo_target(e, NULL, &missing);
             piece = size < missing ? size : missing;
@@ -55,11 +55,9 @@ static struct us_socket_t* received(struct us_socket_t* socket, char* data, int 
             from = into;
         }
         const char* reply;
-        char* owned;
-        const size_t answer = echo_feed(e, from, piece, scratch, &reply, &owned);
+        const size_t answer = echo_feed(e, from, piece, scratch, &reply);
         if (answer > 0)
             deliver(socket, reply, answer);
-        free(owned);
         data += piece;
         size -= piece;
     }
