@@ -237,3 +237,64 @@ TEST_CASE("find_prefix_at_end: agrees with the plain definition on all short wor
     }
     CHECK(different == 0);
 }
+
+TEST_CASE("terminator: several strings read back as they were set", "[unit][terminator]")
+{
+    const terminator several = {"\r\n", "a\0b", std::string(300, 'x')};
+    CHECK(several.is_several());
+    CHECK(several.is_bytes());
+    CHECK_FALSE(several.is_length_prefix());
+    CHECK_FALSE(several.collects_everything());
+    CHECK(several.bytes().empty());
+    CHECK(several.count() == 0);
+    CHECK(several.strings() ==
+          std::vector<std::string_view>{"\r\n", "a\0b"sv, std::string_view(several.strings()[2])});
+    CHECK(several.strings()[2] == std::string(300, 'x'));
+    CHECK(several == terminator(std::vector<std::string>{"\r\n", "a\0b"s, std::string(300, 'x')}));
+    CHECK(several != terminator({"\r\n", "\n"}));
+    CHECK(terminator({"\n", "\r\n"}) != terminator({"\r\n", "\n"}));
+    CHECK(terminator({"\r\n", "\n"}).repr() == "('\\r\\n', '\\n')");
+    // The same bytes, but as one string.
+    CHECK(terminator("\1a\1b") != terminator({"a", "b"}));
+    CHECK(terminator("ab").strings() == std::vector<std::string_view>{"ab"});
+    CHECK(terminator(3).strings().empty());
+}
+
+TEST_CASE("terminator: one string in braces is that string", "[unit][terminator]")
+{
+    CHECK(terminator{"\n"} == terminator("\n"));
+    CHECK(terminator{"a\0b"} == terminator("a\0b"s));
+    CHECK(terminator{""}.collects_everything());
+    CHECK(terminator{0} == terminator(0));
+    CHECK(terminator{terminator(5)} == terminator(5));
+    CHECK(terminator{} == terminator());
+}
+
+TEST_CASE("terminator: no string, and an empty one among several, are refused",
+          "[unit][terminator]")
+{
+    CHECK_THROWS_AS(terminator({"a", ""}), std::invalid_argument);
+    CHECK_THROWS_AS(terminator(std::vector<std::string>{}), std::invalid_argument);
+    CHECK_THROWS_AS(terminator::length_prefix(0), std::invalid_argument);
+    CHECK_THROWS_AS(terminator::length_prefix(9), std::invalid_argument);
+}
+
+TEST_CASE("terminator: lengths in front have a kind and no value", "[unit][terminator]")
+{
+    const auto fixed = terminator::length_prefix(4);
+    CHECK(fixed.is_length_prefix());
+    CHECK_FALSE(fixed.is_bytes());
+    CHECK_FALSE(fixed.is_count());
+    CHECK_FALSE(fixed.is_none());
+    CHECK_FALSE(fixed.collects_everything());
+    CHECK(fixed == terminator::length_prefix(4, asynchat::byte_order::big));
+    CHECK(fixed != terminator::length_prefix(4, asynchat::byte_order::little));
+    CHECK(fixed != terminator::length_prefix(3));
+    CHECK(terminator::varint() != terminator::netstring());
+    CHECK(terminator::varint() == terminator::varint());
+    CHECK(fixed.repr() == "length_prefix(4, big)");
+    CHECK(terminator::length_prefix(8, asynchat::byte_order::little).repr() ==
+          "length_prefix(8, little)");
+    CHECK(terminator::varint().repr() == "varint()");
+    CHECK(terminator::netstring().repr() == "netstring()");
+}

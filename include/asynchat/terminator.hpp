@@ -57,7 +57,7 @@ public:
     template <class T, std::enable_if_t<std::is_same_v<T, std::nullptr_t>, int> = 0>
     string_argument(T) = delete;
 
-    std::string_view bytes() const noexcept { return bytes_; }
+    operator std::string_view() const noexcept { return bytes_; }
 
 private:
     std::string_view bytes_;
@@ -189,6 +189,8 @@ private:
     enum class kind : unsigned char { fixed, varint, netstring, none, count, bytes, several };
 
     explicit terminator(kind of) noexcept : kind_(of) {}
+    template <class Strings>
+    void join(const Strings& strings);
     ASYNCHAT_DECL bool equals(const terminator& other) const noexcept;
 
     kind kind_ = kind::none;

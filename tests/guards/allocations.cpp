@@ -129,6 +129,34 @@ private:
     std::string frame_;
 };
 
+/// Reads a line of either kind, a frame with its length in front and a netstring in turn; answers
+/// the last.
+class mixed_echo : public asynchat::async_chat {
+public:
+    mixed_echo(asynchat::loop& owner, asynchat::socket from, std::size_t&)
+        : async_chat(owner, std::move(from))
+    {
+        set_terminator({"\r\n", "\n"});
+    }
+    void collect_incoming_data(std::string_view data) override { frame_ += data; }
+    void found_terminator() override
+    {
+        const asynchat::terminator& now = get_terminator();
+        if (now.is_several()) {
+            set_terminator(asynchat::terminator::length_prefix(2));
+        } else if (now == asynchat::terminator::length_prefix(2)) {
+            set_terminator(asynchat::terminator::netstring());
+        } else {
+            push(std::string_view(frame_));
+            set_terminator({"\r\n", "\n"});
+        }
+        frame_.clear();
+    }
+
+private:
+    std::string frame_;
+};
+
 /// Answers each line, which comes whole.
 class whole_line_echo : public asynchat::frame_chat {
 public:
@@ -162,6 +190,8 @@ void check_input(guards::report& report)
 
     const std::string text(100, 'x');
     check<command_echo>(report, "lines and counts in turn", {"ECHO 100\n" + text, text, 1});
+    check<mixed_echo>(report, "several strings and lengths in turn",
+                      {std::string("line\n\0\3abc5:hello,", 19), "hello", 1});
 }
 
 // --- output ------------------------------------------------------------------------------------

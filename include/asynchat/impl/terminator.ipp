@@ -27,28 +27,28 @@ ASYNCHAT_DECL void throw_negative_count(std::intmax_t count)
 } // namespace detail
 
 ASYNCHAT_DECL terminator::terminator(std::initializer_list<detail::string_argument> strings)
-    : terminator([&] {
-          std::vector<std::string> copies;
-          for (const detail::string_argument& each : strings)
-              copies.emplace_back(each.bytes());
-          return copies;
-      }())
 {
+    join(strings);
 }
 
 ASYNCHAT_DECL terminator::terminator(const std::vector<std::string>& strings)
-    : kind_(strings.size() == 1 ? kind::bytes : kind::several)
 {
-    if (strings.empty())
+    join(strings);
+}
+
+template <class Strings>
+void terminator::join(const Strings& strings)
+{
+    if (strings.size() == 0)
         throw std::invalid_argument("asynchat: a terminator of no strings");
-    if (!is_several()) {
-        bytes_ = strings.front();
-        return;
-    }
-    for (const std::string& each : strings) {
-        if (each.empty())
+    kind_ = strings.size() == 1 ? kind::bytes : kind::several;
+    for (const std::string_view each : strings) {
+        if (!is_several())
+            bytes_ = each;
+        else if (each.empty())
             throw std::invalid_argument("asynchat: an empty string among several terminators");
-        detail::append_string(bytes_, each);
+        else
+            detail::append_string(bytes_, each);
     }
 }
 
