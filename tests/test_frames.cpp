@@ -372,10 +372,10 @@ TEST_CASE("length prefix: a large frame is received straight into its place",
     asynchat::loop loop;
     for (const overflow answer : answers) {
         limited_script task{{frame + frame, {kind}}, asynchat::unlimited, answer};
-        for (const std::size_t piece : {1000, 65536, 150000, 1000000})
+        for (const std::size_t piece : {1000U, 65536U, 150000U, 1000000U})
             check(loop, task, [&] { return piece; });
         task.max_frame = 100000;
-        for (const std::size_t piece : {1000, 65536, 150000, 1000000})
+        for (const std::size_t piece : {1000U, 65536U, 150000U, 1000000U})
             check(loop, task, [&] { return piece; });
     }
 }
