@@ -126,7 +126,7 @@ TEST_CASE("parse_number: agrees with counting, for all short texts and all small
             for (const char letter : letters)
                 texts.push_back(texts[i] + letter);
     for (const std::string& text : texts) {
-        for (const std::size_t max : {0, 1, 2, 9, 10, 19, 92, 100}) {
+        for (const std::size_t max : {0U, 1U, 2U, 9U, 10U, 19U, 92U, 100U}) {
             const auto expected = naive_number(text, max, static_cast<unsigned>(base));
             const auto number = parse_number(text, max, base);
             if (static_cast<bool>(number) != expected.has_value() ||

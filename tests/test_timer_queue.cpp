@@ -40,7 +40,7 @@ TEST_CASE("a timer queue gives out by time, at the same time by age", "[timer_qu
 {
     timer_queue queue;
     std::vector<std::shared_ptr<timer_state>> timers;
-    for (const unsigned tick : {3, 1, 2, 1, 3, 1}) {
+    for (const unsigned tick : {3U, 1U, 2U, 1U, 3U, 1U}) {
         timers.push_back(make_timer());
         queue.add(at(tick), timers.back());
     }
