@@ -1377,12 +1377,10 @@ TEST_CASE("a constructor that throws leaves nothing behind", "[loop][create]")
     };
     loop loop;
     auto ends = connected_pair(AF_UNIX);
-    const int fd = ends.first.native_handle();
     CHECK_THROWS_WITH(loop.create<unlucky>(std::move(ends.first)), "in the constructor");
     CHECK(loop.size() == 0);
-    CHECK_FALSE(is_open(fd));
     CHECK(settle(loop));
-    CHECK(ends.second.ended());
+    CHECK(ends.second.ended()); // nobody asks for the descriptor: the look-up may have its number
     CHECK(ends.second.received().empty());
 }
 
