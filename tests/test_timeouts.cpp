@@ -82,6 +82,23 @@ TEST_CASE("idle timeout: shortened while it runs, it counts from when it began")
     CHECK(pass(b, tick) == "handle_close closed");
 }
 
+TEST_CASE("idle timeout: set before the connection is made, it counts from then on")
+{
+    support::raw_listener listener(asynchat::endpoint("127.0.0.1", 0));
+    support::manual_loop loop;
+    const auto client = loop.create<support::recorder>().lock();
+    client->idle_timeout(seconds(10));
+    client->connect(listener.address());
+    loop.advance(seconds(20)); // a slow network
+    REQUIRE(support::run_until(loop, [&] { return client->connected(); }));
+    loop.advance(seconds(9));
+    support::settle(loop);
+    CHECK_FALSE(client->closed());
+    loop.advance(seconds(1) + tick);
+    support::settle(loop);
+    CHECK(client->close_reason() == close_reason::idle_timeout);
+}
+
 TEST_CASE("a negative timeout is refused")
 {
     timed b("\n");

@@ -420,6 +420,7 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
             channel.connecting_ = false;
         }
     } const on_exit{*this};
+    not_idle();
     handle_connect();
 }
 
