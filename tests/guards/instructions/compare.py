@@ -7,6 +7,7 @@ writes the figures instead. Ends with 77 (skipped) where nothing is recorded, or
 which counts the instructions, is not installed.
 """
 
+import contextlib
 import pathlib
 import shutil
 import subprocess
@@ -19,6 +20,15 @@ from check import SIZE, counts  # noqa: E402, how one counts is the same there
 
 FIGURES = here / "figures.txt"
 LIMIT = 1.05
+
+
+def features():
+    """What the C library looks at when it chooses how to copy and to search."""
+    flags = ""
+    with contextlib.suppress(OSError):
+        flags = pathlib.Path("/proc/cpuinfo").read_text("utf-8", "replace").partition("flags")[2]
+    known = flags.partition("\n")[0].split()
+    return "+".join(f for f in ("avx2", "avx512vl", "erms", "fsrm", "rtm") if f in known) or "plain"
 
 
 def measured(program):
@@ -77,7 +87,7 @@ def main():
         sys.exit(__doc__)
     program = sys.argv[1]
     key = subprocess.run([program, "key"], capture_output=True, text=True,
-                         check=True).stdout.strip()
+                         check=True).stdout.strip() + "/" + features()
     if sys.argv[2:]:
         record(key, measured(program))
         return 0
