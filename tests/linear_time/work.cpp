@@ -54,7 +54,10 @@ public:
             on_found();
     }
 
+    asynchat::overflow handle_overflow() override { return too_long; }
+
     std::function<void()> on_found;
+    asynchat::overflow too_long = asynchat::overflow::close;
     std::size_t frames = 0;
     std::size_t collected = 0;
     std::size_t sent = 0;
@@ -144,6 +147,39 @@ const kind kinds[] = {
          while (b.size() < 610)
              a = std::exchange(b, b + a);
          read_all(loop, b + "#", repeated(b, n), 65536);
+     }},
+    // Several strings, of which one nearly matches wherever another fails.
+    {"several-in-a...a",
+     [](asynchat::loop& loop, std::size_t n) {
+         read_all(loop, {nearly_periodic(512), nearly_periodic(300), "b" + nearly_periodic(100)},
+                  std::string(n, 'a'), 65536);
+     }},
+    {"several-in-a...ac",
+     [](asynchat::loop& loop, std::size_t n) {
+         read_all(loop, {nearly_periodic(512), std::string(300, 'a') + "d", "b", "e"},
+                  repeated(std::string(511, 'a') + "c", n), 65536);
+     }},
+    {"bytewise-several",
+     [](asynchat::loop& loop, std::size_t n) {
+         read_all(loop, {nearly_periodic(512), nearly_periodic(300)}, std::string(n, 'a'), 1);
+     }},
+    // Lengths in front, and frames that are too long.
+    {"netstrings-in-one-read",
+     [](asynchat::loop& loop, std::size_t n) {
+         read_all(loop, asynchat::terminator::netstring(), repeated("1:a,0:,", n), n);
+     }},
+    {"bytewise-varints",
+     [](asynchat::loop& loop, std::size_t n) {
+         const std::string frame = "\x81\x01" + std::string(129, 'x');
+         read_all(loop, asynchat::terminator::varint(), repeated(frame, n), 1);
+     }},
+    {"skipped-lines-in-one-read",
+     [](asynchat::loop& loop, std::size_t n) {
+         reader chat(loop);
+         chat.too_long = asynchat::overflow::skip;
+         chat.max_frame(1);
+         chat.set_terminator("\r\n");
+         chat.read(repeated("abc\r\n", n), n);
      }},
     // One byte at a time.
     {"bytewise-lines", [](asynchat::loop& loop,
