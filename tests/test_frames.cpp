@@ -34,30 +34,46 @@ namespace {
 
 const overflow answers[] = {overflow::close, overflow::skip, overflow::truncate};
 
-/// All that the cuts of one input may show: the same as of the whole, in both faces.
-template <class NextSize>
-void check(asynchat::loop& loop, const limited_script& task, NextSize next_size)
-{
-    const std::string streamed = support::outcome<support::streaming_reader>(loop, task, next_size);
-    const std::string whole = support::outcome<support::whole_frame_reader>(loop, task, next_size);
-    if (streamed != support::naive_outcome(task, false) ||
-        whole != support::naive_outcome(task, true)) {
-        std::string terminators;
-        for (const terminator& each : task.script.terminators)
-            terminators += each.repr() + " ";
-        CAPTURE(task.script.input, terminators, task.max_frame, static_cast<int>(task.answer));
-        REQUIRE(streamed == support::naive_outcome(task, false));
-        REQUIRE(whole == support::naive_outcome(task, true));
+/// Reads an input in pieces, and compares with what a naive reading of the whole gives.
+class checker {
+public:
+    checker(asynchat::loop& loop, const limited_script& task)
+        : loop_(loop), task_(task), streamed_(support::naive_outcome(task, false)),
+          whole_(support::naive_outcome(task, true))
+    {
     }
-}
+
+    template <class NextSize>
+    void check(NextSize next_size)
+    {
+        using namespace support;
+        const std::string streamed = outcome<streaming_reader>(loop_, task_, next_size);
+        const std::string whole = outcome<whole_frame_reader>(loop_, task_, next_size);
+        if (streamed == streamed_ && whole == whole_)
+            return;
+        std::string terminators;
+        for (const terminator& each : task_.script.terminators)
+            terminators += each.repr() + " ";
+        CAPTURE(task_.script.input, terminators, task_.max_frame, static_cast<int>(task_.answer));
+        REQUIRE(streamed == streamed_);
+        REQUIRE(whole == whole_);
+    }
+
+private:
+    asynchat::loop& loop_;
+    const limited_script& task_;
+    const std::string streamed_;
+    const std::string whole_;
+};
 
 void check_all_cuts(asynchat::loop& loop, const limited_script& task)
 {
     const std::size_t size = task.script.input.size();
-    REQUIRE(size <= 16);
+    REQUIRE(size <= 15);
+    checker all(loop, task);
     for (std::uint32_t cuts = 0; cuts < 1U << (size - 1); ++cuts) {
         std::size_t at = 0;
-        check(loop, task, [&] {
+        all.check([&] {
             at = at == size ? 0 : at; // for the second reader
             std::size_t piece = 1;
             while (++at < size && ((cuts >> (at - 1)) & 1U) == 0)
@@ -144,7 +160,7 @@ TEST_CASE("length prefix: every cut gives the same frames and verdicts, in both 
         {{"1:a,:b,"s, {terminator::netstring()}}},
         {{"\2ab3:cde,f\ngh"s,
           {terminator::length_prefix(1), terminator::netstring(), "\n", terminator::varint()}}},
-        {{"ab\n\0\1c\0\0d\ne"s, {"\n", terminator::length_prefix(2), {"\r\n", "\n"}}}},
+        {{"ab\n\0\1c\0\0d\n"s, {"\n", terminator::length_prefix(2), {"\r\n", "\n"}}}},
         {{"\1ab\2cdefgh"s, {terminator::varint(), 1, terminator::varint(), std::nullopt}}},
         {{"ab\nabcdef\nghi"s, {"\n"}}},
         {{"abcd\r\r\nab\rcd\r\n"s, {{"\r\n", "\n"}}}},
@@ -174,9 +190,10 @@ TEST_CASE("length prefix: random cuts of random inputs give the frames of the wh
     for (int number = 0; number < 3000; ++number) {
         const limited_script task = random_task(random);
         all += support::naive_outcome(task, false);
+        checker cuts(loop, task);
         for (int cut = 0; cut < 10; ++cut) {
             const std::size_t longest = random.between(1, 40);
-            check(loop, task, [&] { return random.between(1, longest); });
+            cuts.check([&] { return random.between(1, longest); });
         }
     }
     // All that can happen did.
@@ -373,10 +390,10 @@ TEST_CASE("length prefix: a large frame is received straight into its place",
     for (const overflow answer : answers) {
         limited_script task{{frame + frame, {kind}}, asynchat::unlimited, answer};
         for (const std::size_t piece : {1000U, 65536U, 150000U, 1000000U})
-            check(loop, task, [&] { return piece; });
+            checker(loop, task).check([&] { return piece; });
         task.max_frame = 100000;
         for (const std::size_t piece : {1000U, 65536U, 150000U, 1000000U})
-            check(loop, task, [&] { return piece; });
+            checker(loop, task).check([&] { return piece; });
     }
 }
 
