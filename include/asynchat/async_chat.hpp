@@ -307,13 +307,14 @@ private:
         std::string bytes;
         std::size_t front = 0; // of them were handed out since
     };
-    /// The frame that found_frame() is looking at, and how many were found in this event.
-    struct frame_in_hand {
-        std::size_t frames = 0;
-        std::string_view bytes;
-        std::string* storage = nullptr; // where they lie, if not in the receive buffer
-        const char* start = nullptr;    // of the input of this turn
-        bool unfinished = false;        // a frame goes on behind that input
+    /// What is known while input is parsed, and only then.
+    struct parsing {
+        std::string_view input;         // what is left of it
+        std::string_view frame;         // what found_frame() is looking at
+        std::string* storage = nullptr; // where that lies, if not in the input
+        std::size_t frames = 0;         // found so far
+        const char* start = nullptr;    // of the input
+        bool unfinished = false;        // a frame goes on behind the input
     };
     struct whole_frames {};
     struct flow_limits {
@@ -326,12 +327,13 @@ private:
     virtual void found_frame(std::string_view) {}
 
     ASYNCHAT_DECL bool vprint(fmt::string_view format, fmt::format_args args);
-    bool accepts_output() const noexcept { return !closed() && !close_when_done_ && !ends_output_; }
-    bool delivers_input() const noexcept
+    bool accepts_output() const noexcept { return !stops_.any_of(detail::stops::of_output); }
+    bool delivers_input() const noexcept { return !stops_.any_of(detail::stops::of_input); }
+    bool is_closing() const noexcept { return stops_.any_of(detail::stops::closing); }
+    bool is_ending() const noexcept
     {
-        return !closed() && !close_when_done_ && !paused_ && !full_;
+        return stops_.any_of(detail::stops::closed | detail::stops::closing);
     }
-    bool drops_input() const noexcept { return !closed() && close_when_done_; }
     const flow_limits& flow() const noexcept { return flow_ ? *flow_ : default_flow; }
     flow_limits& own_flow();
     std::string_view held() const { return held_ > 0 ? scanner_.held(held_) : std::string_view(); }
@@ -361,31 +363,31 @@ private:
                std::unique_ptr<kept_input> storage = nullptr);
     void parse_all_kept();
     void keep(std::string_view input);
-    void parse_input(std::size_t matched);
-    void parse_frames(std::size_t matched);
+    void parse_input(parsing& now, std::size_t matched);
+    void parse_frames(parsing& now, std::size_t matched);
     void send_if_much();
     void send_much();
-    bool take_piece(const detail::terminator_scanner::step& step);
-    bool take_frame_piece(const detail::terminator_scanner::step& step);
-    bool take_length();
-    bool take_announced_piece();
-    void end_announced_frame(std::string_view last_piece);
+    bool take_piece(parsing& now, detail::terminator_scanner::step step);
+    bool take_frame_piece(parsing& now, detail::terminator_scanner::step step);
+    bool take_length(parsing& now);
+    bool take_announced_piece(parsing& now);
+    void end_announced_frame(parsing& now, std::string_view last_piece);
     bool judge_overflow();
-    bool judge_string_frame();
-    bool drop_rest(std::size_t matched);
+    bool judge_string_frame(parsing& now);
+    bool drop_rest(parsing& now, std::size_t matched);
     void stop_dropping();
     void drop_collected();
-    void deliver(std::size_t bytes, std::size_t frame_size);
+    void deliver(parsing& now, std::size_t bytes, std::size_t frame_size);
     void collect_frame(std::string_view piece);
-    void end_frame(std::string_view last_piece);
-    void deliver_stored_frame();
+    void end_frame(parsing& now, std::string_view last_piece);
+    void deliver_stored_frame(parsing& now);
     void deliver_begun_frame();
     std::size_t frame_to_come() const;
     void reserve_frame();
     void drop_unfilled();
     void close_for_frame_limit();
     void close_for_malformed_frame(std::string_view fault);
-    void frame_goes_on(bool from_start);
+    void frame_goes_on(parsing& now, bool from_start);
     void time_frame();
     void frame_has_ended() noexcept
     {
@@ -396,6 +398,7 @@ private:
     void deliver_kept();
     void send_queued(sending what);
     std::size_t send_some(sending what);
+    bool send_gathered(std::size_t most, std::size_t& sent);
     void judge_output();
     void pause_or_resume_writing();
     std::optional<std::size_t> send_file(std::size_t most);
@@ -405,21 +408,15 @@ private:
     detail::output_queue queue_;
     std::unique_ptr<kept_input> kept_;
     std::unique_ptr<flow_limits> flow_; // null: default_flow
-    std::string collected_;  // by _collect_incoming_data(), or of the begun frame of a frame_chat
-    std::string_view input_; // while parsing: what is left of this turn's input
-    frame_in_hand* in_hand_ = nullptr; // while parsing
-    std::size_t held_ = 0;             // bytes of the terminator that the last input ended with
-    std::size_t frame_size_ = 0;       // bytes delivered of a frame that a string will end
+    std::string collected_; // by _collect_incoming_data(), or of the begun frame of a frame_chat
+    parsing* parsing_ = nullptr; // while it goes on
+    std::size_t held_ = 0;       // bytes of the terminator that the last input ended with
+    std::size_t frame_size_ = 0; // bytes delivered of a frame that a string will end
     std::size_t max_frame_ = 65536;
     std::size_t frame_limit_ = 65536; // max_frame_, or that of the terminator
     unsigned unfilled_ = 0;           // bytes at the end of collected_ that recv() is to fill
     bool whole_frames_ : 1;           // for a frame_chat
     bool has_own_max_frame_ : 1;
-    bool parsing_ : 1;
-    bool paused_ : 1; // these four are asked for each frame: together, for one look at all
-    bool full_ : 1;   // over the high mark, and stops reading for that
-    bool close_when_done_ : 1;
-    bool ends_output_ : 1; // push_eof() was called
     bool write_paused_ : 1;
     bool reads_when_full_ : 1;
     bool sending_ : 1;

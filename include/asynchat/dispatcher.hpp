@@ -10,6 +10,7 @@
 #include <asynchat/detail/format.hpp>
 #include <asynchat/detail/line_limit.hpp>
 #include <asynchat/detail/server_state.hpp>
+#include <asynchat/detail/stops.hpp>
 #include <asynchat/detail/timeouts.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
@@ -241,7 +242,7 @@ public:
     bool connected() const noexcept { return connected_; }
     bool accepting() const noexcept { return accepting_; }
     bool connecting() const noexcept { return connecting_; }
-    bool closed() const noexcept { return closed_; }
+    bool closed() const noexcept { return stops_.any_of(detail::stops::closed); }
 
     /// Why the channel was closed; decided before handle_close() and handle_error() are called.
     asynchat::close_reason close_reason() const noexcept { return reason_; }
@@ -436,6 +437,7 @@ private:
     std::error_code error_;
     detail::line_limit log_limit_;
     asynchat::close_reason reason_ = asynchat::close_reason::open;
+    detail::stops stops_;
     unsigned char ignored_log_types_ = 1U << static_cast<unsigned>(log_type::warning);
     unsigned char accept_failures_ = 0; // in a row
     bool is_socket_ : 1;                // transport_ is a socket_transport
@@ -443,7 +445,6 @@ private:
     bool connected_ : 1;
     bool accepting_ : 1;
     bool connecting_ : 1;
-    bool closed_ : 1;
     bool ended_ : 1;         // handle_close() was called
     bool was_accepted_ : 1;  // the connection, by one who listens
     bool lingers_ : 1;       // close() leaves the connection to linger()
@@ -464,7 +465,7 @@ private:
 class dispatcher::event {
 public:
     explicit event(dispatcher& channel) noexcept
-        : channel_(channel), turn_(channel.loop_), alive_(channel.state_->channel),
+        : channel_(channel), turn_(channel.loop_),
           outer_(std::exchange(channel.loop_.current_, &channel))
     {
     }
@@ -481,8 +482,7 @@ public:
 
 private:
     dispatcher& channel_;
-    loop::turn turn_;
-    std::shared_ptr<dispatcher> alive_;
+    loop::turn turn_; // a channel that is closed lives to the end of it
     dispatcher* outer_;
     bool finished_ = false;
 };
@@ -490,7 +490,7 @@ private:
 template <class Body>
 void dispatcher::guarded(Body&& body)
 {
-    if (closed_)
+    if (closed())
         return;
     try {
         body();

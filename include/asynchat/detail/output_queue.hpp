@@ -20,12 +20,15 @@
 
 namespace asynchat::detail {
 
-/// Copies `size` bytes, short ones without a call.
+/// Copies `size` bytes, short ones without a call: as two copies that overlap.
 inline void copy_bytes(char* to, const char* from, std::size_t size) noexcept
 {
-    if (size > 16) {
+    if (size > 32) {
         std::memcpy(to, from, size);
-    } else if (size >= 8) { // two copies that overlap
+    } else if (size >= 16) {
+        std::memcpy(to, from, 16);
+        std::memcpy(to + size - 16, from + size - 16, 16);
+    } else if (size >= 8) {
         std::memcpy(to, from, 8);
         std::memcpy(to + size - 8, from + size - 8, 8);
     } else {
@@ -98,7 +101,8 @@ struct output_storage {
 class output_pool {
 public:
     ASYNCHAT_DECL std::unique_ptr<output_storage> take();
-    ASYNCHAT_DECL void give_back(std::unique_ptr<output_storage> storage);
+    /// Takes back, or frees, one that is empty.
+    ASYNCHAT_DECL void give_back(std::unique_ptr<output_storage>& storage);
 
     /// Where strings go that were sent, and those of frames come from: an echo of large frames uses
     /// the same memory again and again.
@@ -148,7 +152,10 @@ public:
     ASYNCHAT_DECL void push(std::unique_ptr<producer> source);
 
     /// True when a producer is at the head and its next piece is not known.
-    ASYNCHAT_DECL bool waiting_producer() const noexcept;
+    bool waiting_producer() const noexcept
+    {
+        return storage_ && !storage_->entries.is_empty() && is_producer_next();
+    }
 
     /// That producer.
     ASYNCHAT_DECL producer& head_producer() const noexcept;
@@ -165,19 +172,28 @@ public:
     /// Counts the calls of clear().
     unsigned generation() const noexcept { return generation_; }
 
+    /// All that waits, if it lies in one piece, as it nearly always does; else nothing.
+    std::string_view in_one_piece() const noexcept
+    {
+        return storage_ && storage_->entries.is_empty()
+                   ? storage_->block.view().substr(storage_->block_front)
+                   : std::string_view();
+    }
+
     /// Calls `sink(std::string_view)` for each buffer from the head on, up to `max_buffers` and
     /// `max_bytes`, or to a producer whose next piece is not known. Returns the bytes.
     template <class Sink>
     std::size_t gather(std::size_t max_buffers, std::size_t max_bytes, Sink&& sink) const;
 
-    /// While pinned, what gather() showed stays where it is, whatever is pushed or dropped.
+    /// While pinned, what was shown stays where it is, whatever is pushed or dropped.
     void pin(bool on) noexcept
     {
         pinned_ = on;
-        const auto dropped = std::move(pinned_storage_);
+        if (pinned_storage_)
+            const auto dropped = std::move(pinned_storage_);
     }
 
-    /// Drops the first `bytes` of what gather() showed.
+    /// Drops the first `bytes` of what was shown.
     ASYNCHAT_DECL void consume(std::size_t bytes);
 
     /// Drops everything, producers included.
@@ -187,6 +203,9 @@ private:
     ASYNCHAT_DECL void push_otherwise(std::string_view data);
     void push_entry(output_storage::entry next, std::size_t bytes);
     void pop();
+    ASYNCHAT_DECL bool is_producer_next() const noexcept;
+    ASYNCHAT_DECL void consume_entries(std::size_t bytes);
+    void drop_sent();
     void recycle_if_empty();
 
     output_pool* pool_;

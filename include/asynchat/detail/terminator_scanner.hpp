@@ -77,7 +77,7 @@ public:
     {
         if (next.is_bytes()) {
             // A protocol that goes back and forth between a string and counts copies nothing.
-            if (next.bytes_ != terminator_.bytes_)
+            if (!is_same_string(next.bytes_))
                 replace_string(next.bytes_);
             else if (terminator_.kind_ == next.kind_)
                 return;
@@ -87,24 +87,24 @@ public:
         ++revision_;
         terminator_.kind_ = next.kind_;
         terminator_.count_ = next.count_;
+        const std::string_view needle = strings();
+        only_byte_ = needle.size() == 1 ? static_cast<unsigned char>(needle.front()) : no_byte;
     }
 
     /// Judges `input`, never empty, whose first `matched` bytes are held ones (see above).
     /// For each frame: a call would be a tenth of it.
     [[gnu::always_inline]] step scan(std::string_view input, std::size_t matched)
     {
-        const std::string_view needle = strings();
-        if (needle.size() == 1) {
-            const std::size_t at = find_byte(input, needle.front());
+        if (only_byte_ != no_byte) {
+            const std::size_t at = find_byte(input, static_cast<char>(only_byte_));
             return at < input.size() ? step::end_of_frame(at, 1) : step::more_to_come(at, 0);
         }
-        if (!needle.empty())
-            return find_string(input, matched);
-        if (terminator_.is_length_prefix())
-            return step::more_to_come(0, 0);
         const std::size_t count = terminator_.count_;
-        return count > 0 && input.size() >= count ? step::end_of_frame(count, 0)
-                                                  : step::more_to_come(input.size(), 0);
+        if (terminator_.is_count() && count > 0 && input.size() >= count)
+            return step::end_of_frame(count, 0);
+        if (!strings().empty())
+            return find_string(input, matched);
+        return step::more_to_come(terminator_.is_length_prefix() ? 0 : input.size(), 0);
     }
 
     /// The bytes that the last step held back.
@@ -143,10 +143,19 @@ public:
     void end_frame() noexcept { terminator_.in_frame_ = false; }
 
 private:
+    static constexpr short no_byte = -1;
+
     /// The string, or the list of several, which is longer than one byte.
     std::string_view strings() const noexcept
     {
         return terminator_.is_bytes() ? std::string_view(terminator_.bytes_) : std::string_view();
+    }
+    bool is_same_string(const std::string& other) const noexcept
+    {
+        const std::string& mine = terminator_.bytes_;
+        if (other.size() != 1) // else a call would be most of it
+            return other == mine;
+        return mine.size() == 1 && mine.front() == other.front();
     }
     ASYNCHAT_DECL void set_length_prefix(const terminator& next);
     ASYNCHAT_DECL step find_several(std::string_view input, std::size_t matched);
@@ -164,6 +173,7 @@ private:
     prefix_table table_; // of terminator_, built when a partial match first fails
     std::unique_ptr<string_search> search_; // for the last terminator of several strings
     unsigned revision_ = 0;
+    short only_byte_ = no_byte; // the terminator, if it is a string of one byte
 };
 
 } // namespace asynchat::detail

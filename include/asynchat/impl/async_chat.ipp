@@ -61,10 +61,9 @@ ASYNCHAT_DECL async_chat::async_chat(loop& owner) : async_chat(owner, socket()) 
 
 ASYNCHAT_DECL async_chat::async_chat(loop& owner, socket from)
     : dispatcher(owner, std::move(from)), queue_(owner.pool()), whole_frames_(false),
-      has_own_max_frame_(false), parsing_(false), paused_(false), full_(false),
-      close_when_done_(false), ends_output_(false), write_paused_(false), reads_when_full_(false),
-      sending_(false), awaits_writable_(false), output_ended_(false), ends_when_sent_(false),
-      input_ended_(false), eof_reported_(false), dropping_(false), truncated_(false)
+      has_own_max_frame_(false), write_paused_(false), reads_when_full_(false), sending_(false),
+      awaits_writable_(false), output_ended_(false), ends_when_sent_(false), input_ended_(false),
+      eof_reported_(false), dropping_(false), truncated_(false)
 {
 }
 
@@ -138,14 +137,14 @@ ASYNCHAT_DECL bool async_chat::follow(const terminator& wanted)
 
 ASYNCHAT_DECL bool async_chat::readable()
 {
-    return (delivers_input() || drops_input()) && !parsing_;
+    return (delivers_input() || is_closing()) && !closed() && !parsing_;
 }
 
 ASYNCHAT_DECL void async_chat::handle_read()
 {
     if (parsing_)
         return; // a callback runs the loop: what comes now is behind what it has still to get
-    if (close_when_done_)
+    if (is_closing())
         return drop_input();
     if (whole_frames_ && lacks_much())
         return receive_frame();
@@ -229,20 +228,18 @@ ASYNCHAT_DECL void async_chat::receive_frame()
     }
     frame_has_ended();
     scanner_.end_frame();
-    frame_in_hand hand;
+    parsing now;
     struct parsed {
         async_chat& chat;
-        const frame_in_hand& hand;
+        const parsing& now;
         ~parsed()
         {
-            chat.parsing_ = false;
-            chat.in_hand_ = nullptr;
-            chat.count_frames(hand.frames);
+            chat.parsing_ = nullptr;
+            chat.count_frames(now.frames);
         }
-    } const on_return{*this, hand};
-    parsing_ = true;
-    in_hand_ = &hand;
-    end_frame({});
+    } const on_return{*this, now};
+    parsing_ = &now;
+    end_frame(now, {});
 }
 
 /// A length that the other side announced takes no more than this in advance.
@@ -270,28 +267,26 @@ ASYNCHAT_DECL void async_chat::drop_unfilled()
 ASYNCHAT_DECL void async_chat::parse(std::string_view input, std::size_t matched,
                                      std::unique_ptr<kept_input> storage)
 {
-    frame_in_hand hand;
-    hand.start = input.data();
-    const auto stop = [this, &storage, &hand] {
-        parsing_ = false;
-        in_hand_ = nullptr;
-        if (!hand.unfinished)
+    parsing now;
+    now.input = input;
+    now.start = input.data();
+    const auto stop = [this, &storage, &now] {
+        parsing_ = nullptr;
+        if (!now.unfinished)
             frame_has_ended();
-        count_frames(hand.frames);
-        const std::string_view rest = std::exchange(input_, {});
-        if (rest.empty() || closed() || close_when_done_)
+        count_frames(now.frames);
+        const std::string_view rest = now.input;
+        if (rest.empty() || is_ending())
             return;
         if (!storage)
             return keep(rest);
         storage->front = static_cast<std::size_t>(rest.data() - storage->bytes.data());
         kept_ = std::move(storage);
     };
-    parsing_ = true;
-    in_hand_ = &hand;
-    input_ = input;
+    parsing_ = &now;
     try {
-        if (!dropping_ || drop_rest(std::exchange(matched, 0)))
-            whole_frames_ ? parse_frames(matched) : parse_input(matched);
+        if (!dropping_ || drop_rest(now, std::exchange(matched, 0)))
+            whole_frames_ ? parse_frames(now, matched) : parse_input(now, matched);
     } catch (...) {
         stop();
         throw;
@@ -314,13 +309,13 @@ ASYNCHAT_DECL void async_chat::parse_all_kept()
 }
 
 /// Hands out the frame that lies in collected_ or, if nothing does, is `last_piece`.
-inline void async_chat::end_frame(std::string_view last_piece)
+inline void async_chat::end_frame(parsing& now, std::string_view last_piece)
 {
     frame_size_ = 0;
+    ++now.frames;
     if (!collected_.empty())
-        return deliver_stored_frame();
-    in_hand_->bytes = last_piece;
-    ++in_hand_->frames;
+        return deliver_stored_frame(now);
+    now.frame = last_piece;
     found_frame(last_piece);
 }
 
@@ -339,27 +334,27 @@ ASYNCHAT_DECL void async_chat::send_much()
         pause_or_resume_writing();
 }
 
-ASYNCHAT_DECL void async_chat::parse_input(std::size_t matched)
+ASYNCHAT_DECL void async_chat::parse_input(parsing& now, std::size_t matched)
 {
-    while (!input_.empty() && delivers_input()) {
+    while (!now.input.empty() && delivers_input()) {
         if (follow_override())
             matched = 0;
-        const auto step = scanner_.scan(input_, std::exchange(matched, 0));
+        const auto step = scanner_.scan(now.input, std::exchange(matched, 0));
         const bool by_count = step.skip() == 0;
         if (step.found() && (by_count || frame_size_ + step.collect() <= frame_limit_)) {
             const unsigned revision = scanner_.revision();
             if (step.collect() > 0) // if it throws, the piece is delivered again
-                collect_incoming_data({input_.data(), step.collect()});
+                collect_incoming_data({now.input.data(), step.collect()});
             if (by_count && scanner_.revision() == revision)
                 scanner_.count_down(step.collect());
             // The callback may have discarded the input.
-            input_.remove_prefix(std::min(input_.size(), step.collect() + step.skip()));
-            if (closed() || close_when_done_)
+            now.input.remove_prefix(std::min(now.input.size(), step.collect() + step.skip()));
+            if (is_ending())
                 return;
             frame_size_ = 0;
-            ++in_hand_->frames;
+            ++now.frames;
             found_terminator();
-        } else if (!take_piece(step)) {
+        } else if (!take_piece(now, step)) {
             return;
         }
         send_if_much();
@@ -367,22 +362,22 @@ ASYNCHAT_DECL void async_chat::parse_input(std::size_t matched)
 }
 
 /// As above, for a channel that wants whole frames.
-ASYNCHAT_DECL void async_chat::parse_frames(std::size_t matched)
+ASYNCHAT_DECL void async_chat::parse_frames(parsing& now, std::size_t matched)
 {
-    while (!input_.empty() && delivers_input()) {
+    while (!now.input.empty() && delivers_input()) {
         if (follow_override())
             matched = 0;
-        const auto step = scanner_.scan(input_, std::exchange(matched, 0));
+        const auto step = scanner_.scan(now.input, std::exchange(matched, 0));
         const bool by_count = step.skip() == 0;
         if (step.found() && (by_count || frame_size_ + step.collect() <= frame_limit_)) {
-            const std::string_view piece(input_.data(), step.collect());
+            const std::string_view piece(now.input.data(), step.collect());
             if (!collected_.empty())
                 collect_frame(piece);
             if (by_count)
                 scanner_.count_down(step.collect());
-            input_.remove_prefix(step.collect() + step.skip());
-            end_frame(piece);
-        } else if (!take_frame_piece(step)) {
+            now.input.remove_prefix(step.collect() + step.skip());
+            end_frame(now, piece);
+        } else if (!take_frame_piece(now, step)) {
             return;
         }
         send_if_much();
@@ -390,62 +385,62 @@ ASYNCHAT_DECL void async_chat::parse_frames(std::size_t matched)
 }
 
 /// Takes a piece without the end of a frame. Returns false when the rest has to wait for more.
-ASYNCHAT_DECL bool async_chat::take_piece(const detail::terminator_scanner::step& step)
+ASYNCHAT_DECL bool async_chat::take_piece(parsing& now, detail::terminator_scanner::step step)
 {
     const terminator& current = scanner_.current();
     if (current.is_length_prefix())
-        return scanner_.in_frame() ? take_announced_piece() : take_length();
+        return scanner_.in_frame() ? take_announced_piece(now) : take_length(now);
     const bool by_string = current.is_bytes() && !current.collects_everything();
     const std::size_t piece =
         by_string ? std::min(step.collect(), room_in_frame()) : step.collect();
     const unsigned revision = scanner_.revision();
-    const bool from_start = input_.data() == in_hand_->start;
-    deliver(piece, by_string ? frame_size_ + piece : 0);
+    const bool from_start = now.input.data() == now.start;
+    deliver(now, piece, by_string ? frame_size_ + piece : 0);
     const bool unchanged = scanner_.revision() == revision;
     if (unchanged && current.count() > 0)
         scanner_.count_down(piece);
     // The callback may have discarded the input.
-    input_.remove_prefix(std::min(input_.size(), piece));
+    now.input.remove_prefix(std::min(now.input.size(), piece));
     if (piece < step.collect()) {
         if (!unchanged)
             return true; // the rest is for the terminator set just now
         if (from_start)
-            in_hand_->start = input_.data(); // it is the same frame
-        return delivers_input() && judge_string_frame();
+            now.start = now.input.data(); // it is the same frame
+        return delivers_input() && judge_string_frame(now);
     }
-    if (!unchanged || closed() || close_when_done_)
+    if (!unchanged || is_ending())
         return false;
     if (!current.collects_everything())
-        frame_goes_on(from_start);
-    if (step.held() > 0 && !input_.empty()) {
+        frame_goes_on(now, from_start);
+    if (step.held() > 0 && !now.input.empty()) {
         held_ = step.held();
-        input_ = {};
+        now.input = {};
     }
     return false;
 }
 
 /// As above, for a channel that wants whole frames.
-ASYNCHAT_DECL bool async_chat::take_frame_piece(const detail::terminator_scanner::step& step)
+ASYNCHAT_DECL bool async_chat::take_frame_piece(parsing& now, detail::terminator_scanner::step step)
 {
     const terminator& current = scanner_.current();
     if (scanner_.in_frame())
-        return take_announced_piece();
+        return take_announced_piece(now);
     if (current.is_length_prefix() || current.collects_everything()) {
         if (collected_.empty())
-            return take_piece(step);
+            return take_piece(now, step);
         deliver_begun_frame();
         return true;
     }
     if (current.is_bytes() && step.collect() > room_in_frame())
-        return judge_string_frame();
-    collect_frame(input_.substr(0, step.collect()));
-    frame_goes_on(input_.data() == in_hand_->start);
+        return judge_string_frame(now);
+    collect_frame(now.input.substr(0, step.collect()));
+    frame_goes_on(now, now.input.data() == now.start);
     if (current.is_bytes())
         frame_size_ += step.collect();
     else
         scanner_.count_down(step.collect());
     held_ = step.held();
-    input_ = {};
+    now.input = {};
     return false;
 }
 
@@ -458,17 +453,16 @@ ASYNCHAT_DECL void async_chat::collect_frame(std::string_view piece)
     collected_ += piece;
 }
 
-ASYNCHAT_DECL void async_chat::deliver_stored_frame()
+ASYNCHAT_DECL void async_chat::deliver_stored_frame(parsing& now)
 {
     // Whatever the callback discards, the frame stays.
     detail::lent_string storage(owner().strings(), std::exchange(collected_, {}));
     struct done {
-        frame_in_hand& hand;
-        ~done() { hand.storage = nullptr; }
-    } const on_exit{*in_hand_};
-    in_hand_->bytes = *storage;
-    ++in_hand_->frames;
-    in_hand_->storage = &*storage;
+        parsing& now;
+        ~done() { now.storage = nullptr; }
+    } const on_exit{now};
+    now.frame = *storage;
+    now.storage = &*storage;
     found_frame(*storage);
 }
 
@@ -486,13 +480,13 @@ ASYNCHAT_DECL void async_chat::deliver_begun_frame()
 
 /// Hands out the first `bytes` of the input, with which the frame has `frame_size`. They stay
 /// there: if the callback throws, they are delivered again.
-ASYNCHAT_DECL void async_chat::deliver(std::size_t bytes, std::size_t frame_size)
+ASYNCHAT_DECL void async_chat::deliver(parsing& now, std::size_t bytes, std::size_t frame_size)
 {
     const std::size_t size_before = std::exchange(frame_size_, frame_size);
     if (bytes == 0)
         return;
     try {
-        collect_incoming_data(input_.substr(0, bytes));
+        collect_incoming_data(now.input.substr(0, bytes));
     } catch (...) {
         frame_size_ = size_before;
         throw;
@@ -500,9 +494,9 @@ ASYNCHAT_DECL void async_chat::deliver(std::size_t bytes, std::size_t frame_size
 }
 
 /// The input of this turn ends within a frame, which began in it unless it is one with its start.
-ASYNCHAT_DECL void async_chat::frame_goes_on(bool from_start)
+ASYNCHAT_DECL void async_chat::frame_goes_on(parsing& now, bool from_start)
 {
-    in_hand_->unfinished = true;
+    now.unfinished = true;
     if (!from_start || !timing_ || timing_->in_frame == detail::timing::never)
         time_frame();
 }
@@ -528,17 +522,17 @@ ASYNCHAT_DECL void async_chat::deadline_reached()
 // --- a length in front of the frame ----------------------------------------------------------
 
 /// Reads the length. Returns false when the rest has to wait for more.
-ASYNCHAT_DECL bool async_chat::take_length()
+ASYNCHAT_DECL bool async_chat::take_length(parsing& now)
 {
-    const auto length = scanner_.read_length(input_);
-    const bool from_start = input_.data() == in_hand_->start;
+    const auto length = scanner_.read_length(now.input);
+    const bool from_start = now.input.data() == now.start;
     if (length.how == detail::length_prefix::state::incomplete) {
-        frame_goes_on(from_start);
+        frame_goes_on(now, from_start);
         return false;
     }
     if (length.how == detail::length_prefix::state::malformed) {
         close_for_malformed_frame(fmt::format("byte {} of its length, '{}', {}", length.size + 1,
-                                              escaped(input_.substr(length.size, 1)),
+                                              escaped(now.input.substr(length.size, 1)),
                                               length.fault));
         return false;
     }
@@ -547,37 +541,38 @@ ASYNCHAT_DECL bool async_chat::take_length()
     if (length.length > max_frame() && !judge_overflow())
         return false;
     // The callback may have discarded the input.
-    input_.remove_prefix(std::min(input_.size(), length.size));
+    now.input.remove_prefix(std::min(now.input.size(), length.size));
     if (from_start)
-        in_hand_->start = input_.data(); // it is the same frame
+        now.start = now.input.data(); // it is the same frame
     if (scanner_.revision() != revision) {
         stop_dropping();
         return true;
     }
     scanner_.begin_frame(length.length);
     // At once: for an empty frame nothing more needs to come.
-    return !delivers_input() || take_announced_piece();
+    return !delivers_input() || take_announced_piece(now);
 }
 
 /// Takes what is there of the frame.
-ASYNCHAT_DECL bool async_chat::take_announced_piece()
+ASYNCHAT_DECL bool async_chat::take_announced_piece(parsing& now)
 {
     const std::size_t left = scanner_.current().count();
-    const std::size_t size = std::min(input_.size(), left);
+    const std::size_t size = std::min(now.input.size(), left);
     const std::size_t comma = scanner_.ends_with_comma() ? 1 : 0;
-    const bool from_start = input_.data() == in_hand_->start;
-    const bool ends = size == left && (comma == 0 || (size < input_.size() && input_[size] == ','));
+    const bool from_start = now.input.data() == now.start;
+    const bool ends =
+        size == left && (comma == 0 || (size < now.input.size() && now.input[size] == ','));
     const std::size_t room = truncated_ ? room_in_frame() : 0;
-    const std::string_view piece = input_.substr(0, dropping_ ? std::min(size, room) : size);
+    const std::string_view piece = now.input.substr(0, dropping_ ? std::min(size, room) : size);
     if (!whole_frames_) {
         const bool counts = ends && !dropping_; // whatever the callback does
         const unsigned revision = scanner_.revision();
-        deliver(piece.size(), frame_size_ + piece.size());
+        deliver(now, piece.size(), frame_size_ + piece.size());
         if (scanner_.revision() != revision) {
             const std::size_t used = counts ? size + comma : piece.size();
-            input_.remove_prefix(std::min(input_.size(), used));
-            if (counts && !closed() && !close_when_done_) {
-                ++in_hand_->frames;
+            now.input.remove_prefix(std::min(now.input.size(), used));
+            if (counts && !is_ending()) {
+                ++now.frames;
                 found_terminator();
             }
             return true;
@@ -588,24 +583,24 @@ ASYNCHAT_DECL bool async_chat::take_announced_piece()
         frame_size_ += piece.size();
     }
     scanner_.count_down(size);
-    input_.remove_prefix(std::min(input_.size(), ends ? size + comma : size));
-    if (closed() || close_when_done_)
+    now.input.remove_prefix(std::min(now.input.size(), ends ? size + comma : size));
+    if (is_ending())
         return false;
     if (ends) {
         scanner_.end_frame();
-        end_announced_frame(piece);
-    } else if (!input_.empty() && delivers_input()) {
+        end_announced_frame(now, piece);
+    } else if (!now.input.empty() && delivers_input()) {
         close_for_malformed_frame(
-            fmt::format("behind it is '{}', not a comma", escaped(input_.substr(0, 1))));
+            fmt::format("behind it is '{}', not a comma", escaped(now.input.substr(0, 1))));
         return false;
     } else {
-        frame_goes_on(from_start);
+        frame_goes_on(now, from_start);
     }
     return true;
 }
 
 /// Reports the end of a frame that has its length in front, or was too long.
-ASYNCHAT_DECL void async_chat::end_announced_frame(std::string_view last_piece)
+ASYNCHAT_DECL void async_chat::end_announced_frame(parsing& now, std::string_view last_piece)
 {
     const bool dropped = dropping_;
     dropping_ = false;
@@ -617,8 +612,8 @@ ASYNCHAT_DECL void async_chat::end_announced_frame(std::string_view last_piece)
         ~done() { chat.truncated_ = false; }
     } const on_exit{*this};
     if (whole_frames_)
-        return end_frame(last_piece);
-    ++in_hand_->frames;
+        return end_frame(now, last_piece);
+    ++now.frames;
     found_terminator();
 }
 
@@ -628,7 +623,7 @@ ASYNCHAT_DECL void async_chat::end_announced_frame(std::string_view last_piece)
 ASYNCHAT_DECL bool async_chat::judge_overflow()
 {
     const overflow answer = handle_overflow();
-    if (closed() || close_when_done_)
+    if (is_ending())
         return false;
     if (answer == overflow::close) {
         close_for_frame_limit();
@@ -643,7 +638,7 @@ ASYNCHAT_DECL bool async_chat::judge_overflow()
 
 /// The input begins with bytes of a frame that a string will end, more of them than it has room
 /// for. Returns false when the rest has to wait for more.
-ASYNCHAT_DECL bool async_chat::judge_string_frame()
+ASYNCHAT_DECL bool async_chat::judge_string_frame(parsing& now)
 {
     const unsigned revision = scanner_.revision();
     if (!judge_overflow())
@@ -653,16 +648,16 @@ ASYNCHAT_DECL bool async_chat::judge_string_frame()
         return true;
     }
     if (whole_frames_ && truncated_)
-        collect_frame(input_.substr(0, room_in_frame()));
-    return drop_rest(0);
+        collect_frame(now.input.substr(0, room_in_frame()));
+    return drop_rest(now, 0);
 }
 
 /// Drops the input up to the end of a frame that is too long, and reports that. Returns false when
 /// the rest has to wait for more.
-ASYNCHAT_DECL bool async_chat::drop_rest(std::size_t matched)
+ASYNCHAT_DECL bool async_chat::drop_rest(parsing& now, std::size_t matched)
 {
     while (dropping_ && !scanner_.current().is_length_prefix()) {
-        if (input_.empty() || !delivers_input())
+        if (now.input.empty() || !delivers_input())
             return false;
         if (follow_override()) {
             matched = 0;
@@ -672,15 +667,15 @@ ASYNCHAT_DECL bool async_chat::drop_rest(std::size_t matched)
             stop_dropping();
             break;
         }
-        const auto step = scanner_.scan(input_, std::exchange(matched, 0));
+        const auto step = scanner_.scan(now.input, std::exchange(matched, 0));
         if (!step.found()) {
-            frame_goes_on(input_.data() == in_hand_->start);
+            frame_goes_on(now, now.input.data() == now.start);
             held_ = step.held();
-            input_ = {};
+            now.input = {};
             return false;
         }
-        input_.remove_prefix(step.collect() + step.skip());
-        end_announced_frame({});
+        now.input.remove_prefix(step.collect() + step.skip());
+        end_announced_frame(now, {});
     }
     return true;
 }
@@ -718,14 +713,14 @@ ASYNCHAT_DECL void async_chat::close_for_malformed_frame(std::string_view fault)
 
 ASYNCHAT_DECL void async_chat::pause_reading()
 {
-    paused_ = true;
+    stops_.set(detail::stops::paused);
 }
 
 ASYNCHAT_DECL void async_chat::resume_reading()
 {
-    if (!paused_)
+    if (!stops_.any_of(detail::stops::paused))
         return;
-    paused_ = false;
+    stops_.set(detail::stops::paused, false);
     frame_has_ended(); // for the timeout: it is measured anew
     deliver_later();
 }
@@ -788,7 +783,7 @@ ASYNCHAT_DECL void async_chat::end_of_input()
         if (room > 0)
             guarded([&] { collect_incoming_data(std::string_view(rest).substr(0, room)); });
         bool goes_on = true;
-        if (rest.size() > room && !closed() && !close_when_done_)
+        if (rest.size() > room && !is_ending())
             guarded([&] { goes_on = judge_overflow(); });
         if (!goes_on)
             return;
@@ -875,7 +870,7 @@ ASYNCHAT_DECL bool async_chat::push_with_producer(std::unique_ptr<producer> sour
 
 ASYNCHAT_DECL void async_chat::close_when_done()
 {
-    close_when_done_ = true;
+    stops_.set(detail::stops::closing);
     kept_.reset();
     held_ = 0;
     flush_soon();
@@ -890,21 +885,22 @@ ASYNCHAT_DECL void async_chat::close_when_done(loop::duration longest)
 
 ASYNCHAT_DECL void async_chat::push_eof()
 {
-    ends_output_ = true;
+    stops_.set(detail::stops::output_ended);
     flush_soon();
 }
 
 ASYNCHAT_DECL void async_chat::discard_buffers()
 {
-    input_ = {};
+    if (parsing_)
+        parsing_->input = {};
     kept_.reset();
     held_ = 0;
     collected_.clear();
     unfilled_ = 0;
     queue_.clear();
     awaits_writable_ = false;
-    close_when_done_ = false;
-    ends_output_ = output_ended_;
+    stops_.set(detail::stops::closing, false);
+    stops_.set(detail::stops::output_ended, output_ended_);
     if (timing_)
         timing_->close_by = detail::timing::never;
     flush_soon();
@@ -912,7 +908,7 @@ ASYNCHAT_DECL void async_chat::discard_buffers()
 
 ASYNCHAT_DECL bool async_chat::writable()
 {
-    return !queue_.is_empty() || close_when_done_ || !connected();
+    return !queue_.is_empty() || is_closing() || !connected();
 }
 
 ASYNCHAT_DECL void async_chat::handle_write()
@@ -946,12 +942,12 @@ ASYNCHAT_DECL void async_chat::pause_or_resume_writing()
 {
     if (!write_paused_ && queue_.size() > flow().high) {
         write_paused_ = true;
-        full_ = !reads_when_full_;
+        stops_.set(detail::stops::full, !reads_when_full_);
         handle_write_paused();
     } else if (write_paused_ && queue_.size() <= flow().low) {
         write_paused_ = false;
-        if (full_) {
-            full_ = false;
+        if (stops_.any_of(detail::stops::full)) {
+            stops_.set(detail::stops::full, false);
             frame_has_ended(); // for the timeout: it is measured anew
             deliver_later();
         }
@@ -984,10 +980,11 @@ ASYNCHAT_DECL void async_chat::max_output(std::size_t bytes)
 ASYNCHAT_DECL void async_chat::stops_reading_when_full(bool on)
 {
     reads_when_full_ = !on;
-    if (full_ == (write_paused_ && on))
+    const bool full = write_paused_ && on;
+    if (full == stops_.any_of(detail::stops::full))
         return;
-    full_ = !full_;
-    if (!full_)
+    stops_.set(detail::stops::full, full);
+    if (!full)
         deliver_later();
 }
 
@@ -998,12 +995,12 @@ ASYNCHAT_DECL void async_chat::initiate_send()
     send_queued(sending::everything);
     if (!queue_.is_empty())
         return;
-    if (close_when_done_) {
+    if (is_closing()) {
         lingers_ = connected();
         end(close_reason::local);
     } else if (ends_when_sent_) {
         end(close_reason::peer_finished);
-    } else if (ends_output_ && !output_ended_ && connected()) {
+    } else if (stops_.any_of(detail::stops::output_ended) && !output_ended_ && connected()) {
         output_ended_ = true;
         shutdown_output();
         if (eof_reported_)
@@ -1045,50 +1042,64 @@ ASYNCHAT_DECL std::size_t async_chat::send_some(sending what)
     const std::size_t turn_limit = most <= unlimited / 16 ? most * 16 : unlimited;
     std::size_t sent = 0;
     while (connected() && !queue_.is_empty() && sent < turn_limit) {
-        if (queue_.waiting_producer()) {
-            // The next piece is asked for when all before it was taken, and in the same flush only
-            // if another one like those before would still fit into one send.
-            const std::size_t largest = queue_.largest_piece();
-            const std::size_t expected = largest > 0 ? largest : most;
-            if (what == sending::data_only)
-                return sent;
-            if (const auto of_file = send_file(turn_limit - sent)) {
-                sent += *of_file;
-                if (*of_file == 0)
-                    return sent; // the socket takes no more
-                continue;
-            }
-            if (sent > 0 && sent + expected > most)
-                return sent;
-            if (!ask_producer())
+        if (!queue_.waiting_producer()) {
+            if (!send_gathered(most, sent))
                 return sent;
             continue;
         }
-        detail::buffer_list buffers;
-        const std::size_t offered = queue_.gather(
-            buffers.capacity, most, [&](std::string_view data) { buffers.add(data); });
-        const unsigned generation = queue_.generation();
-        std::size_t taken = 0;
-        queue_.pin(true);
-        struct unpin {
-            detail::output_queue& queue;
-            ~unpin() { queue.pin(false); }
-        } const after_sending{queue_};
-        try {
-            taken = send(const_buffers(buffers.first(), buffers.count()));
-        } catch (const std::system_error&) {
-            failed();
+        // The next piece is asked for when all before it was taken, and in the same flush only
+        // if another one like those before would still fit into one send.
+        const std::size_t largest = queue_.largest_piece();
+        const std::size_t expected = largest > 0 ? largest : most;
+        if (what == sending::data_only)
             return sent;
+        if (const auto of_file = send_file(turn_limit - sent)) {
+            sent += *of_file;
+            if (*of_file == 0)
+                return sent; // the socket takes no more
+            continue;
         }
-        if (closed() || queue_.generation() != generation)
+        if (sent > 0 && sent + expected > most)
             return sent;
-        taken = std::min(taken, offered); // an override may count what it made of the data
-        queue_.consume(taken);
-        sent += taken;
-        if (taken < offered)
-            return sent; // the socket takes no more
+        if (!ask_producer())
+            return sent;
     }
     return sent;
+}
+
+/// One send of up to `most` bytes, which are added to `sent`. Returns false when it was the last
+/// one of this attempt.
+inline bool async_chat::send_gathered(std::size_t most, std::size_t& sent)
+{
+    const unsigned generation = queue_.generation();
+    std::size_t offered = 0;
+    std::size_t taken = 0;
+    queue_.pin(true);
+    struct unpin {
+        detail::output_queue& queue;
+        ~unpin() { queue.pin(false); }
+    } const after_sending{queue_};
+    try {
+        const std::string_view all = queue_.in_one_piece();
+        if (!all.empty() && all.size() <= most) {
+            offered = all.size();
+            taken = send(all);
+        } else {
+            detail::buffer_list buffers;
+            offered = queue_.gather(buffers.capacity, most,
+                                    [&](std::string_view data) { buffers.add(data); });
+            taken = send(const_buffers(buffers.first(), buffers.count()));
+        }
+    } catch (const std::system_error&) {
+        failed();
+        return false;
+    }
+    if (closed() || queue_.generation() != generation)
+        return false;
+    taken = std::min(taken, offered); // an override may count what it made of the data
+    queue_.consume(taken);
+    sent += taken;
+    return taken == offered; // else the socket takes no more
 }
 
 /// Lets the system send up to `most` bytes of the file at the head. Returns how many it did, 0 when

@@ -123,7 +123,7 @@ inline bool is_lost_connection(const std::error_code& error) noexcept
 
 ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& result)
 {
-    const auto channel = state_->channel;
+    dispatcher* const channel = state_->channel.get();
     if (!channel || state_->epoch != epoch_)
         return;
     // What cannot be waited for, such as a regular file, is always ready.
@@ -146,10 +146,10 @@ ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& result)
 
 ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
     : loop_(owner), state_(new detail::channel_state), is_socket_(false), in_memory_(false),
-      connected_(false), accepting_(false), connecting_(false), closed_(false), ended_(false),
-      was_accepted_(false), lingers_(false), was_lost_(false), eof_(false), reading_(false),
-      received_(false), accepted_(false), accept_paused_(false), watch_urgent_(false),
-      urgent_pending_(false), sends_plainly_(false), keeps_terminator_(false)
+      connected_(false), accepting_(false), connecting_(false), ended_(false), was_accepted_(false),
+      lingers_(false), was_lost_(false), eof_(false), reading_(false), received_(false),
+      accepted_(false), accept_paused_(false), watch_urgent_(false), urgent_pending_(false),
+      sends_plainly_(false), keeps_terminator_(false)
 {
 }
 
@@ -199,9 +199,9 @@ ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<detail::transport> 
 
 ASYNCHAT_DECL void dispatcher::close()
 {
-    if (closed_)
+    if (closed())
         return;
-    closed_ = true;
+    stops_.set(detail::stops::closed);
     connected_ = accepting_ = connecting_ = false;
     if (reason_ == close_reason::open)
         reason_ = close_reason::local;
@@ -217,7 +217,7 @@ ASYNCHAT_DECL void dispatcher::close()
 
 ASYNCHAT_DECL void dispatcher::abort()
 {
-    if (closed_)
+    if (closed())
         return;
     lingers_ = false;
     if (transport_)
@@ -246,7 +246,7 @@ ASYNCHAT_DECL void dispatcher::close_for(asynchat::close_reason reason)
 
 ASYNCHAT_DECL void dispatcher::end(asynchat::close_reason reason, std::error_code error)
 {
-    if (closed_ || ended_)
+    if (closed() || ended_)
         return;
     ended_ = true;
     reason_ = reason;
@@ -257,7 +257,7 @@ ASYNCHAT_DECL void dispatcher::end(asynchat::close_reason reason, std::error_cod
         dispatcher::close();
         throw;
     }
-    if (!closed_)
+    if (!closed())
         close();
     dispatcher::close(); // an override may have forgotten to call the original
 }
@@ -295,7 +295,7 @@ ASYNCHAT_DECL void dispatcher::ready(detail::readiness what, const std::error_co
 ASYNCHAT_DECL void dispatcher::update_interest()
 {
     // While connecting, the attempt itself is what we wait for.
-    if (closed_ || !transport_ || !state_->channel || connecting_)
+    if (closed() || !transport_ || !state_->channel || connecting_)
         return;
     const bool is_stream =
         !is_socket_ || static_cast<detail::socket_transport&>(*transport_).is_stream();
@@ -304,16 +304,16 @@ ASYNCHAT_DECL void dispatcher::update_interest()
         return;
     if (!reading_ && !eof_ && !accept_paused_ && readable())
         wait_for_input();
-    if (!closed_ && !accepting_ && writable())
+    if (!closed() && !accepting_ && writable())
         wait(detail::readiness::write);
-    if (!closed_ && watch_urgent_ && !urgent_pending_)
+    if (!closed() && watch_urgent_ && !urgent_pending_)
         wait(detail::readiness::urgent);
 }
 
 ASYNCHAT_DECL void dispatcher::wait(detail::readiness what)
 {
     bool& armed = state_->armed[static_cast<std::size_t>(what)];
-    if (closed_ || armed)
+    if (closed() || armed)
         return;
     armed = true;
     transport_->async_wait(what, detail::readiness_handler(state_, what));
@@ -323,7 +323,7 @@ ASYNCHAT_DECL void dispatcher::wait(detail::readiness what)
 ASYNCHAT_DECL void dispatcher::wait_for_input()
 {
     bool& armed = state_->armed[static_cast<std::size_t>(detail::readiness::read)];
-    if (closed_ || armed)
+    if (closed() || armed)
         return;
     const bool had_input = received_;
     received_ = false;
@@ -352,13 +352,13 @@ ASYNCHAT_DECL void dispatcher::look_ahead(bool alone)
 
 ASYNCHAT_DECL void dispatcher::flush_later()
 {
-    if (!closed_)
+    if (!closed())
         loop_.flush_soon(state_);
 }
 
 ASYNCHAT_DECL void dispatcher::failed()
 {
-    if (closed_) {
+    if (closed()) {
         // Nothing is called after close() but the log: an error must not vanish.
         log_of_peer(log_type::error, "uncaptured exception after the close of {} ({})", safe_repr(),
                     detail::failure::current().text);
@@ -368,7 +368,7 @@ ASYNCHAT_DECL void dispatcher::failed()
     reason_ = failure.reason;
     error_ = failure.error;
     handle_error();
-    if (!closed_) { // it survives
+    if (!closed()) { // it survives
         reason_ = close_reason::open;
         error_ = {};
     }
@@ -380,7 +380,7 @@ ASYNCHAT_DECL void dispatcher::handle_read_event()
         return accept_event();
     if (connecting_) {
         handle_connect_event();
-        if (closed_ || !connected_)
+        if (closed() || !connected_)
             return;
     }
     handle_read();
@@ -392,7 +392,7 @@ ASYNCHAT_DECL void dispatcher::handle_write_event()
         return;
     if (connecting_) {
         handle_connect_event();
-        if (closed_ || !connected_)
+        if (closed() || !connected_)
             return;
     }
     handle_write();
@@ -416,7 +416,7 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
         dispatcher& channel;
         ~done()
         {
-            channel.connected_ = !channel.closed_;
+            channel.connected_ = !channel.closed();
             channel.connecting_ = false;
         }
     } const on_exit{*this};
@@ -491,14 +491,15 @@ ASYNCHAT_DECL detail::transport& dispatcher::require_any_socket(const char* what
 ASYNCHAT_DECL detail::socket_transport& dispatcher::require_socket(const char* what) const
 {
     if (!transport_ || !is_socket_)
-        throw std::logic_error(std::string("asynchat: ") + what + "() needs a socket; " +
-                               (closed_ ? "this channel is closed" : "call create_socket() first"));
+        throw std::logic_error(
+            std::string("asynchat: ") + what + "() needs a socket; " +
+            (closed() ? "this channel is closed" : "call create_socket() first"));
     return static_cast<detail::socket_transport&>(*transport_);
 }
 
 ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
 {
-    if (closed_)
+    if (closed())
         throw std::logic_error("asynchat: create_socket() on a closed channel");
     std::unique_ptr<detail::transport> next;
     if (loop_.network_) {
@@ -597,7 +598,7 @@ ASYNCHAT_DECL void dispatcher::accept_event()
 ASYNCHAT_DECL void dispatcher::pause_accepting()
 {
     accept_failures_ = accept_failures_ == 0 ? 1 : 2;
-    if (accept_paused_ || closed_)
+    if (accept_paused_ || closed())
         return;
     accept_paused_ = true;
     loop_.call_later(std::chrono::milliseconds(100), [state = state_] {
@@ -610,7 +611,7 @@ ASYNCHAT_DECL void dispatcher::pause_accepting()
 
 ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
 {
-    if (closed_)
+    if (closed())
         throw std::logic_error("asynchat: connect() on a closed channel");
     to.native(); // throws if it is no address
     if (!transport_)
@@ -628,7 +629,7 @@ ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::uint16_t port
 
 ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::string_view service)
 {
-    if (closed_)
+    if (closed())
         throw std::logic_error("asynchat: connect() on a closed channel");
     if (const auto to = detail::numeric_endpoint(host, service))
         return connect(*to);

@@ -24,11 +24,11 @@ ASYNCHAT_DECL void frame_chat::found_terminator() {} // not called
 
 ASYNCHAT_DECL std::string frame_chat::take_frame()
 {
-    if (!in_hand_)
+    if (!parsing_)
         throw std::logic_error("asynchat: take_frame() outside of found_frame()");
-    if (in_hand_->storage)
-        return std::move(*in_hand_->storage);
-    return std::string(in_hand_->bytes);
+    if (parsing_->storage)
+        return std::move(*parsing_->storage);
+    return std::string(parsing_->frame);
 }
 
 } // namespace asynchat

@@ -115,7 +115,7 @@ ASYNCHAT_DECL void loop::close_all(bool ignore_all)
             dispatcher& channel;
             ~done()
             {
-                if (!channel.closed_)
+                if (!channel.closed())
                     channel.reason_ = close_reason::open;
             }
         } const on_exit{*channel};

@@ -35,12 +35,11 @@ ASYNCHAT_DECL std::unique_ptr<output_storage> output_pool::take()
     return storage;
 }
 
-ASYNCHAT_DECL void output_pool::give_back(std::unique_ptr<output_storage> storage)
+ASYNCHAT_DECL void output_pool::give_back(std::unique_ptr<output_storage>& storage)
 {
     const std::size_t size = size_of(*storage);
     if (kept_ + size > max_kept || storage->block.capacity() > max_kept_block)
-        return;
-    storage->entries.clear();
+        return storage.reset();
     storage->block.clear();
     storage->block_front = storage->block_listed = 0;
     unused_.push_back(std::move(storage));
@@ -98,9 +97,9 @@ ASYNCHAT_DECL void output_queue::push_entry(output_storage::entry next, std::siz
     size_ += bytes;
 }
 
-ASYNCHAT_DECL bool output_queue::waiting_producer() const noexcept
+ASYNCHAT_DECL bool output_queue::is_producer_next() const noexcept
 {
-    return storage_ && storage_->piece.empty() && !storage_->entries.is_empty() &&
+    return storage_->piece.empty() &&
            std::holds_alternative<std::unique_ptr<producer>>(*storage_->entries.begin());
 }
 
@@ -123,6 +122,12 @@ ASYNCHAT_DECL void output_queue::offer_piece(std::unique_ptr<producer> source,
     size_ += piece.size();
 }
 
+inline void output_queue::recycle_if_empty()
+{
+    if (storage_->entries.is_empty() && storage_->unlisted() == 0)
+        pool_->give_back(storage_);
+}
+
 ASYNCHAT_DECL void output_queue::drop_producer()
 {
     pop();
@@ -132,6 +137,16 @@ ASYNCHAT_DECL void output_queue::drop_producer()
 ASYNCHAT_DECL void output_queue::consume(std::size_t bytes)
 {
     size_ -= bytes;
+    if (!storage_->entries.is_empty())
+        return consume_entries(bytes);
+    auto& storage = *storage_;
+    storage.block_front += bytes;
+    storage.block_listed = storage.block_front;
+    drop_sent();
+}
+
+ASYNCHAT_DECL void output_queue::consume_entries(std::size_t bytes)
+{
     auto& storage = *storage_;
     while (bytes > 0) {
         if (storage.entries.is_empty()) {
@@ -162,13 +177,21 @@ ASYNCHAT_DECL void output_queue::consume(std::size_t bytes)
                 pop();
         }
     }
-    // What was sent of the block goes when it is the larger part: amortized constant.
+    drop_sent();
+}
+
+/// What was sent of the block goes when it is the larger part: amortized constant.
+inline void output_queue::drop_sent()
+{
+    recycle_if_empty();
+    if (!storage_)
+        return; // most often
+    auto& storage = *storage_;
     if (storage.block_front > storage.block.size() / 2) {
         storage.block.remove_front(storage.block_front);
         storage.block_listed -= storage.block_front;
         storage.block_front = 0;
     }
-    recycle_if_empty();
 }
 
 /// Drops the entry at the head.
@@ -179,12 +202,6 @@ ASYNCHAT_DECL void output_queue::pop()
     storage_->entries.pop();
     storage_->head_sent = 0;
     storage_->largest_piece = 0;
-}
-
-ASYNCHAT_DECL void output_queue::recycle_if_empty()
-{
-    if (storage_->entries.is_empty() && storage_->unlisted() == 0)
-        pool_->give_back(std::move(storage_));
 }
 
 ASYNCHAT_DECL void output_queue::clear() noexcept

@@ -28,6 +28,7 @@ ASYNCHAT_DECL void terminator_scanner::set_length_prefix(const terminator& next)
     terminator_.order_ = next.order_;
     terminator_.in_frame_ = false; // `next` may be a copy that is
     terminator_.count_ = 0;
+    only_byte_ = no_byte;
 }
 
 ASYNCHAT_DECL length_prefix terminator_scanner::read_length(std::string_view input) const

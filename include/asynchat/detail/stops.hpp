@@ -1,0 +1,35 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_DETAIL_STOPS_HPP
+#define ASYNCHAT_DETAIL_STOPS_HPP
+
+namespace asynchat::detail {
+
+/// Why a channel delivers no input, or accepts no output: one byte, because all of it is asked for
+/// each frame and each push.
+class stops {
+public:
+    enum cause : unsigned char {
+        closed = 1,
+        closing = 2, // close_when_done() was called
+        paused = 4,
+        full = 8,          // over the high mark, and stops reading for that
+        output_ended = 16, // push_eof() was called
+    };
+    static constexpr unsigned of_input = closed | closing | paused | full;
+    static constexpr unsigned of_output = closed | closing | output_ended;
+
+    bool any_of(unsigned causes) const noexcept { return (set_ & causes) != 0; }
+    void set(cause why, bool on = true) noexcept
+    {
+        set_ = static_cast<unsigned char>(on ? set_ | why : set_ & ~why);
+    }
+
+private:
+    unsigned char set_ = 0;
+};
+
+} // namespace asynchat::detail
+
+#endif
