@@ -383,6 +383,8 @@ private:
     void deliver_stored_frame(parsing& now);
     void deliver_begun_frame();
     std::size_t frame_to_come() const;
+    void begin_collecting();
+    char* to_fill() noexcept { return collected_.data() + (collected_.size() - unfilled_); }
     void reserve_frame();
     void drop_unfilled();
     void close_for_frame_limit();
@@ -414,8 +416,8 @@ private:
     std::size_t frame_size_ = 0; // bytes delivered of a frame that a string will end
     std::size_t max_frame_ = 65536;
     std::size_t frame_limit_ = 65536; // max_frame_, or that of the terminator
-    unsigned unfilled_ = 0;           // bytes at the end of collected_ that recv() is to fill
-    bool whole_frames_ : 1;           // for a frame_chat
+    unsigned unfilled_ = 0; // bytes at the end of collected_ that are not of the frame yet
+    bool whole_frames_ : 1; // for a frame_chat
     bool has_own_max_frame_ : 1;
     bool write_paused_ : 1;
     bool reads_when_full_ : 1;

@@ -21,8 +21,9 @@ public:
         large_.reserve(max_large / max_small_size);
     }
 
-    /// An empty string, if possible with memory for `wanted` bytes. Not with far more: a slow peer
-    /// may make us keep it for long.
+    /// A string, if possible with memory for `wanted` bytes. Not with far more: a slow peer may
+    /// make us keep it for long. A small one is empty; a large one has the size that it had, and
+    /// whatever was in it.
     std::string take(std::size_t wanted)
     {
         if (wanted > max_small_size)
@@ -38,13 +39,13 @@ public:
     void give_back(std::string string) noexcept
     {
         const std::size_t size = string.capacity();
-        string.clear();
         if (size > max_small_size) {
             if (size > max_large - kept_large_)
                 return;
             kept_large_ += size;
             large_.push_back(std::move(string));
         } else if (size >= min_size && small_.size() < max_small) {
+            string.clear();
             small_.push_back(std::move(string));
         }
     }

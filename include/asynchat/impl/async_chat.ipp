@@ -203,21 +203,26 @@ ASYNCHAT_DECL void async_chat::receive_frame()
 {
     const std::size_t lacking = scanner_.current().count();
     if (collected_.empty())
-        collected_ = owner().strings().take(frame_to_come());
-    reserve_frame();
-    const std::size_t limit = std::clamp<std::size_t>(ac_in_buffer_size, 1, detail::max_receive);
-    unfilled_ = static_cast<unsigned>(std::min(lacking, limit));
-    const std::size_t size = collected_.size();
-    collected_.resize(size + unfilled_);
+        begin_collecting();
     struct done {
         async_chat& chat;
-        ~done() { chat.drop_unfilled(); }
+        ~done()
+        {
+            if (chat.unfilled_ > 0 && chat.unfilled_ == chat.collected_.size())
+                chat.drop_collected(); // nothing came
+        }
     } const on_exit{*this};
-    const std::size_t received = receive(asio::buffer(&collected_[size], unfilled_));
+    const std::size_t limit = std::clamp<std::size_t>(ac_in_buffer_size, 1, detail::max_receive);
+    if (unfilled_ == 0) {
+        reserve_frame();
+        unfilled_ = static_cast<unsigned>(std::min(lacking, limit));
+        collected_.resize(collected_.size() + unfilled_);
+    }
+    const std::size_t room = std::min({std::size_t{unfilled_}, lacking, limit});
+    const std::size_t received = std::min(receive(asio::buffer(to_fill(), room)), room);
     if (unfilled_ == 0)
         return; // discarded, or delivered at the end of the stream
-    unfilled_ -= static_cast<unsigned>(std::min<std::size_t>(received, unfilled_));
-    drop_unfilled();
+    unfilled_ -= static_cast<unsigned>(received);
     if (received == 0 || closed())
         return;
     scanner_.count_down(received);
@@ -242,11 +247,18 @@ ASYNCHAT_DECL void async_chat::receive_frame()
     end_frame(now, {});
 }
 
-/// A length that the other side announced takes no more than this in advance.
 /// What is left of a counted frame, as far as memory is taken for it at once.
 ASYNCHAT_DECL std::size_t async_chat::frame_to_come() const
 {
     return std::min(scanner_.current().count(), max_frame());
+}
+
+/// Takes memory that others have used. It is filled over what they left: a large frame would
+/// take longer to be set to zero than to be copied.
+ASYNCHAT_DECL void async_chat::begin_collecting()
+{
+    collected_ = owner().strings().take(frame_to_come());
+    unfilled_ = static_cast<unsigned>(collected_.size());
 }
 
 ASYNCHAT_DECL void async_chat::reserve_frame()
@@ -446,15 +458,21 @@ ASYNCHAT_DECL bool async_chat::take_frame_piece(parsing& now, detail::terminator
 
 ASYNCHAT_DECL void async_chat::collect_frame(std::string_view piece)
 {
-    if (collected_.empty()) {
-        collected_ = owner().strings().take(frame_to_come());
-        reserve_frame();
+    if (collected_.empty())
+        begin_collecting();
+    if (piece.size() <= unfilled_) {
+        detail::copy_bytes(to_fill(), piece.data(), piece.size());
+        unfilled_ -= static_cast<unsigned>(piece.size());
+        return;
     }
+    drop_unfilled();
+    reserve_frame();
     collected_ += piece;
 }
 
 ASYNCHAT_DECL void async_chat::deliver_stored_frame(parsing& now)
 {
+    drop_unfilled();
     // Whatever the callback discards, the frame stays.
     detail::lent_string storage(owner().strings(), std::exchange(collected_, {}));
     struct done {
@@ -469,6 +487,7 @@ ASYNCHAT_DECL void async_chat::deliver_stored_frame(parsing& now)
 /// What was to become a frame belongs to none, because the terminator was taken away.
 ASYNCHAT_DECL void async_chat::deliver_begun_frame()
 {
+    drop_unfilled();
     std::string begun = std::exchange(collected_, {});
     try {
         collect_incoming_data(begun);
@@ -692,6 +711,7 @@ ASYNCHAT_DECL void async_chat::stop_dropping()
 /// Gives the memory back as well: frames that are too long are large.
 ASYNCHAT_DECL void async_chat::drop_collected()
 {
+    unfilled_ = 0;
     const detail::lent_string dropped(owner().strings(), std::exchange(collected_, {}));
 }
 
@@ -814,6 +834,8 @@ ASYNCHAT_DECL void async_chat::handle_shutdown()
 
 ASYNCHAT_DECL void async_chat::_collect_incoming_data(std::string_view data)
 {
+    if (unfilled_ > 0)
+        drop_unfilled();
     const std::size_t room = max_frame() - std::min(collected_.size(), max_frame());
     collected_.append(data.substr(0, room));
     if (data.size() > room)
@@ -822,6 +844,7 @@ ASYNCHAT_DECL void async_chat::_collect_incoming_data(std::string_view data)
 
 ASYNCHAT_DECL std::string async_chat::_get_data()
 {
+    drop_unfilled();
     return std::exchange(collected_, {});
 }
 

@@ -297,11 +297,11 @@ ASYNCHAT_DECL void dispatcher::update_interest()
     // While connecting, the attempt itself is what we wait for.
     if (closed() || !transport_ || !state_->channel || connecting_)
         return;
-    const bool is_stream =
-        !is_socket_ || static_cast<detail::socket_transport&>(*transport_).is_stream();
-    // A stream that is not connected reports nothing but that.
-    if (is_stream && !connected_ && !accepting_ && !was_lost_)
-        return;
+    if (!connected_ && !accepting_ && !was_lost_) {
+        // A stream that is not connected reports nothing but that.
+        if (!is_socket_ || static_cast<detail::socket_transport&>(*transport_).is_stream())
+            return;
+    }
     if (!reading_ && !eof_ && !accept_paused_ && readable())
         wait_for_input();
     if (!closed() && !accepting_ && writable())

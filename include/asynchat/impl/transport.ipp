@@ -106,17 +106,41 @@ ASYNCHAT_DECL asynchat::socket socket_transport::open(int family, int type)
     return asynchat::socket(descriptor, family, type);
 }
 
+/// What `call` returns, 0 when it fails with `error`.
+template <class Call>
+ssize_t again_after_signals(Call call, std::error_code& error)
+{
+    for (;;) {
+        const ssize_t result = call();
+        if (result >= 0) {
+            error.clear();
+            return result;
+        }
+        if (errno != EINTR) {
+            error.assign(errno, std::system_category());
+            return 0;
+        }
+    }
+}
+
 ASYNCHAT_DECL std::size_t socket_transport::read_some(asio::mutable_buffer into,
                                                       std::error_code& error)
 {
-    return socket_.receive(into, 0, error);
+    // Not through Asio, which has more to ask: there is one for each event.
+    const ssize_t received = again_after_signals(
+        [&] { return ::recv(native_handle(), into.data(), into.size(), 0); }, error);
+    if (received == 0 && !error && is_stream() && into.size() > 0)
+        error = asio::error::eof;
+    return static_cast<std::size_t>(received);
 }
 
 ASYNCHAT_DECL std::size_t socket_transport::write_some(const_buffers from, std::error_code& error)
 {
-    if (from.count() == 1) // send() is cheaper than sendmsg()
-        return socket_.send(*from.begin(), 0, error);
-    return socket_.send(from, 0, error); // Asio adds MSG_NOSIGNAL
+    if (from.count() != 1)
+        return socket_.send(from, 0, error);      // Asio adds MSG_NOSIGNAL
+    const asio::const_buffer all = *from.begin(); // send() is cheaper than sendmsg()
+    return static_cast<std::size_t>(again_after_signals(
+        [&] { return ::send(native_handle(), all.data(), all.size(), MSG_NOSIGNAL); }, error));
 }
 
 ASYNCHAT_DECL std::size_t socket_transport::write_file(int file, std::uint64_t offset,
@@ -126,13 +150,8 @@ ASYNCHAT_DECL std::size_t socket_transport::write_file(int file, std::uint64_t o
     if (is_stream()) {
         const sigpipe_guard guard; // sendfile() has no MSG_NOSIGNAL
         auto from = static_cast<off_t>(offset);
-        const ssize_t sent = ::sendfile(native_handle(), file, &from, count);
-        if (sent >= 0) {
-            error.clear();
-            return static_cast<std::size_t>(sent);
-        }
-        error.assign(errno, std::system_category());
-        return 0;
+        return static_cast<std::size_t>(again_after_signals(
+            [&] { return ::sendfile(native_handle(), file, &from, count); }, error));
     }
 #endif
     return transport::write_file(file, offset, count, error);
