@@ -796,8 +796,11 @@ ASYNCHAT_DECL void async_chat::end_of_input()
         std::string rest;
         if (whole_frames_)
             rest.swap(collected_);
-        const std::size_t room = in_length ? unlimited : rest.size() + room_in_frame();
-        rest += in_length ? kept() : held();
+        const std::string_view last = in_length ? kept() : held();
+        const std::size_t fitting =
+            in_length ? last.size() : std::min(last.size(), room_in_frame());
+        const std::size_t room = rest.size() + fitting;
+        rest += last;
         kept_.reset();
         held_ = 0;
         if (room > 0)
