@@ -369,6 +369,54 @@ TEST_CASE("frame_chat: a large counted frame is received straight into it", "[fr
     }
 }
 
+TEST_CASE("frame_chat: memory that a frame used before shows nothing of it", "[frame_chat]")
+{
+    const std::size_t piece = GENERATE(as<std::size_t>{}, 999, 20000, 65536);
+    frame_bench channel("\n");
+    auto& chat = *channel.chat;
+    chat.max_frame(asynchat::unlimited);
+    chat.on_frame = [&](std::string_view frame) {
+        if (frame.size() < 10)
+            chat.set_terminator(std::stoul(std::string(frame)));
+        else
+            chat.set_terminator("\n");
+    };
+    const auto receive = [&](const std::string& input) {
+        for (std::size_t at = 0; at < input.size(); at += piece)
+            channel.recv(input.substr(at, piece));
+    };
+    // The sizes are near enough for one to be read into the memory of the other.
+    receive("150000\n" + std::string(150000, 'a') + "100000\n" + std::string(100000, 'b'));
+    receive("120000\n" + std::string(120000, 'c'));
+    CHECK((chat.seen == frames{"150000", std::string(150000, 'a'), "100000",
+                               std::string(100000, 'b'), "120000", std::string(120000, 'c')}));
+    receive("130000\n" + std::string(70000, 'd'));
+    SECTION("at the end of the stream")
+    {
+        channel.eof();
+        CHECK((chat.unframed == std::string(70000, 'd')));
+    }
+    SECTION("when the frame is discarded")
+    {
+        chat.discard_buffers();
+        chat.set_terminator("\n");
+        receive("110000\n" + std::string(110000, 'e'));
+        CHECK((chat.seen.back() == std::string(110000, 'e')));
+    }
+    SECTION("when the frame has its end taken away")
+    {
+        chat.set_terminator(std::nullopt);
+        receive("ff");
+        CHECK((chat.unframed == std::string(70000, 'd') + "ff"));
+    }
+    SECTION("when the frame gets another end")
+    {
+        chat.set_terminator(2);
+        receive("ff");
+        CHECK((chat.seen.back() == std::string(70000, 'd') + "ff"));
+    }
+}
+
 TEST_CASE("frame_chat: max_frame bounds what is kept", "[frame_chat]")
 {
     SECTION("a frame of a string over the limit ends the channel")
