@@ -358,6 +358,7 @@ private:
     void look_ahead(bool alone);
     void wait_for_input();
     ASYNCHAT_DECL void flush_later();
+    ASYNCHAT_DECL void flush_after_exception() noexcept;
     ASYNCHAT_DECL void wait(detail::readiness what);
     void set_transport(std::unique_ptr<detail::transport> next);
     detail::transport& require_any_socket(const char* what) const;
@@ -473,7 +474,7 @@ public:
     {
         channel_.loop_.current_ = outer_;
         if (!finished_)
-            channel_.flush_soon(); // left by an exception: the rest is done later
+            channel_.flush_after_exception();
     }
     event(const event&) = delete;
     event& operator=(const event&) = delete;

@@ -195,7 +195,7 @@ public:
     ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> channels() const;
 
     /// The number of live channels.
-    std::size_t size() const noexcept { return channels_.size() - lingering_; }
+    std::size_t size() const noexcept { return open() - lingering_; }
 
     /// Runs until no channel is left or stop() is called. Functions posted before are called
     /// first, so that they may create channels; timers alone do not keep it running. A loop that
@@ -279,8 +279,12 @@ private:
     detail::output_pool& pool() noexcept { return output_pool_; }
     detail::string_pool& strings() noexcept { return output_pool_.strings(); }
 
+    std::size_t open() const noexcept { return channels_.size() - closed_; }
+    ASYNCHAT_DECL std::unique_ptr<detail::receive_buffer> new_receive_buffer();
     ASYNCHAT_DECL void enter_turn() noexcept;
     ASYNCHAT_DECL void leave_turn() noexcept;
+    ASYNCHAT_DECL void destroy_closed() noexcept;
+    void swap_channels(std::size_t a, std::size_t b) noexcept;
     void post_flush();
     void flush_posted();
     void post_look();
@@ -299,9 +303,9 @@ private:
     detail::network* network_ = nullptr; // none: the system's
     detail::output_pool output_pool_;
     std::vector<std::unique_ptr<detail::receive_buffer>> receive_buffers_; // not in use
-    std::vector<detail::state_ptr> channels_;
-    std::size_t lingering_ = 0;                       // of them
-    std::vector<std::shared_ptr<dispatcher>> closed_; // to be destroyed at the end of the turn
+    std::vector<detail::state_ptr> channels_; // behind the open ones those that go with the turn
+    std::size_t closed_ = 0;                  // so many
+    std::size_t lingering_ = 0;               // of the open ones
     fifo<detail::state_ptr> to_flush_;
     fifo<detail::state_ptr> to_look_at_;
     detail::timer_queue timers_;
@@ -312,6 +316,7 @@ private:
     int turns_ = 0;                 // turns on the stack: more than one while loops are nested
     int running_ = 0;               // run() and poll() on the stack
     bool polls_ = false;            // the innermost of them is a poll()
+    bool flush_posted_ = false;
     bool look_posted_ = false;
 };
 
@@ -334,7 +339,7 @@ public:
     explicit receive_lease(loop& owner) : loop_(owner)
     {
         if (loop_.receive_buffers_.empty()) {
-            buffer_ = std::make_unique<detail::receive_buffer>();
+            buffer_ = loop_.new_receive_buffer();
         } else {
             buffer_ = std::move(loop_.receive_buffers_.back());
             loop_.receive_buffers_.pop_back();

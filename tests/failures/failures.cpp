@@ -435,7 +435,7 @@ private:
         const std::string much = many(200000);
         c->on_line = [c, much](std::string_view) {
             c->push_with_producer([c, much, at = std::size_t{0}]() mutable {
-                const std::string piece = much.substr(at, 20000);
+                std::string piece = much.substr(at, 20000); // not const: it is moved out
                 at += piece.size();
                 c->books->pushed += piece;
                 return piece;

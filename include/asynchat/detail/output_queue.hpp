@@ -102,7 +102,7 @@ class output_pool {
 public:
     ASYNCHAT_DECL std::unique_ptr<output_storage> take();
     /// Takes back, or frees, one that is empty.
-    ASYNCHAT_DECL void give_back(std::unique_ptr<output_storage>& storage);
+    ASYNCHAT_DECL void give_back(std::unique_ptr<output_storage>& storage) noexcept;
 
     /// Where strings go that were sent, and those of frames come from: an echo of large frames uses
     /// the same memory again and again.

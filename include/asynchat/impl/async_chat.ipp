@@ -740,9 +740,9 @@ ASYNCHAT_DECL void async_chat::resume_reading()
 {
     if (!stops_.any_of(detail::stops::paused))
         return;
+    deliver_later(); // or throws, for want of memory
     stops_.set(detail::stops::paused, false);
     frame_has_ended(); // for the timeout: it is measured anew
-    deliver_later();
 }
 
 ASYNCHAT_DECL void async_chat::deliver_later()

@@ -27,6 +27,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 #include <stdexcept>
 #include <typeinfo>
 #include <vector>
@@ -132,12 +133,16 @@ ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& result)
     if (what_ != readiness::write)
         return channel->ready(what_, error);
     // Reads before writes, as asyncore's poll() has it: what became ready together with us is
-    // queued already, and a writer goes behind it.
-    asio::post(channel->owner().context(), [state = state_, epoch = epoch_, error] {
-        const auto writer = state->channel;
-        if (writer && state->epoch == epoch)
-            writer->ready(readiness::write, error);
-    });
+    // queued already, and a writer goes behind it, if there is memory for that.
+    try {
+        asio::post(channel->owner().context(), [state = state_, epoch = epoch_, error] {
+            const auto writer = state->channel;
+            if (writer && state->epoch == epoch)
+                writer->ready(readiness::write, error);
+        });
+    } catch (const std::bad_alloc&) {
+        channel->ready(readiness::write, error);
+    }
 }
 
 } // namespace detail
@@ -315,8 +320,8 @@ ASYNCHAT_DECL void dispatcher::wait(detail::readiness what)
     bool& armed = state_->armed[static_cast<std::size_t>(what)];
     if (closed() || armed)
         return;
-    armed = true;
     transport_->async_wait(what, detail::readiness_handler(state_, what));
+    armed = true; // unless there was no memory for it
 }
 
 /// Waits for input, or has a look for more of it first.
@@ -329,8 +334,8 @@ ASYNCHAT_DECL void dispatcher::wait_for_input()
     received_ = false;
     if (!had_input || loop_.polls_ || !looks_ahead() || !state_->look_ahead.is_due())
         return wait(detail::readiness::read);
-    armed = true;
     loop_.look_soon(state_);
+    armed = true;
 }
 
 /// Tries to receive without having waited. A channel that is the only one to be tried does not:
@@ -354,6 +359,15 @@ ASYNCHAT_DECL void dispatcher::flush_later()
 {
     if (!closed())
         loop_.flush_soon(state_);
+}
+
+/// An exception leaves the event: the rest is done later.
+ASYNCHAT_DECL void dispatcher::flush_after_exception() noexcept
+{
+    try {
+        flush_soon();
+    } catch (const std::bad_alloc&) { // then by the next event
+    }
 }
 
 ASYNCHAT_DECL void dispatcher::failed()
@@ -600,11 +614,11 @@ ASYNCHAT_DECL void dispatcher::pause_accepting()
     accept_failures_ = accept_failures_ == 0 ? 1 : 2;
     if (accept_paused_ || closed())
         return;
-    accept_paused_ = true;
     loop_.call_later(std::chrono::milliseconds(100), [state = state_] {
         if (const auto channel = state->channel)
             channel->in_event([&] { channel->accept_paused_ = false; });
     });
+    accept_paused_ = true;
 }
 
 // --- connecting ------------------------------------------------------------------------------
@@ -1006,7 +1020,6 @@ ASYNCHAT_DECL void loop::linger(std::unique_ptr<detail::transport> connection, d
     base.connected_ = true;
     base.close_by(longest);
     base.state_->lingers = true;
-    ++lingering_;
     adopt(std::move(channel), true, false);
 }
 

@@ -12,9 +12,31 @@
 
 #include <algorithm>
 #include <csignal>
+#include <new>
 #include <system_error>
 
 namespace asynchat {
+
+namespace detail {
+
+/// Calls `work` and then `rest`, whatever leaves the first. run() begins with what neither could do
+/// for want of memory.
+template <class Work, class Rest>
+void do_both(const Work& work, const Rest& rest)
+{
+    try {
+        work();
+    } catch (...) {
+        try {
+            rest();
+        } catch (const std::bad_alloc&) {
+        }
+        throw;
+    }
+    rest();
+}
+
+} // namespace detail
 
 // No concurrency hint: with a hint of 1 Asio keeps the count of what a handler posts to itself
 // until the handler returns, and a nested run() would find no work.
@@ -42,10 +64,10 @@ ASYNCHAT_DECL loop::~loop()
     anchor_.reset();
     // No handler runs here, but destructors of channels, at the end of each turn, and of the
     // functions of timers may close others and create new ones.
-    while (!channels_.empty() || !timers_.empty()) {
+    while (open() > 0 || !timers_.empty()) {
         const turn in_turn(*this);
-        while (!channels_.empty())
-            channels_.back()->channel->close_for(close_reason::shutdown);
+        while (open() > 0)
+            channels_[open() - 1]->channel->close_for(close_reason::shutdown);
         while (!timers_.empty()) {
             const auto gone = timers_.pop();
             if (gone.timer)
@@ -59,10 +81,10 @@ ASYNCHAT_DECL loop::~loop()
 ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> loop::channels() const
 {
     std::vector<std::shared_ptr<dispatcher>> all;
-    all.reserve(channels_.size());
-    for (const auto& state : channels_) {
-        if (!state->lingers)
-            all.push_back(state->channel);
+    all.reserve(open());
+    for (std::size_t i = 0; i < open(); ++i) {
+        if (!channels_[i]->lingers)
+            all.push_back(channels_[i]->channel);
     }
     return all;
 }
@@ -75,14 +97,18 @@ ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_p
     if (channel->closed())
         return; // closed by its own constructor
     const auto state = channel->state_;
-    state->index = static_cast<unsigned>(channels_.size());
     channels_.push_back(state);
+    swap_channels(channels_.size() - 1, open() - 1);
+    if (state->lingers)
+        ++lingering_;
     state->channel = std::move(channel);
     const turn in_turn(*this);
     const auto adopted = state->channel;
     adopted->guarded([&] { adopted->update_interest(); });
-    if (std::exchange(state->flush_listed, false))
-        flush_soon(state); // what the constructor pushed
+    adopted->guarded([&] {
+        if (std::exchange(state->flush_listed, false))
+            flush_soon(state); // what the constructor pushed
+    });
 }
 
 ASYNCHAT_DECL void loop::remove(detail::channel_state& state)
@@ -91,17 +117,25 @@ ASYNCHAT_DECL void loop::remove(detail::channel_state& state)
     drop_deadline(state);
     if (state.lingers)
         --lingering_;
-    closed_.push_back(std::move(state.channel));
-    state.channel = nullptr;
-    channels_.back()->index = state.index;
-    const auto last = std::move(channels_.back());
-    channels_.pop_back();
-    if (last.get() != &state)
-        channels_[state.index] = last;
-    if (turns_ == 0)
-        post([] {});
-    if (channels_.empty() && running_ > 0 && own_context_)
+    // A pointer to nothing that still owns it: there may be no memory for a list of those.
+    state.channel = std::shared_ptr<dispatcher>(state.channel, nullptr);
+    swap_channels(state.index, open() - 1);
+    ++closed_;
+    if (turns_ == 0) {
+        try {
+            post([] {});                  // a turn
+        } catch (const std::bad_alloc&) { // then with the next one
+        }
+    }
+    if (open() == 0 && running_ > 0 && own_context_)
         context_->stop();
+}
+
+ASYNCHAT_DECL void loop::swap_channels(std::size_t a, std::size_t b) noexcept
+{
+    std::swap(channels_[a], channels_[b]);
+    channels_[a]->index = static_cast<unsigned>(a);
+    channels_[b]->index = static_cast<unsigned>(b);
 }
 
 ASYNCHAT_DECL void loop::close_all(bool ignore_all)
@@ -132,10 +166,10 @@ ASYNCHAT_DECL void loop::close_all(bool ignore_all)
         }
         channel->close_for(close_reason::shutdown);
     }
-    const auto left = channels_; // those that linger
-    for (const auto& state : left) {
-        if (state->channel && state->lingers)
-            state->channel->close();
+    // From the back: the last one takes the place of one that is closed.
+    for (std::size_t i = open(); i-- > 0;) {
+        if (channels_[i]->lingers)
+            channels_[i]->channel->close();
     }
 }
 
@@ -146,22 +180,37 @@ ASYNCHAT_DECL void loop::enter_turn() noexcept
 
 ASYNCHAT_DECL void loop::leave_turn() noexcept
 {
-    // The destructors of channels are user code: a turn of its own.
-    while (turns_ == 1 && !closed_.empty()) {
-        const auto gone = std::move(closed_.back());
-        closed_.pop_back();
-    }
+    if (turns_ == 1 && closed_ > 0)
+        destroy_closed();
     --turns_;
+}
+
+/// The destructors of channels are user code: in this turn, and they may close others.
+ASYNCHAT_DECL void loop::destroy_closed() noexcept
+{
+    while (closed_ > 0) {
+        --closed_;
+        const auto state = std::move(channels_.back());
+        channels_.pop_back();
+        const auto gone = std::move(state->channel);
+    }
+}
+
+/// All are out. There is a place for this one when it comes back, whether there is memory or not.
+ASYNCHAT_DECL std::unique_ptr<detail::receive_buffer> loop::new_receive_buffer()
+{
+    receive_buffers_.reserve(receive_buffers_.capacity() + 1);
+    return std::make_unique<detail::receive_buffer>();
 }
 
 // --- output outside of events ----------------------------------------------------------------
 
 ASYNCHAT_DECL void loop::flush_soon(const detail::state_ptr& state)
 {
-    if (std::exchange(state->flush_listed, true) || !state->channel)
-        return; // on the list already, or not yet adopted
-    to_flush_.push(state);
-    if (to_flush_.size() == 1)
+    if (!state->flush_listed && state->channel)
+        to_flush_.push(state);
+    state->flush_listed = true;
+    if (!flush_posted_ && state->channel) // else it is not yet adopted
         post_flush();
 }
 
@@ -171,28 +220,27 @@ ASYNCHAT_DECL void loop::post_flush()
         if (const auto alive = anchor.lock())
             alive->owner->flush_posted();
     });
+    flush_posted_ = true;
 }
 
 ASYNCHAT_DECL void loop::flush_posted()
 {
     // Those that are listed meanwhile wait for the next round, and so do the rest of these when an
     // exception leaves the loop.
-    struct rest {
-        loop& owner;
-        ~rest()
-        {
-            if (!owner.to_flush_.is_empty())
-                owner.post_flush();
+    const auto flush_listed = [this] {
+        const turn in_turn(*this);
+        for (std::size_t left = to_flush_.size(); left > 0 && !to_flush_.is_empty(); --left) {
+            const auto state = *to_flush_.pop();
+            state->flush_listed = false;
+            if (const auto channel = state->channel)
+                channel->in_event([] {});
         }
-    } const post_rest{*this};
-
-    const turn in_turn(*this);
-    for (std::size_t left = to_flush_.size(); left > 0 && !to_flush_.is_empty(); --left) {
-        const auto state = *to_flush_.pop();
-        state->flush_listed = false;
-        if (const auto channel = state->channel)
-            channel->in_event([] {});
-    }
+    };
+    detail::do_both(flush_listed, [this] {
+        flush_posted_ = false;
+        if (!to_flush_.is_empty())
+            post_flush();
+    });
 }
 
 // --- looking ahead -----------------------------------------------------------------------------
@@ -201,40 +249,37 @@ ASYNCHAT_DECL void loop::flush_posted()
 /// now, before it waits: when input is there already, the system call of the wait is saved.
 ASYNCHAT_DECL void loop::look_soon(const detail::state_ptr& state)
 {
-    state->look_listed = true;
     to_look_at_.push(state);
+    state->look_listed = true;
     if (!look_posted_)
         post_look();
 }
 
 ASYNCHAT_DECL void loop::post_look()
 {
-    look_posted_ = true;
     asio::post(*context_, [anchor = std::weak_ptr<detail::loop_anchor>(anchor_)] {
         if (const auto alive = anchor.lock())
             alive->owner->look_now();
     });
+    look_posted_ = true;
 }
 
 ASYNCHAT_DECL void loop::look_now()
 {
-    struct rest {
-        loop& owner;
-        ~rest()
-        {
-            owner.look_posted_ = false;
-            if (!owner.to_look_at_.is_empty())
-                owner.post_look();
+    const auto look_at_listed = [this] {
+        const turn in_turn(*this);
+        const bool alone = to_look_at_.size() == 1;
+        for (std::size_t left = to_look_at_.size(); left > 0 && !to_look_at_.is_empty(); --left) {
+            const auto state = *to_look_at_.pop();
+            if (std::exchange(state->look_listed, false) && state->channel)
+                state->channel->look_ahead(alone);
         }
-    } const post_rest{*this};
-
-    const turn in_turn(*this);
-    const bool alone = to_look_at_.size() == 1;
-    for (std::size_t left = to_look_at_.size(); left > 0 && !to_look_at_.is_empty(); --left) {
-        const auto state = *to_look_at_.pop();
-        if (std::exchange(state->look_listed, false) && state->channel)
-            state->channel->look_ahead(alone);
-    }
+    };
+    detail::do_both(look_at_listed, [this] {
+        look_posted_ = false;
+        if (!to_look_at_.is_empty())
+            post_look();
+    });
 }
 
 // --- running ---------------------------------------------------------------------------------
@@ -250,10 +295,13 @@ public:
         ++loop_.running_;
         if (outer_)
             outer_->flush_soon(); // its event goes on only when we return
+        // And so does a flush_posted() or look_now() that we are nested in.
+        loop_.flush_posted_ = loop_.look_posted_ = false;
         if (!loop_.to_flush_.is_empty())
-            loop_.post_flush(); // and so does a flush_posted() that we are nested in
+            loop_.post_flush();
         if (!loop_.to_look_at_.is_empty())
             loop_.post_look();
+        loop_.wait_for_timers();
         if (loop_.context_->stopped())
             loop_.context_->restart();
     }
@@ -264,7 +312,7 @@ public:
         // What ends us ends the run() that we are nested in: see it stopped, or let it look.
         if (--loop_.running_ == 0)
             loop_.stop_requested_ = false;
-        else if (loop_.own_context_ && (loop_.stop_requested_ || loop_.channels_.empty()))
+        else if (loop_.own_context_ && (loop_.stop_requested_ || loop_.open() == 0))
             loop_.context_->stop();
     }
     running(const running&) = delete;
@@ -281,7 +329,7 @@ ASYNCHAT_DECL void loop::run()
 {
     const running guard(*this, false);
     poll(); // functions posted before, and those of the handler that we are nested in
-    while (!channels_.empty() && !stop_requested_) {
+    while (open() > 0 && !stop_requested_) {
         if (!own_context_)
             context_->run_one();
         else if (!clock_->run(*context_)) // until the last channel is closed, or stop()
@@ -294,7 +342,7 @@ ASYNCHAT_DECL void loop::run()
 ASYNCHAT_DECL void loop::run(std::size_t count, duration timeout)
 {
     const running guard(*this, false);
-    while (count-- > 0 && !channels_.empty() && !stop_requested_)
+    while (count-- > 0 && open() > 0 && !stop_requested_)
         poll(timeout);
 }
 
@@ -307,7 +355,7 @@ ASYNCHAT_DECL bool loop::poll(duration timeout)
     // poll_one() also brings in what the handler that we are nested in has posted, which run_one()
     // would wait for in vain.
     bool ran = context_->poll_one() > 0;
-    if (!ran && !channels_.empty() && timeout > duration::zero())
+    if (!ran && open() > 0 && timeout > duration::zero())
         ran = clock_->run_one_until(*context_, now() + std::min(timeout, longest));
     if (!ran)
         return false;
@@ -388,12 +436,14 @@ inline constexpr loop::duration deadline_tick = std::chrono::milliseconds(100);
 ASYNCHAT_DECL void loop::wait_for_timers()
 {
     const time_point first = timers_.empty() ? time_point::max() : timers_.first().at;
-    if (first < wakes_at_)
+    if (first < wakes_at_) {
+        wakes_at_ = time_point::max(); // unless there is memory for it
         clock_->wake_at(first, anchor_);
-    else if (timers_.empty() && first > wakes_at_)
+    } else if (timers_.empty() && first > wakes_at_) {
         clock_->cancel();
-    else
+    } else {
         return;
+    }
     wakes_at_ = first;
 }
 
@@ -401,22 +451,23 @@ ASYNCHAT_DECL void loop::wait_for_timers()
 ASYNCHAT_DECL void loop::run_timers()
 {
     wakes_at_ = time_point::max();
-    struct rest {
-        loop& owner;
-        ~rest() { owner.wait_for_timers(); }
-    } const wait_for_rest{*this};
-
-    const turn in_turn(*this);
-    const time_point now = clock_->now();
-    const std::uint64_t end = timers_.next_sequence();
-    while (!timers_.empty() && timers_.first().at <= now && timers_.first().sequence < end) {
-        const auto due = timers_.pop();
-        wait_for_timers(); // what is called now may run the loop
-        if (due.timer)
-            run_timer(due.timer, now);
-        else if (const auto channel = due.channel->channel)
-            channel->in_event([&] { channel->deadline_reached(); });
-    }
+    const auto run_due = [this] {
+        const turn in_turn(*this);
+        const time_point now = clock_->now();
+        const std::uint64_t end = timers_.next_sequence();
+        while (!timers_.empty() && timers_.first().at <= now && timers_.first().sequence < end) {
+            const auto due = timers_.pop();
+            try {
+                wait_for_timers();            // what is called now may run the loop
+            } catch (const std::bad_alloc&) { // then once that has returned
+            }
+            if (due.timer)
+                run_timer(due.timer, now);
+            else if (const auto channel = due.channel->channel)
+                channel->in_event([&] { channel->deadline_reached(); });
+        }
+    };
+    detail::do_both(run_due, [this] { wait_for_timers(); });
 }
 
 ASYNCHAT_DECL void loop::run_timer(const std::shared_ptr<detail::timer_state>& state,
@@ -455,7 +506,8 @@ ASYNCHAT_DECL void loop::drop_deadline(detail::channel_state& state)
     if (state.timer_place == detail::not_queued)
         return;
     timers_.remove(state.timer_place);
-    wait_for_timers();
+    if (timers_.empty())
+        wait_for_timers(); // no more
 }
 
 ASYNCHAT_DECL timer loop::call_later(duration delay, std::function<void()> f)
@@ -475,7 +527,12 @@ ASYNCHAT_DECL timer loop::start_timer(duration delay, duration period, std::func
     const auto state = std::make_shared<detail::timer_state>(
         detail::timer_state{this, std::move(f), period, detail::later(now(), delay)});
     timers_.add(state->due, state);
-    wait_for_timers();
+    try {
+        wait_for_timers();
+    } catch (...) {
+        forget_timer(*state);
+        throw;
+    }
     return timer(state);
 }
 
@@ -485,7 +542,8 @@ ASYNCHAT_DECL void loop::forget_timer(detail::timer_state& state)
     if (state.place == detail::not_queued)
         return; // it runs
     timers_.remove(state.place);
-    wait_for_timers();
+    if (timers_.empty())
+        wait_for_timers(); // no more
 }
 
 ASYNCHAT_DECL void timer::cancel()

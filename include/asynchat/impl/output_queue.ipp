@@ -7,6 +7,7 @@
 #include <asynchat/detail/output_queue.hpp>
 
 #include <algorithm>
+#include <new>
 
 namespace asynchat::detail {
 
@@ -35,15 +36,19 @@ ASYNCHAT_DECL std::unique_ptr<output_storage> output_pool::take()
     return storage;
 }
 
-ASYNCHAT_DECL void output_pool::give_back(std::unique_ptr<output_storage>& storage)
+ASYNCHAT_DECL void output_pool::give_back(std::unique_ptr<output_storage>& storage) noexcept
 {
     const std::size_t size = size_of(*storage);
     if (kept_ + size > max_kept || storage->block.capacity() > max_kept_block)
         return storage.reset();
     storage->block.clear();
     storage->block_front = storage->block_listed = 0;
-    unused_.push_back(std::move(storage));
-    kept_ += size;
+    try {
+        unused_.push_back(std::move(storage));
+        kept_ += size;
+    } catch (const std::bad_alloc&) {
+        storage.reset();
+    }
 }
 
 /// The first data of a queue, or data that must not touch the block.
