@@ -425,6 +425,7 @@ private:
     }
     ASYNCHAT_DECL void output_blocked(bool blocked, bool progress);
     void linger() noexcept;
+    void log_exception(const char* what);
     std::error_code pending_error();
     std::string safe_repr() const;
 

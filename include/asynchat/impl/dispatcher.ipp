@@ -68,26 +68,37 @@ inline std::string type_name(const std::type_info& type)
     return name ? name.get() : type.name();
 }
 
-/// The exception being handled, as "type: text", and the reason that it closes for.
+/// What a channel closes for when it does not survive the exception being handled.
 struct failure {
-    std::string text;
     asynchat::close_reason reason = asynchat::close_reason::callback_error;
     std::error_code error;
 
-    static failure current()
+    static failure current() noexcept
     {
         if (!std::current_exception())
-            return {"no exception", asynchat::close_reason::callback_error, {}};
+            return {};
         try {
             throw;
         } catch (const io_error& e) {
-            return {escaped(e.what(), longest_text), e.reason, e.code()};
-        } catch (const std::exception& e) {
-            return {type_name(typeid(e)) + ": " + escaped(e.what(), longest_text),
-                    asynchat::close_reason::callback_error,
-                    {}};
+            return {e.reason, e.code()};
         } catch (...) {
-            return {"an exception of unknown type", asynchat::close_reason::callback_error, {}};
+            return {};
+        }
+    }
+
+    /// The exception being handled as "type: text".
+    static std::string text()
+    {
+        if (!std::current_exception())
+            return "no exception";
+        try {
+            throw;
+        } catch (const io_error& e) {
+            return escaped(e.what(), longest_text);
+        } catch (const std::exception& e) {
+            return type_name(typeid(e)) + ": " + escaped(e.what(), longest_text);
+        } catch (...) {
+            return "an exception of unknown type";
         }
     }
 };
@@ -374,8 +385,7 @@ ASYNCHAT_DECL void dispatcher::failed()
 {
     if (closed()) {
         // Nothing is called after close() but the log: an error must not vanish.
-        log_of_peer(log_type::error, "uncaptured exception after the close of {} ({})", safe_repr(),
-                    detail::failure::current().text);
+        log_exception(" after the close of");
         return;
     }
     const auto failure = detail::failure::current();
@@ -877,16 +887,24 @@ ASYNCHAT_DECL void dispatcher::handle_shutdown()
 
 ASYNCHAT_DECL void dispatcher::handle_error()
 {
-    const auto failure = detail::failure::current();
     if (accepting_) {
         if (accept_failures_ < 2) // the first of a row: the next ones say the same
-            log_of_peer(log_type::error, "uncaptured exception, still listening {} ({})",
-                        safe_repr(), failure.text);
+            log_exception(", still listening");
         return;
     }
-    log_of_peer(log_type::error, "uncaptured exception, closing channel {} ({})", safe_repr(),
-                failure.text);
+    const auto failure = detail::failure::current();
+    log_exception(", closing channel");
     end(failure.reason, failure.error);
+}
+
+/// Without memory for the line, what follows it is done all the same.
+ASYNCHAT_DECL void dispatcher::log_exception(const char* what)
+{
+    try {
+        log_of_peer(log_type::error, "uncaptured exception{} {} ({})", what, safe_repr(),
+                    detail::failure::text());
+    } catch (const std::bad_alloc&) {
+    }
 }
 
 // --- time ------------------------------------------------------------------------------------
