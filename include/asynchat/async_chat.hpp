@@ -165,8 +165,8 @@ public:
     {
         if (!accepts_output())
             return false;
+        flush_soon(); // first: if it throws, nothing is queued
         queue_.push(data);
-        flush_soon();
         return true;
     }
     ASYNCHAT_DECL bool push(std::string&& data);
@@ -365,6 +365,7 @@ private:
     void keep(std::string_view input);
     void parse_input(parsing& now, std::size_t matched);
     void parse_frames(parsing& now, std::size_t matched);
+    void keep_or_end(std::string_view input);
     void send_if_much();
     void send_much();
     bool take_piece(parsing& now, detail::terminator_scanner::step step);

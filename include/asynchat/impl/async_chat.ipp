@@ -11,6 +11,7 @@
 #include <asynchat/file_producer.hpp>
 
 #include <asio/buffer.hpp>
+#include <asio/error.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -215,8 +216,9 @@ ASYNCHAT_DECL void async_chat::receive_frame()
     const std::size_t limit = std::clamp<std::size_t>(ac_in_buffer_size, 1, detail::max_receive);
     if (unfilled_ == 0) {
         reserve_frame();
-        unfilled_ = static_cast<unsigned>(std::min(lacking, limit));
-        collected_.resize(collected_.size() + unfilled_);
+        const std::size_t more = std::min(lacking, limit);
+        collected_.resize(collected_.size() + more);
+        unfilled_ = static_cast<unsigned>(more);
     }
     const std::size_t room = std::min({std::size_t{unfilled_}, lacking, limit});
     const std::size_t received = std::min(receive(asio::buffer(to_fill(), room)), room);
@@ -291,7 +293,7 @@ ASYNCHAT_DECL void async_chat::parse(std::string_view input, std::size_t matched
         if (rest.empty() || is_ending())
             return;
         if (!storage)
-            return keep(rest);
+            return keep_or_end(rest);
         storage->front = static_cast<std::size_t>(rest.data() - storage->bytes.data());
         kept_ = std::move(storage);
     };
@@ -309,6 +311,16 @@ ASYNCHAT_DECL void async_chat::parse(std::string_view input, std::size_t matched
 ASYNCHAT_DECL void async_chat::keep(std::string_view input)
 {
     kept_ = std::make_unique<kept_input>(kept_input{std::string(input)});
+}
+
+/// Without memory for input that was received already, nothing can follow it.
+ASYNCHAT_DECL void async_chat::keep_or_end(std::string_view input)
+{
+    try {
+        keep(input);
+    } catch (const std::bad_alloc&) {
+        end(close_reason::system_error, asio::error::no_memory);
+    }
 }
 
 ASYNCHAT_DECL void async_chat::parse_all_kept()
@@ -422,12 +434,12 @@ ASYNCHAT_DECL bool async_chat::take_piece(parsing& now, detail::terminator_scann
     }
     if (!unchanged || is_ending())
         return false;
-    if (!current.collects_everything())
-        frame_goes_on(now, from_start);
     if (step.held() > 0 && !now.input.empty()) {
         held_ = step.held();
         now.input = {};
     }
+    if (!current.collects_everything())
+        frame_goes_on(now, from_start);
     return false;
 }
 
@@ -446,13 +458,14 @@ ASYNCHAT_DECL bool async_chat::take_frame_piece(parsing& now, detail::terminator
     if (current.is_bytes() && step.collect() > room_in_frame())
         return judge_string_frame(now);
     collect_frame(now.input.substr(0, step.collect()));
-    frame_goes_on(now, now.input.data() == now.start);
+    const bool from_start = now.input.data() == now.start;
     if (current.is_bytes())
         frame_size_ += step.collect();
     else
         scanner_.count_down(step.collect());
     held_ = step.held();
     now.input = {};
+    frame_goes_on(now, from_start);
     return false;
 }
 
@@ -776,8 +789,12 @@ ASYNCHAT_DECL void async_chat::end_of_input()
         int exceptions = std::uncaught_exceptions();
         ~unfinished()
         {
-            if (std::uncaught_exceptions() > exceptions && !chat.eof_reported_)
+            if (std::uncaught_exceptions() == exceptions || chat.eof_reported_)
+                return;
+            try {
                 chat.deliver_later();
+            } catch (const std::bad_alloc&) { // then a timeout ends it
+            }
         }
     } const on_exit{*this};
     // A callback that throws and survives must not keep the end from being reported.
@@ -857,8 +874,8 @@ ASYNCHAT_DECL bool async_chat::push(std::string&& data)
 {
     if (!accepts_output())
         return false;
-    queue_.push(std::move(data));
     flush_soon();
+    queue_.push(std::move(data));
     return true;
 }
 
@@ -868,8 +885,8 @@ ASYNCHAT_DECL bool async_chat::push(std::shared_ptr<const std::string> data)
         throw std::invalid_argument("asynchat: push() of a null pointer");
     if (!accepts_output())
         return false;
-    queue_.push(std::move(data));
     flush_soon();
+    queue_.push(std::move(data));
     return true;
 }
 
@@ -889,8 +906,8 @@ ASYNCHAT_DECL bool async_chat::push_with_producer(std::unique_ptr<producer> sour
         throw std::invalid_argument("asynchat: push_with_producer() of a null pointer");
     if (!accepts_output())
         return false;
-    queue_.push(std::move(source));
     flush_soon();
+    queue_.push(std::move(source));
     return true;
 }
 
@@ -971,12 +988,12 @@ ASYNCHAT_DECL void async_chat::pause_or_resume_writing()
         stops_.set(detail::stops::full, !reads_when_full_);
         handle_write_paused();
     } else if (write_paused_ && queue_.size() <= flow().low) {
-        write_paused_ = false;
         if (stops_.any_of(detail::stops::full)) {
+            deliver_later(); // or throws, for want of memory
             stops_.set(detail::stops::full, false);
             frame_has_ended(); // for the timeout: it is measured anew
-            deliver_later();
         }
+        write_paused_ = false;
         handle_write_resumed();
     }
 }
@@ -1009,9 +1026,9 @@ ASYNCHAT_DECL void async_chat::stops_reading_when_full(bool on)
     const bool full = write_paused_ && on;
     if (full == stops_.any_of(detail::stops::full))
         return;
-    stops_.set(detail::stops::full, full);
     if (!full)
         deliver_later();
+    stops_.set(detail::stops::full, full);
 }
 
 ASYNCHAT_DECL void async_chat::initiate_send()
