@@ -984,6 +984,33 @@ TEST_CASE("a nested loop serves what was pushed before it began", "[loop][nested
     CHECK(got_it);
 }
 
+TEST_CASE("a nested loop serves what is pushed while it runs", "[loop][nested]")
+{
+    either_loop loop(GENERATE(false, true));
+    auto one = connected_pair(AF_UNIX);
+    auto two = connected_pair(AF_UNIX);
+    const auto first = loop->create<chat>(std::move(one.first)).lock();
+    const auto second = loop->create<chat>(std::move(two.first)).lock();
+    bool got_it = false;
+    // The flush that asks the producer has to return before it can go on with others.
+    first->push_with_producer([&, asked = false]() mutable -> std::string {
+        if (std::exchange(asked, true))
+            return {};
+        loop->post([&] { second->push("meanwhile"); });
+        auto looking = loop->call_every(1ms, [&] {
+            got_it = two.second.received() == "meanwhile";
+            if (got_it)
+                loop->stop();
+        });
+        const deadline limit(*loop);
+        loop->run();
+        looking.cancel();
+        return "done";
+    });
+    REQUIRE(run_until(*loop, [&] { return one.second.received() == "done"; }));
+    CHECK(got_it);
+}
+
 TEST_CASE("run inside a callback ends with the last other channel or by stop", "[loop][nested]")
 {
     either_loop loop(GENERATE(false, true));
