@@ -1,10 +1,11 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// Twelve scenarios in which something fails once: the n-th operation of the network, with one error
-// after the other, or the n-th allocation; n is raised until the scenario succeeds. A failure may
-// cost the channel that it happens to, and no other one; what was pushed was received, in order, or
-// is accounted for as unsent.
+// Thirteen scenarios in which something fails: the n-th operation of the network, with one error
+// after the other, or the n-th allocation, by itself or with some after it; n is raised until the
+// scenario succeeds. A failure may cost the channel that it happens to, and no other one; what was
+// pushed was received, in order, or is accounted for as unsent. A channel may also survive a failed
+// allocation, and must then have lost nothing.
 //
 //     failures operations     in memory
 //     failures allocations    over sockets: the test kit allocates where the system does not
@@ -20,6 +21,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
@@ -40,14 +42,29 @@ using asynchat::close_reason;
 
 namespace {
 
-std::size_t fails_in = 0; // allocations, while `may_fail`; 0: none fails
 bool may_fail = false;
+std::size_t to_come = 0; // allocations before the first that fails, while `may_fail`
+std::size_t to_fail = 0; // allocations, one after the other
+std::size_t most_failures = 1;
+bool survives = false; // the channel, as its handle_error() wants it
+
+bool fails_now()
+{
+    if (!may_fail || to_fail == 0)
+        return false;
+    if (to_come > 0) {
+        --to_come;
+        return false;
+    }
+    --to_fail;
+    return true;
+}
 
 } // namespace
 
 void* operator new(std::size_t size)
 {
-    if (may_fail && fails_in > 0 && --fails_in == 0)
+    if (fails_now())
         throw std::bad_alloc();
     if (void* const memory = std::malloc(size))
         return memory;
@@ -231,6 +248,17 @@ public:
         ++books->closes;
         Base::handle_close();
     }
+    void handle_error() override
+    {
+        try {
+            throw;
+        } catch (const std::bad_alloc&) {
+            if (survives && this->connected())
+                return;
+        } catch (...) {
+        }
+        Base::handle_error();
+    }
     void log_info(std::string_view, asynchat::log_type) override {}
     using Base::log_info;
 
@@ -334,6 +362,11 @@ void check_books(const outcome& of, bool failed)
         check(of.chat->closed() && books.closes == 1, "half closed");
         return;
     }
+    if (failed && survives) { // what a callback left undone is its own affair
+        check(of.received == books.pushed || of.lingers, "{} bytes were received, not {}",
+              of.received.size(), books.pushed.size());
+        return;
+    }
     check(of.received == of.expected || (failed && of.lingers), "{} bytes were received, not {}",
           of.received.size(), of.expected.size());
     check(books.seen == of.sent, "input is missing");
@@ -344,7 +377,7 @@ template <class World>
 class play {
 public:
     using peer = typename World::peer;
-    static constexpr int scenarios = 12;
+    static constexpr int scenarios = 13;
 
     explicit play(World& world) : world_(world) {}
 
@@ -362,6 +395,7 @@ public:
         case 8: return closing();
         case 9: return frames();
         case 10: return paused();
+        case 11: return from_outside();
         default: return half_closed();
         }
     }
@@ -520,7 +554,7 @@ private:
         outcomes.push_back({made[0], made[0]->books, hello, chat->books->seen, hello});
     }
 
-    /// A server with three clients, of which a failure may cost one.
+    /// A server with three clients, of which each failure may cost one.
     void server()
     {
         const auto listener = listen();
@@ -532,20 +566,21 @@ private:
             tell(others.back(), "x\n");
         }
         std::vector<std::string> answers(others.size());
+        const std::size_t least = others.size() - std::min(others.size(), most_failures);
         const auto served = [&] {
-            int number = 0;
+            std::size_t number = 0;
             for (std::size_t i = 0; i < others.size(); ++i) {
                 answers[i] = gathered(answers[i], world_.received(others[i]));
                 number += answers[i] == "x\n";
             }
             return number;
         };
-        world_.work_until([&] { return served() >= 2 && listener->made.size() >= 2; });
+        world_.work_until([&] { return served() >= least && listener->made.size() >= least; });
         world_.work();
-        check(served() >= 2, "{} of three clients were served", served());
+        check(served() >= least, "{} of three clients were served", served());
         check(!listener->closed(), "the listener is closed");
         for (const auto& chat : listener->made) {
-            if (!has_failed(*chat))
+            if (!has_failed(*chat) && !chat->books->pushed.empty())
                 outcomes.push_back({chat, chat->books, "x\n", "x\n", "x\n"});
         }
     }
@@ -561,8 +596,9 @@ private:
         };
         tell(other, "quit\n");
         world_.work();
+        const bool done = chat->closed();
         tell(other, "more\n");
-        over(chat, other, "quit\n", "bye\n", true);
+        over(chat, other, done ? "quit\n" : "quit\nmore\n", "bye\n", true);
         outcomes.back().lingers = true;
     }
 
@@ -598,6 +634,21 @@ private:
             world_.work();
         }
         over(chat, other, "a\nb\nc\n", "abc");
+    }
+
+    /// Outside of any event a push needs more memory: what throws has queued nothing.
+    void from_outside()
+    {
+        auto [chat, other] = world_.template accept<lines>();
+        for (int i = 0; i < 3; ++i) {
+            try {
+                const failing here;
+                chat->say("abc\n");
+            } catch (const std::bad_alloc&) {
+            }
+            world_.work();
+        }
+        over(chat, other, "", chat->books->pushed);
     }
 
     void half_closed()
@@ -676,15 +727,16 @@ bool fail_operation(int scenario, int error, std::size_t n)
     return true;
 }
 
-bool fail_allocation(int scenario, int, std::size_t n)
+/// As above, for the allocation after `n` others, and some after it.
+bool fail_allocations(int scenario, std::size_t n)
 {
     over_sockets world;
     bystander<over_sockets> other(world);
     play<over_sockets> play(world);
-    fails_in = n;
+    to_come = n;
+    to_fail = most_failures;
     play.scenario(scenario);
-    const bool failed = fails_in == 0;
-    fails_in = 0;
+    const bool failed = std::exchange(to_fail, 0U) < most_failures;
     check(failed || !play.outcomes.empty(), "it did not take place");
     for (const outcome& each : play.outcomes) {
         check_books(each, failed);
@@ -694,37 +746,52 @@ bool fail_allocation(int scenario, int, std::size_t n)
     return failed;
 }
 
+std::size_t failures = 0;
+int problems = 0;
+
+/// Calls `fail(scenario, n)` for each scenario and n from `first` on, until nothing fails any more.
+template <class Fail>
+void fail_each(const std::string& what, std::size_t first, Fail fail)
+{
+    for (int scenario = 0; scenario < play<in_memory>::scenarios; ++scenario) {
+        bool failed = true;
+        for (std::size_t n = first; failed; ++n) {
+            try {
+                failed = fail(scenario, n);
+            } catch (const problem& found) {
+                to_fail = 0;
+                ++problems;
+                fmt::print(stderr, "scenario {}, {}, {}: {}\n", scenario, what, n, found.text);
+                failed = n < 1000;
+            }
+            failures += failed;
+        }
+    }
+}
+
 } // namespace
 
 int main(int argc, char** argv)
 {
     const std::string_view what = argc == 2 ? argv[1] : "";
-    if (what != "operations" && what != "allocations") {
+    if (what == "operations") {
+        for (const int error : errors)
+            fail_each(fmt::format("error {}", error), 1, [&](int scenario, std::size_t n) {
+                return fail_operation(scenario, error, n);
+            });
+    } else if (what == "allocations") {
+        for (const std::size_t number : {1U, 2U, 5U, 20U}) {
+            most_failures = number;
+            for (const bool survivors : {false, true}) {
+                survives = survivors;
+                fail_each(fmt::format("{} allocations of a channel that {}", number,
+                                      survives ? "survives" : "ends"),
+                          0, fail_allocations);
+            }
+        }
+    } else {
         std::fputs("usage: failures operations | allocations\n", stderr);
         return 2;
-    }
-    const bool operations = what == "operations";
-    std::size_t failures = 0;
-    int problems = 0;
-    for (int scenario = 0; scenario < play<in_memory>::scenarios; ++scenario) {
-        for (const int error : errors) {
-            bool failed = true;
-            for (std::size_t n = 1; failed; ++n) {
-                try {
-                    failed = operations ? fail_operation(scenario, error, n)
-                                        : fail_allocation(scenario, error, n);
-                } catch (const problem& found) {
-                    fails_in = 0;
-                    ++problems;
-                    fmt::print(stderr, "scenario {}, {} {}: {}\n", scenario,
-                               operations ? std::to_string(error) : "allocation", n, found.text);
-                    failed = n < 1000;
-                }
-                failures += failed;
-            }
-            if (!operations)
-                break;
-        }
     }
     fmt::print("{} failures, {} problems\n", failures, problems);
     return problems == 0 ? 0 : 1;
