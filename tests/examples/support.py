@@ -59,7 +59,7 @@ def check_that(what, condition):
 
 def shown(value):
     text = repr(value)
-    return text if len(text) <= 4000 else f"{text[:2000]} ... {text[-2000:]}"
+    return text if len(text) <= 1000 else f"{text[:500]} ... {text[-500:]}"
 
 
 def wait_until(what, condition, deadline=DEADLINE):
@@ -147,10 +147,10 @@ class Program:
                 if not self.changed.wait(end - time.monotonic()):
                     raise AssertionError(f"{self.command[0]}: no {pattern!r} in {deadline} s")
 
-    def address(self, pattern=r"listening on (?:tcp://|http://)?\[?([0-9a-fA-F.:]+?)\]?:(\d+)"):
-        """(host, port) as it says itself."""
-        match = self.wait_for(pattern)
-        return match.group(1), int(match.group(2))
+    def address(self):
+        """(host, port) as it says itself: "listening on 127.0.0.1:80" or "[::1]:80"."""
+        match = self.wait_for(r"listening on (?:\w+://)?(?:\[([^]]+)\]|([\d.]+)):(\d+)")
+        return match.group(1) or match.group(2), int(match.group(3))
 
     def wait(self, deadline=DEADLINE):
         """Its exit status."""

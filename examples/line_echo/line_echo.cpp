@@ -1,0 +1,129 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+// Sends back what comes, in the pieces in which it comes: asyncore's first server, which knows of
+// no lines. With --simple each piece is answered with "echo:" and the piece.
+//
+//     line_echo [--simple] [HOST [PORT]]     until SIGINT or SIGTERM
+//
+// Exits with 0 after a signal, 1 when it cannot serve, 2 when used wrongly.
+
+#include <asynchat/asynchat.hpp>
+
+#include <fmt/core.h>
+
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace {
+
+constexpr std::string_view usage =
+    "usage: line_echo [--simple] [HOST [PORT]]\n"
+    "\n"
+    "Sends back all that comes, until SIGINT or SIGTERM.\n"
+    "\n"
+    "  --simple  puts echo: in front of each piece\n"
+    "  HOST      an address in digits: 127.0.0.1 if not given\n"
+    "  PORT      0, or none, is any free one; the first line of the output tells which\n";
+
+class echo_handler : public asynchat::dispatcher_with_send {
+public:
+    using dispatcher_with_send::dispatcher_with_send;
+
+    // What is sent back has to be kept until the client takes it, so one that does not is not read
+    // from either: TCP tells it to stop sending.
+    bool readable() override { return pending_output() < most_pending; }
+
+    void handle_read() override
+    {
+        std::array<char, 8192> memory;
+        const std::size_t size = recv(asio::buffer(memory));
+        if (size > 0) // else the end of the stream, or a false alarm
+            answer(std::string_view(memory.data(), size));
+    }
+
+    // The default says so in the log each time.
+    void handle_close() override { close(); }
+
+private:
+    static constexpr std::size_t most_pending = 65536; // bytes
+
+    virtual void answer(std::string_view piece) { send(piece); }
+};
+
+class simple_handler : public echo_handler {
+public:
+    using echo_handler::echo_handler;
+
+private:
+    void answer(std::string_view piece) override
+    {
+        send("echo:");
+        send(piece); // leaves together with the above, when handle_read() is done
+    }
+};
+
+class echo_server : public asynchat::dispatcher {
+public:
+    echo_server(asynchat::loop& loop, const asynchat::endpoint& where, bool simple)
+        : dispatcher(loop), simple_(simple)
+    {
+        create_socket(where.family());
+        set_reuse_addr();
+        bind(where);
+        listen();
+    }
+
+    void handle_accepted(asynchat::socket connection, const asynchat::endpoint&) override
+    {
+        if (simple_)
+            owner().create<simple_handler>(std::move(connection));
+        else
+            owner().create<echo_handler>(std::move(connection));
+    }
+
+private:
+    bool simple_;
+};
+
+int serve(const std::string& host, std::uint16_t port, bool simple)
+{
+    asynchat::loop loop;
+    loop.stop_on_signals();
+    const auto server = loop.create<echo_server>(asynchat::endpoint(host, port), simple);
+    fmt::print("listening on {}\n", server->local_endpoint().to_string());
+    std::fflush(stdout);
+    loop.run();
+    return 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    const bool simple = argc > 1 && argv[1] == std::string_view("--simple");
+    const int first = simple ? 2 : 1;
+    const std::string host = argc > first ? argv[first] : "127.0.0.1";
+    const std::string port = argc > first + 1 ? argv[first + 1] : "0";
+    if (argc > first + 2 || host.substr(0, 1) == "-") {
+        const bool asked = host == "--help";
+        fmt::print(asked ? stdout : stderr, "{}", usage);
+        return asked ? 0 : 2;
+    }
+    const auto number = asynchat::parse_number(port, 65535);
+    if (!number) {
+        fmt::print(stderr, "line_echo: PORT: {} at byte {} of '{}'\n",
+                   asynchat::to_string(number.error()), number.position(), port);
+        return 2;
+    }
+    try {
+        return serve(host, static_cast<std::uint16_t>(*number), simple);
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "line_echo: {}\n", error.what());
+        return 1;
+    }
+}

@@ -1,0 +1,90 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+// Sends lines to an echo server, each when the one before has come back, and prints what comes.
+//
+//     line_echo_client HOST PORT LINE...
+//
+// Exits with 0 when every line was answered with a line, 1 when not, 2 when used wrongly.
+
+#include <asynchat/asynchat.hpp>
+
+#include <fmt/core.h>
+
+#include <chrono>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace {
+
+class echo_client : public asynchat::async_chat {
+public:
+    // `answered` is counted up with each line that comes back.
+    echo_client(asynchat::loop& loop, const std::string& host, std::uint16_t port,
+                std::vector<std::string> lines, std::size_t& answered)
+        : async_chat(loop), lines_(std::move(lines)), answered_(answered)
+    {
+        set_terminator("\n");
+        idle_timeout(std::chrono::seconds(30)); // a server may be silent for ever
+        connect(host, port);
+    }
+
+    void handle_connect() override { print("{}\n", lines_.front()); }
+
+    void collect_incoming_data(std::string_view data) override { _collect_incoming_data(data); }
+
+    void found_terminator() override
+    {
+        fmt::print("{}\n", asynchat::escaped(_get_data()));
+        if (++answered_ < lines_.size())
+            print("{}\n", lines_[answered_]);
+        else
+            close_when_done();
+    }
+
+    void handle_close() override
+    {
+        if (answered_ < lines_.size()) {
+            fmt::print(stderr, "line_echo_client: {} of {} lines came back: {}\n", answered_,
+                       lines_.size(), asynchat::to_string(close_reason()));
+        }
+        close();
+    }
+
+private:
+    std::vector<std::string> lines_;
+    std::size_t& answered_;
+};
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    if (argc < 4) {
+        fmt::print(stderr, "usage: line_echo_client HOST PORT LINE...\n");
+        return 2;
+    }
+    const auto port = asynchat::parse_number(argv[2], 65535);
+    if (!port) {
+        fmt::print(stderr, "line_echo_client: PORT: {} at byte {} of '{}'\n",
+                   asynchat::to_string(port.error()), port.position(), argv[2]);
+        return 2;
+    }
+    try {
+        const std::vector<std::string> lines(argv + 3, argv + argc);
+        std::size_t answered = 0;
+        asynchat::loop loop;
+        loop.stop_on_signals();
+        loop.create<echo_client>(std::string(argv[1]), static_cast<std::uint16_t>(*port), lines,
+                                 answered);
+        loop.run();
+        return answered == lines.size() ? 0 : 1;
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "line_echo_client: {}\n", error.what());
+        return 1;
+    }
+}
