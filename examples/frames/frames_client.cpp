@@ -1,0 +1,156 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+// Sends messages in one of five protocols, all at once, and prints the answers.
+//
+//     frames_client PROTOCOL HOST PORT MESSAGE...
+//
+// Exits with 0 when all were answered, 1 when not, 2 when used wrongly.
+
+#include "framing.hpp"
+
+#include <fmt/core.h>
+
+#include <chrono>
+#include <cstdio>
+#include <exception>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace frames;
+
+constexpr std::string_view usage =
+    "usage: frames_client PROTOCOL HOST PORT MESSAGE...\n"
+    "\n"
+    "  marks   each MESSAGE ends with ###\n"
+    "  big     each MESSAGE is a number, sent as 4 bytes, the highest first\n"
+    "  little  the same, the lowest byte first\n"
+    "  blobs   each MESSAGE goes behind its length\n"
+    "  record  NAME BLOB TEXT NUMBER...: one record\n";
+
+std::uint32_t number_of(std::string_view text)
+{
+    const auto number = asynchat::parse_number(text, 0xffffffff);
+    if (!number) {
+        throw std::invalid_argument(fmt::format("NUMBER: {} at byte {} of '{}'",
+                                                asynchat::to_string(number.error()),
+                                                number.position(), asynchat::escaped(text)));
+    }
+    return static_cast<std::uint32_t>(*number);
+}
+
+// What goes out, what comes back, and how often.
+struct conversation {
+    std::string output;
+    asynchat::terminator answers_end_with;
+    std::size_t answers;
+    std::optional<byte_order> answers_are_numbers;
+};
+
+std::optional<conversation> prepare(std::string_view protocol,
+                                    const std::vector<std::string>& messages)
+{
+    conversation talk{"", mark, messages.size(), std::nullopt};
+    if (protocol == "marks") {
+        for (const std::string& message : messages)
+            talk.output += marked(message);
+    } else if (protocol == "big" || protocol == "little") {
+        const auto order = protocol == "big" ? byte_order::big : byte_order::little;
+        for (const std::string& message : messages)
+            talk.output += int32(number_of(message), order);
+        talk.answers_end_with = 4;
+        talk.answers_are_numbers = order;
+    } else if (protocol == "blobs") {
+        for (const std::string& message : messages)
+            talk.output += prefixed(message);
+        talk.answers_end_with = asynchat::terminator::length_prefix(4);
+    } else if (protocol == "record" && messages.size() >= 3) {
+        talk.output = fmt::format("{} {}\n", messages[0], messages.size() - 3);
+        for (std::size_t i = 3; i < messages.size(); ++i)
+            talk.output += int32(number_of(messages[i]), byte_order::big);
+        talk.output += prefixed(messages[1]) + marked(messages[2]);
+        talk.answers_end_with = "\n";
+        talk.answers = 1;
+    } else {
+        return std::nullopt;
+    }
+    return talk;
+}
+
+class client : public asynchat::frame_chat {
+public:
+    // `talk.answers` is counted down.
+    client(asynchat::loop& loop, const std::string& host, std::uint16_t port, conversation& talk)
+        : frame_chat(loop), talk_(talk)
+    {
+        max_frame(largest_blob);
+        set_terminator(talk_.answers_end_with);
+        idle_timeout(std::chrono::seconds(30));
+        connect(host, port);
+        push(std::move(talk_.output)); // waits until it is connected
+    }
+
+    void found_frame(std::string_view answer) override
+    {
+        if (talk_.answers_are_numbers)
+            fmt::print("{}\n", int32(answer, *talk_.answers_are_numbers));
+        else
+            fmt::print("{}\n", asynchat::escaped(answer));
+        if (--talk_.answers == 0)
+            close();
+        else
+            set_terminator(talk_.answers_end_with); // a count is spent, and a string the same again
+    }
+
+    void handle_close() override
+    {
+        fmt::print(stderr, "frames_client: {} answers are missing: {}\n", talk_.answers,
+                   asynchat::to_string(close_reason()));
+        close();
+    }
+
+private:
+    conversation& talk_;
+};
+
+int run(int argc, char** argv)
+{
+    std::optional<conversation> talk;
+    if (argc >= 5)
+        talk = prepare(argv[1], {argv + 4, argv + argc});
+    if (!talk) {
+        const bool asked = argc == 2 && argv[1] == std::string_view("--help");
+        fmt::print(asked ? stdout : stderr, "{}", usage);
+        return asked ? 0 : 2;
+    }
+    const auto port = asynchat::parse_number(argv[3], 65535);
+    if (!port) {
+        throw std::invalid_argument(fmt::format("PORT: {} at byte {} of '{}'",
+                                                asynchat::to_string(port.error()), port.position(),
+                                                argv[3]));
+    }
+    asynchat::loop loop;
+    loop.stop_on_signals();
+    loop.create<client>(std::string(argv[2]), static_cast<std::uint16_t>(*port), *talk);
+    loop.run();
+    return talk->answers == 0 ? 0 : 1;
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    try {
+        return run(argc, argv);
+    } catch (const std::invalid_argument& error) {
+        fmt::print(stderr, "frames_client: {}\n", error.what());
+        return 2;
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "frames_client: {}\n", error.what());
+        return 1;
+    }
+}
