@@ -9,6 +9,7 @@
 #include <asynchat/asynchat.hpp>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -177,6 +178,71 @@ TEST_CASE("frame timeout: stands still while reading is paused")
     CHECK(b.open());
     CHECK(b.recv("c") == "collect('c')");
     CHECK(pass(b, seconds(10) + tick) == "handle_close closed");
+}
+
+namespace {
+
+/// Has a last word, or none, when a frame takes too long.
+class sorry_chat : public support::recording_chat {
+public:
+    using recording_chat::recording_chat;
+
+    void handle_frame_timeout() override
+    {
+        record->note("handle_frame_timeout");
+        if (on_timeout)
+            on_timeout();
+    }
+
+    std::function<void()> on_timeout;
+};
+
+using sorry = support::bench<sorry_chat, support::manual_loop>;
+
+} // namespace
+
+TEST_CASE("frame timeout: handle_frame_timeout() has the last word")
+{
+    sorry b("\n");
+    b.chat->frame_timeout(seconds(10));
+    b.recv("ab");
+    CHECK(pass(b, seconds(9)) == "");
+    SECTION("none: the channel ends")
+    {
+        CHECK(pass(b, seconds(2)) == "handle_frame_timeout handle_close closed");
+        CHECK(b.reason() == close_reason::frame_timeout);
+    }
+    SECTION("a goodbye is sent")
+    {
+        b.chat->on_timeout = [&] {
+            b.chat->push("late");
+            b.chat->close_when_done();
+        };
+        CHECK(pass(b, seconds(2)) == "handle_frame_timeout send('late')=4 handle_close closed");
+        CHECK(b.reason() == close_reason::local);
+    }
+    SECTION("it may close")
+    {
+        b.chat->on_timeout = [&] { b.chat->close(); };
+        CHECK(pass(b, seconds(2)) == "handle_frame_timeout closed");
+        CHECK(b.reason() == close_reason::local);
+    }
+    SECTION("pushing alone does not put off the end")
+    {
+        b.chat->on_timeout = [&] { b.chat->push("late"); };
+        CHECK(pass(b, seconds(2)) == "handle_frame_timeout handle_close closed");
+        CHECK(b.reason() == close_reason::frame_timeout);
+    }
+    SECTION("when it throws and the channel survives, the frame is measured anew")
+    {
+        b.chat->survives = true;
+        b.chat->on_timeout = [&] { throw std::runtime_error("no"); };
+        CHECK(pass(b, seconds(2)) == "handle_frame_timeout handle_error(no)");
+        CHECK(b.open());
+        b.chat->on_timeout = nullptr;
+        CHECK(pass(b, seconds(9)) == "");
+        CHECK(pass(b, seconds(2)) == "handle_frame_timeout handle_close closed");
+    }
 }
 
 TEST_CASE("frame timeout: large counted frames that are received in place")

@@ -100,6 +100,14 @@ public:
     /// called again with the next input. Python: none
     virtual overflow handle_overflow() { return overflow::close; }
 
+    /// Called when a frame was not complete within frame_timeout(), before the channel ends for
+    /// close_reason::frame_timeout.
+    ///
+    /// A chance for a last word: after push() and close_when_done() it is sent, and the reason is
+    /// close_reason::local. If the function throws and the channel survives, the frame is measured
+    /// anew. Python: none
+    virtual void handle_frame_timeout() {}
+
     // --- input ---------------------------------------------------------------------------------
 
     /// What ends the frames from the next byte on: a string or the first of several, a count of

@@ -546,8 +546,13 @@ ASYNCHAT_DECL void async_chat::frame_timeout(loop::duration longest)
 
 ASYNCHAT_DECL void async_chat::deadline_reached()
 {
-    if (timing_ && delivers_input() && !input_ended_ && is_over(timing_->in_frame, limits().frame))
-        return end(close_reason::frame_timeout);
+    if (timing_ && delivers_input() && !input_ended_ &&
+        is_over(timing_->in_frame, limits().frame)) {
+        time_frame(); // for an exception that the channel survives
+        handle_frame_timeout();
+        if (!close_when_done_ || closed())
+            return end(close_reason::frame_timeout); // nothing when it is closed already
+    }
     dispatcher::deadline_reached();
 }
 
