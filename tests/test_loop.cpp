@@ -368,6 +368,26 @@ TEST_CASE("a signal stops the loop on request", "[loop][stop]")
     CHECK(one.channel->closed());
 }
 
+TEST_CASE("a signal calls a function on request, the latest, once", "[loop][stop]")
+{
+    loop loop;
+    ready_channel one(loop);
+    std::string calls;
+    loop.stop_on_signals();
+    loop.on_signals([&] { calls += "a"; });
+    loop.on_signals([&] {
+        calls += "b";
+        one.channel->close(); // which may be destroyed here
+    });
+    one.channel->on_read = [&] {
+        std::raise(SIGINT);
+        calls += "r";
+    };
+    const deadline limit(loop);
+    loop.run();
+    CHECK(calls == "rb");
+}
+
 // Whoever handles the signal first may end the loop for it.
 TEST_CASE("a loop may be destroyed while its signal is on the way", "[loop][stop]")
 {

@@ -216,8 +216,13 @@ public:
     /// From any thread, and from a callback. A borrowed io_context is not stopped.
     ASYNCHAT_DECL void stop();
 
-    /// Calls stop() on SIGINT and SIGTERM from now on, instead of ending the process.
+    /// Calls stop() on the first SIGINT or SIGTERM from now on, instead of ending the process.
     ASYNCHAT_DECL void stop_on_signals();
+
+    /// Calls `f()` in the loop's thread, once, on the first SIGINT or SIGTERM from now on, instead
+    /// of ending the process; the next one ends it. A server has its stop() called here. The latest
+    /// function counts.
+    ASYNCHAT_DECL void on_signals(std::function<void()> f);
 
     /// Calls `f()` in the loop's thread, soon, never inside this call. From any thread.
     template <class F>
@@ -311,6 +316,7 @@ private:
     detail::timer_queue timers_;
     time_point wakes_at_ = time_point::max(); // what the clock was told last
     std::optional<asio::signal_set> signals_;
+    std::function<void()> on_signal_;
     std::atomic<bool> stop_requested_{false};
     dispatcher* current_ = nullptr; // whose event is the innermost: it is flushed when that ends
     int turns_ = 0;                 // turns on the stack: more than one while loops are nested

@@ -14,6 +14,7 @@
 #include <csignal>
 #include <new>
 #include <system_error>
+#include <utility>
 
 namespace asynchat {
 
@@ -379,6 +380,12 @@ ASYNCHAT_DECL void loop::stop()
 
 ASYNCHAT_DECL void loop::stop_on_signals()
 {
+    on_signals([this] { stop(); });
+}
+
+ASYNCHAT_DECL void loop::on_signals(std::function<void()> f)
+{
+    on_signal_ = std::move(f);
     if (signals_)
         return;
     signals_.emplace(*context_, SIGINT, SIGTERM);
@@ -388,7 +395,8 @@ ASYNCHAT_DECL void loop::stop_on_signals()
             if (!alive || error)
                 return;
             alive->owner->signals_.reset();
-            alive->owner->stop();
+            const turn in_turn(*alive->owner);
+            std::exchange(alive->owner->on_signal_, nullptr)();
         });
 }
 
