@@ -1,0 +1,292 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef HTTP_SITE_HPP
+#define HTTP_SITE_HPP
+
+#include "page.hpp"
+#include "request.hpp"
+#include "response.hpp"
+
+#include <asynchat/asynchat.hpp>
+
+#include <array>
+#include <chrono>
+#include <deque>
+#include <filesystem>
+
+namespace http {
+
+struct settings {
+    std::string root; // the folder of the files; none are served when it is empty
+    std::chrono::milliseconds timeout = std::chrono::seconds(30);
+};
+
+// Says what the answer to a request is; knows nothing of sockets. What is remembered is bounded.
+class site {
+public:
+    explicit site(settings chosen) : settings_(std::move(chosen))
+    {
+        if (settings_.root.empty())
+            return;
+        root_ = std::filesystem::canonical(settings_.root);
+        if (!std::filesystem::is_directory(root_))
+            throw std::runtime_error(fmt::format("--root: {} is no folder", settings_.root));
+    }
+
+    const settings& chosen() const noexcept { return settings_; }
+
+    // For the page: what the server counts. They outlive the last request.
+    void show(const asynchat::server_counters& of_server) { counters_ = &of_server; }
+
+    std::uint64_t requests() const noexcept { return requests_; }
+
+    response answer(const request& asked, std::string_view body)
+    {
+        const std::string_view path = asked.path;
+        if (path == "/server")
+            return read_only(asked, [] { return page(); });
+        if (path == "/server/state")
+            return read_only(asked, [this] { return state(); });
+        if (path == "/server/say")
+            return asked.method == "POST" ? say(body) : not_allowed("POST");
+        if (path == "/server/echo")
+            return echo(asked, body);
+        if (path.substr(0, 14) == "/server/count/")
+            return read_only(asked, [&] { return count(path.substr(14)); });
+        if (root_.empty() && path == "/")
+            return read_only(asked, [] { return moved(302, "/server"); });
+        return read_only(asked, [&] { return file(asked); });
+    }
+
+    // Remembers a request and its answer for the page, whose own questions would drown the rest.
+    void note(const std::string& peer, const request& asked, int status)
+    {
+        ++requests_;
+        if (asked.path == "/server/state")
+            return;
+        log_.push_front({peer, std::string(asked.method), asynchat::escaped(asked.target, 100),
+                         std::to_string(status)});
+        if (log_.size() > 20)
+            log_.pop_back();
+    }
+
+private:
+    template <class Make>
+    static response read_only(const request& asked, Make make)
+    {
+        const bool reads = asked.method == "GET" || asked.method == "HEAD";
+        return reads ? make() : not_allowed("GET, HEAD");
+    }
+
+    static response not_allowed(std::string_view methods)
+    {
+        return text_response(405, methods, fmt::format("Allow: {}\r\n", methods));
+    }
+
+    static response moved(int status, std::string_view to)
+    {
+        return text_response(status, to, fmt::format("Location: {}\r\n", to));
+    }
+
+    static response page()
+    {
+        response made;
+        made.type = "text/html; charset=utf-8";
+        made.body = own_page;
+        return made;
+    }
+
+    // Lines with the numbers from 1 on, made while they are sent: any number of them takes the same
+    // memory.
+    static response count(std::string_view text)
+    {
+        const auto last = asynchat::parse_number(text, 1000000000);
+        if (!last)
+            return text_response(
+                400, fmt::format("count: {} at byte {}", to_string(last.error()), last.position()));
+        class counter : public asynchat::producer {
+        public:
+            explicit counter(std::size_t last) : last_(last) {}
+
+            std::string_view more() override
+            {
+                lines_.clear();
+                while (done_ < last_ && lines_.size() < 16384)
+                    fmt::format_to(std::back_inserter(lines_), "{}\n", ++done_);
+                return lines_;
+            }
+
+        private:
+            std::size_t last_;
+            std::size_t done_ = 0;
+            std::string lines_;
+        };
+        response made;
+        made.source = std::make_unique<counter>(*last);
+        return made;
+    }
+
+    // A body comes back; after an upgrade, all that is sent.
+    static response echo(const request& asked, std::string_view body)
+    {
+        response made;
+        if (asked.method == "POST") {
+            made.type = "application/octet-stream";
+            made.body = body;
+        } else if (asked.method != "GET") {
+            return not_allowed("GET, POST");
+        } else if (asked.is_1_0 || !lists(asked.header, "Upgrade", "echo")) {
+            return text_response(426, "echo", "Upgrade: echo\r\n");
+        } else {
+            made.status = 101;
+            made.header = "Upgrade: echo\r\n";
+            made.becomes_tunnel = true;
+        }
+        return made;
+    }
+
+    response say(std::string_view form)
+    {
+        while (!form.empty() && form.substr(0, 5) != "text=")
+            form = split(form, "&").second;
+        const auto text =
+            decoded(split(form.substr(std::min<std::size_t>(form.size(), 5)), "&").first, true);
+        if (!text || text->empty() || text->size() > 400)
+            return text_response(400, "text: 1 to 400 bytes");
+        said_.push_front(*text);
+        if (said_.size() > 10)
+            said_.pop_back();
+        return moved(303, "/server");
+    }
+
+    response file(const request& asked)
+    {
+        const auto found = find_file(asked.path);
+        if (!found)
+            return text_response(404, "there is no such file");
+        std::error_code error;
+        if (std::filesystem::is_directory(*found, error)) {
+            const auto [path, query] = split(asked.target, "?");
+            return moved(301, fmt::format("{}/{}{}", path, query.empty() ? "" : "?", query));
+        }
+        try {
+            return part(asked, found->string());
+        } catch (const std::exception&) { // it cannot be read, or has just been changed
+            return text_response(404, "the file cannot be read");
+        }
+    }
+
+    // The whole file, or the part that is asked for.
+    static response part(const request& asked, const std::string& path)
+    {
+        response made;
+        auto whole = std::make_unique<asynchat::file_producer>(path);
+        const std::uint64_t size = whole->length().value();
+        made.type = type_of(path);
+        made.header = "Accept-Ranges: bytes\r\n";
+        made.source = std::move(whole);
+        made.source_length = size;
+        const auto wanted = value_of(asked.header, "Range");
+        if (!wanted || asked.method != "GET" || value_of(asked.header, "If-Range"))
+            return made;
+        const auto range = parse_range(*wanted, size);
+        if (!range)
+            return made;
+        if (range->length == 0)
+            return text_response(416, *wanted, fmt::format("Content-Range: bytes */{}\r\n", size));
+        made.status = 206;
+        made.header += fmt::format("Content-Range: bytes {}-{}/{}\r\n", range->first,
+                                   range->first + range->length - 1, size);
+        made.source = std::make_unique<asynchat::file_producer>(path, range->first, range->length);
+        made.source_length = range->length;
+        return made;
+    }
+
+    // Where the path leads, if that is inside of the root, links and all. Nothing hidden is found.
+    std::optional<std::filesystem::path> find_file(const std::string& path) const
+    {
+        if (root_.empty() || path.find("/.") != path.npos || path.find("//") != path.npos)
+            return std::nullopt;
+        const std::string name = path.back() == '/' ? path + "index.html" : path;
+        std::error_code error;
+        auto found = std::filesystem::canonical(root_.string() + name, error);
+        if (error)
+            return std::nullopt;
+        const auto [end, rest] =
+            std::mismatch(root_.begin(), root_.end(), found.begin(), found.end());
+        return end == root_.end() ? std::optional(found) : std::nullopt;
+    }
+
+    static std::string type_of(std::string_view path)
+    {
+        constexpr std::array<std::pair<std::string_view, std::string_view>, 14> types = {{
+            {".html", "text/html; charset=utf-8"},
+            {".htm", "text/html; charset=utf-8"},
+            {".css", "text/css; charset=utf-8"},
+            {".js", "text/javascript; charset=utf-8"},
+            {".json", "application/json"},
+            {".txt", "text/plain; charset=utf-8"},
+            {".md", "text/markdown; charset=utf-8"},
+            {".xml", "application/xml"},
+            {".pdf", "application/pdf"},
+            {".png", "image/png"},
+            {".jpg", "image/jpeg"},
+            {".gif", "image/gif"},
+            {".svg", "image/svg+xml"},
+            {".ico", "image/x-icon"},
+        }};
+        const std::string suffix = std::filesystem::path(path).extension().string();
+        for (const auto& [known, type] : types) {
+            if (same_name(suffix, known))
+                return std::string(type);
+        }
+        return "application/octet-stream";
+    }
+
+    static std::string quoted(std::string_view text)
+    {
+        std::string out = "\"";
+        for (const char c : text) {
+            if (is_control(c))
+                out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+            else
+                (out += c == '"' || c == '\\' ? "\\" : "") += c;
+        }
+        return out += '"';
+    }
+
+    template <class Items, class Make>
+    static std::string list(const Items& items, Make make)
+    {
+        std::string out;
+        for (const auto& item : items)
+            (out += out.empty() ? "" : ",") += make(item);
+        return "[" + out + "]";
+    }
+
+    response state() const
+    {
+        response made;
+        made.type = "application/json";
+        const asynchat::server_counters& seen = *counters_;
+        made.body = fmt::format(
+            R"({{"counters":{{"requests":{},"connections":{},"open":{},"refused":{},)"
+            R"("bytes in":{},"bytes out":{},"frames":{},"resets":{}}},"said":{},"log":{}}})",
+            requests_, seen.accepted, seen.open, seen.refused, seen.bytes_in, seen.bytes_out,
+            seen.frames, seen.closes(asynchat::close_reason::reset), list(said_, quoted),
+            list(log_, [](const auto& row) { return list(row, quoted); }));
+        return made;
+    }
+
+    settings settings_;
+    std::filesystem::path root_;
+    const asynchat::server_counters* counters_ = nullptr;
+    std::uint64_t requests_ = 0;
+    std::deque<std::array<std::string, 4>> log_; // the newest first
+    std::deque<std::string> said_;
+};
+
+} // namespace http
+
+#endif
