@@ -23,8 +23,8 @@ public:
     http_channel(asynchat::loop& loop, asynchat::socket connection, site& pages)
         : async_chat(loop, std::move(connection)), site_(pages), peer_(peer_endpoint().host())
     {
-        frame_timeout(pages.chosen().timeout); // from the first byte of a head, or body, to its end
-        idle_timeout(pages.chosen().timeout);  // between the requests
+        frame_timeout(pages.chosen().timeout);    // from the first byte of a head, or body
+        idle_timeout(2 * pages.chosen().timeout); // between requests; longer, so that 408 is first
         next_request();
     }
 
