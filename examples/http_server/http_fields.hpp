@@ -5,6 +5,7 @@
 #define HTTP_FIELDS_HPP
 
 #include <asynchat/escape.hpp>
+#include <asynchat/number.hpp>
 
 #include <fmt/core.h>
 
@@ -136,6 +137,25 @@ inline bool lists(const fields& in, std::string_view name, std::string_view word
         }
     }
     return false;
+}
+
+// "a%20b" -> "a b"; nothing when it is malformed or has a NUL. In a form a plus is a blank.
+inline std::optional<std::string> decoded(std::string_view text, bool is_form = false)
+{
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '%') {
+            const auto byte = asynchat::parse_number(text.substr(i + 1, 2), 255,
+                                                     asynchat::number_base::hexadecimal);
+            if (text.size() - i < 3 || !byte || *byte == 0)
+                return std::nullopt;
+            out += static_cast<char>(*byte);
+            i += 2;
+        } else {
+            out += is_form && text[i] == '+' ? ' ' : text[i];
+        }
+    }
+    return out;
 }
 
 } // namespace http

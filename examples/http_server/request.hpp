@@ -29,25 +29,6 @@ struct request {
     bool awaits_continue = false;
 };
 
-// "a%20b" -> "a b"; nothing when it is malformed or has a NUL. In a form a plus is a blank.
-inline std::optional<std::string> decoded(std::string_view text, bool is_form = false)
-{
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '%') {
-            const auto byte = asynchat::parse_number(text.substr(i + 1, 2), 255,
-                                                     asynchat::number_base::hexadecimal);
-            if (text.size() - i < 3 || !byte || *byte == 0)
-                return std::nullopt;
-            out += static_cast<char>(*byte);
-            i += 2;
-        } else {
-            out += is_form && text[i] == '+' ? ' ' : text[i];
-        }
-    }
-    return out;
-}
-
 inline bool is_host(std::string_view text)
 {
     constexpr std::string_view marks = ".-_~:[]!$&'()*+,;=%";

@@ -1,0 +1,152 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef HTTP_FETCH_CRAWLER_HPP
+#define HTTP_FETCH_CRAWLER_HPP
+
+#include "page.hpp"
+
+#include <asynchat/asynchat.hpp>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+
+namespace http {
+
+// The pages of one host and port that wait, and the connections to it.
+struct site_queue {
+    std::deque<page> waiting;
+    std::size_t connections = 0;
+    std::size_t connecting = 0; // of them
+    bool has_answered = false;
+};
+
+// Knows what was asked for and what is still to ask; connections come to it for work.
+class crawler {
+public:
+    // Told of each page that is done, with an error or without one.
+    using reporter = std::function<void(const page&, std::string_view error)>;
+
+    crawler(asynchat::loop& loop, fetch_settings chosen, reporter report)
+        : loop_(loop), settings_(std::move(chosen)), report_(std::move(report))
+    {
+    }
+
+    const fetch_settings& chosen() const noexcept { return settings_; }
+    std::size_t waiting() const noexcept { return waiting_; }
+    std::size_t connections() const noexcept { return connections_; }
+    bool is_full() const noexcept { return seen_.size() == most_pages; }
+
+    // Each address is fetched once, however often it is added.
+    void add(const url& where, int redirects = 0)
+    {
+        if (is_full() || !seen_.insert(where.to_string()).second)
+            return;
+        sites_[where.site()].waiting.emplace_back(where, redirects, settings_);
+        ++waiting_;
+    }
+
+    // Opens connections, as many as there is work for and the limits allow.
+    void start()
+    {
+        for (auto& [name, site] : sites_) {
+            while (connections_ < most_connections && site.connections < settings_.per_host &&
+                   site.connecting < site.waiting.size()) {
+                ++site.connections;
+                ++site.connecting;
+                ++connections_;
+                connect(site);
+            }
+        }
+    }
+
+    // --- for the connections -------------------------------------------------------------------
+
+    void connected(site_queue& site) { --site.connecting; }
+
+    std::optional<page> next(site_queue& site)
+    {
+        if (site.waiting.empty())
+            return std::nullopt;
+        page taken = std::move(site.waiting.front());
+        site.waiting.pop_front();
+        --waiting_;
+        taken.asked = std::chrono::steady_clock::now();
+        return taken;
+    }
+
+    void done(site_queue& site, const page& fetched)
+    {
+        site.has_answered = true;
+        std::string_view error;
+        if (!fetched.location.empty() && fetched.redirects == most_redirects)
+            error = "too many redirects";
+        else if (!fetched.location.empty() && !follow(fetched, fetched.location))
+            error = settings_.is_recursive ? "" : "leads out of HTTP";
+        for (const std::string& link : links_of(fetched.html))
+            follow(fetched, link);
+        report_(fetched, error);
+        start();
+    }
+
+    // The connection was lost before an answer came: it is asked for on another one.
+    void again(site_queue& site, page lost)
+    {
+        site.waiting.push_front(std::move(lost));
+        ++waiting_;
+    }
+
+    void failed(site_queue& site, const page& lost, std::string_view error)
+    {
+        site.has_answered = true; // something did
+        report_(lost, error);
+    }
+
+    // No connection could be made. When there never was one, nothing else is tried there.
+    void unreachable(site_queue& site, std::string_view error)
+    {
+        --site.connecting;
+        do {
+            if (const auto lost = next(site))
+                report_(*lost, error);
+        } while (!site.has_answered && !site.waiting.empty());
+    }
+
+    void left(site_queue& site)
+    {
+        --site.connections;
+        --connections_;
+        start();
+    }
+
+private:
+    static constexpr std::size_t most_pages = 100000;
+    static constexpr std::size_t most_connections = 100;
+    static constexpr int most_redirects = 10;
+
+    void connect(site_queue& site); // behind fetch_channel, which it makes
+
+    // A link is followed within its site; a redirect everywhere, unless whole sites are fetched.
+    bool follow(const page& from, std::string_view link)
+    {
+        const auto to = resolve(from.where, link);
+        if (!to || (settings_.is_recursive && to->site() != from.where.site()))
+            return false;
+        add(*to, from.location.empty() ? 0 : from.redirects + 1);
+        return true;
+    }
+
+    asynchat::loop& loop_;
+    fetch_settings settings_;
+    reporter report_;
+    std::set<std::string> seen_;
+    std::map<std::string, site_queue> sites_;
+    std::size_t waiting_ = 0;
+    std::size_t connections_ = 0;
+};
+
+} // namespace http
+
+#endif
