@@ -1,0 +1,293 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef CHAT_FEDERATION_HPP
+#define CHAT_FEDERATION_HPP
+
+#include "resp_channel.hpp"
+#include "room.hpp"
+#include "text.hpp"
+
+#include <asynchat/asynchat.hpp>
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <limits>
+#include <map>
+#include <random>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+namespace chat {
+
+// Whom a redis_link serves.
+class link_user {
+public:
+    virtual void link_is_up() = 0;
+    virtual void link_is_down(std::string_view why) = 0;
+    virtual void received(std::string_view channel, std::string_view text) = 0;
+
+protected:
+    ~link_user() = default;
+};
+
+// One connection to Redis, which carries both what we publish and what others do.
+class redis_link : public resp_channel {
+public:
+    redis_link(asynchat::loop& loop, const std::string& host, std::uint16_t port,
+               std::string own_channel, link_user& user)
+        : resp_channel(loop), own_channel_(std::move(own_channel)), user_(user)
+    {
+        connect_timeout(std::chrono::seconds(5));
+        connect(host, port);
+    }
+
+    void handle_connect() override
+    {
+        command({"HELLO", "3"}); // before RESP3 a connection that listens could not publish
+        command({"SUBSCRIBE", "chat", own_channel_});
+    }
+
+    void handle_reply(const reply& whole) override
+    {
+        answered = true;
+        if (whole.kind == '-')
+            throw std::runtime_error("redis: " + asynchat::escaped(whole.text, 200));
+        if (whole.kind != '>' || whole.items.size() != 3)
+            return; // to HELLO, or how many a PUBLISH has reached
+        if (whole.items[0].text == "message")
+            user_.received(whole.items[1].text, whole.items[2].text);
+        else if (whole.items[0].text == "subscribe" && whole.items[2].text == "2")
+            user_.link_is_up(); // to both
+    }
+
+    void handle_close() override
+    {
+        close();
+        user_.link_is_down(asynchat::to_string(close_reason()));
+    }
+
+    bool answered = false; // since somebody has set it to false
+
+private:
+    std::string own_channel_;
+    link_user& user_;
+};
+
+// Several servers as one room, by way of Redis' channels:
+//
+//     chat         "line SERVER NUMBER TEXT"   said in the room of SERVER, for all the others
+//                  "who SERVER NUMBER NAME..." who is there, from time to time; NUMBER lines so far
+//     chat:SERVER  "NAME TEXT"                 for one person there
+//
+// A line is published once and never again, so nobody hears it twice. Those that are published
+// while a server has no connection to Redis do not reach it, and those that Redis has in hand when
+// it dies reach nobody: the numbers tell how many, and the room is told.
+class federation final : public uplink, public link_user {
+public:
+    federation(asynchat::loop& loop, room& here, std::string host, std::uint16_t port)
+        : loop_(loop), room_(here), host_(std::move(host)), port_(port)
+    {
+        room_.connect(this);
+        connect();
+        ticks_ = loop_.call_every(std::chrono::seconds(2), [this] { tick(); });
+    }
+
+    ~federation() { stop(); }
+
+    federation(const federation&) = delete;
+    federation& operator=(const federation&) = delete;
+
+    // Ends the connection, for good.
+    void stop()
+    {
+        room_.connect(nullptr);
+        up_ = false;
+        ticks_.cancel();
+        next_try_.cancel();
+        roster_.cancel();
+        if (link_)
+            link_->close();
+    }
+
+    void send(std::string_view line) override
+    {
+        ++said_; // also when nobody elsewhere will hear it: so the others notice
+        if (up_)
+            publish("chat", fmt::format("line {} {} {}", room_.server(), said_, line));
+    }
+
+    bool send_to(std::string_view name, std::string_view line) override
+    {
+        const std::size_t at = name.find('@');
+        if (!up_ || at == std::string_view::npos)
+            return false;
+        const std::string_view to = name.substr(0, at);
+        const auto server = peers_.find(name.substr(at + 1));
+        if (server == peers_.end() || server->second.names.count(to) == 0)
+            return false;
+        publish("chat:" + server->first, fmt::format("{} {}", to, line));
+        return true;
+    }
+
+    // Many may come and go at once: that is told once.
+    void members_changed() override
+    {
+        if (up_ && !roster_.active())
+            roster_ = loop_.call_later(std::chrono::milliseconds(300), [this] { tell_who(); });
+    }
+
+    std::string others() const override
+    {
+        std::string all;
+        for (const auto& [server, there] : peers_) {
+            for (const std::string& name : there.names)
+                all += fmt::format(" {}@{}", name, server);
+        }
+        return all;
+    }
+
+private:
+    struct peer {
+        std::set<std::string, std::less<>> names; // none when it is out of reach
+        std::uint64_t said = 0;                   // lines
+        asynchat::loop::time_point heard;
+    };
+
+    void connect()
+    {
+        unanswered_ = 0;
+        link_ = loop_.create<redis_link>(host_, port_, "chat:" + room_.server(), *this);
+    }
+
+    void publish(std::string_view channel, std::string_view text)
+    {
+        if (link_)
+            link_->command({"PUBLISH", channel, text});
+    }
+
+    void tell_who()
+    {
+        if (up_)
+            publish("chat", fmt::format("who {} {}{}", room_.server(), said_, room_.members()));
+    }
+
+    // Also finds out whether Redis is still there: it has to answer what is published.
+    void tick()
+    {
+        if (!link_)
+            return;
+        unanswered_ = std::exchange(link_->answered, false) ? 0 : unanswered_ + 1;
+        if (unanswered_ > 3) {
+            link_->abort();
+            return link_is_down("no answer");
+        }
+        tell_who();
+        const auto now = loop_.now();
+        for (auto at = peers_.begin(); at != peers_.end();) {
+            if (now - at->second.heard > std::chrono::seconds(10))
+                at->second.names.clear();
+            // Kept for longer: its lines are still counted when it comes back.
+            at = now - at->second.heard > std::chrono::hours(1) ? peers_.erase(at) : std::next(at);
+        }
+    }
+
+    void link_is_up() override
+    {
+        up_ = true;
+        delay_ = shortest_delay;
+        log("redis: joined");
+        room_.tell("* the other servers are in reach");
+        tell_who();
+    }
+
+    void link_is_down(std::string_view why) override
+    {
+        if (std::exchange(up_, false))
+            room_.tell("* the other servers are out of reach");
+        for (auto& [server, there] : peers_)
+            there.names.clear();
+        // Not all servers at the same moment, when Redis is back.
+        const auto wait = delay_ / 2 + delay_ / 2 * (random_() % 1024) / 1024;
+        delay_ = std::min(2 * delay_, longest_delay);
+        log(fmt::format("redis: {}; next try in {} ms", why, wait.count()));
+        next_try_ = loop_.call_later(wait, [this] { connect(); });
+    }
+
+    void received(std::string_view channel, std::string_view text) override
+    {
+        if (first_bad_byte(text))
+            return log("redis: a message that is no text");
+        if (channel != "chat") {
+            const auto [name, line] = split(text);
+            if (listener* const member = room_.find(name))
+                member->hear(std::make_shared<const std::string>(std::string(line) + "\n"));
+            return;
+        }
+        const auto [kind, rest] = split(text);
+        const auto [server, numbered] = split(rest);
+        const auto [digits, content] = split(numbered);
+        const auto number = asynchat::parse_number(digits, std::numeric_limits<std::size_t>::max());
+        if (server == room_.server())
+            return;
+        if (!number || first_bad_byte_of_name(server) || (kind != "line" && kind != "who"))
+            return log("redis: a message that is none of ours");
+        heard_from(std::string(server), kind == "line", *number, content);
+    }
+
+    void heard_from(const std::string& server, bool is_line, std::uint64_t number,
+                    std::string_view content)
+    {
+        const auto [at, is_new] = peers_.try_emplace(server);
+        peer& from = at->second;
+        const std::uint64_t expected = from.said + (is_line ? 1 : 0);
+        if (!is_new && number > expected) // less: it was started again
+            room_.tell(fmt::format("* {} lines of {} were lost", number - expected, server));
+        from.heard = loop_.now();
+        from.said = number;
+        if (is_line) {
+            room_.remember(content);
+        } else {
+            from.names.clear();
+            for (auto [name, rest] = split(content); !name.empty();
+                 std::tie(name, rest) = split(rest))
+                from.names.emplace(name);
+        }
+        if (is_new)
+            tell_who(); // it may not know us either
+    }
+
+    static void log(std::string_view line)
+    {
+        fmt::print("{}\n", line);
+        std::fflush(stdout);
+    }
+
+    static constexpr std::chrono::milliseconds shortest_delay{100};
+    static constexpr std::chrono::milliseconds longest_delay{5000};
+
+    asynchat::loop& loop_;
+    room& room_;
+    std::string host_;
+    std::uint16_t port_;
+    asynchat::handle<redis_link> link_;
+    asynchat::timer ticks_, next_try_, roster_;
+    std::chrono::milliseconds delay_ = shortest_delay;
+    std::minstd_rand random_{std::random_device()()};
+    std::map<std::string, peer, std::less<>> peers_;
+    std::uint64_t said_ = 0;
+    int unanswered_ = 0; // ticks
+    bool up_ = false;
+};
+
+} // namespace chat
+
+#endif
