@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <limits>
@@ -225,7 +226,7 @@ private:
     void received(std::string_view channel, std::string_view text) override
     {
         if (first_bad_byte(text))
-            return log("redis: a message that is no text");
+            return; // of somebody else who uses the channel, as below
         if (channel != "chat") {
             const auto [name, line] = split(text);
             if (listener* const member = room_.find(name))
@@ -236,16 +237,17 @@ private:
         const auto [server, numbered] = split(rest);
         const auto [digits, content] = split(numbered);
         const auto number = asynchat::parse_number(digits, std::numeric_limits<std::size_t>::max());
-        if (server == room_.server())
-            return;
-        if (!number || first_bad_byte_of_name(server) || (kind != "line" && kind != "who"))
-            return log("redis: a message that is none of ours");
-        heard_from(std::string(server), kind == "line", *number, content);
+        const bool is_ours =
+            number && !first_bad_byte_of_name(server) && (kind == "line" || kind == "who");
+        if (is_ours && server != room_.server())
+            heard_from(std::string(server), kind == "line", *number, content);
     }
 
     void heard_from(const std::string& server, bool is_line, std::uint64_t number,
                     std::string_view content)
     {
+        if (peers_.size() == most_servers && peers_.count(server) == 0)
+            return;
         const auto [at, is_new] = peers_.try_emplace(server);
         peer& from = at->second;
         const std::uint64_t expected = from.said + (is_line ? 1 : 0);
@@ -271,6 +273,7 @@ private:
         std::fflush(stdout);
     }
 
+    static constexpr std::size_t most_servers = 100; // besides this one
     static constexpr std::chrono::milliseconds shortest_delay{100};
     static constexpr std::chrono::milliseconds longest_delay{5000};
 

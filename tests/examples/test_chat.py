@@ -468,6 +468,44 @@ def test_the_room_goes_on_without_redis():
                        "peer finished" in server.output())
 
 
+def test_what_others_publish():
+    """Messages that a server never sent are ignored, and missing numbers are told."""
+    async def scene(server, port):
+        await until("it has joined", lambda: joined(server))
+        (ann,) = await join(server.address(), "ann")
+        with connect(("127.0.0.1", port)) as peer:
+            for channel, text, wanted in (
+                ("chat", "line s9 7 <x@s9> first", "<x@s9> first"),
+                ("chat", "", None),
+                ("chat", "line", None),
+                ("chat", "line s9 x <x@s9> no number", None),
+                ("chat", "line s9 -8 <x@s9> no number", None),
+                ("chat", "line s9 99999999999999999999 too large", None),
+                ("chat", "line s! 8 no name", None),
+                ("chat", "line s1 8 from ourselves", None),
+                ("chat", "dance s9 8 no such kind", None),
+                ("chat", "line s9 8 \\x1b[2J", None),
+                ("chat:s1", "nobody psst", None),
+                ("chat:s1", "ann (x@s9) psst", "(x@s9) psst"),
+                ("chat", "line s9 8 <x@s9> second", "<x@s9> second"),
+                ("chat", "line s9 12 <x@s9> later", "* 3 lines of s9 were lost\n<x@s9> later"),
+                ("chat", "who s9 14 x y", "* 2 lines of s9 were lost"),
+                ("chat", "line s9 1 <x@s9> started again", "<x@s9> started again"),
+            ):
+                before = len(ann.heard)
+                peer.sendall(f'PUBLISH {channel} "{text}"\r\n'.encode())
+                check(f"servers that got {text!r}", support.receive_exactly(peer, 4), b":1\r\n")
+                if wanted is not None:
+                    await ann.hears(wanted)
+                    check("what ann hears", bytes(ann.heard[before:]).decode(), wanted + "\n")
+        ann.say("/who")
+        await ann.hears("* here: ann x@s9 y@s9\n")
+
+    port = support.free_port()
+    with redis(port), servers(port, "s1") as (server,):
+        play(scene(server, port))
+
+
 def test_a_redis_that_does_not_answer_is_left():
     port = support.free_port()
     with redis(port) as silent, servers(port, "s1") as (server,):
