@@ -4,13 +4,11 @@
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
 #include "support/loopback.hpp"
+#include "support/memory.hpp"
 
 #include <asynchat/asynchat.hpp>
 
 #include <dirent.h>
-#ifdef __GLIBC__
-#  include <malloc.h>
-#endif
 
 #include <algorithm>
 #include <functional>
@@ -56,16 +54,6 @@ int open_descriptors()
         ++count;
     ::closedir(all);
     return count;
-}
-
-/// Bytes that were allocated and not freed; 0 where that cannot be told.
-std::size_t memory_in_use()
-{
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
-    if (!sanitized)
-        return ::mallinfo2().uordblks;
-#endif
-    return 0;
 }
 
 template <class Done>
