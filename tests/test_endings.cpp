@@ -92,11 +92,11 @@ bool talk(asynchat::loop& loop, support::raw_peer& peer, std::size_t size)
 TEST_CASE("close_when_done: the reply arrives whole while the other side still sends")
 {
     asynchat::loop loop;
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < 1000; ++i) {
         connection c(loop);
         c.chat->answer.assign(4096, 'r');
         c.peer.send("request\n");
-        REQUIRE(talk(loop, c.peer, 4 << 20));
+        REQUIRE(talk(loop, c.peer, 10 << 20));
         CHECK(c.peer.error() == 0);
         CHECK(c.peer.received() == c.chat->answer);
         CHECK(c.chat->calls == "line:request close ");
