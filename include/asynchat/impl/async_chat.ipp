@@ -550,7 +550,7 @@ ASYNCHAT_DECL void async_chat::deadline_reached()
         is_over(timing_->in_frame, limits().frame)) {
         time_frame(); // for an exception that the channel survives
         handle_frame_timeout();
-        if (!close_when_done_ || closed())
+        if (!is_closing() || closed())
             return end(close_reason::frame_timeout); // nothing when it is closed already
     }
     dispatcher::deadline_reached();
