@@ -1,0 +1,416 @@
+"""Defects for mutants.py: each a short text of the library, found exactly once, and what stands
+there instead. They imitate what went wrong in libraries of this kind.
+
+All of them are in bodies of the compiled library, so that only that is built again.
+"""
+
+import collections
+
+Defect = collections.namedtuple("Defect", "name imitates file old new")
+DEFECTS = []
+
+
+def of(file):
+    """Returns a function that adds a defect to this file."""
+    path = f"include/asynchat/impl/{file}.ipp"
+    return lambda name, imitates, old, new: DEFECTS.append(Defect(name, imitates, path, old, new))
+
+
+# --- frames --------------------------------------------------------------------------------------
+
+chat = of("async_chat")
+
+chat("limit-counts-delimiter", "the limit of a frame includes its terminator",
+     """\
+            const unsigned revision = scanner_.revision();
+            if (step.collect() > 0) // if it throws""",
+     """\
+            if (!by_count && frame_size_ + step.collect() + step.skip() > frame_limit_)
+                return close_for_frame_limit();
+            const unsigned revision = scanner_.revision();
+            if (step.collect() > 0) // if it throws""")
+chat("length-limit-off-by-one", "a frame of exactly the longest announced length is refused",
+     "length.length > max_frame() && !judge_overflow()",
+     "length.length >= max_frame() && !judge_overflow()")
+chat("delimiter-dropped-on-overflow", "what follows a frame that was too long is dropped as well",
+     """\
+        input_.remove_prefix(step.collect() + step.skip());
+        end_announced_frame({});""",
+     """\
+        input_ = {};
+        end_announced_frame({});""")
+chat("skipped-frame-reported", "the end of a frame that was dropped is reported",
+     """\
+    if (dropped && !truncated_)
+        return;""",
+     "")
+chat("truncated-for-ever", "after one frame that was cut all are said to be",
+     "~done() { chat.truncated_ = false; }", "~done() {}")
+chat("frame-after-close", "the terminator is reported after a close() in the piece before it",
+     """\
+            if (closed() || close_when_done_)
+                return;
+            frame_size_ = 0;""",
+     """\
+            frame_size_ = 0;""")
+chat("input-after-quit", "input is obeyed after close_when_done()",
+     """\
+    if (close_when_done_)
+        return drop_input();
+""", "")
+chat("rest-lost-at-new-terminator", "bytes held back for a terminator are lost when it changes",
+     "keep(held());", "")
+chat("limit-counts-twice", "a piece that is delivered again is counted again",
+     "frame_size_ = size_before;", "")
+chat("held-byte-lost-between-pieces", "one byte of a partial terminator is lost at a piece's end",
+     """\
+    if (step.held() > 0 && !input_.empty()) {
+        held_ = step.held();""",
+     """\
+    if (step.held() > 0 && !input_.empty()) {
+        held_ = step.held() - 1;""")
+chat("held-bytes-lost-at-eof", "a partial terminator is lost at the end of the stream",
+     "rest += in_length ? kept() : held();",
+     "rest += in_length ? kept() : std::string_view();")
+chat("comma-not-checked", "any byte may stand behind a netstring",
+     "(size < input_.size() && input_[size] == ',')", "size < input_.size()")
+chat("pause-ignored-until-next-read", "pause_reading() acts only after all that was received",
+     """\
+parse_input(std::size_t matched)
+{
+    while (!input_.empty() && delivers_input()) {""",
+     """\
+parse_input(std::size_t matched)
+{
+    while (!input_.empty() && !closed() && !close_when_done_) {""")
+chat("paused-input-lost", "what was received and not delivered is lost by a pause",
+     "return keep(rest);", "return;")
+chat("resume-forgets-buffered-input", "after a pause only new bytes bring the buffered ones",
+     """\
+    paused_ = false;
+    frame_has_ended(); // for the timeout: it is measured anew
+    deliver_later();""",
+     """\
+    paused_ = false;
+    frame_has_ended();""")
+chat("resume-delivers-inside-the-call", "resume_reading() calls back before it returns",
+     """\
+    paused_ = false;
+    frame_has_ended(); // for the timeout: it is measured anew
+    deliver_later();""",
+     """\
+    paused_ = false;
+    frame_has_ended();
+    in_event([this] { deliver_kept(); });""")
+chat("frame-timer-restarted-by-each-byte", "who sends a byte now and then keeps a frame for ever",
+     """\
+    if (!from_start || !timing_ || timing_->in_frame == detail::timing::never)
+        time_frame();
+}
+
+ASYNCHAT_DECL void async_chat::time_frame()""",
+     """\
+    time_frame();
+}
+
+ASYNCHAT_DECL void async_chat::time_frame()""")
+chat("frame-timer-outlives-the-frame", "an idle channel is ended by the timeout of its last frame",
+     """\
+        if (!hand.unfinished)
+            frame_has_ended();""",
+     "")
+
+# --- output --------------------------------------------------------------------------------------
+
+chat("short-write-loses-the-rest", "what the system did not take is dropped",
+     "queue_.consume(taken);", "queue_.consume(offered);")
+chat("producer-asked-after-its-end", "a producer is called once more after its last piece",
+     """\
+    if (piece.empty()) {
+        queue_.drop_producer();""",
+     """\
+    if (piece.empty()) {
+        (void)source->more();
+        queue_.drop_producer();""")
+chat("producer-asked-without-pause", "a producer fills memory as fast as it can be asked",
+     """\
+            if (sent > 0 && sent + expected > most)
+                return sent;""",
+     "")
+chat("producer-asked-in-the-callback", "a producer is asked in the middle of the input",
+     """\
+            if (what == sending::data_only)
+                return sent;
+""", "")
+chat("close-when-done-loses-output", "the last output is lost by close_when_done()",
+     """\
+    if (!queue_.is_empty())
+        return;
+    if (close_when_done_) {""",
+     """\
+    if (close_when_done_) {""")
+chat("close-when-done-waits-for-an-event", "nothing to send: the channel stays until the next event",
+     """\
+    held_ = 0;
+    flush_soon();
+}
+
+ASYNCHAT_DECL void async_chat::close_when_done(loop""",
+     """\
+    held_ = 0;
+}
+
+ASYNCHAT_DECL void async_chat::close_when_done(loop""")
+chat("eof-loses-output", "the end of the other side's stream drops what is still to be sent",
+     """\
+    ends_when_sent_ = true;
+    flush_soon();""",
+     "end(close_reason::peer_finished);")
+chat("half-closed-for-ever", "a channel whose streams have both ended stays",
+     """\
+        if (eof_reported_)
+            end(close_reason::peer_finished);""",
+     "")
+chat("reply-reset-by-unread-input", "no lingering: the last reply is lost by a reset",
+     "lingers_ = connected();", "")
+chat("reads-over-the-high-mark", "who does not read answers may still ask",
+     "full_ = !reads_when_full_;", "")
+chat("stuck-after-the-low-mark", "input that waited for the output is not delivered",
+     """\
+            frame_has_ended(); // for the timeout: it is measured anew
+            deliver_later();
+        }
+        handle_write_resumed();""",
+     """\
+            frame_has_ended();
+        }
+        handle_write_resumed();""")
+chat("output-cap-not-judged", "pending output has no limit",
+     "if (queue_.size() > flow().most) {", "if (false) {")
+chat("drained-each-time", "handle_drained() although nothing had to wait",
+     "if (had_to_wait && queue_.is_empty() && !closed())",
+     "if (queue_.is_empty() && !closed())")
+chat("discard-keeps-the-close", "discard_buffers() does not take back close_when_done()",
+     """\
+    close_when_done_ = false;
+    ends_output_ = output_ended_;""",
+     "    ends_output_ = output_ended_;")
+
+queue = of("output_queue")
+
+queue("short-write-resends", "bytes that were sent are sent again",
+      "storage.block_front += taken;", "")
+queue("string-resent-from-its-start", "what is behind a half-sent string begins too late",
+      """\
+    storage_->entries.pop();
+    storage_->head_sent = 0;""",
+      "    storage_->entries.pop();")
+queue("piece-of-producer-resent", "what was sent of a producer's piece is sent again",
+      "storage.piece.remove_prefix(taken);", "")
+
+# --- channels ------------------------------------------------------------------------------------
+
+channel = of("dispatcher")
+
+channel("double-close", "handle_close() is called again when its override meets another end",
+        """\
+    if (closed_ || ended_)
+        return;
+    ended_ = true;""",
+        """\
+    if (closed_)
+        return;""")
+channel("close-forgotten-by-override", "a handle_close() that does not close leaves the channel open",
+        """\
+    if (!closed_)
+        close();
+    dispatcher::close(); // an override may have forgotten to call the original""",
+        "")
+channel("throwing-close-leaks", "an exception in handle_close() leaves the channel open",
+        """\
+    } catch (...) {
+        dispatcher::close();
+        throw;
+    }
+    if (!closed_)""",
+        """\
+    } catch (...) {
+        throw;
+    }
+    if (!closed_)""")
+channel("descriptor-open-after-close", "close() leaves the descriptor to the destructor",
+        """\
+        linger();
+    set_transport(nullptr);""",
+        "        linger();")
+channel("event-of-the-old-socket", "an event of the socket before reaches the new one",
+        "if (!channel || state_->epoch != epoch_)", "if (!channel)")
+channel("connected-after-close", "closed in handle_connect(), and said to be connected",
+        "channel.connected_ = !channel.closed_;", "channel.connected_ = true;")
+channel("listener-dies-of-an-error", "the listener is closed when accept() fails",
+        """\
+    if (accepting_) {
+        if (accept_failures_ < 2)""",
+        """\
+    if (false) {
+        if (accept_failures_ < 2)""")
+channel("aborted-connection-is-an-error", "ECONNABORTED stops the listener for a while",
+        "    case ECONNABORTED:\n", "")
+channel("accept-spins", "out of descriptors, the listener tries again at once",
+        """\
+        return;
+    accept_paused_ = true;""",
+        "        return;")
+channel("back-off-never-reset", "the listener that has backed off never accepts again",
+        "channel->in_event([&] { channel->accept_paused_ = false; });",
+        "channel->in_event([] {});")
+channel("would-block-is-an-error", "a full socket ends the channel",
+        """\
+        count_sent(sent);
+        return sent;
+    }
+    if (is_would_block(error))
+        return 0;""",
+        """\
+        count_sent(sent);
+        return sent;
+    }""")
+channel("reset-taken-for-the-end", "a reset is reported as an orderly end",
+        """\
+        end(close_reason::reset, error);
+        return 0;
+    }
+    throw detail::io_error(close_reason::system_error, error, "recv");""",
+        """\
+        end(close_reason::peer_finished, error);
+        return 0;
+    }
+    throw detail::io_error(close_reason::system_error, error, "recv");""")
+channel("log-flood", "a peer may write as many lines of the log as it likes",
+        """\
+        if (!admitted)
+            return;
+        left_out = *admitted;""",
+        "        left_out = admitted.value_or(0);")
+channel("log-injection", "a peer may write line ends into the log",
+        """std::string(to_string(type)) + ": " + escaped(message) + '\\n'""",
+        """std::string(to_string(type)) + ": " + std::string(message) + '\\n'""")
+
+# --- time ----------------------------------------------------------------------------------------
+
+channel("input-is-idle", "input does not put off the idle timeout",
+        """\
+        received_ = true;
+        not_idle();""",
+        "        received_ = true;")
+channel("timer-not-rearmed", "a deadline that was put off is forgotten",
+        """\
+    if (end != detail::timing::never)
+        loop_.set_deadline(*state_, end);""",
+        "")
+channel("write-timer-restarted-by-push", "output that is stuck never times out while more is pushed",
+        "} else if (progress || !timing_ || timing_->blocked == detail::timing::never) {",
+        "} else {")
+channel("write-timer-not-stopped", "a channel that has sent all is ended by its write timeout",
+        """\
+        if (timing_)
+            timing_->blocked = detail::timing::never;""",
+        "")
+channel("linger-never-ends", "a closed connection stays as long as the other side likes",
+        "base.close_by(longest);", "")
+
+time = of("loop")
+
+time("nearer-deadline-ignored", "a deadline does not come before one that was set earlier",
+     "timers_.hasten(state.timer_place, at);", "return;")
+time("timer-lost-in-a-nested-loop", "no timer comes while one of them runs the loop",
+     "wait_for_timers(); // what is called now may run the loop", "")
+time("periodic-timer-once", "a timer that repeats is called once",
+     "state->done = once;", "state->done = true;")
+time("freed-in-a-nested-loop", "a channel goes while its own callback runs the loop",
+     "while (turns_ == 1 && !closed_.empty()) {", "while (!closed_.empty()) {")
+time("flush-forgotten", "pushed from outside twice, sent once",
+     "state->flush_listed = false;", "")
+
+heap = of("timer_queue")
+
+heap("timers-out-of-order", "the next timer is the wrong one",
+     "if (child + 1 < heap_.size() && before(heap_[child + 1], heap_[child]))",
+     "if (child + 1 < heap_.size() && before(heap_[child], heap_[child + 1]))")
+
+# --- servers and relays --------------------------------------------------------------------------
+
+server = of("server")
+
+server("address-limit-off-by-one", "one connection more than allowed from an address",
+       "from_there >= max_per_address_)", "from_there > max_per_address_)")
+server("stop-never-forces", "at the deadline of stop() channels are only asked once more",
+       "shut_down(owner, channels_of(owner, *shared), true);",
+       "shut_down(owner, channels_of(owner, *shared), false);")
+server("stop-goes-on-listening", "after stop() connections are still taken",
+       """\
+        accepting_ = false;
+        set_transport(nullptr);""",
+       "")
+server("throwing-handler-counted-for-ever", "a handler that cannot be made keeps its place",
+       "detail::server_state::leave(place, close_reason::callback_error);", "")
+
+place = of("server_state")
+
+place("full-for-ever", "the listener does not hear of free places",
+      "server.listener->flush_soon();", "")
+place("address-never-freed", "the connections of an address are counted up only",
+      "--place.open;", "")
+place("close-counted-as-another", "the counter of another reason goes up",
+      "static_cast<std::size_t>(reason)];", "static_cast<std::size_t>(reason) - 1];")
+
+joined = of("relay")
+
+joined("relay-unbounded", "the fast side is read although the slow one takes nothing",
+       "other_->pause_reading();", "")
+joined("relay-stuck", "the fast side is never read again",
+       "other_->resume_reading();", "")
+joined("relay-drops-the-rest", "the end of one side drops what the other was still to get",
+       "left->close_when_done();", "left->close();")
+joined("relay-closes-at-half", "the end of one stream ends both",
+       "other_->push_eof();", "other_->close_when_done();")
+
+# --- bytes ---------------------------------------------------------------------------------------
+
+scanner = of("terminator_scanner")
+
+scanner("partial-match-restarts", "a terminator that begins within a failed match is missed",
+        "matched = table_.advance(needle, matched, next);", "matched = 0;")
+
+search = of("string_search")
+
+search("longest-first-tie", "of two terminators that end together the shorter one is taken",
+       "next.found = strings_[first].size() == next.depth ? first + 1 : "
+       "nodes_[next.fallback].found;",
+       "next.found = nodes_[next.fallback].found > 0 ? nodes_[next.fallback].found\n"
+       "                     : strings_[first].size() == next.depth ? first + 1 : 0;")
+
+system = of("transport")
+
+system("killed-by-sigpipe", "sendfile() to a closed connection kills the process",
+       "pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);",
+       "pthread_sigmask(SIG_BLOCK, nullptr, &before_);")
+system("abort-is-orderly", "abort() ends the stream as if all had been sent",
+       "const ::linger at_once = {1, 0};", "const ::linger at_once = {0, 0};")
+
+errors = of("error")
+
+errors("broken-pipe-is-a-failure", "EPIPE is reported as an error of the system",
+       "    case EPIPE:\n", "")
+errors("interrupted-is-an-error", "a signal during a system call ends the channel",
+       " || number == EINTR", "")
+
+file = of("file_producer")
+
+file("short-file-unnoticed", "a file that was cut meanwhile ends the answer as if it were whole",
+     "if (length_)\n", "if (false)\n")
+file("offset-not-moved", "what the system sent of a file is sent again",
+     """\
+    offset_ += sent;
+    left_ -= sent;""",
+     "    left_ -= sent;")
