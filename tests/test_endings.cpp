@@ -279,6 +279,18 @@ TEST_CASE("push_eof: before the connection is made")
     CHECK(chat->calls == "eof close ");
 }
 
+TEST_CASE("push_eof: a connection that was reset is reported as such, not as an error")
+{
+    asynchat::loop loop;
+    connection c(loop);
+    c.peer.reset();
+    c.chat->push_eof();
+    c.chat->initiate_send();
+    CHECK(c.chat->calls == "close ");
+    CHECK(c.chat->close_reason() == close_reason::reset);
+    CHECK(c.chat->lines.empty());
+}
+
 TEST_CASE("push_eof: taken back by discard_buffers as long as it has not happened")
 {
     support::bench<> b("\n");

@@ -146,7 +146,8 @@ public:
     ASYNCHAT_DECL void abort();
 
     /// Ends our stream, behind what was sent: the other side comes to its end, and may go on
-    /// sending. Throws std::system_error, std::logic_error without a connection.
+    /// sending. A connection that was lost meanwhile ends the channel, as in send(). Throws
+    /// std::system_error, std::logic_error without a connection.
     /// Python: socket.shutdown(SHUT_WR)
     ASYNCHAT_DECL void shutdown_output();
 

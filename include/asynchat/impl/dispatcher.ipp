@@ -248,6 +248,8 @@ ASYNCHAT_DECL void dispatcher::shutdown_output()
         throw std::logic_error("asynchat: shutdown_output() needs a connection");
     std::error_code error;
     transport_->shutdown_write(error);
+    if (is_disconnected(error))
+        return end(close_reason::reset, error);
     if (error)
         throw detail::io_error(close_reason::system_error, error, "shutdown_output");
 }
