@@ -273,8 +273,11 @@ TEST_CASE("who does not read his answers costs no more than the marks and caps",
     const auto server = loop.create<quiet_server<generous>>(!stops_reading).lock();
     const auto echo = loop.create<quiet_server<line_echo>>().lock();
     std::vector<raw_peer> peers;
-    for (std::size_t i = 0; i < connections; ++i)
+    for (std::size_t i = 0; i < connections; ++i) {
         peers.push_back(raw_peer::connected_to(server->local_endpoint()));
+        const int on = 1; // each request is to come by itself
+        ::setsockopt(peers.back().fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
     honest_client honest(loop, echo->local_endpoint());
     REQUIRE(run_until(loop, [&] { return server->counters().open == connections; }));
     memory_peak memory;
