@@ -53,11 +53,9 @@ chat("frame-after-close", "the terminator is reported after a close() in the pie
             frame_size_ = 0;""",
      """\
             frame_size_ = 0;""")
-chat("input-after-quit", "input is obeyed after close_when_done()",
-     """\
-    if (close_when_done_)
-        return drop_input();
-""", "")
+chat("last-reply-waits", "a peer that is still sending is not read, and never reads the last reply",
+     "return (delivers_input() || drops_input()) && !parsing_;",
+     "return delivers_input() && !parsing_;")
 chat("rest-lost-at-new-terminator", "bytes held back for a terminator are lost when it changes",
      "keep(held());", "")
 chat("limit-counts-twice", "a piece that is delivered again is counted again",
