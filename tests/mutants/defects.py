@@ -34,11 +34,11 @@ chat("length-limit-off-by-one", "a frame of exactly the longest announced length
      "length.length >= max_frame() && !judge_overflow()")
 chat("delimiter-dropped-on-overflow", "what follows a frame that was too long is dropped as well",
      """\
-        input_.remove_prefix(step.collect() + step.skip());
-        end_announced_frame({});""",
+        now.input.remove_prefix(step.collect() + step.skip());
+        end_announced_frame(now, {});""",
      """\
-        input_ = {};
-        end_announced_frame({});""")
+        now.input = {};
+        end_announced_frame(now, {});""")
 chat("skipped-frame-reported", "the end of a frame that was dropped is reported",
      """\
     if (dropped && !truncated_)
@@ -48,13 +48,13 @@ chat("truncated-for-ever", "after one frame that was cut all are said to be",
      "~done() { chat.truncated_ = false; }", "~done() {}")
 chat("frame-after-close", "the terminator is reported after a close() in the piece before it",
      """\
-            if (closed() || close_when_done_)
+            if (is_ending())
                 return;
             frame_size_ = 0;""",
      """\
             frame_size_ = 0;""")
 chat("last-reply-waits", "a peer that is still sending is not read, and never reads the last reply",
-     "return (delivers_input() || drops_input()) && !parsing_;",
+     "return (delivers_input() || is_closing()) && !closed() && !parsing_;",
      "return delivers_input() && !parsing_;")
 chat("rest-lost-at-new-terminator", "bytes held back for a terminator are lost when it changes",
      "keep(held());", "")
@@ -62,43 +62,38 @@ chat("limit-counts-twice", "a piece that is delivered again is counted again",
      "frame_size_ = size_before;", "")
 chat("held-byte-lost-between-pieces", "one byte of a partial terminator is lost at a piece's end",
      """\
-    if (step.held() > 0 && !input_.empty()) {
+    if (step.held() > 0 && !now.input.empty()) {
         held_ = step.held();""",
      """\
-    if (step.held() > 0 && !input_.empty()) {
+    if (step.held() > 0 && !now.input.empty()) {
         held_ = step.held() - 1;""")
 chat("held-bytes-lost-at-eof", "a partial terminator is lost at the end of the stream",
-     "rest += in_length ? kept() : held();",
-     "rest += in_length ? kept() : std::string_view();")
+     "last = in_length ? kept() : held();",
+     "last = in_length ? kept() : std::string_view();")
 chat("comma-not-checked", "any byte may stand behind a netstring",
-     "(size < input_.size() && input_[size] == ',')", "size < input_.size()")
+     "(size < now.input.size() && now.input[size] == ',')", "size < now.input.size()")
 chat("pause-ignored-until-next-read", "pause_reading() acts only after all that was received",
      """\
-parse_input(std::size_t matched)
+parse_input(parsing& now, std::size_t matched)
 {
-    while (!input_.empty() && delivers_input()) {""",
+    while (!now.input.empty() && delivers_input()) {""",
      """\
-parse_input(std::size_t matched)
+parse_input(parsing& now, std::size_t matched)
 {
-    while (!input_.empty() && !closed() && !close_when_done_) {""")
+    while (!now.input.empty() && !is_ending()) {""")
 chat("paused-input-lost", "what was received and not delivered is lost by a pause",
-     "return keep(rest);", "return;")
+     "return keep_or_end(rest);", "return;")
 chat("resume-forgets-buffered-input", "after a pause only new bytes bring the buffered ones",
      """\
-    paused_ = false;
-    frame_has_ended(); // for the timeout: it is measured anew
-    deliver_later();""",
-     """\
-    paused_ = false;
-    frame_has_ended();""")
+    deliver_later(); // or throws, for want of memory
+    stops_.set(detail::stops::paused, false);""",
+     "    stops_.set(detail::stops::paused, false);")
 chat("resume-delivers-inside-the-call", "resume_reading() calls back before it returns",
      """\
-    paused_ = false;
-    frame_has_ended(); // for the timeout: it is measured anew
-    deliver_later();""",
+    deliver_later(); // or throws, for want of memory
+    stops_.set(detail::stops::paused, false);""",
      """\
-    paused_ = false;
-    frame_has_ended();
+    stops_.set(detail::stops::paused, false);
     in_event([this] { deliver_kept(); });""")
 chat("frame-timer-restarted-by-each-byte", "who sends a byte now and then keeps a frame for ever",
      """\
@@ -114,7 +109,7 @@ ASYNCHAT_DECL void async_chat::time_frame()""",
 ASYNCHAT_DECL void async_chat::time_frame()""")
 chat("frame-timer-outlives-the-frame", "an idle channel is ended by the timeout of its last frame",
      """\
-        if (!hand.unfinished)
+        if (!now.unfinished)
             frame_has_ended();""",
      "")
 
@@ -132,21 +127,23 @@ chat("producer-asked-after-its-end", "a producer is called once more after its l
         queue_.drop_producer();""")
 chat("producer-asked-without-pause", "a producer fills memory as fast as it can be asked",
      """\
-            if (sent > 0 && sent + expected > most)
-                return sent;""",
+        if (sent > 0 && sent + expected > most)
+            return sent;""",
      "")
 chat("producer-asked-in-the-callback", "a producer is asked in the middle of the input",
      """\
-            if (what == sending::data_only)
-                return sent;
+        if (what == sending::data_only)
+            return sent;
 """, "")
 chat("close-when-done-loses-output", "the last output is lost by close_when_done()",
      """\
     if (!queue_.is_empty())
         return;
-    if (close_when_done_) {""",
+    if (is_closing()) {
+        lingers_""",
      """\
-    if (close_when_done_) {""")
+    if (is_closing()) {
+        lingers_""")
 chat("close-when-done-waits-for-an-event", "nothing to send: the channel stays until the next event",
      """\
     held_ = 0;
@@ -172,17 +169,12 @@ chat("half-closed-for-ever", "a channel whose streams have both ended stays",
 chat("reply-reset-by-unread-input", "no lingering: the last reply is lost by a reset",
      "lingers_ = connected();", "")
 chat("reads-over-the-high-mark", "who does not read answers may still ask",
-     "full_ = !reads_when_full_;", "")
+     "stops_.set(detail::stops::full, !reads_when_full_);", "")
 chat("stuck-after-the-low-mark", "input that waited for the output is not delivered",
      """\
-            frame_has_ended(); // for the timeout: it is measured anew
-            deliver_later();
-        }
-        handle_write_resumed();""",
-     """\
-            frame_has_ended();
-        }
-        handle_write_resumed();""")
+            deliver_later(); // or throws, for want of memory
+            stops_.set(detail::stops::full, false);""",
+     "            stops_.set(detail::stops::full, false);")
 chat("output-cap-not-judged", "pending output has no limit",
      "if (queue_.size() > flow().most) {", "if (false) {")
 chat("drained-each-time", "handle_drained() although nothing had to wait",
@@ -190,9 +182,9 @@ chat("drained-each-time", "handle_drained() although nothing had to wait",
      "if (queue_.is_empty() && !closed())")
 chat("discard-keeps-the-close", "discard_buffers() does not take back close_when_done()",
      """\
-    close_when_done_ = false;
-    ends_output_ = output_ended_;""",
-     "    ends_output_ = output_ended_;")
+    stops_.set(detail::stops::closing, false);
+    stops_.set(detail::stops::output_ended, output_ended_);""",
+     "    stops_.set(detail::stops::output_ended, output_ended_);")
 
 queue = of("output_queue")
 
@@ -212,15 +204,15 @@ channel = of("dispatcher")
 
 channel("double-close", "handle_close() is called again when its override meets another end",
         """\
-    if (closed_ || ended_)
+    if (closed() || ended_)
         return;
     ended_ = true;""",
         """\
-    if (closed_)
+    if (closed())
         return;""")
 channel("close-forgotten-by-override", "a handle_close() that does not close leaves the channel open",
         """\
-    if (!closed_)
+    if (!closed())
         close();
     dispatcher::close(); // an override may have forgotten to call the original""",
         "")
@@ -230,12 +222,12 @@ channel("throwing-close-leaks", "an exception in handle_close() leaves the chann
         dispatcher::close();
         throw;
     }
-    if (!closed_)""",
+    if (!closed())""",
         """\
     } catch (...) {
         throw;
     }
-    if (!closed_)""")
+    if (!closed())""")
 channel("descriptor-open-after-close", "close() leaves the descriptor to the destructor",
         """\
         linger();
@@ -244,7 +236,7 @@ channel("descriptor-open-after-close", "close() leaves the descriptor to the des
 channel("event-of-the-old-socket", "an event of the socket before reaches the new one",
         "if (!channel || state_->epoch != epoch_)", "if (!channel)")
 channel("connected-after-close", "closed in handle_connect(), and said to be connected",
-        "channel.connected_ = !channel.closed_;", "channel.connected_ = true;")
+        "channel.connected_ = !channel.closed();", "channel.connected_ = true;")
 channel("listener-dies-of-an-error", "the listener is closed when accept() fails",
         """\
     if (accepting_) {
@@ -256,9 +248,9 @@ channel("aborted-connection-is-an-error", "ECONNABORTED stops the listener for a
         "    case ECONNABORTED:\n", "")
 channel("accept-spins", "out of descriptors, the listener tries again at once",
         """\
-        return;
+    });
     accept_paused_ = true;""",
-        "        return;")
+        "    });")
 channel("back-off-never-reset", "the listener that has backed off never accepts again",
         "channel->in_event([&] { channel->accept_paused_ = false; });",
         "channel->in_event([] {});")
@@ -322,11 +314,11 @@ time = of("loop")
 time("nearer-deadline-ignored", "a deadline does not come before one that was set earlier",
      "timers_.hasten(state.timer_place, at);", "return;")
 time("timer-lost-in-a-nested-loop", "no timer comes while one of them runs the loop",
-     "wait_for_timers(); // what is called now may run the loop", "")
+     "wait_for_timers();            // what is called now may run the loop", "")
 time("periodic-timer-once", "a timer that repeats is called once",
      "state->done = once;", "state->done = true;")
 time("freed-in-a-nested-loop", "a channel goes while its own callback runs the loop",
-     "while (turns_ == 1 && !closed_.empty()) {", "while (!closed_.empty()) {")
+     "if (turns_ == 1 && closed_ > 0)", "if (closed_ > 0)")
 time("flush-forgotten", "pushed from outside twice, sent once",
      "state->flush_listed = false;", "")
 
