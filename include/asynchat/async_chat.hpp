@@ -66,8 +66,9 @@ public:
 
     ASYNCHAT_DECL ~async_chat() override;
 
-    /// Bytes of one receive, 1 GiB at most, and of one send. Read each time they are needed; 0
-    /// counts as 1.
+    /// Bytes of one receive, 1 GiB at most, and of one send; sixteen times as many for a turn of the
+    /// loop, which may send several times, and receive that much of a large frame into its own
+    /// memory. Read each time they are needed; 0 counts as 1.
     std::size_t ac_in_buffer_size = 65536;
     std::size_t ac_out_buffer_size = 65536;
 
@@ -388,6 +389,7 @@ private:
     void drop_collected();
     void deliver(parsing& now, std::size_t bytes, std::size_t frame_size);
     void collect_frame(std::string_view piece);
+    void append_to_frame(std::string_view piece);
     void end_frame(parsing& now, std::string_view last_piece);
     void deliver_stored_frame(parsing& now);
     void deliver_begun_frame();

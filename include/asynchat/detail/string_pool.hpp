@@ -11,6 +11,9 @@
 
 namespace asynchat::detail {
 
+/// Bytes. Less lies in a string itself, or is not worth keeping.
+inline constexpr std::size_t min_pooled_size = 64;
+
 /// Strings whose memory is used again. A loop has one pool for all its channels, so that a channel
 /// without a begun frame holds no memory, and beginning one allocates nothing in the steady state.
 class string_pool {
@@ -44,7 +47,7 @@ public:
                 return;
             kept_large_ += size;
             large_.push_back(std::move(string));
-        } else if (size >= min_size && small_.size() < max_small) {
+        } else if (size >= min_pooled_size && small_.size() < max_small) {
             string.clear();
             small_.push_back(std::move(string));
         }
@@ -52,7 +55,6 @@ public:
 
 private:
     // Bytes, but for max_small.
-    static constexpr std::size_t min_size = 64; // less lies in the string itself
     static constexpr std::size_t max_small_size = 64 * 1024;
     static constexpr std::size_t max_small = 16; // strings
     static constexpr std::size_t max_large = 4 * 1024 * 1024;

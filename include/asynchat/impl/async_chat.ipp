@@ -220,7 +220,8 @@ ASYNCHAT_DECL void async_chat::receive_frame()
         collected_.resize(collected_.size() + more);
         unfilled_ = static_cast<unsigned>(more);
     }
-    const std::size_t room = std::min({std::size_t{unfilled_}, lacking, limit});
+    // As much as a turn may send: the fewer calls, the better.
+    const std::size_t room = std::min({std::size_t{unfilled_}, lacking, limit * 16});
     const std::size_t received = std::min(receive(asio::buffer(to_fill(), room)), room);
     if (unfilled_ == 0)
         return; // discarded, or delivered at the end of the stream
@@ -473,6 +474,11 @@ ASYNCHAT_DECL void async_chat::collect_frame(std::string_view piece)
 {
     if (collected_.empty())
         begin_collecting();
+    append_to_frame(piece);
+}
+
+ASYNCHAT_DECL void async_chat::append_to_frame(std::string_view piece)
+{
     if (piece.size() <= unfilled_) {
         detail::copy_bytes(to_fill(), piece.data(), piece.size());
         unfilled_ -= static_cast<unsigned>(piece.size());
@@ -859,10 +865,12 @@ ASYNCHAT_DECL void async_chat::handle_shutdown()
 
 ASYNCHAT_DECL void async_chat::_collect_incoming_data(std::string_view data)
 {
-    if (unfilled_ > 0)
-        drop_unfilled();
-    const std::size_t room = max_frame() - std::min(collected_.size(), max_frame());
-    collected_.append(data.substr(0, room));
+    const std::size_t room = max_frame() - std::min(collected_.size() - unfilled_, max_frame());
+    const std::string_view fitting = data.substr(0, room);
+    // What a string holds without memory needs none from the pool, which may not see it again.
+    if (collected_.empty() && std::max(frame_to_come(), fitting.size()) >= detail::min_pooled_size)
+        begin_collecting();
+    append_to_frame(fitting);
     if (data.size() > room)
         close_for_frame_limit();
 }

@@ -69,8 +69,10 @@ ASYNCHAT_DECL void output_queue::push_otherwise(std::string_view data)
 ASYNCHAT_DECL void output_queue::push(std::string&& data)
 {
     const std::size_t size = data.size();
-    if (size < min_moved_size)
-        return push(std::string_view(data));
+    if (size < min_moved_size) {
+        push(std::string_view(data));
+        return pool_->strings().give_back(std::move(data));
+    }
     push_entry(std::move(data), size);
 }
 

@@ -29,6 +29,7 @@ public:
     {
         set_terminator("\n");
         max_frame(bench::largest_frame);
+        ac_out_buffer_size = bench::largest_send;
     }
     void found_frame(std::string_view frame) override
     {

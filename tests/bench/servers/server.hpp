@@ -20,6 +20,7 @@
 namespace bench {
 
 inline constexpr std::size_t largest_frame = 16 << 20;
+inline constexpr std::size_t largest_send = 1 << 20; // of one call: the frames are large
 
 /// n of "ECHO n".
 inline std::size_t count_of(std::string_view header)
