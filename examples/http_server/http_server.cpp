@@ -21,7 +21,8 @@ constexpr std::string_view usage =
     "Serves HTTP until SIGINT or SIGTERM; a second signal does not wait for the last answers.\n"
     "\n"
     "  --root FOLDER      its files, index.html for the folders; without it only /server\n"
-    "  --timeout SECONDS  for a request to be complete; twice that for it to begin (30)\n"
+    "  --timeout SECONDS  for a request to be complete; twice that for it to begin\n"
+    "                     (30; 0 is for ever)\n"
     "  HOST               an address in digits: 127.0.0.1 if not given\n"
     "  PORT               0, or none, is any free one; the first line of the output tells which\n";
 

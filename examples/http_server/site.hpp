@@ -136,7 +136,8 @@ private:
             made.body = body;
         } else if (asked.method != "GET") {
             return not_allowed("GET, POST");
-        } else if (asked.is_1_0 || !lists(asked.header, "Upgrade", "echo")) {
+        } else if (asked.is_1_0 || !lists(asked.header, "Connection", "upgrade") ||
+                   !lists(asked.header, "Upgrade", "echo")) {
             return text_response(426, "echo", "Upgrade: echo\r\n");
         } else {
             made.status = 101;
