@@ -52,8 +52,7 @@ class Server(Program):
         return "http://%s:%d%s" % (*self.address(), path)
 
     def state(self):
-        answers = exchange(self, b"GET /server/state HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        return json.loads(answers[0].body)
+        return json.loads(exchange(self, get("/server/state", "Connection: close"))[0].body)
 
 
 class Answer:
@@ -74,7 +73,8 @@ def parse_answers(stream, heads=()):
         lines = head.decode("latin-1").split("\r\n")
         check_that(f"status line {lines[0]!r}", re.fullmatch(r"HTTP/1\.1 \d{3} [A-Z].*", lines[0]))
         status = int(lines[0].split()[1])
-        header = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
+        fields = (line.split(": ", 1) for line in lines[1:])
+        header = {name.lower(): value for name, value in fields}
         body = b""
         if status == 101:
             body, stream = stream, b""
@@ -111,6 +111,10 @@ def get(path, *more):
     return "\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *more, "", ""]).encode("latin-1")
 
 
+def post(*more):
+    return get("/server/echo", *more).replace(b"GET", b"POST", 1)
+
+
 LAST = get("/server/count/3", "Connection: close")
 
 
@@ -134,10 +138,11 @@ def test_curl_reads_files():
         check("large", curl(server, "/large"), (200, LARGE))
         check("empty", curl(server, "/empty.css"), (200, b""))
         check("HTTP/1.0", curl(server, "/large", "-0"), (200, LARGE))
-        for path, wanted in [("/", "text/html; charset=utf-8"), ("/empty.css", "text/css; charset=utf-8"),
-                             ("/large", "application/octet-stream")]:
+        for path, wanted in [("/", b"text/html; charset=utf-8"),
+                             ("/empty.css", b"text/css; charset=utf-8"),
+                             ("/large", b"application/octet-stream")]:
             status, head = curl(server, path, "-I")
-            check(f"type of {path}", (status, re.search(rb"(?i)content-type: (.*)\r", head)[1].decode()),
+            check(f"type of {path}", (status, re.search(rb"Content-Type: (.*)\r", head)[1]),
                   (200, wanted))
         status, head = curl(server, "/large", "-I")
         check("length of a HEAD", re.search(rb"(?i)content-length: (.*)\r", head)[1], b"3000000")
@@ -157,14 +162,15 @@ def test_curl_reads_many_over_one_connection():
 def test_curl_reads_ranges():
     with Server() as server:
         size = len(LARGE)
-        for asked, first, last in [("0-0", 0, 0), ("10-19", 10, 19), ("2999999-", size - 1, size - 1),
+        for asked, first, last in [("0-0", 0, 0), ("10-19", 10, 19),
+                                   ("2999999-", size - 1, size - 1),
                                    ("2000000-", 2000000, size - 1), ("-5", size - 5, size - 1),
                                    ("-9999999", 0, size - 1), ("5-99999999", 5, size - 1)]:
             with tempfile.NamedTemporaryFile() as head:
                 check(asked, curl(server, "/large", "-r", asked, "-D", head.name),
                       (206, LARGE[first:last + 1]))
-                check_that(f"Content-Range of {asked}",
-                           f"Content-Range: bytes {first}-{last}/{size}\r\n".encode() in head.read())
+                field = f"Content-Range: bytes {first}-{last}/{size}\r\n".encode()
+                check_that(f"Content-Range of {asked}", field in head.read())
         for asked in ["3000000-", "-0", "3000000-3000001"]:
             check(asked, curl(server, "/large", "-r", asked)[0], 416)
         # All that is not a single range of bytes may be answered with the whole.
@@ -190,12 +196,14 @@ def test_curl_reads_chunks():
     with Server() as server:
         lines = b"".join(b"%d\n" % i for i in range(1, 200001))
         for last, wanted in [(0, b""), (1, b"1\n"), (200000, lines)]:
-            check(f"{last} lines", curl(server, f"/server/count/{last}"), (200, wanted))
-            check(f"{last} lines to HTTP/1.0", curl(server, f"/server/count/{last}", "-0"), (200, wanted))
+            for option in ["--http1.1", "-0"]:
+                check(f"{last} lines, {option}", curl(server, f"/server/count/{last}", option),
+                      (200, wanted))
         status, head = curl(server, "/server/count/9", "-I")
         check_that("HEAD of chunks", status == 200 and b"Transfer-Encoding: chunked" in head)
         status, text = curl(server, "/server/count/1x")
-        check("wrong number", (status, text), (400, b"400 Bad Request: count: not a digit at byte 1\n"))
+        check("wrong number", (status, text),
+              (400, b"400 Bad Request: count: not a digit at byte 1\n"))
 
 
 def test_curl_posts():
@@ -210,7 +218,8 @@ def test_curl_posts():
                                               f"@{body.name}"), (200, LARGE[:size]))
         check("Expect", curl(server, "/server/echo", "-H", "Expect: 100-continue",
                              "--expect100-timeout", "30", "-d", "abc"), (200, b"abc"))
-        check("form", curl(server, "/server/say", "--data-urlencode", "text=a&b+c \u00e9\"<")[0], 303)
+        check("form", curl(server, "/server/say", "--data-urlencode", "text=a&b+c \u00e9\"<")[0],
+              303)
         status, page = curl(server, "/server/say", "-L", "--data-urlencode", "text=two words")
         check("redirected to the page", (status, page[:15]), (200, b"<!DOCTYPE html>"))
         check("said", server.state()["said"], ["two words", "a&b+c \u00e9\"<"])
@@ -224,9 +233,11 @@ def test_curl_posts():
 
 def test_curl_sees_errors():
     with Server() as server:
-        for path in ["/nothing", "/a%20b.txt/", "/sub/nothing", "/fifo", "/out.txt", "/out/etc/passwd",
+        for path in ["/nothing", "/a%20b.txt/", "/sub/nothing", "/fifo", "/out.txt",
+                     "/out/etc/passwd",
                      "/.git/config", "/sub/../index.html", "/../secret.txt", "/%2e%2e/secret.txt",
-                     "/..%2fsecret.txt", "/sub/%2e%2e/%2e%2e/secret.txt", "//etc/passwd", "/sub//index.html"]:
+                     "/..%2fsecret.txt", "/sub/%2e%2e/%2e%2e/secret.txt", "//etc/passwd",
+                     "/sub//index.html"]:
             check(path, curl(server, path, "--path-as-is")[0], 404)
         for path in ["/%00", "/%", "/%1", "/%zz", "/a%20b.txt%00.html"]:
             check(path, curl(server, path)[0], 400)
@@ -235,12 +246,14 @@ def test_curl_sees_errors():
             check_that(f"{options}: {head}", status == 405 and b"\r\nAllow: GET, HEAD\r\n" in head)
         check("GET of the form", curl(server, "/server/say")[0], 405)
         check("no length", curl(server, "/server/echo", "-X", "POST")[0], 411)
-        check("chunks", curl(server, "/server/echo", "-H", "Transfer-Encoding: chunked", "-d", "x")[0], 411)
+        check("chunks", curl(server, "/server/echo", "-H", "Transfer-Encoding: chunked",
+                             "-d", "x")[0], 411)
         check("expectation", curl(server, "/", "-H", "Expect: pizza")[0], 417)
         check("long target", curl(server, "/" + "x" * 8192)[0], 414)
         check("longer target", curl(server, "/" + "x" * 60000)[0], 414)
         check("long header", curl(server, "/", "-H", "X: " + "x" * 60000)[0], 431)
-        check("many fields", curl(server, "/", *[word for i in range(200) for word in ("-H", f"X{i}: y")])[0], 431)
+        many = [word for i in range(200) for word in ("-H", f"X{i}: y")]
+        check("many fields", curl(server, "/", *many)[0], 431)
         check("no upgrade", curl(server, "/server/echo")[0], 426)
         with tempfile.NamedTemporaryFile() as body:
             body.write(bytes(1048577))
@@ -255,7 +268,8 @@ def test_without_a_root():
     with Program([example("http_server"), "::1", "0"]) as server:
         host, port = server.address()
         for path, status in [("/", b"302"), ("/server", b"200"), ("/etc/passwd", b"404")]:
-            done = run([need("curl"), "-s", "-o", "/dev/null", "-w", "%{http_code}", f"http://[{host}]:{port}{path}"])
+            done = run([need("curl"), "-s", "-o", "/dev/null", "-w", "%{http_code}",
+                        f"http://[{host}]:{port}{path}"])
             check(path, done.stdout, status)
         server.stop()
 
@@ -263,7 +277,8 @@ def test_without_a_root():
 def test_usage():
     server = example("http_server")
     done = run([server, "--help"])
-    check("--help", (done.returncode, done.stdout[:18], done.stderr), (0, b"usage: http_server", b""))
+    check("--help", (done.returncode, done.stdout[:18], done.stderr),
+          (0, b"usage: http_server", b""))
     for arguments, words in [
             (["--port", "1"], b"there is no --port"),
             (["--root"], b"--root: the value is missing"),
@@ -271,7 +286,8 @@ def test_usage():
             (["127.0.0.1", "65536"], b"PORT: too large at byte 4 of '65536'"),
             (["127.0.0.1", "80", "81"], b"one argument too many: '81'")]:
         done = run([server, *arguments])
-        check_that(f"{arguments}: {done}", done.returncode == 2 and words in done.stderr and not done.stdout)
+        check_that(f"{arguments}: {done}",
+                   done.returncode == 2 and words in done.stderr and not done.stdout)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         for arguments, words in [(["127.0.0.1", str(taken.getsockname()[1])], b"in use"),
                                  (["nowhere"], b"'nowhere'"),
@@ -287,7 +303,7 @@ def test_requests_cut_at_each_byte():
     stream = (get("/a%20b.txt") + b"POST /server/echo HTTP/1.1\r\nhOST:x\r\n"
               b"content-length:%d\r\n\r\n" % len(body) + body + b"\r\n" +
               b"HEAD /large HTTP/1.1\r\nHost: x\r\n\r\n" + get("/server/count/3") +
-              get("http://y:80/sub/?q") + b"POST /server/echo HTTP/1.1\r\nHost:\r\nContent-Length: 0\r\n\r\n" +
+              get("http://y:80/sub/?q") + post("Content-Length: 0") +
               get("/nothing", "Content-Length: 5") + b"hello" + LAST)
 
     def verdict(answers):
@@ -296,8 +312,8 @@ def test_requests_cut_at_each_byte():
     with Server() as server:
         wanted = verdict(exchange(server, stream, heads=(2,)))
         check("in one piece", wanted, [
-            (200, b"blank"), (200, body), (200, b""), (200, b"1\n2\n3\n"), (200, b"sub"), (200, b""),
-            (404, b"404 Not Found: there is no such file\n"), (200, b"1\n2\n3\n")])
+            (200, b"blank"), (200, body), (200, b""), (200, b"1\n2\n3\n"), (200, b"sub"),
+            (200, b""), (404, b"404 Not Found: there is no such file\n"), (200, b"1\n2\n3\n")])
         for cut in range(1, len(stream)):
             with connect(server.address()) as peer:
                 peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -367,19 +383,18 @@ REFUSED = {
     "no Host": b"GET / HTTP/1.1\r\n\r\n",
     "two Hosts": b"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n",
     "no host in Host": b"GET / HTTP/1.1\r\nHost: x/y\r\n\r\n",
-    "two lengths": b"POST /server/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
-    "equal lengths": b"POST /server/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
-    "list of lengths": b"POST /server/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5, 5\r\n\r\nhello",
-    "length with a plus": b"POST /server/echo HTTP/1.1\r\nHost: x\r\nContent-Length: +5\r\n\r\nhello",
-    "negative length": b"POST /server/echo HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\nhello",
-    "length in hexadecimal": b"POST /server/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 0x5\r\n\r\nhello",
-    "no length in the length": b"POST /server/echo HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\nhello",
-    "length with a blank": b"POST /server/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1 5\r\n\r\nhello",
-    "length and chunks": b"POST /server/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
-                         b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "chunks and length": b"POST /server/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n"
-                         b"Content-Length: 5\r\n\r\n0\r\n\r\n",
-    "chunks in HTTP/1.0": b"POST /server/echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "two lengths": post("Content-Length: 5", "Content-Length: 6") + b"hello",
+    "equal lengths": post("Content-Length: 5", "Content-Length: 5") + b"hello",
+    "list of lengths": post("Content-Length: 5, 5") + b"hello",
+    "length with a plus": post("Content-Length: +5") + b"hello",
+    "negative length": post("Content-Length: -5") + b"hello",
+    "length in hexadecimal": post("Content-Length: 0x5") + b"hello",
+    "no length in the length": post("Content-Length:") + b"hello",
+    "length with a blank": post("Content-Length: 1 5") + b"hello",
+    "length and chunks": post("Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n",
+    "chunks and length": post("Transfer-Encoding: xchunked", "Content-Length: 5") + b"0\r\n\r\n",
+    "chunks in HTTP/1.0": b"POST /server/echo HTTP/1.0\r\n"
+                          b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "two blanks": b"GET  / HTTP/1.1\r\nHost: x\r\n\r\n",
     "three words": b"GET / x HTTP/1.1\r\nHost: x\r\n\r\n",
     "blank at the end": b"GET / HTTP/1.1 \r\nHost: x\r\n\r\n",
@@ -407,13 +422,14 @@ def test_no_smuggling():
             check(f"{name}: {answers}", [answer.status for answer in answers], [200, 400])
             check(f"{name}: the connection", answers[-1].header["connection"], "close")
         for name, attempt, status in [
-                ("chunks", b"POST /server/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
-                ("too long", b"POST /server/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n\r\n", 413),
-                ("over 64 bits", b"POST /server/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551621\r\n\r\n", 413),
+                ("chunks", post("Transfer-Encoding: chunked") + b"0\r\n\r\n", 411),
+                ("too long", post("Content-Length: 1048577"), 413),
+                ("over 64 bits", post("Content-Length: 18446744073709551621"), 413),
                 ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505)]:
             answers = exchange(server, attempt + smuggled)
             check(name, [answer.status for answer in answers], [status])
-        check("nothing of it ran", [row for row in server.state()["log"] if "smuggled" in row[2]], [])
+        check("nothing of it ran",
+              [row for row in server.state()["log"] if "smuggled" in row[2]], [])
         server.stop()
 
 
@@ -421,8 +437,8 @@ def test_small_oddities_are_accepted():
     with Server() as server:
         for name, request in [
                 ("an empty line in front", b"\r\n" + LAST),
-                ("zeros in front", b"POST /server/echo HTTP/1.1\r\nHost: x\r\nConnection: x ,CLOSE\r\n"
-                                   b"Content-Length: \t 0005 \t\r\n\r\nhello"),
+                ("zeros in front",
+                 post("Connection: x ,CLOSE", "Content-Length: \t 0005 \t") + b"hello"),
                 ("a later version", LAST.replace(b"1.1", b"1.9")),
                 ("HTTP/1.0 without Host", b"GET / HTTP/1.0\r\n\r\n")]:
             check(name, [answer.status for answer in exchange(server, request)], [200])
@@ -433,7 +449,12 @@ def test_tunnel():
     with Server() as server, connect(server.address()) as peer:
         peer.sendall(get("/server/echo", "Connection: Upgrade", "Upgrade: echo") + b"first")
         sent = LARGE + b"GET / HTTP/1.1\r\n\r\n"
-        writer = threading.Thread(target=lambda: (peer.sendall(sent), peer.shutdown(socket.SHUT_WR)))
+
+        def write():
+            peer.sendall(sent)
+            peer.shutdown(socket.SHUT_WR)
+
+        writer = threading.Thread(target=write)
         writer.start()
         answers = parse_answers(receive_all(peer))
         writer.join()
@@ -443,12 +464,14 @@ def test_tunnel():
 
 def test_slow_requests():
     with Server("--timeout", "1") as server:
-        head = b"POST /server/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
-        for name, data in [("half a line", b"GE"), ("half a head", head[:-2]), ("half a body", head + b"hello")]:
+        head = post("Content-Length: 10")
+        for name, data in [("half a line", b"GE"), ("half a head", head[:-2]),
+                           ("half a body", head + b"hello")]:
             answers = exchange(server, data)
             check(name, [answer.status for answer in answers], [408])
         check("silence", exchange(server, b""), [])
-        check("silence behind a request", [answer.status for answer in exchange(server, get("/"))], [200])
+        check("silence behind a request",
+              [answer.status for answer in exchange(server, get("/"))], [200])
         stop = threading.Event()
 
         def trickle(peer):
@@ -542,14 +565,15 @@ def test_chromium():
         server.write("root/form.html", FORM_TEST)
 
         def browse(*options):
-            return run([browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                        f"--user-data-dir={folder}/profile", "--virtual-time-budget=5000", *options],
-                       deadline=120)
+            return run([browser, "--headless", "--no-sandbox", "--disable-gpu",
+                        "--disable-dev-shm-usage", f"--user-data-dir={folder}/profile",
+                        "--virtual-time-budget=5000", *options], deadline=120)
 
         done = browse("--dump-dom", server.url("/form.html"))
         page = done.stdout.decode()
         check_that(f"the form was posted: {page} {done.stderr[-2000:]}",
-                   "loads 2, said: from a browser &amp; \u20ac" in page and "POST /server/say 303" in page)
+                   "loads 2, said: from a browser &amp; \u20ac" in page and
+                   "POST /server/say 303" in page)
         check("the server has it", server.state()["said"], ["from a browser & \u20ac"])
         picture = os.path.join(folder, "page.png")
         done = browse(f"--screenshot={picture}", "--window-size=800,600", server.url("/server"))
