@@ -338,7 +338,10 @@ def test_pipelining():
 
 
 def memory_of(pid):
-    """The most that it ever had, in bytes."""
+    """The most that it ever had, in bytes; 0 with a sanitizer, which keeps what was freed."""
+    with open(f"/proc/{pid}/maps", "rb") as file:
+        if b"libasan" in file.read():
+            return 0
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         return int(re.search(r"VmHWM:\s*(\d+) kB", file.read())[1]) * 1024
 
