@@ -17,7 +17,7 @@ inline constexpr std::string_view own_page = R"html(<!DOCTYPE html>
 <title>http_server</title>
 <link rel="icon" href="data:,">
 <style>
-body { font: 16px sans-serif; margin: 2em auto; max-width: 50em; color: #223; }
+body { font: 16px sans-serif; margin: 2em auto; padding: 0 1em; max-width: 50em; color: #223; }
 h1 { border-bottom: 3px solid #36c; }
 dl { display: grid; grid-template-columns: repeat(4, 1fr); }
 dt { color: #678; }
