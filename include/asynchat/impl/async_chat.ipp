@@ -250,10 +250,11 @@ ASYNCHAT_DECL void async_chat::receive_frame()
     end_frame(now, {});
 }
 
-/// What is left of a counted frame, as far as memory is taken for it at once.
+/// What is left of a counted frame, as far as it is kept.
 ASYNCHAT_DECL std::size_t async_chat::frame_to_come() const
 {
-    return std::min(scanner_.current().count(), max_frame());
+    const std::size_t begun = collected_.size() - unfilled_;
+    return std::min(scanner_.current().count(), max_frame() - std::min(begun, max_frame()));
 }
 
 /// Takes memory that others have used. It is filled over what they left: a large frame would
