@@ -5,6 +5,7 @@
 #include "support/recording_chat.hpp"
 
 #include <asynchat/asynchat.hpp>
+#include <asynchat/testing.hpp>
 
 #include <cerrno>
 #include <cstddef>
@@ -12,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 using asynchat::close_reason;
 using asynchat::terminator;
@@ -506,4 +508,32 @@ TEST_CASE("the loop's end closes its channels without handle_close", "[close]")
     CHECK(chat->closes == 0);
     CHECK(chat->pending_output() == 10);
     chat.reset();
+}
+
+// --- the loop is run by handle_close -------------------------------------------------------------
+
+namespace {
+
+class polls_at_close : public asynchat::testing::recorder<> {
+public:
+    using recorder::recorder;
+    void handle_close() override
+    {
+        note("polls");
+        owner().poll();
+        recorder::handle_close();
+    }
+};
+
+} // namespace
+
+TEST_CASE("handle_close: a loop that it runs brings nothing more to its channel", "[close][nested]")
+{
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<polls_at_close>();
+    loop.fail(1, EPIPE, asynchat::testing::operation::send);
+    chat->push("x");
+    peer.send("input");
+    loop.settle();
+    CHECK(chat->events == std::vector<std::string>{"polls", "close reset"});
 }

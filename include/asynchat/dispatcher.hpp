@@ -493,7 +493,7 @@ private:
 template <class Body>
 void dispatcher::guarded(Body&& body)
 {
-    if (closed())
+    if (closed() || ended_) // a handle_close() on the stack may run the loop
         return;
     try {
         body();
