@@ -1347,6 +1347,19 @@ TEST_CASE("a loop may go with everything under way", "[loop][destruction]")
         CHECK(witness.use_count() == 2); // here and in `call`: the functions are gone
 }
 
+TEST_CASE("a channel that was closed outside of events goes with its loop", "[loop][destruction]")
+{
+    either_loop loop(GENERATE(false, true));
+    std::weak_ptr<dispatcher> gone;
+    {
+        const auto channel = loop->create<dispatcher>().lock();
+        gone = channel;
+        channel->close();
+    }
+    loop.destroy();
+    CHECK(gone.expired());
+}
+
 TEST_CASE("channels that outlive their loop can be looked at and destroyed", "[loop][destruction]")
 {
     std::shared_ptr<chat> kept;

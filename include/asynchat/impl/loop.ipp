@@ -65,7 +65,7 @@ ASYNCHAT_DECL loop::~loop()
     anchor_.reset();
     // No handler runs here, but destructors of channels, at the end of each turn, and of the
     // functions of timers may close others and create new ones.
-    while (open() > 0 || !timers_.empty()) {
+    while (!channels_.empty() || !timers_.empty()) {
         const turn in_turn(*this);
         while (open() > 0)
             channels_[open() - 1]->channel->close_for(close_reason::shutdown);
