@@ -5,7 +5,9 @@
 #include "support/loopback.hpp"
 
 #include <asynchat/asynchat.hpp>
+#include <asynchat/testing.hpp>
 
+#include <cerrno>
 #include <functional>
 #include <string>
 #include <vector>
@@ -219,6 +221,21 @@ TEST_CASE("a connection that was lost before it was accepted is no error", "[acc
         }
         return false;
     }));
+    CHECK(listener->errors == 0);
+    CHECK(listener->accepting());
+}
+
+TEST_CASE("after an aborted connection the next one is accepted at once", "[accept][errors]")
+{
+    asynchat::testing::loop loop; // the time of which stands still
+    const auto listener = loop.create<counting_listener>();
+    const int error = GENERATE(ECONNABORTED, EPROTO, ENETUNREACH);
+    CAPTURE(error);
+    loop.fail(1, error, asynchat::testing::operation::accept);
+    const auto peer = loop.connect(listener->local_endpoint());
+    loop.settle();
+    CHECK(listener->accepted.size() == 1);
+    CHECK(listener->attempts >= 2);
     CHECK(listener->errors == 0);
     CHECK(listener->accepting());
 }
