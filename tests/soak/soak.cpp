@@ -48,7 +48,7 @@ constexpr int rounds = 6; // memory is looked at after each: nobody is connected
 // Bytes. A loop keeps memory for what comes next, up to a limit that it takes a while to reach; at
 // the end of half a minute it has, and from then on nothing is to grow.
 constexpr std::size_t most_kept = 24 * 1024 * 1024;
-constexpr std::size_t most_growth = 4 * 1024 * 1024;
+constexpr std::size_t most_growth = 6 * 1024 * 1024;
 constexpr unsigned warm_up = 30; // seconds
 
 enum class framing { line, lines, counted, length, varint, netstring };
