@@ -108,6 +108,25 @@ TEST_CASE("relay: the end of one sends what the other has, and ends it")
     CHECK(j.loop.size() == 0);
 }
 
+TEST_CASE("relay: what one has still to send survives the end of the other")
+{
+    joined j;
+    const std::string text = pattern(16 << 20);
+    std::size_t sent = 0;
+    REQUIRE(support::run_until(j.loop, [&] {
+        const ssize_t n = ::send(j.client.fd(), text.data() + sent, text.size() - sent,
+                                 MSG_DONTWAIT | MSG_NOSIGNAL);
+        sent += n > 0 ? static_cast<std::size_t>(n) : 0;
+        return j.b->write_paused();
+    }));
+    j.a->close();
+    CHECK_FALSE(j.b->closed());
+    REQUIRE(support::run_until(j.loop, [&] { return j.server.ended(); }));
+    CHECK(j.server.error() == 0);
+    CHECK(j.b->pending_output() == 0);
+    CHECK(j.server.received() == text.substr(0, j.server.received().size()));
+}
+
 TEST_CASE("relay: a reset of one ends the other")
 {
     joined j;
