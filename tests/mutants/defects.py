@@ -357,9 +357,9 @@ place("close-counted-as-another", "the counter of another reason goes up",
 joined = of("relay")
 
 joined("relay-unbounded", "the fast side is read although the slow one takes nothing",
-       "other_->pause_reading();", "")
+       "other_->pause_reading();", "return;")
 joined("relay-stuck", "the fast side is never read again",
-       "other_->resume_reading();", "")
+       "other_->resume_reading();", "return;")
 joined("relay-drops-the-rest", "the end of one side drops what the other was still to get",
        "left->close_when_done();", "left->close();")
 joined("relay-closes-at-half", "the end of one stream ends both",
