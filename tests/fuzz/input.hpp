@@ -28,6 +28,8 @@ public:
     {
     }
 
+    bool is_empty() const noexcept { return rest_.empty(); }
+
     /// In [low, high], at most 256 of them.
     std::size_t number(std::size_t low, std::size_t high)
     {
