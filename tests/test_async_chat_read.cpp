@@ -1145,6 +1145,17 @@ TEST_CASE("max_frame: is 64 KiB at first, per channel and per terminator",
     CHECK(large.reason() == close_reason::frame_limit);
 }
 
+TEST_CASE("max_frame: made lower than the begun frame has, it is judged", "[async_chat][limit]")
+{
+    const std::string rest = GENERATE(as<std::string>{}, "\n", "4\n", "45678901\n");
+    bench<> channel("\n");
+    channel.recv("123");
+    channel.chat->max_frame(2);
+    channel.recv(rest);
+    CHECK(channel.chat->seen.empty());
+    CHECK(channel.reason() == close_reason::frame_limit);
+}
+
 TEST_CASE("max_frame: of a terminator ends with it", "[async_chat][read][limit]")
 {
     bench<> channel;

@@ -369,6 +369,17 @@ TEST_CASE("frame_chat: a large counted frame is received straight into it", "[fr
     }
 }
 
+TEST_CASE("frame_chat: a limit that becomes lower than the begun frame is judged", "[frame_chat]")
+{
+    const std::string rest = GENERATE(as<std::string>{}, "\n", "4\n", "45678901\n");
+    frame_bench channel("\n");
+    channel.recv("123");
+    channel.chat->max_frame(2);
+    channel.recv(rest);
+    CHECK(channel.chat->seen.empty());
+    CHECK(channel.reason() == close_reason::frame_limit);
+}
+
 TEST_CASE("frame_chat: memory that a frame used before shows nothing of it", "[frame_chat]")
 {
     const std::size_t piece = GENERATE(as<std::size_t>{}, 999, 20000, 65536);

@@ -66,8 +66,8 @@ public:
 
     ASYNCHAT_DECL ~async_chat() override;
 
-    /// Bytes of one receive, 1 GiB at most, and of one send; sixteen times as many for a turn of the
-    /// loop, which may send several times, and receive that much of a large frame into its own
+    /// Bytes of one receive, 1 GiB at most, and of one send; sixteen times as many for a turn of
+    /// the loop, which may send several times, and receive that much of a large frame into its own
     /// memory. Read each time they are needed; 0 counts as 1.
     std::size_t ac_in_buffer_size = 65536;
     std::size_t ac_out_buffer_size = 65536;
@@ -377,6 +377,7 @@ private:
     void keep_or_end(std::string_view input);
     void send_if_much();
     void send_much();
+    bool is_too_long(detail::terminator_scanner::step step) const;
     bool take_piece(parsing& now, detail::terminator_scanner::step step);
     bool take_frame_piece(parsing& now, detail::terminator_scanner::step step);
     bool take_length(parsing& now);

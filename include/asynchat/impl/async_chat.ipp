@@ -410,6 +410,12 @@ ASYNCHAT_DECL void async_chat::parse_frames(parsing& now, std::size_t matched)
     }
 }
 
+/// Whether a frame that a string ends has more than its limit, which may be lower than it was.
+ASYNCHAT_DECL bool async_chat::is_too_long(detail::terminator_scanner::step step) const
+{
+    return step.collect() > room_in_frame() || (step.found() && frame_size_ > max_frame());
+}
+
 /// Takes a piece without the end of a frame. Returns false when the rest has to wait for more.
 ASYNCHAT_DECL bool async_chat::take_piece(parsing& now, detail::terminator_scanner::step step)
 {
@@ -417,6 +423,7 @@ ASYNCHAT_DECL bool async_chat::take_piece(parsing& now, detail::terminator_scann
     if (current.is_length_prefix())
         return scanner_.in_frame() ? take_announced_piece(now) : take_length(now);
     const bool by_string = current.is_bytes() && !current.collects_everything();
+    const bool too_long = by_string && is_too_long(step);
     const std::size_t piece =
         by_string ? std::min(step.collect(), room_in_frame()) : step.collect();
     const unsigned revision = scanner_.revision();
@@ -427,7 +434,7 @@ ASYNCHAT_DECL bool async_chat::take_piece(parsing& now, detail::terminator_scann
         scanner_.count_down(piece);
     // The callback may have discarded the input.
     now.input.remove_prefix(std::min(now.input.size(), piece));
-    if (piece < step.collect()) {
+    if (too_long) {
         if (!unchanged)
             return true; // the rest is for the terminator set just now
         if (from_start)
@@ -457,7 +464,7 @@ ASYNCHAT_DECL bool async_chat::take_frame_piece(parsing& now, detail::terminator
         deliver_begun_frame();
         return true;
     }
-    if (current.is_bytes() && step.collect() > room_in_frame())
+    if (current.is_bytes() && is_too_long(step))
         return judge_string_frame(now);
     collect_frame(now.input.substr(0, step.collect()));
     const bool from_start = now.input.data() == now.start;
@@ -832,8 +839,13 @@ ASYNCHAT_DECL void async_chat::end_of_input()
         rest += last;
         kept_.reset();
         held_ = 0;
-        if (room > 0)
-            guarded([&] { collect_incoming_data(std::string_view(rest).substr(0, room)); });
+        try {
+            if (room > 0)
+                guarded([&] { collect_incoming_data(std::string_view(rest).substr(0, room)); });
+        } catch (...) { // exit_now: it is delivered again
+            whole_frames_ ? collected_.swap(rest) : keep_or_end(rest);
+            throw;
+        }
         bool goes_on = true;
         if (rest.size() > room && !is_ending())
             guarded([&] { goes_on = judge_overflow(); });
@@ -1071,8 +1083,8 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
         return;
     const bool had_to_wait = awaits_writable_;
     const std::size_t sent = send_some(what);
-    if (closed())
-        return;
+    if (closed() || ended_)
+        return; // a handle_close() may send what it can, and hears no more of it
     if (awaits_writable_ || timing_)
         output_blocked(awaits_writable_, sent > 0);
     if (!queue_.is_empty() || write_paused_)
