@@ -55,6 +55,8 @@ settings parse(int argc, char** argv)
     settings result;
     for (int i = 1; i < argc; i += 2) {
         const std::string_view flag = argv[i];
+        if (flag != "--host" && flag != "--port" && flag != "--redis" && flag != "--name")
+            throw std::invalid_argument(fmt::format("there is no {}", flag));
         if (i + 1 == argc)
             throw std::invalid_argument(fmt::format("nothing after {}", flag));
         const std::string_view value = argv[i + 1];
@@ -68,13 +70,11 @@ settings parse(int argc, char** argv)
                 throw std::invalid_argument(fmt::format("--redis: '{}' is not HOST:PORT", value));
             result.redis_host = value.substr(0, colon);
             result.redis_port = parse_port(flag, value.substr(colon + 1));
-        } else if (flag == "--name") {
+        } else {
             if (const auto bad = chat::first_bad_byte_of_name(value))
                 throw std::invalid_argument(
                     fmt::format("--name: byte {} of '{}'", *bad, asynchat::escaped(value)));
             result.name = value;
-        } else {
-            throw std::invalid_argument(fmt::format("unknown flag {}", flag));
         }
     }
     if (result.redis_host.empty() != result.name.empty()) {

@@ -181,6 +181,8 @@ int main(int argc, char** argv)
     const starter start_server = find_protocol(name);
     if (argc > 4 || !start_server) {
         const bool asked = name == "--help";
+        if (!asked && !start_server && argc > 1)
+            fmt::print(stderr, "frames_server: there is no {}\n\n", name);
         fmt::print(asked ? stdout : stderr, "{}", usage);
         return asked ? 0 : 2;
     }

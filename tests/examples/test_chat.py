@@ -283,7 +283,8 @@ def test_wrong_use():
         (["--redis", "somewhere:65536"], 2, b"--redis: too large at byte 4"),
         (["--redis", "h:1", "--name", "a b"], 2, b"--name: byte 1 of 'a b'"),
         (["--name", "a"], 2, b"--name: without --redis"),
-        (["--loud", "x"], 2, b"unknown flag --loud"),
+        (["--loud", "x"], 2, b"there is no --loud"),
+        (["--loud"], 2, b"there is no --loud"),
         (["--host", "nowhere"], 2, b"nowhere"),
         (["--host", "192.0.2.1"], 1, b"192.0.2.1"),
     ):
