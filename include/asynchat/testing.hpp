@@ -94,6 +94,7 @@ private:
     asynchat::detail::memory_end& settled() const;
 
     std::unique_ptr<asynchat::detail::memory_end> end_;
+    std::string taken_; // by a received() that an exception has left
 };
 
 /// Where channels connect to and the test answers; see loop::listen().

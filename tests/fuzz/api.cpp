@@ -261,8 +261,14 @@ protected:
     }
     void act_in_callback()
     {
-        if (!world_.calm)
+        if (world_.calm)
+            return;
+        try {
             act(false);
+        } catch (...) { // perhaps from what another channel was made to do
+            books->threw = true;
+            throw;
+        }
     }
 
 private:
@@ -355,7 +361,6 @@ private:
     {
         if (outside)
             return; // nothing of ours would notice
-        books->threw = true;
         throw exception;
     }
     void run_nested()

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 namespace asynchat::testing {
 
@@ -50,13 +51,18 @@ ASYNCHAT_DECL void peer::send(std::string_view bytes, std::size_t piece)
 
 ASYNCHAT_DECL std::string peer::received(std::size_t most)
 {
-    std::string all;
     for (;;) {
-        const std::string more = settled().take(most - all.size());
+        const std::string more = settled().take(most - std::min(most, taken_.size()));
         if (more.empty())
-            return all;
-        all += more; // which may have made room for further output
+            break;
+        taken_ += more; // which may have made room for further output
     }
+    std::string all = std::exchange(taken_, {});
+    if (all.size() > most) {
+        taken_ = all.substr(most);
+        all.resize(most);
+    }
+    return all;
 }
 
 ASYNCHAT_DECL bool peer::ended()
