@@ -385,7 +385,7 @@ ASYNCHAT_DECL void dispatcher::flush_after_exception() noexcept
 
 ASYNCHAT_DECL void dispatcher::failed()
 {
-    if (closed()) {
+    if (closed() || ended_) {
         // Nothing is called after close() but the log: an error must not vanish.
         log_exception(" after the close of");
         return;
