@@ -322,6 +322,20 @@ TEST_CASE("connections of the kit end as those of TCP do", "[testing]")
         loop.settle();
         CHECK(chat->events == lines{"eof", "close peer finished"});
     }
+    SECTION("a close ends the wait for room")
+    {
+        struct goes_on : recorder<> {
+            using recorder::recorder;
+            void handle_eof() override {}
+        };
+        auto [waiting, full] = loop.accept<goes_on>();
+        full.window(0);
+        waiting->push("a");
+        loop.settle();
+        full.close();
+        loop.settle();
+        CHECK(waiting->events == lines{"close reset"});
+    }
 }
 
 TEST_CASE("an operation fails when the test says so", "[testing]")

@@ -135,7 +135,8 @@ ASYNCHAT_DECL memory_end::~memory_end()
         reset();
     else
         finish();
-    std::exchange(other_->other_, nullptr)->changed();
+    other_->other_ = nullptr;
+    other_->changed(); // it need not wait for room any more
 }
 
 ASYNCHAT_DECL bool memory_end::can_read() const
