@@ -13,9 +13,10 @@
 #include <asio/local/stream_protocol.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <variant>
+#include <utility>
 
 namespace asynchat {
 
@@ -37,13 +38,19 @@ public:
     /// names up, because only it can do so without blocking.
     ASYNCHAT_DECL endpoint(std::string_view host, std::uint16_t port);
 
-    endpoint(const asio::ip::tcp::endpoint& where) : where_(where) {}
+    endpoint(const asio::ip::tcp::endpoint& where) noexcept : ip_(where), kind_(kind::ip) {}
     endpoint(const asio::ip::udp::endpoint& where)
-        : where_(asio::ip::tcp::endpoint(where.address(), where.port()))
+        : endpoint(asio::ip::tcp::endpoint(where.address(), where.port()))
     {
     }
-    endpoint(const asio::local::stream_protocol::endpoint& where) : where_(path{where.path()}) {}
-    endpoint(const asio::local::datagram_protocol::endpoint& where) : where_(path{where.path()}) {}
+    endpoint(const asio::local::stream_protocol::endpoint& where)
+        : endpoint(kind::path, where.path())
+    {
+    }
+    endpoint(const asio::local::datagram_protocol::endpoint& where)
+        : endpoint(kind::path, where.path())
+    {
+    }
 
     /// A UNIX socket; a leading NUL means Linux's abstract names. Throws std::invalid_argument
     /// when the path has a NUL inside or is longer than the system takes (107 bytes on Linux).
@@ -55,9 +62,9 @@ public:
     /// What the system filled in; nowhere for a family that is none of ours.
     ASYNCHAT_DECL static endpoint from_native(const sockaddr* address, std::size_t size);
 
-    bool empty() const noexcept { return std::holds_alternative<std::monostate>(where_); }
-    bool is_ip() const noexcept { return std::holds_alternative<asio::ip::tcp::endpoint>(where_); }
-    bool is_unix() const noexcept { return std::holds_alternative<path>(where_); }
+    bool empty() const noexcept { return kind_ == kind::nowhere; }
+    bool is_ip() const noexcept { return kind_ == kind::ip; }
+    bool is_unix() const noexcept { return kind_ == kind::path; }
 
     /// AF_INET, AF_INET6 or AF_UNIX; AF_UNSPEC for nowhere and for a name.
     ASYNCHAT_DECL int family() const noexcept;
@@ -74,20 +81,47 @@ public:
     /// For Asio and the system. Throws std::logic_error for nowhere and for a name.
     ASYNCHAT_DECL asio::generic::datagram_protocol::endpoint native() const;
 
-    friend bool operator==(const endpoint& a, const endpoint& b) { return a.where_ == b.where_; }
+    friend bool operator==(const endpoint& a, const endpoint& b)
+    {
+        return a.kind_ == b.kind_ && (a.is_ip() ? a.ip_ == b.ip_ : a.text_.get() == b.text_.get());
+    }
     friend bool operator!=(const endpoint& a, const endpoint& b) { return !(a == b); }
 
 private:
-    struct path {
-        std::string text;
-        friend bool operator==(const path& a, const path& b) { return a.text == b.text; }
-    };
-    struct name {
-        std::string text; // "host:service"
-        friend bool operator==(const name& a, const name& b) { return a.text == b.text; }
+    enum class kind : unsigned char { nowhere, ip, path, name };
+
+    /// A text out of line: accepting a connection moves its address about a dozen times, and few
+    /// addresses have one.
+    class text {
+    public:
+        text() noexcept = default;
+        explicit text(std::string value)
+            : value_(std::make_unique<const std::string>(std::move(value)))
+        {
+        }
+        text(const text& other)
+            : value_(other.value_ ? std::make_unique<const std::string>(*other.value_) : nullptr)
+        {
+        }
+        text(text&&) noexcept = default;
+        text& operator=(text other) noexcept
+        {
+            value_.swap(other.value_);
+            return *this;
+        }
+        ~text() = default;
+
+        std::string_view get() const noexcept { return value_ ? *value_ : std::string_view(); }
+
+    private:
+        std::unique_ptr<const std::string> value_;
     };
 
-    std::variant<std::monostate, asio::ip::tcp::endpoint, path, name> where_;
+    endpoint(kind what, std::string value) : text_(std::move(value)), kind_(what) {}
+
+    asio::ip::tcp::endpoint ip_;
+    text text_; // the path of a UNIX socket; "host:service"
+    kind kind_ = kind::nowhere;
 };
 
 } // namespace asynchat

@@ -26,7 +26,8 @@ ASYNCHAT_DECL endpoint::endpoint(std::string_view host, std::uint16_t port)
         throw std::invalid_argument(
             "asynchat: '" + escaped(host) +
             "' is not a numeric address; connect(host, service) takes names");
-    where_ = asio::ip::tcp::endpoint(address, port);
+    ip_ = {address, port};
+    kind_ = kind::ip;
 }
 
 ASYNCHAT_DECL endpoint endpoint::unix_path(std::string_view text)
@@ -37,16 +38,12 @@ ASYNCHAT_DECL endpoint endpoint::unix_path(std::string_view text)
                                     " bytes, not " + std::to_string(text.size()));
     if (const auto nul = text.find('\0'); nul != 0 && nul != std::string_view::npos)
         throw std::invalid_argument("asynchat: '" + escaped(text) + "' has a NUL inside");
-    endpoint result;
-    result.where_ = path{std::string(text)};
-    return result;
+    return endpoint(kind::path, std::string(text));
 }
 
 ASYNCHAT_DECL endpoint endpoint::named(std::string_view host, std::string_view service)
 {
-    endpoint result;
-    result.where_ = name{std::string(host) + ":" + std::string(service)};
-    return result;
+    return endpoint(kind::name, std::string(host) + ":" + std::string(service));
 }
 
 ASYNCHAT_DECL endpoint endpoint::from_native(const sockaddr* address, std::size_t size)
@@ -68,63 +65,51 @@ ASYNCHAT_DECL endpoint endpoint::from_native(const sockaddr* address, std::size_
         text = {reinterpret_cast<const char*>(address) + offset, size - offset};
     if (!text.empty() && text.front() != '\0')
         text = text.substr(0, text.find('\0'));
-    endpoint result;
-    result.where_ = path{std::string(text)};
-    return result;
+    return endpoint(kind::path, std::string(text));
 }
 
 ASYNCHAT_DECL int endpoint::family() const noexcept
 {
-    if (const auto* ip = std::get_if<asio::ip::tcp::endpoint>(&where_))
-        return ip->protocol().family();
+    if (is_ip())
+        return ip_.protocol().family();
     return is_unix() ? AF_UNIX : AF_UNSPEC;
 }
 
 ASYNCHAT_DECL std::string endpoint::host() const
 {
-    if (const auto* ip = std::get_if<asio::ip::tcp::endpoint>(&where_))
-        return ip->address().to_string();
-    if (const auto* unix_socket = std::get_if<path>(&where_))
-        return unix_socket->text;
-    return {};
+    if (is_ip())
+        return ip_.address().to_string();
+    return is_unix() ? std::string(text_.get()) : std::string();
 }
 
 ASYNCHAT_DECL std::uint16_t endpoint::port() const noexcept
 {
-    const auto* ip = std::get_if<asio::ip::tcp::endpoint>(&where_);
-    return ip ? ip->port() : std::uint16_t{0};
+    return is_ip() ? ip_.port() : std::uint16_t{0};
 }
 
 ASYNCHAT_DECL std::string endpoint::to_string() const
 {
-    if (const auto* ip = std::get_if<asio::ip::tcp::endpoint>(&where_)) {
-        const std::string digits = ip->address().to_string();
-        return (ip->address().is_v6() ? "[" + digits + "]" : digits) + ":" +
-               std::to_string(ip->port());
-    }
-    if (const auto* unix_socket = std::get_if<path>(&where_))
-        return escaped(unix_socket->text);
-    if (const auto* unresolved = std::get_if<name>(&where_))
-        return escaped(unresolved->text);
-    return {};
+    if (!is_ip())
+        return escaped(text_.get());
+    const std::string digits = host();
+    return (ip_.address().is_v6() ? "[" + digits + "]" : digits) + ":" + std::to_string(port());
 }
 
 ASYNCHAT_DECL asio::generic::datagram_protocol::endpoint endpoint::native() const
 {
-    if (const auto* ip = std::get_if<asio::ip::tcp::endpoint>(&where_))
-        return asio::generic::datagram_protocol::endpoint(ip->data(), ip->size());
-    const auto* unix_socket = std::get_if<path>(&where_);
-    if (!unix_socket)
+    if (is_ip())
+        return asio::generic::datagram_protocol::endpoint(ip_.data(), ip_.size());
+    if (!is_unix())
         throw std::logic_error(
             "asynchat: " + (empty() ? "an empty endpoint" : "'" + to_string() + "'") +
             " is not an address");
     sockaddr_un raw = {};
     raw.sun_family = AF_UNIX;
-    const std::string& text = unix_socket->text;
-    text.copy(raw.sun_path, text.size());
+    const std::string_view path = text_.get();
+    path.copy(raw.sun_path, path.size());
     // An abstract name is counted, a path ends with its NUL.
-    const bool is_abstract = !text.empty() && text.front() == '\0';
-    const std::size_t size = offsetof(sockaddr_un, sun_path) + text.size() + (is_abstract ? 0 : 1);
+    const bool is_abstract = !path.empty() && path.front() == '\0';
+    const std::size_t size = offsetof(sockaddr_un, sun_path) + path.size() + (is_abstract ? 0 : 1);
     return asio::generic::datagram_protocol::endpoint(&raw, size);
 }
 
