@@ -82,13 +82,14 @@ private:
     friend class server;
 
     /// Makes a handler, and returns it unless its own constructor has closed it.
-    using maker = std::function<std::shared_ptr<dispatcher>(loop&, socket)>;
+    using maker = std::function<std::shared_ptr<dispatcher>(loop&, socket&&)>;
 
     ASYNCHAT_DECL server_base(loop& owner, const endpoint& where, maker make);
 
     ASYNCHAT_DECL void flush() override;
+    bool looks_ahead() const override { return true; }
     void refuse(const endpoint& peer, std::size_t from_there);
-    void serve(socket connection, std::uint64_t address);
+    void serve(socket&& connection, std::uint64_t address);
     static std::vector<detail::state_ptr> channels_of(loop& owner,
                                                       const detail::server_state& shared);
     static void shut_down(loop& owner, std::vector<detail::state_ptr> channels, bool now);
@@ -117,7 +118,7 @@ public:
     template <class... Args>
     explicit server(loop& owner, const endpoint& where, Args... args)
         : server_base(owner, where,
-                      [args = std::tuple<Args...>(std::move(args)...)](loop& l, socket connection) {
+                      [args = std::tuple<Args...>(std::move(args)...)](loop& l, socket&& connection) {
                           return std::apply(
                               [&](const auto&... a) -> std::shared_ptr<dispatcher> {
                                   return l.create<Handler>(std::move(connection), a...).lock();

@@ -175,6 +175,7 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owne
         return;
     addr_ = from.peer();
     was_accepted_ = from.accepted_;
+    received_ = was_accepted_; // who connects has something to say: it is worth a look
     if (from.connection_) {
         set_transport(std::unique_ptr<detail::transport>(std::exchange(from.connection_, nullptr)));
         in_memory_ = connected_ = true;
@@ -592,7 +593,7 @@ ASYNCHAT_DECL std::optional<std::pair<socket, endpoint>> dispatcher::accept()
     std::error_code error;
     socket connection = require_any_socket("accept").accept(error);
     if (!error) {
-        accepted_ = true;
+        accepted_ = received_ = true;
         accept_failures_ = 0;
         connection.accepted_ = true;
         endpoint peer = connection.peer();

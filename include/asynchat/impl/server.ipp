@@ -65,7 +65,7 @@ ASYNCHAT_DECL void server_base::refuse(const endpoint& peer, std::size_t from_th
                 from_there);
 }
 
-ASYNCHAT_DECL void server_base::serve(socket connection, std::uint64_t address)
+ASYNCHAT_DECL void server_base::serve(socket&& connection, std::uint64_t address)
 {
     detail::server_place& place = shared_->enter(address);
     std::shared_ptr<dispatcher> channel;
