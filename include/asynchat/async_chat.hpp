@@ -172,11 +172,8 @@ public:
     /// Python: async_chat.push. Differs: it sends later, and gathers.
     bool push(std::string_view data)
     {
-        if (!accepts_output())
-            return false;
-        flush_soon(); // first: if it throws, nothing is queued
-        queue_.push(data);
-        return true;
+        constexpr unsigned reasons = detail::stops::of_output | detail::stops::blocked;
+        return (!stops_.any_of(reasons) && queue_.append(data)) || push_otherwise(data);
     }
     ASYNCHAT_DECL bool push(std::string&& data);
     ASYNCHAT_DECL bool push(std::shared_ptr<const std::string> data);
@@ -333,11 +330,12 @@ private:
 
     /// For frame_chat.
     ASYNCHAT_DECL async_chat(loop& owner, socket from, whole_frames);
-    virtual void found_frame(std::string_view) {}
 
     ASYNCHAT_DECL bool vprint(fmt::string_view format, fmt::format_args args);
+    ASYNCHAT_DECL bool push_otherwise(std::string_view data);
     bool accepts_output() const noexcept { return !stops_.any_of(detail::stops::of_output); }
     bool delivers_input() const noexcept { return !stops_.any_of(detail::stops::of_input); }
+    bool awaits_writable() const noexcept { return stops_.any_of(detail::stops::blocked); }
     bool is_closing() const noexcept { return stops_.any_of(detail::stops::closing); }
     bool is_ending() const noexcept
     {
@@ -374,6 +372,8 @@ private:
     void keep(std::string_view input);
     void parse_input(parsing& now, std::size_t matched);
     void parse_frames(parsing& now, std::size_t matched);
+    template <class Deliver>
+    void take_many(parsing& now, Deliver deliver);
     void keep_or_end(std::string_view input);
     void send_if_much();
     void send_much();
@@ -391,6 +391,7 @@ private:
     void deliver(parsing& now, std::size_t bytes, std::size_t frame_size);
     void collect_frame(std::string_view piece);
     void append_to_frame(std::string_view piece);
+    void call_found_frame(std::string_view frame);
     void end_frame(parsing& now, std::string_view last_piece);
     void deliver_stored_frame(parsing& now);
     void deliver_begun_frame();
@@ -434,7 +435,6 @@ private:
     bool write_paused_ : 1;
     bool reads_when_full_ : 1;
     bool sending_ : 1;
-    bool awaits_writable_ : 1; // output is left, and the next attempt is handle_write()
     bool output_ended_ : 1;    // push_eof() was called, and has happened
     bool ends_when_sent_ : 1;  // by handle_eof()
     bool input_ended_ : 1;     // handle_eof() is due, or was called
@@ -446,6 +446,6 @@ private:
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
-#  include <asynchat/impl/async_chat.ipp>
+#  include <asynchat/frame_chat.hpp> // which the implementation needs, and includes
 #endif
 #endif

@@ -308,7 +308,11 @@ public:
 protected:
     /// For a channel without a socket, whose recv() and send() are overridden: says that it can
     /// send. With a socket the library keeps the state.
-    void set_connected(bool on) noexcept { connected_ = on; }
+    void set_connected(bool on)
+    {
+        connected_ = on;
+        flush_soon(); // what was pushed before
+    }
 
     /// Ends the channel: handle_close(), once, with this reason, then close().
     ASYNCHAT_DECL void end(asynchat::close_reason reason, std::error_code error = {});

@@ -104,11 +104,8 @@ private:
         {
         }
         text(text&&) noexcept = default;
-        text& operator=(text other) noexcept
-        {
-            value_.swap(other.value_);
-            return *this;
-        }
+        text& operator=(const text& other) { return *this = text(other); }
+        text& operator=(text&&) noexcept = default;
         ~text() = default;
 
         std::string_view get() const noexcept { return value_ ? *value_ : std::string_view(); }

@@ -36,7 +36,7 @@ public:
     /// `frame` is valid until the call returns, or take_frame() is called. A count is 0 by then and
     /// stays so until a new terminator is set. What it throws goes to handle_error(); the frame
     /// is not delivered again.
-    void found_frame(std::string_view frame) override = 0;
+    virtual void found_frame(std::string_view frame) = 0;
 
     /// Called with the bytes that belong to no frame: all of them while there is no terminator or a
     /// count is spent, and at the end of the stream those of a frame that was begun. The default
@@ -60,6 +60,7 @@ private:
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/impl/async_chat.ipp>
 #  include <asynchat/impl/frame_chat.ipp>
 #endif
 #endif

@@ -74,13 +74,21 @@ chat("comma-not-checked", "any byte may stand behind a netstring",
      "(size < now.input.size() && now.input[size] == ',')", "size < now.input.size()")
 chat("pause-ignored-until-next-read", "pause_reading() acts only after all that was received",
      """\
-parse_input(parsing& now, std::size_t matched)
-{
+        found_terminator();
+    };
     while (!now.input.empty() && delivers_input()) {""",
      """\
-parse_input(parsing& now, std::size_t matched)
-{
+        found_terminator();
+    };
     while (!now.input.empty() && !is_ending()) {""")
+chat("terminator-change-missed", "frames found together ignore a change of the terminator",
+     "constexpr unsigned reasons = detail::stops::of_input | detail::stops::changed;",
+     "constexpr unsigned reasons = detail::stops::of_input;")
+chat("pause-missed-among-lines", "frames found together ignore pause_reading()",
+     "constexpr unsigned reasons = detail::stops::of_input | detail::stops::changed;",
+     "constexpr unsigned reasons = detail::stops::closed | detail::stops::changed;")
+chat("limit-missed-among-lines", "frames found together may be longer than the limit",
+     "if (size > frame_limit_ || size == now.input.npos)", "if (size == now.input.npos)")
 chat("paused-input-lost", "what was received and not delivered is lost by a pause",
      "return keep_or_end(rest);", "return;")
 chat("resume-forgets-buffered-input", "after a pause only new bytes bring the buffered ones",

@@ -47,10 +47,11 @@ public:
 
     void append(std::string_view data)
     {
-        if (data.size() > capacity_ - size_)
+        const std::size_t size = size_; // which the copy cannot change, as the compiler must think
+        if (data.size() > capacity_ - size)
             grow(data.size());
-        copy_bytes(bytes_.get() + size_, data.data(), data.size());
-        size_ += data.size();
+        copy_bytes(bytes_.get() + size, data.data(), data.size());
+        size_ = size + data.size();
     }
     void clear() noexcept { size_ = 0; }
     void remove_front(std::size_t bytes) noexcept
@@ -142,14 +143,23 @@ public:
     /// be moved or shared: a buffer of its own would cost more.
     void push(std::string_view data)
     {
-        if (!storage_ || pinned_)
-            return push_otherwise(data);
-        storage_->block.append(data);
-        size_ += data.size();
+        if (!append(data))
+            push_otherwise(data);
     }
     ASYNCHAT_DECL void push(std::string&& data);
     ASYNCHAT_DECL void push(std::shared_ptr<const std::string> data);
     ASYNCHAT_DECL void push(std::unique_ptr<producer> source);
+
+    /// As push(), if there is other output already. Else, and while pinned, does nothing and
+    /// returns false.
+    bool append(std::string_view data)
+    {
+        if (!storage_ || pinned_)
+            return false;
+        storage_->block.append(data);
+        size_ += data.size();
+        return true;
+    }
 
     /// True when a producer is at the head and its next piece is not known.
     bool waiting_producer() const noexcept

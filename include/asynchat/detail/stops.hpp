@@ -6,8 +6,8 @@
 
 namespace asynchat::detail {
 
-/// Why a channel delivers no input, or accepts no output: one byte, because all of it is asked for
-/// each frame and each push.
+/// Why a channel delivers no input, accepts no output, or has to look at its input anew: one byte,
+/// because all of it is asked for each frame and each push.
 class stops {
 public:
     enum cause : unsigned char {
@@ -16,6 +16,8 @@ public:
         paused = 4,
         full = 8,          // over the high mark, and stops reading for that
         output_ended = 16, // push_eof() was called
+        changed = 32,      // the terminator, or what input there is, since it was set to false
+        blocked = 64,      // output is left, and the next attempt is handle_write()
     };
     static constexpr unsigned of_input = closed | closing | paused | full;
     static constexpr unsigned of_output = closed | closing | output_ended;

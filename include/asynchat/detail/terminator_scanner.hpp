@@ -68,35 +68,41 @@ public:
 
     const terminator& current() const noexcept { return terminator_; }
 
+    /// Whether it is a string of one byte, `only_byte()`.
+    bool is_byte() const noexcept { return only_byte_ != no_byte; }
+    char only_byte() const noexcept { return static_cast<char>(only_byte_); }
+
     /// Counts the changes by set(), so that a caller sees that a callback changed the terminator. A
     /// count is a change also when it is the same again: it counts from there.
     unsigned revision() const noexcept { return revision_; }
 
-    /// Replaces the terminator; examines nothing.
-    void set(const terminator& next)
+    /// Replaces the terminator; examines nothing. Returns whether that is a change.
+    bool set(const terminator& next)
     {
         if (next.is_bytes()) {
             // A protocol that goes back and forth between a string and counts copies nothing.
             if (!is_same_string(next.bytes_))
                 replace_string(next.bytes_);
             else if (terminator_.kind_ == next.kind_)
-                return;
+                return false;
         } else if (next.is_length_prefix()) {
-            return set_length_prefix(next);
+            set_length_prefix(next);
+            return true;
         }
         ++revision_;
         terminator_.kind_ = next.kind_;
         terminator_.count_ = next.count_;
         const std::string_view needle = strings();
         only_byte_ = needle.size() == 1 ? static_cast<unsigned char>(needle.front()) : no_byte;
+        return true;
     }
 
     /// Judges `input`, never empty, whose first `matched` bytes are held ones (see above).
     /// For each frame: a call would be a tenth of it.
     [[gnu::always_inline]] step scan(std::string_view input, std::size_t matched)
     {
-        if (only_byte_ != no_byte) {
-            const std::size_t at = find_byte(input, static_cast<char>(only_byte_));
+        if (is_byte()) {
+            const std::size_t at = find_byte(input, only_byte());
             return at < input.size() ? step::end_of_frame(at, 1) : step::more_to_come(at, 0);
         }
         const std::size_t count = terminator_.count_;

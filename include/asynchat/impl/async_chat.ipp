@@ -9,6 +9,7 @@
 #include <asynchat/detail/transport.hpp>
 #include <asynchat/escape.hpp>
 #include <asynchat/file_producer.hpp>
+#include <asynchat/frame_chat.hpp>
 
 #include <asio/buffer.hpp>
 #include <asio/error.hpp>
@@ -63,7 +64,7 @@ ASYNCHAT_DECL async_chat::async_chat(loop& owner) : async_chat(owner, socket()) 
 ASYNCHAT_DECL async_chat::async_chat(loop& owner, socket from)
     : dispatcher(owner, std::move(from)), queue_(owner.pool()), whole_frames_(false),
       has_own_max_frame_(false), write_paused_(false), reads_when_full_(false), sending_(false),
-      awaits_writable_(false), output_ended_(false), ends_when_sent_(false), input_ended_(false),
+      output_ended_(false), ends_when_sent_(false), input_ended_(false),
       eof_reported_(false), dropping_(false), truncated_(false)
 {
 }
@@ -100,7 +101,8 @@ ASYNCHAT_DECL void async_chat::refuse_count(std::size_t count, std::size_t max_f
         if (dropping_)
             stop_dropping();
     }
-    scanner_.set(next);
+    if (scanner_.set(next))
+        stops_.set(detail::stops::changed);
 }
 
 ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next)
@@ -334,6 +336,12 @@ ASYNCHAT_DECL void async_chat::parse_all_kept()
     parse(input, 0, std::move(storage));
 }
 
+// The compiler does not guess which function that is, as it would if there were one here.
+inline void async_chat::call_found_frame(std::string_view frame)
+{
+    static_cast<frame_chat&>(*this).found_frame(frame);
+}
+
 /// Hands out the frame that lies in collected_ or, if nothing does, is `last_piece`.
 inline void async_chat::end_frame(parsing& now, std::string_view last_piece)
 {
@@ -342,7 +350,7 @@ inline void async_chat::end_frame(parsing& now, std::string_view last_piece)
     if (!collected_.empty())
         return deliver_stored_frame(now);
     now.frame = last_piece;
-    found_frame(last_piece);
+    call_found_frame(last_piece);
 }
 
 /// Sends in the middle of the input when its answers have become much.
@@ -354,19 +362,55 @@ inline void async_chat::send_if_much()
 
 ASYNCHAT_DECL void async_chat::send_much()
 {
-    if (!awaits_writable_)
+    if (!awaits_writable())
         send_queued(sending::data_only);
     else if (!sending_)
         pause_or_resume_writing();
 }
 
+/// Goes on after a frame, as long as others come that the same byte ends, and looks for the ends of
+/// short ones many at a time. Calls `deliver(frame)`, which takes the frame and its end off the
+/// input.
+template <class Deliver>
+void async_chat::take_many(parsing& now, Deliver deliver)
+{
+    constexpr unsigned reasons = detail::stops::of_input | detail::stops::changed;
+    if (stops_.any_of(reasons) || !scanner_.is_byte() || !keeps_terminator_)
+        return;
+    const char end = scanner_.only_byte();
+    while (now.input.size() >= detail::find_bytes_size && !stops_.any_of(reasons)) {
+        std::uint64_t ends = detail::find_bytes(now.input.data(), end);
+        do {
+            const std::size_t size = ends != 0
+                                         ? static_cast<unsigned>(__builtin_ctzll(ends))
+                                         : now.input.find(end, detail::find_bytes_size);
+            if (size > frame_limit_ || size == now.input.npos)
+                return;
+            if (ends != 0)
+                ends = ends >> size >> 1;
+            deliver(std::string_view(now.input.data(), size));
+            send_if_much();
+        } while (ends != 0 && !stops_.any_of(reasons));
+    }
+}
+
 ASYNCHAT_DECL void async_chat::parse_input(parsing& now, std::size_t matched)
 {
+    const auto deliver = [this, &now](std::string_view frame) {
+        if (!frame.empty())
+            collect_incoming_data(frame);
+        now.input.remove_prefix(std::min(now.input.size(), frame.size() + 1));
+        if (is_ending())
+            return;
+        ++now.frames;
+        found_terminator();
+    };
     while (!now.input.empty() && delivers_input()) {
         if (follow_override())
             matched = 0;
         const auto step = scanner_.scan(now.input, std::exchange(matched, 0));
         const bool by_count = step.skip() == 0;
+        stops_.set(detail::stops::changed, false);
         if (step.found() && (by_count || frame_size_ + step.collect() <= frame_limit_)) {
             const unsigned revision = scanner_.revision();
             if (step.collect() > 0) // if it throws, the piece is delivered again
@@ -380,21 +424,31 @@ ASYNCHAT_DECL void async_chat::parse_input(parsing& now, std::size_t matched)
             frame_size_ = 0;
             ++now.frames;
             found_terminator();
+            send_if_much();
+            take_many(now, deliver);
         } else if (!take_piece(now, step)) {
             return;
+        } else {
+            send_if_much();
         }
-        send_if_much();
     }
 }
 
 /// As above, for a channel that wants whole frames.
 ASYNCHAT_DECL void async_chat::parse_frames(parsing& now, std::size_t matched)
 {
+    const auto deliver = [this, &now](std::string_view frame) {
+        now.input.remove_prefix(frame.size() + 1);
+        now.frame = frame;
+        ++now.frames;
+        call_found_frame(frame);
+    };
     while (!now.input.empty() && delivers_input()) {
         if (follow_override())
             matched = 0;
         const auto step = scanner_.scan(now.input, std::exchange(matched, 0));
         const bool by_count = step.skip() == 0;
+        stops_.set(detail::stops::changed, false);
         if (step.found() && (by_count || frame_size_ + step.collect() <= frame_limit_)) {
             const std::string_view piece(now.input.data(), step.collect());
             if (!collected_.empty())
@@ -403,10 +457,13 @@ ASYNCHAT_DECL void async_chat::parse_frames(parsing& now, std::size_t matched)
                 scanner_.count_down(step.collect());
             now.input.remove_prefix(step.collect() + step.skip());
             end_frame(now, piece);
+            send_if_much();
+            take_many(now, deliver);
         } else if (!take_frame_piece(now, step)) {
             return;
+        } else {
+            send_if_much();
         }
-        send_if_much();
     }
 }
 
@@ -508,7 +565,7 @@ ASYNCHAT_DECL void async_chat::deliver_stored_frame(parsing& now)
     } const on_exit{now};
     now.frame = *storage;
     now.storage = &*storage;
-    found_frame(*storage);
+    call_found_frame(*storage);
 }
 
 /// What was to become a frame belongs to none, because the terminator was taken away.
@@ -896,6 +953,16 @@ ASYNCHAT_DECL std::string async_chat::_get_data()
 
 // --- output ----------------------------------------------------------------------------------
 
+/// The first output of an event, and what the other side is not yet ready for.
+ASYNCHAT_DECL bool async_chat::push_otherwise(std::string_view data)
+{
+    if (!accepts_output())
+        return false;
+    flush_soon(); // first: if it throws, nothing is queued
+    queue_.push(data);
+    return true;
+}
+
 ASYNCHAT_DECL bool async_chat::push(std::string&& data)
 {
     if (!accepts_output())
@@ -960,14 +1027,16 @@ ASYNCHAT_DECL void async_chat::push_eof()
 
 ASYNCHAT_DECL void async_chat::discard_buffers()
 {
-    if (parsing_)
+    if (parsing_) {
         parsing_->input = {};
+        stops_.set(detail::stops::changed);
+    }
     kept_.reset();
     held_ = 0;
     collected_.clear();
     unfilled_ = 0;
     queue_.clear();
-    awaits_writable_ = false;
+    stops_.set(detail::stops::blocked, false);
     stops_.set(detail::stops::closing, false);
     stops_.set(detail::stops::output_ended, output_ended_);
     if (timing_)
@@ -987,7 +1056,7 @@ ASYNCHAT_DECL void async_chat::handle_write()
 
 ASYNCHAT_DECL void async_chat::flush()
 {
-    if (!awaits_writable_)
+    if (!awaits_writable())
         initiate_send();
     if (!queue_.is_empty() || write_paused_)
         judge_output();
@@ -1081,12 +1150,12 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
 {
     if (sending_)
         return;
-    const bool had_to_wait = awaits_writable_;
+    const bool had_to_wait = awaits_writable();
     const std::size_t sent = send_some(what);
     if (closed() || ended_)
         return; // a handle_close() may send what it can, and hears no more of it
-    if (awaits_writable_ || timing_)
-        output_blocked(awaits_writable_, sent > 0);
+    if (awaits_writable() || timing_)
+        output_blocked(awaits_writable(), sent > 0);
     if (!queue_.is_empty() || write_paused_)
         pause_or_resume_writing();
     if (had_to_wait && queue_.is_empty() && !closed())
@@ -1101,7 +1170,8 @@ ASYNCHAT_DECL std::size_t async_chat::send_some(sending what)
         ~done()
         {
             // What is left goes when the socket is writable: not before, whatever is pushed.
-            chat.awaits_writable_ = chat.connected() && !chat.queue_.is_empty();
+            chat.stops_.set(detail::stops::blocked,
+                            chat.connected() && !chat.queue_.is_empty());
             chat.sending_ = false;
         }
     } const on_exit{*this};

@@ -173,7 +173,7 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owne
 {
     if (!from)
         return;
-    addr_ = from.peer();
+    addr_ = std::move(from.peer_);
     was_accepted_ = from.accepted_;
     received_ = was_accepted_; // who connects has something to say: it is worth a look
     if (from.connection_) {
