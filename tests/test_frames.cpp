@@ -7,6 +7,7 @@
 #include "support/scripted_transport.hpp"
 
 #include <asynchat/asynchat.hpp>
+#include <asynchat/testing.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -674,6 +675,26 @@ TEST_CASE("handle_overflow: skip drops what _collect_incoming_data() kept", "[as
     channel.recv("abcdef\nghij\n");
     CHECK(channel.open());
     CHECK(got == frames{"ghij"});
+}
+
+TEST_CASE("handle_overflow: no byte of a truncated frame is delivered again", "[frame_chat][limit]")
+{
+    class chat : public asynchat::testing::recorder<asynchat::frame_chat> {
+    public:
+        using recorder::recorder;
+        overflow handle_overflow() override
+        {
+            set_terminator(";"); // which may be among the bytes that are kept
+            return overflow::truncate;
+        }
+    };
+    asynchat::testing::loop loop;
+    auto [channel, peer] = loop.accept<chat>();
+    channel->set_terminator("\n");
+    channel->max_frame(4);
+    peer.send("ab;cdef\nlost;gh;");
+    loop.settle();
+    CHECK(channel->events == frames{"frame ab;c", "frame gh"});
 }
 
 TEST_CASE("handle_overflow: every byte of 1 MiB is dropped without being kept",

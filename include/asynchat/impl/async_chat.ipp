@@ -755,8 +755,14 @@ ASYNCHAT_DECL bool async_chat::judge_string_frame(parsing& now)
         stop_dropping();
         return true;
     }
-    if (whole_frames_ && truncated_)
-        collect_frame(now.input.substr(0, room_in_frame()));
+    if (whole_frames_ && truncated_) {
+        const std::string_view fitting = now.input.substr(0, room_in_frame());
+        const bool from_start = now.input.data() == now.start;
+        collect_frame(fitting);
+        now.input.remove_prefix(fitting.size()); // a terminator set just now may be in there
+        if (from_start)
+            now.start = now.input.data(); // it is the same frame
+    }
     return drop_rest(now, 0);
 }
 
