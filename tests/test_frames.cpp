@@ -677,6 +677,41 @@ TEST_CASE("handle_overflow: skip drops what _collect_incoming_data() kept", "[as
     CHECK(got == frames{"ghij"});
 }
 
+TEST_CASE("max_frame: holds for each of many lines that come at once", "[frame_chat][limit]")
+{
+    const std::size_t limit = GENERATE(20, 63, 64, 100);
+    const std::string longest(limit, 'x');
+    const std::string good = "a\n" + longest + "\nb\n";
+    asynchat::testing::loop loop;
+    const auto check = [&](auto& channel, auto& peer, const frames& expected) {
+        channel->set_terminator("\n");
+        channel->max_frame(limit);
+        peer.send(good + good + "c\n" + longest + "x\n" + good + good);
+        loop.settle();
+        CHECK(channel->events == expected);
+        CHECK(channel->close_reason() == asynchat::close_reason::frame_limit);
+    };
+    SECTION("whole")
+    {
+        auto [channel, peer] = loop.accept<asynchat::testing::recorder<asynchat::frame_chat>>();
+        const frames twice = {"frame a", "frame " + longest, "frame b"};
+        frames expected = twice;
+        expected.insert(expected.end(), twice.begin(), twice.end());
+        expected.insert(expected.end(), {"frame c", "close frame limit"});
+        check(channel, peer, expected);
+    }
+    SECTION("streamed")
+    {
+        auto [channel, peer] = loop.accept<asynchat::testing::recorder<>>();
+        const std::string piece = "collect " + longest;
+        const frames twice = {"collect a", "found", piece, "found", "collect b", "found"};
+        frames expected = twice;
+        expected.insert(expected.end(), twice.begin(), twice.end());
+        expected.insert(expected.end(), {"collect c", "found", piece, "close frame limit"});
+        check(channel, peer, expected);
+    }
+}
+
 TEST_CASE("handle_overflow: no byte of a truncated frame is delivered again", "[frame_chat][limit]")
 {
     class chat : public asynchat::testing::recorder<asynchat::frame_chat> {

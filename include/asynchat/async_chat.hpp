@@ -372,8 +372,11 @@ private:
     void keep(std::string_view input);
     void parse_input(parsing& now, std::size_t matched);
     void parse_frames(parsing& now, std::size_t matched);
-    template <class Deliver>
-    void take_many(parsing& now, Deliver deliver);
+    bool can_take_many(const parsing& now) const;
+    template <void (async_chat::*Deliver)(parsing&, std::size_t)>
+    void take_many(parsing& now);
+    void deliver_line(parsing& now, std::size_t size);
+    void deliver_whole_line(parsing& now, std::size_t size);
     void keep_or_end(std::string_view input);
     void send_if_much();
     void send_much();
@@ -435,9 +438,9 @@ private:
     bool write_paused_ : 1;
     bool reads_when_full_ : 1;
     bool sending_ : 1;
-    bool output_ended_ : 1;    // push_eof() was called, and has happened
-    bool ends_when_sent_ : 1;  // by handle_eof()
-    bool input_ended_ : 1;     // handle_eof() is due, or was called
+    bool output_ended_ : 1;   // push_eof() was called, and has happened
+    bool ends_when_sent_ : 1; // by handle_eof()
+    bool input_ended_ : 1;    // handle_eof() is due, or was called
     bool eof_reported_ : 1;
     bool dropping_ : 1;  // the rest of a frame that is too long
     bool truncated_ : 1; // so it is, and its end is reported all the same

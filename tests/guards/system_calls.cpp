@@ -14,7 +14,9 @@
 #include <cstddef>
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -121,6 +123,36 @@ void check_batches(guards::report& report, std::size_t connections)
     report.at_most("changes of the wait" + where, of(made.changes), 1.05);
 }
 
+/// Many connect at once, and say all they have to say. A server that waited for each of them would
+/// change what is waited for four times a connection: for the listener, for the connection, and
+/// when it comes and goes.
+void check_connections(guards::report& report)
+{
+    constexpr std::size_t connections = 200;
+    asio::io_context context;
+    asynchat::loop loop(context);
+    std::size_t served = 0;
+    const auto server = loop.create<asynchat::server<guards::line_echo>>(
+                                asynchat::endpoint("127.0.0.1", 0), std::ref(served))
+                            .lock();
+    const auto address = server->local_endpoint();
+    std::vector<support::raw_peer> peers;
+    for (std::size_t i = 0; i < connections; ++i) {
+        peers.push_back(support::raw_peer::connected_to(address));
+        peers.back().send("a line\n");
+        peers.back().shut_down_output();
+    }
+    calls = {};
+    {
+        const guards::counted here;
+        while (server->counters().accepted < connections || server->counters().open > 0)
+            context.run_one();
+    }
+    const auto of = [](std::size_t count) { return static_cast<double>(count) / connections; };
+    report.at_most("changes of the wait a connection", of(calls.changes), 2.3);
+    report.at_most("receives a connection", of(calls.receives), 2.1);
+}
+
 } // namespace
 
 int main()
@@ -130,6 +162,7 @@ try {
     check_vain_looks(report);
     check_batches(report, 1);
     check_batches(report, 16);
+    check_connections(report);
     return report.exit_code();
 } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());

@@ -74,19 +74,19 @@ chat("comma-not-checked", "any byte may stand behind a netstring",
      "(size < now.input.size() && now.input[size] == ',')", "size < now.input.size()")
 chat("pause-ignored-until-next-read", "pause_reading() acts only after all that was received",
      """\
-        found_terminator();
-    };
+parse_input(parsing& now, std::size_t matched)
+{
     while (!now.input.empty() && delivers_input()) {""",
      """\
-        found_terminator();
-    };
+parse_input(parsing& now, std::size_t matched)
+{
     while (!now.input.empty() && !is_ending()) {""")
 chat("terminator-change-missed", "frames found together ignore a change of the terminator",
-     "constexpr unsigned reasons = detail::stops::of_input | detail::stops::changed;",
-     "constexpr unsigned reasons = detail::stops::of_input;")
+     "stops_of_many = stops::of_input | stops::changed;",
+     "stops_of_many = stops::of_input;")
 chat("pause-missed-among-lines", "frames found together ignore pause_reading()",
-     "constexpr unsigned reasons = detail::stops::of_input | detail::stops::changed;",
-     "constexpr unsigned reasons = detail::stops::closed | detail::stops::changed;")
+     "stops_of_many = stops::of_input | stops::changed;",
+     "stops_of_many = stops::closed | stops::changed;")
 chat("limit-missed-among-lines", "frames found together may be longer than the limit",
      "if (size > frame_limit_ || size == now.input.npos)", "if (size == now.input.npos)")
 chat("paused-input-lost", "what was received and not delivered is lost by a pause",

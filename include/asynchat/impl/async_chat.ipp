@@ -35,6 +35,9 @@ inline constexpr std::size_t max_reserved = std::size_t{1} << 24; // for a frame
 
 inline constexpr std::size_t max_receive = std::size_t{1} << 30; // memory is reserved for it
 
+// What keeps frames from being taken many at a time.
+inline constexpr unsigned stops_of_many = stops::of_input | stops::changed;
+
 /// The buffers of one send. Only those in use are touched: an array would set all of them to zero
 /// for each message.
 class buffer_list {
@@ -64,8 +67,8 @@ ASYNCHAT_DECL async_chat::async_chat(loop& owner) : async_chat(owner, socket()) 
 ASYNCHAT_DECL async_chat::async_chat(loop& owner, socket from)
     : dispatcher(owner, std::move(from)), queue_(owner.pool()), whole_frames_(false),
       has_own_max_frame_(false), write_paused_(false), reads_when_full_(false), sending_(false),
-      output_ended_(false), ends_when_sent_(false), input_ended_(false),
-      eof_reported_(false), dropping_(false), truncated_(false)
+      output_ended_(false), ends_when_sent_(false), input_ended_(false), eof_reported_(false),
+      dropping_(false), truncated_(false)
 {
 }
 
@@ -368,43 +371,58 @@ ASYNCHAT_DECL void async_chat::send_much()
         pause_or_resume_writing();
 }
 
-/// Goes on after a frame, as long as others come that the same byte ends, and looks for the ends of
-/// short ones many at a time. Calls `deliver(frame)`, which takes the frame and its end off the
-/// input.
-template <class Deliver>
-void async_chat::take_many(parsing& now, Deliver deliver)
+/// Whether there may be many frames that the same byte ends, and nothing keeps us from taking them.
+inline bool async_chat::can_take_many(const parsing& now) const
 {
-    constexpr unsigned reasons = detail::stops::of_input | detail::stops::changed;
-    if (stops_.any_of(reasons) || !scanner_.is_byte() || !keeps_terminator_)
-        return;
+    return scanner_.is_byte() && now.input.size() >= detail::find_bytes_size &&
+           !stops_.any_of(detail::stops_of_many) && keeps_terminator_;
+}
+
+/// Goes on after a frame, as long as others come that the same byte ends, and looks for the ends of
+/// short ones many at a time. Deliver takes a frame and its end off the input. Not inlined: a
+/// single frame has no need of it.
+template <void (async_chat::*Deliver)(async_chat::parsing&, std::size_t)>
+[[gnu::noinline]] void async_chat::take_many(parsing& now)
+{
     const char end = scanner_.only_byte();
-    while (now.input.size() >= detail::find_bytes_size && !stops_.any_of(reasons)) {
+    do {
         std::uint64_t ends = detail::find_bytes(now.input.data(), end);
         do {
-            const std::size_t size = ends != 0
-                                         ? static_cast<unsigned>(__builtin_ctzll(ends))
-                                         : now.input.find(end, detail::find_bytes_size);
+            const std::size_t size = ends != 0 ? static_cast<unsigned>(__builtin_ctzll(ends))
+                                               : now.input.find(end, detail::find_bytes_size);
             if (size > frame_limit_ || size == now.input.npos)
                 return;
             if (ends != 0)
                 ends = ends >> size >> 1;
-            deliver(std::string_view(now.input.data(), size));
+            (this->*Deliver)(now, size);
             send_if_much();
-        } while (ends != 0 && !stops_.any_of(reasons));
-    }
+            if (stops_.any_of(detail::stops_of_many))
+                return;
+        } while (ends != 0);
+    } while (now.input.size() >= detail::find_bytes_size);
+}
+
+inline void async_chat::deliver_line(parsing& now, std::size_t size)
+{
+    if (size > 0)
+        collect_incoming_data({now.input.data(), size});
+    now.input.remove_prefix(std::min(now.input.size(), size + 1));
+    if (is_ending())
+        return;
+    ++now.frames;
+    found_terminator();
+}
+
+inline void async_chat::deliver_whole_line(parsing& now, std::size_t size)
+{
+    now.frame = {now.input.data(), size};
+    now.input.remove_prefix(size + 1);
+    ++now.frames;
+    call_found_frame(now.frame);
 }
 
 ASYNCHAT_DECL void async_chat::parse_input(parsing& now, std::size_t matched)
 {
-    const auto deliver = [this, &now](std::string_view frame) {
-        if (!frame.empty())
-            collect_incoming_data(frame);
-        now.input.remove_prefix(std::min(now.input.size(), frame.size() + 1));
-        if (is_ending())
-            return;
-        ++now.frames;
-        found_terminator();
-    };
     while (!now.input.empty() && delivers_input()) {
         if (follow_override())
             matched = 0;
@@ -425,7 +443,8 @@ ASYNCHAT_DECL void async_chat::parse_input(parsing& now, std::size_t matched)
             ++now.frames;
             found_terminator();
             send_if_much();
-            take_many(now, deliver);
+            if (can_take_many(now))
+                take_many<&async_chat::deliver_line>(now);
         } else if (!take_piece(now, step)) {
             return;
         } else {
@@ -437,12 +456,6 @@ ASYNCHAT_DECL void async_chat::parse_input(parsing& now, std::size_t matched)
 /// As above, for a channel that wants whole frames.
 ASYNCHAT_DECL void async_chat::parse_frames(parsing& now, std::size_t matched)
 {
-    const auto deliver = [this, &now](std::string_view frame) {
-        now.input.remove_prefix(frame.size() + 1);
-        now.frame = frame;
-        ++now.frames;
-        call_found_frame(frame);
-    };
     while (!now.input.empty() && delivers_input()) {
         if (follow_override())
             matched = 0;
@@ -458,7 +471,8 @@ ASYNCHAT_DECL void async_chat::parse_frames(parsing& now, std::size_t matched)
             now.input.remove_prefix(step.collect() + step.skip());
             end_frame(now, piece);
             send_if_much();
-            take_many(now, deliver);
+            if (can_take_many(now))
+                take_many<&async_chat::deliver_whole_line>(now);
         } else if (!take_frame_piece(now, step)) {
             return;
         } else {
@@ -1176,8 +1190,7 @@ ASYNCHAT_DECL std::size_t async_chat::send_some(sending what)
         ~done()
         {
             // What is left goes when the socket is writable: not before, whatever is pushed.
-            chat.stops_.set(detail::stops::blocked,
-                            chat.connected() && !chat.queue_.is_empty());
+            chat.stops_.set(detail::stops::blocked, chat.connected() && !chat.queue_.is_empty());
             chat.sending_ = false;
         }
     } const on_exit{*this};
