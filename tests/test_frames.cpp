@@ -679,7 +679,7 @@ TEST_CASE("handle_overflow: skip drops what _collect_incoming_data() kept", "[as
 
 TEST_CASE("max_frame: holds for each of many lines that come at once", "[frame_chat][limit]")
 {
-    const std::size_t limit = GENERATE(20, 63, 64, 100);
+    const std::size_t limit = GENERATE(20U, 63U, 64U, 100U);
     const std::string longest(limit, 'x');
     const std::string good = "a\n" + longest + "\nb\n";
     asynchat::testing::loop loop;
