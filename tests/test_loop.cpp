@@ -11,7 +11,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace asynchat;
@@ -1097,6 +1099,42 @@ TEST_CASE("poll inside a callback after the last channel has closed", "[loop][ne
     const deadline limit(*loop);
     loop->run();
     CHECK(returned);
+}
+
+TEST_CASE("a channel that closes itself outlives its callback, whatever runs in it",
+          "[loop][nested]")
+{
+    class closing : public asynchat::async_chat {
+    public:
+        closing(asynchat::loop& owner, asynchat::socket from, bool& gone, bool& gone_inside)
+            : async_chat(owner, std::move(from)), gone_(gone), gone_inside_(gone_inside)
+        {
+            set_terminator("\n");
+        }
+        ~closing() override { gone_ = true; }
+        void collect_incoming_data(std::string_view) override {}
+        void found_terminator() override
+        {
+            bool& gone = gone_;
+            bool& gone_inside = gone_inside_;
+            close();
+            owner().post([] {});
+            owner().poll();
+            gone_inside = gone;
+        }
+
+    private:
+        bool& gone_;
+        bool& gone_inside_;
+    };
+    either_loop loop(GENERATE(false, true));
+    bool gone = false;
+    bool gone_inside = false;
+    auto ends = connected_pair(AF_UNIX);
+    loop->create<closing>(std::move(ends.first), std::ref(gone), std::ref(gone_inside));
+    ends.second.send("a\n");
+    REQUIRE(run_until(*loop, [&] { return gone; }));
+    CHECK_FALSE(gone_inside);
 }
 
 // --- exceptions --------------------------------------------------------------------------------

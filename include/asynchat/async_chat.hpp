@@ -323,10 +323,6 @@ private:
         bool unfinished = false;        // a frame goes on behind the input
     };
     struct whole_frames {};
-    struct flow_limits {
-        std::size_t high, low, most;
-    };
-    static constexpr flow_limits default_flow = {262144, 65536, 8388608};
 
     /// For frame_chat.
     ASYNCHAT_DECL async_chat(loop& owner, socket from, whole_frames);
@@ -341,8 +337,10 @@ private:
     {
         return stops_.any_of(detail::stops::closed | detail::stops::closing);
     }
-    const flow_limits& flow() const noexcept { return flow_ ? *flow_ : default_flow; }
-    flow_limits& own_flow();
+    const detail::flow_limits& flow() const noexcept
+    {
+        return bounds_ ? bounds_->flow : detail::default_flow;
+    }
     std::string_view held() const { return held_ > 0 ? scanner_.held(held_) : std::string_view(); }
     std::string_view kept() const noexcept
     {
@@ -409,8 +407,8 @@ private:
     void time_frame();
     void frame_has_ended() noexcept
     {
-        if (timing_)
-            timing_->in_frame = detail::timing::never;
+        if (bounds_)
+            bounds_->in_frame = detail::bounds::never;
     }
     void deliver_later();
     void deliver_kept();
@@ -425,7 +423,6 @@ private:
     detail::terminator_scanner scanner_;
     detail::output_queue queue_;
     std::unique_ptr<kept_input> kept_;
-    std::unique_ptr<flow_limits> flow_; // null: default_flow
     std::string collected_; // by _collect_incoming_data(), or of the begun frame of a frame_chat
     parsing* parsing_ = nullptr; // while it goes on
     std::size_t held_ = 0;       // bytes of the terminator that the last input ended with

@@ -11,7 +11,7 @@
 #include <asynchat/detail/line_limit.hpp>
 #include <asynchat/detail/server_state.hpp>
 #include <asynchat/detail/stops.hpp>
-#include <asynchat/detail/timeouts.hpp>
+#include <asynchat/detail/bounds.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
 #include <asynchat/loop.hpp>
@@ -412,21 +412,21 @@ private:
     ASYNCHAT_DECL static std::string formatted(fmt::string_view format, fmt::format_args args);
     const detail::timeouts& limits() const noexcept
     {
-        return timing_         ? timing_->limits
+        return bounds_         ? bounds_->limits
                : was_accepted_ ? detail::server_timeouts
                                : detail::client_timeouts;
     }
-    ASYNCHAT_DECL detail::timing& own_timing();
+    ASYNCHAT_DECL detail::bounds& own_bounds();
     ASYNCHAT_DECL void set_timeout(loop::duration detail::timeouts::*which, loop::duration longest);
-    ASYNCHAT_DECL void time_from_now(loop::time_point detail::timing::*which,
+    ASYNCHAT_DECL void time_from_now(loop::time_point detail::bounds::*which,
                                      loop::duration longest);
     ASYNCHAT_DECL void close_by(loop::duration longest);
     ASYNCHAT_DECL bool is_past(loop::time_point end);
     ASYNCHAT_DECL bool is_over(loop::time_point since, loop::duration longest);
     void not_idle()
     {
-        if (timing_ && timing_->limits.idle > loop::duration::zero())
-            time_from_now(&detail::timing::idle, timing_->limits.idle);
+        if (bounds_ && bounds_->limits.idle > loop::duration::zero())
+            time_from_now(&detail::bounds::idle, bounds_->limits.idle);
     }
     ASYNCHAT_DECL void output_blocked(bool blocked, bool progress);
     void linger() noexcept;
@@ -439,7 +439,7 @@ private:
     std::unique_ptr<detail::transport> transport_;
     std::unique_ptr<detail::connect_plan> plan_; // while a name is looked up and tried
     detail::server_place* place_ = nullptr;      // among the connections of the server that made us
-    std::unique_ptr<detail::timing> timing_;     // see limits()
+    std::unique_ptr<detail::bounds> bounds_;     // see limits()
     endpoint addr_;
     std::error_code error_;
     detail::line_limit log_limit_;

@@ -114,11 +114,11 @@ private:
         std::unique_ptr<const std::string> value_;
     };
 
-    endpoint(kind what, std::string value) : text_(std::move(value)), kind_(what) {}
+    endpoint(kind what, std::string value) : kind_(what), text_(std::move(value)) {}
 
     asio::ip::tcp::endpoint ip_;
-    text text_; // the path of a UNIX socket; "host:service"
     kind kind_ = kind::nowhere;
+    text text_; // the path of a UNIX socket; "host:service"
 };
 
 } // namespace asynchat

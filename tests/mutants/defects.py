@@ -105,7 +105,7 @@ chat("resume-delivers-inside-the-call", "resume_reading() calls back before it r
     in_event([this] { deliver_kept(); });""")
 chat("frame-timer-restarted-by-each-byte", "who sends a byte now and then keeps a frame for ever",
      """\
-    if (!from_start || !timing_ || timing_->in_frame == detail::timing::never)
+    if (!from_start || !bounds_ || bounds_->in_frame == detail::bounds::never)
         time_frame();
 }
 
@@ -303,16 +303,16 @@ channel("input-is-idle", "input does not put off the idle timeout",
         "        received_ = true;")
 channel("timer-not-rearmed", "a deadline that was put off is forgotten",
         """\
-    if (end != detail::timing::never)
+    if (end != detail::bounds::never)
         loop_.set_deadline(*state_, end);""",
         "")
 channel("write-timer-restarted-by-push", "output that is stuck never times out while more is pushed",
-        "} else if (progress || !timing_ || timing_->blocked == detail::timing::never) {",
+        "} else if (progress || !bounds_ || bounds_->blocked == detail::bounds::never) {",
         "} else {")
 channel("write-timer-not-stopped", "a channel that has sent all is ended by its write timeout",
         """\
-        if (timing_)
-            timing_->blocked = detail::timing::never;""",
+        if (bounds_)
+            bounds_->blocked = detail::bounds::never;""",
         "")
 channel("linger-never-ends", "a closed connection stays as long as the other side likes",
         "base.close_by(longest);", "")

@@ -235,7 +235,7 @@ ASYNCHAT_DECL void async_chat::receive_frame()
         return;
     scanner_.count_down(received);
     if (scanner_.current().count() > 0 || scanner_.ends_with_comma()) {
-        if (!timing_ || timing_->in_frame == detail::timing::never)
+        if (!bounds_ || bounds_->in_frame == detail::bounds::never)
             time_frame();
         return;
     }
@@ -614,14 +614,14 @@ ASYNCHAT_DECL void async_chat::deliver(parsing& now, std::size_t bytes, std::siz
 ASYNCHAT_DECL void async_chat::frame_goes_on(parsing& now, bool from_start)
 {
     now.unfinished = true;
-    if (!from_start || !timing_ || timing_->in_frame == detail::timing::never)
+    if (!from_start || !bounds_ || bounds_->in_frame == detail::bounds::never)
         time_frame();
 }
 
 ASYNCHAT_DECL void async_chat::time_frame()
 {
     if (limits().frame > loop::duration::zero())
-        time_from_now(&detail::timing::in_frame, limits().frame);
+        time_from_now(&detail::bounds::in_frame, limits().frame);
 }
 
 ASYNCHAT_DECL void async_chat::frame_timeout(loop::duration longest)
@@ -631,8 +631,8 @@ ASYNCHAT_DECL void async_chat::frame_timeout(loop::duration longest)
 
 ASYNCHAT_DECL void async_chat::deadline_reached()
 {
-    if (timing_ && delivers_input() && !input_ended_ &&
-        is_over(timing_->in_frame, limits().frame)) {
+    if (bounds_ && delivers_input() && !input_ended_ &&
+        is_over(bounds_->in_frame, limits().frame)) {
         time_frame(); // for an exception that the channel survives
         handle_frame_timeout();
         if (!is_closing() || closed())
@@ -1059,8 +1059,8 @@ ASYNCHAT_DECL void async_chat::discard_buffers()
     stops_.set(detail::stops::blocked, false);
     stops_.set(detail::stops::closing, false);
     stops_.set(detail::stops::output_ended, output_ended_);
-    if (timing_)
-        timing_->close_by = detail::timing::never;
+    if (bounds_)
+        bounds_->close_by = detail::bounds::never;
     flush_soon();
 }
 
@@ -1113,25 +1113,18 @@ ASYNCHAT_DECL void async_chat::pause_or_resume_writing()
     }
 }
 
-ASYNCHAT_DECL async_chat::flow_limits& async_chat::own_flow()
-{
-    if (!flow_)
-        flow_ = std::make_unique<flow_limits>(default_flow);
-    return *flow_;
-}
-
 ASYNCHAT_DECL void async_chat::set_write_buffer_limits(std::size_t high, std::size_t low)
 {
     if (low > high)
         throw std::invalid_argument("asynchat: the low mark is over the high one");
-    own_flow().high = high;
-    own_flow().low = low;
+    own_bounds().flow.high = high;
+    own_bounds().flow.low = low;
     flush_soon();
 }
 
 ASYNCHAT_DECL void async_chat::max_output(std::size_t bytes)
 {
-    own_flow().most = bytes;
+    own_bounds().flow.most = bytes;
     flush_soon();
 }
 
@@ -1174,7 +1167,7 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
     const std::size_t sent = send_some(what);
     if (closed() || ended_)
         return; // a handle_close() may send what it can, and hears no more of it
-    if (awaits_writable() || timing_)
+    if (awaits_writable() || bounds_)
         output_blocked(awaits_writable(), sent > 0);
     if (!queue_.is_empty() || write_paused_)
         pause_or_resume_writing();

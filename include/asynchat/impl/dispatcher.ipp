@@ -645,7 +645,7 @@ ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
         create_socket(to.family());
     plan_.reset();
     addr_ = to;
-    time_from_now(&detail::timing::connecting, limits().connect);
+    time_from_now(&detail::bounds::connecting, limits().connect);
     start_connect(to);
 }
 
@@ -670,7 +670,7 @@ ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::string_view s
     addr_ = endpoint::named(host, service);
     connected_ = accepting_ = eof_ = false;
     connecting_ = true;
-    time_from_now(&detail::timing::connecting, limits().connect);
+    time_from_now(&detail::bounds::connecting, limits().connect);
     plan_->resolver.async_resolve(
         std::string(host), std::string(service),
         [state = state_, plan = plan_.get()](const std::error_code& error,
@@ -912,14 +912,14 @@ ASYNCHAT_DECL void dispatcher::log_exception(const char* what)
 
 // --- time ------------------------------------------------------------------------------------
 
-ASYNCHAT_DECL detail::timing& dispatcher::own_timing()
+ASYNCHAT_DECL detail::bounds& dispatcher::own_bounds()
 {
-    if (!timing_) {
-        auto own = std::make_unique<detail::timing>();
+    if (!bounds_) {
+        auto own = std::make_unique<detail::bounds>();
         own->limits = limits();
-        timing_ = std::move(own);
+        bounds_ = std::move(own);
     }
-    return *timing_;
+    return *bounds_;
 }
 
 ASYNCHAT_DECL void dispatcher::set_timeout(loop::duration detail::timeouts::*which,
@@ -927,7 +927,7 @@ ASYNCHAT_DECL void dispatcher::set_timeout(loop::duration detail::timeouts::*whi
 {
     if (longest < loop::duration::zero())
         throw std::invalid_argument("asynchat: a timeout is negative");
-    own_timing().limits.*which = longest;
+    own_bounds().limits.*which = longest;
     loop_.set_deadline(*state_, loop_.now()); // works out the next one
 }
 
@@ -939,7 +939,7 @@ ASYNCHAT_DECL void dispatcher::connect_timeout(loop::duration longest)
 ASYNCHAT_DECL void dispatcher::idle_timeout(loop::duration longest)
 {
     if (limits().idle == loop::duration::zero())
-        own_timing().idle = loop_.now();
+        own_bounds().idle = loop_.now();
     set_timeout(&detail::timeouts::idle, longest);
 }
 
@@ -954,25 +954,25 @@ ASYNCHAT_DECL void dispatcher::linger_timeout(loop::duration longest)
 }
 
 /// Measures from now on what takes `longest` at most, if that is bounded.
-ASYNCHAT_DECL void dispatcher::time_from_now(loop::time_point detail::timing::*which,
+ASYNCHAT_DECL void dispatcher::time_from_now(loop::time_point detail::bounds::*which,
                                              loop::duration longest)
 {
-    own_timing().*which = loop_.now();
+    own_bounds().*which = loop_.now();
     if (longest > loop::duration::zero())
-        loop_.set_deadline(*state_, detail::later(timing_.get()->*which, longest));
+        loop_.set_deadline(*state_, detail::later(bounds_.get()->*which, longest));
 }
 
 /// Ends the channel after `longest`, which may be zero.
 ASYNCHAT_DECL void dispatcher::close_by(loop::duration longest)
 {
-    own_timing().close_by = detail::later(loop_.now(), longest);
-    loop_.set_deadline(*state_, timing_->close_by);
+    own_bounds().close_by = detail::later(loop_.now(), longest);
+    loop_.set_deadline(*state_, bounds_->close_by);
 }
 
 /// Whether what began at `since` has taken too long; if not, looks again when it will have.
 ASYNCHAT_DECL bool dispatcher::is_over(loop::time_point since, loop::duration longest)
 {
-    return since != detail::timing::never && longest > loop::duration::zero() &&
+    return since != detail::bounds::never && longest > loop::duration::zero() &&
            is_past(detail::later(since, longest));
 }
 
@@ -980,16 +980,16 @@ ASYNCHAT_DECL bool dispatcher::is_past(loop::time_point end)
 {
     if (end <= loop_.now())
         return true;
-    if (end != detail::timing::never)
+    if (end != detail::bounds::never)
         loop_.set_deadline(*state_, end);
     return false;
 }
 
 ASYNCHAT_DECL void dispatcher::deadline_reached()
 {
-    if (!timing_)
+    if (!bounds_)
         return;
-    const detail::timing& t = *timing_;
+    const detail::bounds& t = *bounds_;
     if (is_past(t.close_by))
         return end(close_reason::close_timeout);
     if (connecting_ && is_over(t.connecting, t.limits.connect))
@@ -1005,10 +1005,10 @@ ASYNCHAT_DECL void dispatcher::deadline_reached()
 ASYNCHAT_DECL void dispatcher::output_blocked(bool blocked, bool progress)
 {
     if (!blocked) {
-        if (timing_)
-            timing_->blocked = detail::timing::never;
-    } else if (progress || !timing_ || timing_->blocked == detail::timing::never) {
-        time_from_now(&detail::timing::blocked, limits().write);
+        if (bounds_)
+            bounds_->blocked = detail::bounds::never;
+    } else if (progress || !bounds_ || bounds_->blocked == detail::bounds::never) {
+        time_from_now(&detail::bounds::blocked, limits().write);
     }
 }
 

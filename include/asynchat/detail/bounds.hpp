@@ -1,10 +1,11 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-#ifndef ASYNCHAT_DETAIL_TIMEOUTS_HPP
-#define ASYNCHAT_DETAIL_TIMEOUTS_HPP
+#ifndef ASYNCHAT_DETAIL_BOUNDS_HPP
+#define ASYNCHAT_DETAIL_BOUNDS_HPP
 
 #include <chrono>
+#include <cstddef>
 
 namespace asynchat::detail {
 
@@ -25,12 +26,22 @@ inline constexpr timeouts server_timeouts = {client_timeouts.connect, client_tim
                                              std::chrono::seconds(120), client_timeouts.write,
                                              client_timeouts.linger};
 
-/// What a channel keeps of time once it has timeouts of its own, or one of them runs.
-struct timing {
+/// Bytes of output that may wait.
+struct flow_limits {
+    std::size_t high = 262144;  // over it the channel stops reading,
+    std::size_t low = 65536;    // until there are no more than these
+    std::size_t most = 8388608; // over it the channel ends
+};
+inline constexpr flow_limits default_flow = {};
+
+/// What bounds a channel, once it has bounds of its own or something that is bounded in time goes
+/// on.
+struct bounds {
     using time_point = std::chrono::steady_clock::time_point;
     static constexpr time_point never = time_point::max();
 
     timeouts limits;
+    flow_limits flow;
 
     // Since when what the timeout bounds goes on; `never` while it does not.
     time_point connecting = never;
