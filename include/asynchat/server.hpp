@@ -117,14 +117,15 @@ public:
     /// Throws std::system_error when the address cannot be had.
     template <class... Args>
     explicit server(loop& owner, const endpoint& where, Args... args)
-        : server_base(owner, where,
-                      [args = std::tuple<Args...>(std::move(args)...)](loop& l, socket&& connection) {
-                          return std::apply(
-                              [&](const auto&... a) -> std::shared_ptr<dispatcher> {
-                                  return l.create<Handler>(std::move(connection), a...).lock();
-                              },
-                              args);
-                      })
+        : server_base(
+              owner, where,
+              [args = std::tuple<Args...>(std::move(args)...)](loop& l, socket&& connection) {
+                  return std::apply(
+                      [&](const auto&... a) -> std::shared_ptr<dispatcher> {
+                          return l.create<Handler>(std::move(connection), a...).lock();
+                      },
+                      args);
+              })
     {
         static_assert(
             std::is_constructible_v<Handler, loop&, socket, const Args&...>,
