@@ -712,6 +712,31 @@ TEST_CASE("max_frame: holds for each of many lines that come at once", "[frame_c
     }
 }
 
+TEST_CASE("max_frame: holds for a frame whose terminator changes meanwhile", "[frame_chat][limit]")
+{
+    asynchat::testing::loop loop;
+    auto [channel, peer] = loop.accept<asynchat::testing::recorder<asynchat::frame_chat>>();
+    channel->max_frame(4);
+    channel->set_terminator("\n");
+    peer.send("abc");
+    loop.settle();
+    const terminator between = GENERATE(terminator(2), terminator("\r"));
+    channel->set_terminator(between);
+    channel->set_terminator("\n");
+    SECTION("up to it")
+    {
+        peer.send("d\n");
+        loop.settle();
+        CHECK(channel->events == frames{"frame abcd"});
+    }
+    SECTION("over it")
+    {
+        peer.send("de\n");
+        loop.settle();
+        CHECK(channel->events == frames{"close frame limit"});
+    }
+}
+
 TEST_CASE("handle_overflow: no byte of a truncated frame is delivered again", "[frame_chat][limit]")
 {
     class chat : public asynchat::testing::recorder<asynchat::frame_chat> {

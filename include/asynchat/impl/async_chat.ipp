@@ -100,7 +100,7 @@ ASYNCHAT_DECL void async_chat::refuse_count(std::size_t count, std::size_t max_f
         held_ = 0;
     }
     if (!next.is_bytes() || !scanner_.current().is_bytes()) {
-        frame_size_ = 0;
+        frame_size_ = whole_frames_ ? collected_.size() - unfilled_ : 0;
         if (dropping_)
             stop_dropping();
     }
