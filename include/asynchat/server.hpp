@@ -30,6 +30,9 @@ namespace asynchat {
 ///     stop(deadline) -> handle_shutdown() of each handler -> at the deadline those left are closed
 ///                    -> handle_close() of the server, when none is left
 ///
+/// After a connection it looks for the next one before it waits, so that an override of
+/// handle_accept() may find none: accept() says so.
+///
 /// Thread safety and lifetime: as dispatcher. Its close() does not touch the connections it made;
 /// they go on to be counted.
 class server_base : public dispatcher {
