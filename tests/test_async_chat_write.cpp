@@ -625,6 +625,34 @@ TEST_CASE("producers: initiate_send inside more() does nothing", "[async_chat][w
           "more('AAA') send('AAA')=3 more('') ~producer");
 }
 
+TEST_CASE("producers: what is answered while more() runs the loop goes behind its piece",
+          "[async_chat][write][producer]")
+{
+    bench<> channel("\n");
+    channel.chat->ac_out_buffer_size = 4; // so that the answers would be sent between the lines
+    channel.chat->on_found = [&] { channel.chat->push("answer"); };
+    auto source = pieces(channel.wire, {"AAA"});
+    int handlers = 0;
+    source->during(0, [&] {
+        channel.wire->feed("a\nb\n");
+        channel.handle.post([](recording_chat&) {});
+        while (handlers < 100 && channel.loop.context().poll_one() > 0)
+            ++handlers;
+    });
+    const bool in_event = GENERATE(false, true);
+    if (in_event) {
+        channel.event([&](recording_chat& chat) { chat.push_with_producer(std::move(source)); });
+    } else {
+        channel.wire->take(1);
+        channel.chat->push_with_producer(std::move(source));
+        channel.chat->initiate_send();
+        channel.take_everything();
+    }
+    CHECK(handlers < 100); // what it cannot send now keeps nobody busy
+    CHECK(channel.chat->seen == frames{"a", "b"});
+    CHECK(channel.wire->sent == "AAAansweranswer");
+}
+
 // --- initiate_send, errors, layers ---------------------------------------------------------------
 
 TEST_CASE("initiate_send: sends in the middle of a callback", "[async_chat][write]")

@@ -363,7 +363,7 @@ private:
     void look_ahead(bool alone);
     void wait_for_input();
     ASYNCHAT_DECL void flush_later();
-    ASYNCHAT_DECL void flush_after_exception() noexcept;
+    ASYNCHAT_DECL void try_flush_soon() noexcept;
     ASYNCHAT_DECL void wait(detail::readiness what);
     void set_transport(std::unique_ptr<detail::transport> next);
     detail::transport& require_any_socket(const char* what) const;
@@ -480,7 +480,7 @@ public:
     {
         channel_.loop_.current_ = outer_;
         if (!finished_)
-            channel_.flush_after_exception();
+            channel_.try_flush_soon();
     }
     event(const event&) = delete;
     event& operator=(const event&) = delete;

@@ -1066,7 +1066,7 @@ ASYNCHAT_DECL void async_chat::discard_buffers()
 
 ASYNCHAT_DECL bool async_chat::writable()
 {
-    return !queue_.is_empty() || is_closing() || !connected();
+    return (!queue_.is_empty() || is_closing() || !connected()) && !sending_;
 }
 
 ASYNCHAT_DECL void async_chat::handle_write()
@@ -1185,6 +1185,9 @@ ASYNCHAT_DECL std::size_t async_chat::send_some(sending what)
             // What is left goes when the socket is writable: not before, whatever is pushed.
             chat.stops_.set(detail::stops::blocked, chat.connected() && !chat.queue_.is_empty());
             chat.sending_ = false;
+            // It does not wait for that yet if a producer has run the loop.
+            if (!chat.queue_.is_empty())
+                chat.try_flush_soon();
         }
     } const on_exit{*this};
     sending_ = true;

@@ -375,8 +375,8 @@ ASYNCHAT_DECL void dispatcher::flush_later()
         loop_.flush_soon(state_);
 }
 
-/// An exception leaves the event: the rest is done later.
-ASYNCHAT_DECL void dispatcher::flush_after_exception() noexcept
+/// flush_soon() where nothing can be thrown.
+ASYNCHAT_DECL void dispatcher::try_flush_soon() noexcept
 {
     try {
         flush_soon();
