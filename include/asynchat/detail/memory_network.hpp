@@ -185,8 +185,6 @@ public:
     bool is_reset() const noexcept { return reset_; }
     bool has_ended() const noexcept { return ended_ && input_.empty() && !reset_; }
     bool has_finished() const noexcept { return finished_; }
-    bool is_alone() const noexcept { return other_ == nullptr; }
-    std::size_t under_way() const noexcept { return size_; }
 
     const std::shared_ptr<memory_network>& network() const noexcept { return network_; }
 
