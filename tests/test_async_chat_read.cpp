@@ -700,6 +700,27 @@ TEST_CASE(
     CHECK(channel.recv("QUIT\nmore\n") == "collect('QUIT') closed");
 }
 
+TEST_CASE("close in collect_incoming_data: nor that of one of many frames, or of an announced one",
+          "[async_chat][read]")
+{
+    SECTION("of many")
+    {
+        bench<> channel("\n");
+        channel.chat->on_collect = [&](std::string_view data) {
+            if (data == "QUIT")
+                channel.chat->close();
+        };
+        CHECK(channel.recv("\n\nQUIT\n" + std::string(100, '\n')) ==
+              "found found collect('QUIT') closed");
+    }
+    SECTION("announced")
+    {
+        bench<> channel(terminator::netstring());
+        channel.chat->on_collect = [&](std::string_view) { channel.chat->close(); };
+        CHECK(channel.recv("4:QUIT,4:more,") == "collect('QUIT') closed");
+    }
+}
+
 TEST_CASE("close_when_done in a callback: later input is not delivered (Python: it is)",
           "[async_chat][read][differs]")
 {
@@ -906,6 +927,28 @@ TEST_CASE("a callback may run the loop: the rest of the input stays in order", "
     channel.tick();
     CHECK(channel.chat->seen == frames{"a", "b", "c", "d", "late1", "late2"});
     CHECK(channel.chat->frame.empty());
+}
+
+TEST_CASE("a callback may run the loop: also in a channel that always says it is readable",
+          "[async_chat][read]")
+{
+    class eager_chat : public recording_chat {
+    public:
+        using recording_chat::recording_chat;
+        bool readable() override { return !closed(); }
+    };
+    bench<eager_chat> channel("\n");
+    bool ran = false;
+    channel.chat->on_found = [&] {
+        if (std::exchange(ran, true))
+            return;
+        channel.wire->feed("late\n");
+        channel.handle.post([](recording_chat&) {});
+        for (int i = 0; i < 10; ++i)
+            channel.loop.context().poll_one();
+    };
+    channel.recv("a\nb\n");
+    CHECK(channel.chat->seen == frames{"a", "b", "late"});
 }
 
 // --- errors of the system ------------------------------------------------------------------------

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -358,6 +359,15 @@ TEST_CASE("frame_chat: a large counted frame is received straight into it", "[fr
         channel.eof();
         CHECK((channel.chat->unframed == body.substr(0, 100000)));
     }
+    SECTION("nor when there was nothing to receive after all")
+    {
+        channel.recv("size\n");
+        channel.recv_error(EAGAIN);
+        channel.recv(body.substr(0, 100000));
+        channel.recv_error(EAGAIN);
+        channel.recv(body.substr(100000));
+        CHECK(channel.chat->seen.back() == body);
+    }
     SECTION("nor kept when it is discarded")
     {
         channel.recv("size\n");
@@ -426,6 +436,22 @@ TEST_CASE("frame_chat: memory that a frame used before shows nothing of it", "[f
         receive("ff");
         CHECK((chat.seen.back() == std::string(70000, 'd') + "ff"));
     }
+}
+
+TEST_CASE("frame_chat: an override of get_terminator that changes its mind sees held bytes again",
+          "[frame_chat]")
+{
+    class steering_recorder : public frame_recorder {
+    public:
+        using frame_recorder::frame_recorder;
+        const terminator& get_terminator() const override { return wanted; }
+        terminator wanted = "\r\n";
+    };
+    bench<steering_recorder> channel;
+    channel.recv("ab\r");
+    channel.chat->wanted = "\r\r";
+    channel.recv("\rc\r\r");
+    CHECK(channel.chat->seen == frames{"ab", "c"});
 }
 
 TEST_CASE("frame_chat: max_frame bounds what is kept", "[frame_chat]")

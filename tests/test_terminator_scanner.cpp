@@ -224,6 +224,24 @@ TEST_CASE("terminator_scanner: long terminators that nearly match everywhere", "
     CHECK(in.valid);
 }
 
+TEST_CASE("terminator_scanner: suspicious bytes far apart", "[unit][scanner]")
+{
+    const auto gap = GENERATE(as<std::size_t>{}, 200, 257, 300, 5000);
+    const auto chunk = GENERATE(as<std::size_t>{}, 300, 1000, 100000);
+    const auto needle = GENERATE(as<std::string>{}, "\r\n", "\r\n.\r\n");
+    CAPTURE(gap, chunk, needle);
+    framing_script script{"", {needle}};
+    for (const auto* const end : {"\r", "\r", "\r\n.\r", "\r\n.\r\n", "\r", "\r\n", "\r"})
+        script.input.append(gap, 'x').append(end);
+    script.input.append(gap, 'x');
+
+    reader in(script);
+    for (std::size_t at = 0; at < script.input.size(); at += chunk)
+        in.read(std::string_view(script.input).substr(at, chunk));
+    CHECK(in.result() == support::naive_framing(script));
+    CHECK(in.valid);
+}
+
 TEST_CASE("terminator_scanner: holds back the longest proper prefix and releases the rest at once",
           "[unit][scanner]")
 {

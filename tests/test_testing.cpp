@@ -263,6 +263,34 @@ TEST_CASE("the kit answers clients, by address or by name", "[testing]")
     CHECK(waiting->connecting());
 }
 
+TEST_CASE("the kit joins two channels", "[testing]")
+{
+    asynchat::testing::loop loop;
+    auto [near, far] = loop.socket_pair();
+    const auto server = loop.create<recorder<echo>>(std::move(far)).lock();
+    const auto client = loop.create<recorder<>>(std::move(near)).lock();
+    client->set_terminator("\r\n");
+    client->push("hello\r\n");
+    client->push_eof();
+    loop.settle();
+    CHECK(client->events == lines{"collect hello", "found", "eof", "close peer finished"});
+    CHECK(server->events == lines{"collect hello", "found", "eof", "close peer finished"});
+}
+
+TEST_CASE("what is sent and received in the kit can be measured out", "[testing]")
+{
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<recorder<echo>>();
+    CHECK(chat->peer_endpoint() == peer.local_endpoint());
+    CHECK(chat->local_endpoint() == peer.peer_endpoint());
+    CHECK_THROWS_AS(peer.send("abc", 0), std::invalid_argument);
+    peer.send("abcdef\r\n", 3);
+    CHECK(peer.received(2) == "ab");
+    CHECK(peer.received(4) == "cdef");
+    CHECK(peer.received(100) == "\r\n");
+    CHECK(peer.received(100).empty());
+}
+
 TEST_CASE("what the test does not receive keeps the channel from sending", "[testing]")
 {
     asynchat::testing::loop loop;

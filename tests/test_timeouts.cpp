@@ -297,6 +297,21 @@ TEST_CASE("write timeout: 60 seconds without any progress")
     CHECK(b.chat->pending_output() == 5);
 }
 
+TEST_CASE("write timeout: can be another, or none")
+{
+    timed b("\n");
+    b.wire->take(0);
+    b.call([](support::recording_chat& chat) { chat.push("x"); });
+    b.chat->write_timeout(seconds(0));
+    pass(b, seconds(1000));
+    CHECK(b.open());
+    b.chat->write_timeout(seconds(2000)); // since it began
+    pass(b, seconds(1000) - milliseconds(1));
+    CHECK(b.open());
+    pass(b, tick + milliseconds(1));
+    CHECK(b.reason() == close_reason::write_timeout);
+}
+
 TEST_CASE("write timeout: pushing more is no progress")
 {
     timed b("\n");
