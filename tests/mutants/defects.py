@@ -53,6 +53,30 @@ chat("frame-after-close", "the terminator is reported after a close() in the pie
             frame_size_ = 0;""",
      """\
             frame_size_ = 0;""")
+chat("one-of-many-after-close", "the same for the one of many short frames",
+     """\
+    if (is_ending())
+        return;
+    ++now.frames;
+    found_terminator();
+}""",
+     """\
+    ++now.frames;
+    found_terminator();
+}""")
+chat("nested-loop-reorders-input", "what arrives while a callback runs the loop overtakes the rest",
+     """\
+    if (parsing_)
+        return; //""",
+     "    //")
+chat("spins-while-sending", "a producer that runs the loop keeps it busy with a writable socket",
+     "(!queue_.is_empty() || is_closing() || !connected()) && !sending_",
+     "!queue_.is_empty() || is_closing() || !connected()")
+chat("forgets-to-wait-after-sending", "what is left after a producer that ran the loop is never sent",
+     """\
+            if (!chat.queue_.is_empty())
+                chat.try_flush_soon();""",
+     "")
 chat("last-reply-waits", "a peer that is still sending is not read, and never reads the last reply",
      "return (delivers_input() || is_closing()) && !closed() && !parsing_;",
      "return delivers_input() && !parsing_;")
