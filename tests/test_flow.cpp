@@ -8,6 +8,7 @@
 #include <asynchat/asynchat.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -246,6 +247,19 @@ TEST_CASE("flow: the handlers may do anything")
         CHECK(b.take_everything() == "send(202 bytes)=202 resumed drained handle_close closed");
         CHECK(b.reason() == close_reason::local);
     }
+}
+
+TEST_CASE("flow: a channel that was closed in the middle of its input hears nothing more")
+{
+    bench b;
+    b.chat->ac_out_buffer_size = 10;
+    b.wire->take(0);
+    b.call([](answering& chat) { chat.push("before"); });
+    b.chat->on_found = [&] {
+        b.chat->push(bytes(200));
+        b.chat->close();
+    };
+    CHECK(b.recv("a\nb\n") == "collect('a') found closed");
 }
 
 TEST_CASE("flow: a producer is not asked while output waits, and its pieces count")

@@ -69,6 +69,8 @@ chat("nested-loop-reorders-input", "what arrives while a callback runs the loop 
     if (parsing_)
         return; //""",
      "    //")
+chat("handlers-after-close", "a handler of the output is called after a close() in a callback",
+     "else if (!sending_ && !closed())", "else if (!sending_)")
 chat("spins-while-sending", "a producer that runs the loop keeps it busy with a writable socket",
      "(!queue_.is_empty() || is_closing() || !connected()) && !sending_",
      "!queue_.is_empty() || is_closing() || !connected()")

@@ -367,7 +367,7 @@ ASYNCHAT_DECL void async_chat::send_much()
 {
     if (!awaits_writable())
         send_queued(sending::data_only);
-    else if (!sending_)
+    else if (!sending_ && !closed())
         pause_or_resume_writing();
 }
 
