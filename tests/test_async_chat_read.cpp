@@ -938,17 +938,19 @@ TEST_CASE("a callback may run the loop: also in a channel that always says it is
         bool readable() override { return !closed(); }
     };
     bench<eager_chat> channel("\n");
+    channel.chat->on_found = [&] { channel.chat->pause_reading(); };
+    channel.recv("a\nb\nc\n");
     bool ran = false;
     channel.chat->on_found = [&] {
         if (std::exchange(ran, true))
             return;
         channel.wire->feed("late\n");
-        channel.handle.post([](recording_chat&) {});
         for (int i = 0; i < 10; ++i)
             channel.loop.context().poll_one();
     };
-    channel.recv("a\nb\n");
-    CHECK(channel.chat->seen == frames{"a", "b", "late"});
+    channel.chat->resume_reading();
+    channel.tick();
+    CHECK(channel.chat->seen == frames{"a", "b", "c", "late"});
 }
 
 // --- errors of the system ------------------------------------------------------------------------
