@@ -700,7 +700,7 @@ TEST_CASE(
     CHECK(channel.recv("QUIT\nmore\n") == "collect('QUIT') closed");
 }
 
-TEST_CASE("close in collect_incoming_data: nor that of one of many frames, or of an announced one",
+TEST_CASE("close in collect_incoming_data: one of many frames, or an announced one, has no end",
           "[async_chat][read]")
 {
     SECTION("of many")
