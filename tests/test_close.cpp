@@ -520,9 +520,13 @@ public:
     void handle_close() override
     {
         note("polls");
+        if (before_poll)
+            before_poll();
         owner().poll();
         recorder::handle_close();
     }
+
+    std::function<void()> before_poll;
 };
 
 } // namespace
@@ -533,7 +537,7 @@ TEST_CASE("handle_close: a loop that it runs brings nothing more to its channel"
     auto [chat, peer] = loop.accept<polls_at_close>();
     loop.fail(1, EPIPE, asynchat::testing::operation::send);
     chat->push("x");
-    peer.send("input");
+    chat->before_poll = [p = &peer] { p->send("input"); };
     loop.settle();
     CHECK(chat->events == std::vector<std::string>{"polls", "close reset"});
 }

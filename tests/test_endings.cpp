@@ -286,6 +286,8 @@ TEST_CASE("push_eof: a connection that was reset is reported as such, not as an 
     c.peer.reset();
     c.chat->push_eof();
     c.chat->initiate_send();
+    CHECK(c.chat->calls.empty()); // not inside the call
+    loop.run();
     CHECK(c.chat->calls == "close ");
     CHECK(c.chat->close_reason() == close_reason::reset);
     CHECK(c.chat->lines.empty());

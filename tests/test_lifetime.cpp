@@ -434,7 +434,7 @@ private:
         if (what_ == deed::throw_exit_now) {
             CHECK(left_by_exit_now == (where_ == place::handle_close ? left_by_exit_now : 1));
         } else if (what_ == deed::throw_error) {
-            CHECK(left_by_error == (outside || where_ == place::handle_error ? 1 : 0));
+            CHECK(left_by_error == (outside ? 1 : 0));
         } else {
             CHECK(left_by_error == 0);
             CHECK(left_by_exit_now == 0);

@@ -117,6 +117,7 @@ TEST_CASE("the kit records frames, and callbacks that throw", "[testing]")
     auto [chat, peer] = loop.accept<recorder<asynchat::frame_chat>>();
     chat->set_terminator("\n");
     peer.send("a\nb\x01\nc");
+    loop.settle();
     loop.handle_of(*chat).post([](auto&) { throw std::runtime_error("no\n"); });
     loop.settle();
     CHECK(chat->events == lines{"frame a", "frame b\\x01", "error no\\n", "close callback error"});
@@ -327,13 +328,25 @@ TEST_CASE("connections of the kit end as those of TCP do", "[testing]")
         CHECK(peer.ended());
         CHECK(chat->events == lines{"collect a", "eof", "close peer finished"});
     }
-    SECTION("a reset loses what is under way")
+    SECTION("what has arrived before a reset can be received, as with TCP")
     {
         peer.send("a");
         peer.reset();
         loop.settle();
-        CHECK(chat->events == lines{"close reset"});
+        CHECK(chat->events == lines{"collect a", "close reset"});
         CHECK(peer.was_reset());
+    }
+    SECTION("a reset loses what is under way")
+    {
+        loop.faults().delay = 1000; // all that channels send
+        auto [near, far] = loop.socket_pair();
+        const auto sender = loop.create<recorder<>>(std::move(near)).lock();
+        const auto receiver = loop.create<recorder<>>(std::move(far)).lock();
+        sender->push("a");
+        sender->initiate_send();
+        sender->abort();
+        loop.settle();
+        CHECK(receiver->events == lines{"close reset"});
     }
     SECTION("a close with input unread is a reset")
     {

@@ -8,6 +8,7 @@
 #include <asynchat/detail/format.hpp>
 #include <asynchat/detail/output_queue.hpp>
 #include <asynchat/detail/terminator_scanner.hpp>
+#include <asynchat/detail/water_marks.hpp>
 #include <asynchat/dispatcher.hpp>
 #include <asynchat/producer.hpp>
 #include <asynchat/terminator.hpp>
@@ -156,9 +157,18 @@ public:
     /// Delivers input again, in a later turn and never inside the call.
     ASYNCHAT_DECL void resume_reading();
 
+    /// In a callback of the input: ends this turn of the channel after it. Input that was received
+    /// already is delivered in a later turn, after the other channels had theirs.
+    ///
+    /// For callbacks whose work is more than the bytes of their frame: a turn is bounded in bytes,
+    /// so that a line that is passed on to a thousand others makes it a thousand times as long.
+    /// Does nothing elsewhere. Python: none
+    ASYNCHAT_DECL void end_turn();
+
     /// How long a frame may take, from its first byte to its last, whatever trickles in: 120
     /// seconds at first on a connection that was accepted, not bounded on others. As the timeouts
-    /// of dispatcher; it stands still while reading is paused.
+    /// of dispatcher; it stands still while reading is paused or the high mark holds, and while a
+    /// callback of the input runs the loop, and goes on from there.
     ASYNCHAT_DECL void frame_timeout(loop::duration longest);
 
     // --- output --------------------------------------------------------------------------------
@@ -168,12 +178,18 @@ public:
     /// bytes. Small ones (moved under 2048 bytes, shared under 512) are copied: that is cheaper.
     ///
     /// They are sent at the end of the running event of this channel, or before the loop sleeps;
-    /// errors show then. Returns false, and queues nothing, after close() or close_when_done().
-    /// Python: async_chat.push. Differs: it sends later, and gathers.
+    /// errors show then. From outside of an event of this channel, what is over the high mark is
+    /// sent at once, as far as it goes. Returns false, and queues nothing, after close(),
+    /// close_when_done() and push_eof(), in handle_close(), when the connection is lost, and over
+    /// max_output(). Python: async_chat.push. Differs: it sends later, and gathers.
     bool push(std::string_view data)
     {
         constexpr unsigned reasons = detail::stops::of_output | detail::stops::blocked;
-        return (!stops_.any_of(reasons) && queue_.append(data)) || push_otherwise(data);
+        if (stops_.any_of(reasons) || !queue_.append(data))
+            return queue_first(data);
+        if (queue_.size() > flow().high)
+            pushed_much();
+        return true;
     }
     ASYNCHAT_DECL bool push(std::string&& data);
     ASYNCHAT_DECL bool push(std::shared_ptr<const std::string> data);
@@ -242,31 +258,38 @@ public:
     /// Python: async_chat.initiate_send
     ASYNCHAT_DECL void initiate_send();
 
-    /// Bytes that were pushed and not sent yet; what producers will make does not count. After the
-    /// close, the bytes that were lost.
-    std::size_t pending_output() const noexcept { return queue_.size(); }
+    /// Bytes that were pushed and not sent yet; what producers will make does not count. When the
+    /// connection is lost or closed, the bytes that were lost.
+    std::size_t pending_output() const noexcept
+    {
+        return queue_.size() + (bounds_ ? bounds_->lost_output : 0);
+    }
 
     // --- flow ----------------------------------------------------------------------------------
-    // Output that the other side does not take waits here. Over the high mark the channel stops
-    // reading, and delivering what it has read, until no more than the low mark is left: who does
-    // not read answers cannot ask for more of them.
+    // Output that the other side does not take waits here. Over the high mark a channel that was
+    // accepted stops reading, and delivering what it has read, until no more than the low mark is
+    // left: a client that does not read its answers cannot ask for more of them. A channel that
+    // connected goes on reading: if both sides stopped, each would wait for the other.
 
-    /// The marks, in bytes of pending_output() after an attempt to send: 256 KiB and 64 KiB at
-    /// first. Throws std::invalid_argument when `low` is over `high`.
+    /// The marks, in bytes of pending_output() after an attempt to send; 256 KiB and 64 KiB by
+    /// default. Throws std::invalid_argument when `low` is over `high`.
     /// Python: none; asyncio has WriteTransport.set_write_buffer_limits
     ASYNCHAT_DECL void set_write_buffer_limits(std::size_t high, std::size_t low);
 
-    /// More output than this, in bytes, left after the event that pushed it could send, ends the
-    /// channel with close_reason::output_limit: 8 MiB at first, `unlimited` must be spelled out.
-    /// Larger things to send are for producers.
+    /// Output that is added while more than this waits, in bytes, ends the channel with
+    /// close_reason::output_limit; 8 MiB by default, `unlimited` must be spelled out.
+    ///
+    /// What waits is what the last event or attempt to send has left: all that one event pushes
+    /// may be of any size, so that a peer that reads is never ended by its answer. The push that is
+    /// too much returns false, and the end comes in a later turn.
     ASYNCHAT_DECL void max_output(std::size_t bytes);
 
-    /// Whether reading stops over the high mark: true at first. Who says false bounds the output
-    /// by other means, as handle_write_paused().
+    /// Whether reading stops over the high mark; by default it does on a channel that was accepted.
+    /// If you turn this off, bound the output yourself, for example in handle_write_paused().
     ASYNCHAT_DECL void stops_reading_when_full(bool on);
 
     /// Whether the high mark was passed, and not yet the low one.
-    bool write_paused() const noexcept { return write_paused_; }
+    bool write_paused() const noexcept { return marks_.paused(); }
 
     /// The high mark was passed, and later the low one: called in turn, never inside push(). The
     /// defaults do nothing. Python: none; asyncio has Protocol.pause_writing, resume_writing
@@ -306,7 +329,11 @@ protected:
 private:
     friend class frame_chat;
 
-    enum class sending : unsigned char { everything, data_only };
+    // What an attempt to send may do: everything; no producer; call nobody but send().
+    enum class sending : unsigned char { everything, data_only, quietly };
+
+    // Whether reading stops over the high mark.
+    enum class when_full : unsigned char { by_role, stop, read_on };
 
     /// Input that was read and not parsed yet: the channel paused, a callback threw.
     struct kept_input {
@@ -320,6 +347,7 @@ private:
         std::string* storage = nullptr; // where that lies, if not in the input
         std::size_t frames = 0;         // found so far
         const char* start = nullptr;    // of the input
+        unsigned nested = 0;            // loops that a callback runs
         bool unfinished = false;        // a frame goes on behind the input
     };
     struct whole_frames {};
@@ -328,18 +356,16 @@ private:
     ASYNCHAT_DECL async_chat(loop& owner, socket from, whole_frames);
 
     ASYNCHAT_DECL bool vprint(fmt::string_view format, fmt::format_args args);
-    ASYNCHAT_DECL bool push_otherwise(std::string_view data);
+    ASYNCHAT_DECL bool queue_first(std::string_view data);
+    ASYNCHAT_DECL bool may_queue();
+    ASYNCHAT_DECL void pushed_much();
     bool accepts_output() const noexcept { return !stops_.any_of(detail::stops::of_output); }
     bool delivers_input() const noexcept { return !stops_.any_of(detail::stops::of_input); }
     bool awaits_writable() const noexcept { return stops_.any_of(detail::stops::blocked); }
     bool is_closing() const noexcept { return stops_.any_of(detail::stops::closing); }
     bool is_ending() const noexcept
     {
-        return stops_.any_of(detail::stops::closed | detail::stops::closing);
-    }
-    const detail::flow_limits& flow() const noexcept
-    {
-        return bounds_ ? bounds_->flow : detail::default_flow;
+        return stops_.any_of(detail::stops::closed | detail::stops::closing | detail::stops::ended);
     }
     std::string_view held() const { return held_ > 0 ? scanner_.held(held_) : std::string_view(); }
     std::string_view kept() const noexcept
@@ -353,6 +379,11 @@ private:
 
     ASYNCHAT_DECL void flush() override;
     ASYNCHAT_DECL void end_of_input() override;
+    ASYNCHAT_DECL void connection_lost(asynchat::close_reason reason,
+                                       const std::error_code& error) override;
+    ASYNCHAT_DECL void forget_connection() override;
+    ASYNCHAT_DECL void nested_run(bool begins) override;
+    ASYNCHAT_DECL void fed_too_much() override { end_turn(); }
     ASYNCHAT_DECL void deadline_reached() override;
     bool looks_ahead() const override { return true; }
 
@@ -405,18 +436,26 @@ private:
     void close_for_malformed_frame(std::string_view fault);
     void frame_goes_on(parsing& now, bool from_start);
     void time_frame();
+    ASYNCHAT_DECL void stop_or_go_on_timing_frame();
     void frame_has_ended() noexcept
     {
         if (bounds_)
-            bounds_->in_frame = detail::bounds::never;
+            bounds_->in_frame = bounds_->frame_stopped = detail::bounds::never;
+    }
+    ASYNCHAT_DECL void end_when_heard();
+    bool stops_when_full() const noexcept
+    {
+        return when_full_ == when_full::stop || (when_full_ == when_full::by_role && was_accepted_);
     }
     void deliver_later();
     void deliver_kept();
     void send_queued(sending what);
     std::size_t send_some(sending what);
-    bool send_gathered(std::size_t most, std::size_t& sent);
+    bool send_gathered(std::size_t most, std::size_t& sent, sending what);
     void judge_output();
-    void pause_or_resume_writing();
+    void compare_with_marks();
+    void tell_marks();
+    void set_full(bool on);
     std::optional<std::size_t> send_file(std::size_t most);
     bool ask_producer();
 
@@ -430,14 +469,16 @@ private:
     std::size_t max_frame_ = 65536;
     std::size_t frame_limit_ = 65536; // max_frame_, or that of the terminator
     unsigned unfilled_ = 0; // bytes at the end of collected_ that are not of the frame yet
+    detail::water_marks marks_;
+    when_full when_full_ = when_full::by_role;
     bool whole_frames_ : 1; // for a frame_chat
     bool has_own_max_frame_ : 1;
-    bool write_paused_ : 1;
-    bool reads_when_full_ : 1;
     bool sending_ : 1;
+    bool over_limit_ : 1;     // of the output: the channel ends
     bool output_ended_ : 1;   // push_eof() was called, and has happened
     bool ends_when_sent_ : 1; // by handle_eof()
     bool input_ended_ : 1;    // handle_eof() is due, or was called
+    bool at_end_ : 1;         // end_of_input() is on the stack
     bool eof_reported_ : 1;
     bool dropping_ : 1;  // the rest of a frame that is too long
     bool truncated_ : 1; // so it is, and its end is reported all the same

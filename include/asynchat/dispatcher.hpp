@@ -76,8 +76,12 @@ public:
     // --- making connections ------------------------------------------------------------------
 
     /// Makes a socket: AF_INET, AF_INET6 or AF_UNIX; SOCK_STREAM or SOCK_DGRAM. Non-blocking, not
-    /// inherited by child processes, TCP_NODELAY set. Closes the one before.
-    /// Throws std::system_error. Python: dispatcher.create_socket
+    /// inherited by child processes, TCP_NODELAY set.
+    ///
+    /// Closes the socket before it. If that one was connected, all state of that connection goes
+    /// with it: its end, its clocks, input and output that wait. What was set stays: terminator,
+    /// limits, timeouts. Throws std::system_error; std::logic_error after close() and in
+    /// handle_close(). Python: dispatcher.create_socket
     ASYNCHAT_DECL void create_socket(int family = AF_INET, int type = SOCK_STREAM);
 
     /// Allows binding to an address that was in use a moment ago; errors are ignored.
@@ -117,7 +121,8 @@ public:
 
     /// Sends at once what the socket takes; returns the bytes, 0 when it would block.
     ///
-    /// A lost connection calls handle_close() and returns 0; other errors throw std::system_error.
+    /// A lost connection calls handle_close() and returns 0; a channel with an output queue ends
+    /// later, when it has delivered what it received. Other errors throw std::system_error.
     /// A layer overrides it and calls the original. Python: dispatcher.send
     ASYNCHAT_DECL virtual std::size_t send(const_buffers data);
 
@@ -209,7 +214,8 @@ public:
     /// The connection is made; connected() is still false. The default logs a warning.
     ASYNCHAT_DECL virtual void handle_connect();
 
-    /// A connection waits. The default accepts one and hands it to handle_accepted().
+    /// A connection waits. The default accepts those that wait, 64 at most, and hands each to
+    /// handle_accepted(), as long as readable() is true.
     ASYNCHAT_DECL virtual void handle_accept();
 
     /// A connection was accepted. The default logs a warning and closes it. What it throws costs
@@ -233,9 +239,9 @@ public:
 
     /// An exception left a callback, or connecting failed. Called inside the catch, so that
     /// std::current_exception() has it. The default logs it and ends the channel with
-    /// handle_close(), unless the channel listens. What it throws leaves loop::run(). After a
-    /// failed connect the channel waits for nothing: an override that does not end it calls
-    /// connect() again.
+    /// handle_close(), unless the channel listens. What an override throws is logged, and ends the
+    /// channel, unless it listens; only exit_now leaves loop::run(). After a failed connect the
+    /// channel waits for nothing: an override that does not end it calls connect() again.
     ASYNCHAT_DECL virtual void handle_error();
 
     // --- state ---------------------------------------------------------------------------------
@@ -345,12 +351,40 @@ private:
     /// interest updated.
     template <class Body>
     void in_event(Body&& body);
-    template <class Body>
-    void guarded(Body&& body);
-    ASYNCHAT_DECL void failed();
 
-    /// The stream ended: for subclasses that have input to deliver before handle_eof().
-    virtual void end_of_input() { handle_eof(); }
+    /// Returns false when an exception went to handle_error().
+    template <class Body>
+    bool guarded(Body&& body);
+    ASYNCHAT_DECL void failed();
+    void end_after_failed_handler();
+    void input_failed(asynchat::close_reason reason, const std::error_code& error);
+
+    /// No more input comes: calls handle_eof(), or ends a lost connection. For subclasses that have
+    /// something to deliver before it.
+    virtual void end_of_input() { is_lost() ? end_lost() : handle_eof(); }
+
+    /// The connection is lost, as an operation on it has told. The default ends the channel at
+    /// once. Subclasses that queue their output call nobody from inside of a send: they remember
+    /// it, with lose_connection(), and end when what was received is delivered.
+    virtual void connection_lost(asynchat::close_reason reason, const std::error_code& error)
+    {
+        end(reason, error);
+    }
+    ASYNCHAT_DECL void lose_connection(asynchat::close_reason reason, const std::error_code& error);
+    ASYNCHAT_DECL void end_lost();
+    bool is_lost() const noexcept { return stops_.any_of(detail::stops::lost); }
+
+    /// Of a lost connection: whether there may be something to receive yet.
+    ASYNCHAT_DECL bool may_receive();
+
+    /// create_socket() has replaced the socket of a connection.
+    virtual void forget_connection() {}
+
+    /// A callback of this channel begins, or has ended, to run the loop.
+    virtual void nested_run(bool) {}
+
+    /// What this channel pushed to another one, in an event of its own, is more than that can send.
+    virtual void fed_too_much() {}
 
     /// The time of loop::set_deadline() has come. Ends the channel if it took too long, or sets the
     /// next deadline.
@@ -360,12 +394,15 @@ private:
     virtual bool looks_ahead() const { return false; }
 
     ASYNCHAT_DECL void ready(detail::readiness what, const std::error_code& error);
+    void ask_for_interest();
+    ASYNCHAT_DECL void interest_refused();
     void look_ahead(bool alone);
     void wait_for_input();
     ASYNCHAT_DECL void flush_later();
     ASYNCHAT_DECL void try_flush_soon() noexcept;
     ASYNCHAT_DECL void wait(detail::readiness what);
     void set_transport(std::unique_ptr<detail::transport> next);
+    void require_life(const char* what) const;
     detail::transport& require_any_socket(const char* what) const;
     detail::socket_transport& require_socket(const char* what) const;
     template <class Option>
@@ -379,7 +416,14 @@ private:
     void pause_accepting();
     void urgent_event();
     void rearm_urgent();
-    int poll_now(short events) const;
+    void look_for_error();
+
+    /// Whether a connection would end unnoticed: nobody reads from it.
+    bool is_deaf() const noexcept
+    {
+        return connected_ && (eof_ || stops_.any_of(detail::stops::paused)) && !ended_unheard_;
+    }
+    int poll_now(int events) const;
     void close_for(asynchat::close_reason reason);
     void count_received(std::size_t bytes) noexcept
     {
@@ -416,13 +460,20 @@ private:
                : was_accepted_ ? detail::server_timeouts
                                : detail::client_timeouts;
     }
+    const detail::flow_limits& flow() const noexcept
+    {
+        return bounds_ ? bounds_->flow : detail::default_flow;
+    }
     ASYNCHAT_DECL detail::bounds& own_bounds();
+    ASYNCHAT_DECL void set_marks(std::size_t high, std::size_t low);
     ASYNCHAT_DECL void set_timeout(loop::duration detail::timeouts::*which, loop::duration longest);
     ASYNCHAT_DECL void time_from_now(loop::time_point detail::bounds::*which,
                                      loop::duration longest);
     ASYNCHAT_DECL void close_by(loop::duration longest);
     ASYNCHAT_DECL bool is_past(loop::time_point end);
     ASYNCHAT_DECL bool is_over(loop::time_point since, loop::duration longest);
+    ASYNCHAT_DECL void log_timeout(std::string_view what, std::string_view setter,
+                                   loop::duration limit);
     void not_idle()
     {
         if (bounds_ && bounds_->limits.idle > loop::duration::zero())
@@ -430,6 +481,10 @@ private:
     }
     ASYNCHAT_DECL void output_blocked(bool blocked, bool progress);
     void linger() noexcept;
+    void end_oldest_linger(const detail::server_state& server, const detail::server_place* place)
+    {
+        loop_.end_oldest_linger(&server, place);
+    }
     void log_exception(const char* what);
     std::error_code pending_error();
     std::string safe_repr() const;
@@ -443,8 +498,8 @@ private:
     endpoint addr_;
     std::error_code error_;
     detail::line_limit log_limit_;
-    asynchat::close_reason reason_ = asynchat::close_reason::open;
     detail::stops stops_;
+    asynchat::close_reason reason_ = asynchat::close_reason::open;
     unsigned char ignored_log_types_ = 1U << static_cast<unsigned>(log_type::warning);
     unsigned char accept_failures_ = 0; // in a row
     bool is_socket_ : 1;                // transport_ is a socket_transport
@@ -452,15 +507,16 @@ private:
     bool connected_ : 1;
     bool accepting_ : 1;
     bool connecting_ : 1;
-    bool ended_ : 1;         // handle_close() was called
-    bool was_accepted_ : 1;  // the connection, by one who listens
-    bool lingers_ : 1;       // close() leaves the connection to linger()
-    bool was_lost_ : 1;      // the connection was lost before we were given it
-    bool eof_ : 1;           // nothing more comes from the other side
-    bool reading_ : 1;       // handle_read_event() is on the stack
-    bool received_ : 1;      // recv() found input since the interest was updated
-    bool accepted_ : 1;      // accept() succeeded in this event
-    bool accept_paused_ : 1; // accept() failed a moment ago
+    bool was_accepted_ : 1;    // the connection, by one who listens
+    bool lingers_ : 1;         // close() leaves the connection to linger()
+    bool was_lost_ : 1;        // the connection was lost before we were given it
+    bool eof_ : 1;             // nothing more comes from the other side
+    bool reading_ : 1;         // handle_read_event() is on the stack
+    bool received_ : 1;        // recv() found input since the interest was updated
+    bool accepted_ : 1;        // accept() succeeded in this event
+    bool accept_paused_ : 1;   // accept() failed a moment ago
+    bool ended_unheard_ : 1;   // the other side is gone, which no error tells: nothing to wait for
+    bool interest_failed_ : 1; // readable() or writable() threw when it was asked last
     bool watch_urgent_ : 1;
     bool urgent_pending_ : 1;   // handle_expt() was called for the present urgent mark
     bool sends_plainly_ : 1;    // send() is known not to be overridden
@@ -495,16 +551,19 @@ private:
 };
 
 template <class Body>
-void dispatcher::guarded(Body&& body)
+bool dispatcher::guarded(Body&& body)
 {
-    if (closed() || ended_) // a handle_close() on the stack may run the loop
-        return;
+    // A handle_close() on the stack may run the loop.
+    if (stops_.any_of(detail::stops::closed | detail::stops::ended))
+        return true;
     try {
         body();
+        return true;
     } catch (const exit_now&) {
         throw;
     } catch (...) {
         failed();
+        return false;
     }
 }
 
@@ -514,8 +573,18 @@ void dispatcher::in_event(Body&& body)
     event scope(*this);
     guarded(body);
     guarded([this] { flush(); });
-    guarded([this] { update_interest(); });
+    ask_for_interest();
     scope.finished();
+}
+
+/// update_interest(), and once more, in a later turn, when readable() or writable() throws: else
+/// the channel would wait for nothing.
+inline void dispatcher::ask_for_interest()
+{
+    if (!guarded([this] { update_interest(); }))
+        interest_refused();
+    else
+        interest_failed_ = false;
 }
 
 template <class T>

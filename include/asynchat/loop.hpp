@@ -36,6 +36,8 @@ namespace detail {
 
 class network;
 class transport;
+struct server_place;
+struct server_state;
 
 /// Whether what T sends goes straight to its transport: no class from dispatcher to T overrides
 /// send(). The type of a pointer to a member names the class that declares it. An override that
@@ -279,7 +281,13 @@ private:
     ASYNCHAT_DECL void drop_deadline(detail::channel_state& state);
 
     /// Keeps a connection whose channel is closed until the other side ends it, or for `longest`.
-    ASYNCHAT_DECL void linger(std::unique_ptr<detail::transport> connection, duration longest);
+    /// `place` is that of the channel in its server, or null.
+    ASYNCHAT_DECL void linger(std::unique_ptr<detail::transport> connection, duration longest,
+                              detail::server_place* place);
+
+    /// Ends the oldest of the connections that linger: of all, of a server, or of one place in it.
+    ASYNCHAT_DECL void end_oldest_linger(const detail::server_state* server = nullptr,
+                                         const detail::server_place* place = nullptr);
 
     detail::output_pool& pool() noexcept { return output_pool_; }
     detail::string_pool& strings() noexcept { return output_pool_.strings(); }
@@ -289,6 +297,8 @@ private:
     ASYNCHAT_DECL void enter_turn() noexcept;
     ASYNCHAT_DECL void leave_turn() noexcept;
     ASYNCHAT_DECL void destroy_closed() noexcept;
+    void find_doomed() noexcept;
+    void doom(std::size_t closed) noexcept;
     void swap_channels(std::size_t a, std::size_t b) noexcept;
     void post_flush();
     void flush_posted();
@@ -310,7 +320,9 @@ private:
     std::vector<std::unique_ptr<detail::receive_buffer>> receive_buffers_; // not in use
     std::vector<detail::state_ptr> channels_; // behind the open ones those that go with the turn
     std::size_t closed_ = 0;                  // so many
+    std::size_t doomed_ = 0;                  // the first of these: they go with the present turn
     std::size_t lingering_ = 0;               // of the open ones
+    fifo<detail::state_ptr> lingerers_;       // those, oldest first, and some that are gone
     fifo<detail::state_ptr> to_flush_;
     fifo<detail::state_ptr> to_look_at_;
     detail::timer_queue timers_;
@@ -320,6 +332,9 @@ private:
     std::atomic<bool> stop_requested_{false};
     dispatcher* current_ = nullptr; // whose event is the innermost: it is flushed when that ends
     int turns_ = 0;                 // turns on the stack: more than one while loops are nested
+    int turns_before_ = 0;          // of them outside of the innermost run() or poll()
+    unsigned adopted_ = 0;          // channels so far
+    unsigned adopted_before_ = 0;   // of them before that began, if it is nested in a turn
     int running_ = 0;               // run() and poll() on the stack
     bool polls_ = false;            // the innermost of them is a poll()
     bool flush_posted_ = false;
@@ -327,7 +342,8 @@ private:
 };
 
 /// Marks that the loop or one of its channels is calling user code. Closed channels are destroyed
-/// when the outermost turn ends.
+/// when the outermost turn ends; those that a nested run() or poll() has made, when a turn of it
+/// ends: none of their functions can be further out on the stack.
 class loop::turn {
 public:
     explicit turn(loop& owner) noexcept : loop_(owner) { loop_.enter_turn(); }

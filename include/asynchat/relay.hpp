@@ -25,8 +25,10 @@ namespace asynchat {
 ///
 /// Flow: an end stops reading while the other one has more to send than its high mark, so that no
 /// more than that, and one receive, is kept. Nothing is read before the two are joined. The end of
-/// one stream is passed on, the other stream goes on. When one of the two ends, for whatever
-/// reason, the other one sends what it has, and ends too.
+/// one stream is passed on, the other stream goes on. When one of the two ends in order, because
+/// its peer has finished or by close(), the other one sends what it has, and ends too. When it ends
+/// for another reason, such as a reset, a timeout or a refused connection, the other one is
+/// aborted, so that its peer sees a reset as well and does not take half an answer for a whole one.
 ///
 /// Lifetime: either may go at any time. Python: none
 class relay : public async_chat {

@@ -23,25 +23,24 @@ namespace asynchat {
 /// What every server<Handler> is, whatever its Handler: a listener with limits, counters and an
 /// orderly end.
 ///
-/// Flow: it accepts one connection each turn, while fewer than max_connections() are open.
+/// Flow: it accepts the connections that wait, up to 64 in a turn, while fewer than
+/// max_connections() are open.
 ///
 ///     accept -> handle_accepted -> over a limit: closed at once, counted in `refused`
 ///                               -> a handler, counted in `accepted` and `open` until it is closed
 ///     stop(deadline) -> handle_shutdown() of each handler -> at the deadline those left are closed
 ///                    -> handle_close() of the server, when none is left
 ///
-/// After a connection it looks for the next one before it waits, so that an override of
-/// handle_accept() may find none: accept() says so.
-///
 /// Thread safety and lifetime: as dispatcher. Its close() does not touch the connections it made;
 /// they go on to be counted.
 class server_base : public dispatcher {
 public:
-    /// The connections that may be open at once; `unlimited` at first.
+    /// The connections that may be open at once; `unlimited` by default.
     ///
-    /// Those beyond it are not accepted but wait in the system's queue until others end: a refusal
-    /// would turn away who could be served a moment later, and make him come back at once. A
-    /// number below that of the open ones closes none of them.
+    /// Those beyond it are not accepted but wait in the system's queue until others end. Refusing
+    /// would only make the client retry. Connections that linger after their channel was closed
+    /// count as well: the oldest of them goes when a new one comes. A number below that of the open
+    /// ones closes none of them.
     ASYNCHAT_DECL void max_connections(std::size_t most);
     std::size_t max_connections() const noexcept { return max_connections_; }
 
@@ -90,9 +89,9 @@ private:
     ASYNCHAT_DECL server_base(loop& owner, const endpoint& where, maker make);
 
     ASYNCHAT_DECL void flush() override;
-    bool looks_ahead() const override { return true; }
     void refuse(const endpoint& peer, std::size_t from_there);
     void serve(socket&& connection, std::uint64_t address);
+    void make_room(const detail::server_place& place);
     static std::vector<detail::state_ptr> channels_of(loop& owner,
                                                       const detail::server_state& shared);
     static void shut_down(loop& owner, std::vector<detail::state_ptr> channels, bool now);

@@ -17,6 +17,7 @@ struct server_counters {
     std::uint64_t accepted = 0;  ///< connections that were given a handler
     std::uint64_t refused = 0;   ///< connections that were closed at once, because of a limit
     std::size_t open = 0;        ///< of the accepted ones, those that are not closed yet
+    std::size_t lingering = 0;   ///< closed ones whose connections linger; see linger_timeout()
     std::uint64_t bytes_in = 0;  ///< that their sockets delivered
     std::uint64_t bytes_out = 0; ///< that their sockets took
     std::uint64_t frames = 0;    ///< that they found; those of an event are added when it ends

@@ -19,6 +19,10 @@ namespace detail {
 class transport;
 }
 
+namespace testing {
+class loop;
+}
+
 /// A socket of the system that no channel has yet: what accept() hands out and what the
 /// constructors of channels take.
 ///
@@ -73,6 +77,7 @@ public:
 
 private:
     friend class dispatcher;
+    friend class testing::loop;
 
     void swap(socket& other) noexcept
     {

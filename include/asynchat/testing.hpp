@@ -71,14 +71,15 @@ public:
     /// Ends what this side sends; it can still receive.
     ASYNCHAT_DECL void finish();
 
-    /// Breaks the connection off. What is under way is lost, in both directions.
+    /// Breaks the connection off. What has arrived can still be received on the other side; what is
+    /// under way is lost, in both directions.
     ASYNCHAT_DECL void reset();
 
     /// Closes this side; a reset when there is something that was not received.
     void close() noexcept { end_.reset(); }
 
-    /// So many bytes may be on their way to this side; 65536 at first. With 0 the channel cannot
-    /// send at all.
+    /// Sets how many bytes may be in flight towards this peer; 65536 by default. With 0 the channel
+    /// cannot send at all.
     ASYNCHAT_DECL void window(std::size_t bytes);
 
     /// The addresses of this side and of the channel.
@@ -142,12 +143,14 @@ public:
     // --- connections ---------------------------------------------------------------------------
 
     /// Makes a channel, T(loop&, socket, args...), over a connection to the test, as if a server
-    /// had accepted it. The channel is kept alive beyond its close, to look at.
+    /// had accepted it, with the timeouts of one. The channel is kept alive beyond its close, to
+    /// look at.
     template <class T, class... Args>
     std::pair<std::shared_ptr<T>, peer> accept(Args&&... args)
     {
         auto ends = end_pair();
-        auto channel = create<T>(socket_over(std::move(ends.first)), std::forward<Args>(args)...);
+        auto channel =
+            create<T>(socket_over(std::move(ends.first), true), std::forward<Args>(args)...);
         return {channel.lock(), peer(std::move(ends.second))};
     }
 
@@ -190,7 +193,8 @@ private:
     ASYNCHAT_DECL std::pair<std::unique_ptr<asynchat::detail::memory_end>,
                             std::unique_ptr<asynchat::detail::memory_end>>
     end_pair();
-    ASYNCHAT_DECL static socket socket_over(std::unique_ptr<asynchat::detail::memory_end> end);
+    ASYNCHAT_DECL static socket socket_over(std::unique_ptr<asynchat::detail::memory_end> end,
+                                            bool accepted = false);
 };
 
 } // namespace asynchat::testing

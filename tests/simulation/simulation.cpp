@@ -106,6 +106,8 @@ struct account {
     bool closed_itself = false; // by close(): no handle_close() then
     bool wants_no_input = false;
     bool threw = false;
+    bool refused = false;     // a push, though the channel was open
+    bool paused_once = false; // what came then may be lost with the connection
     bool gone = false;
     close_reason reason = close_reason::open;
 };
@@ -162,6 +164,7 @@ public:
     std::map<unsigned, account*> clients; // by port
     std::uint64_t course = 0xcbf29ce484222325U;
     bool careful = false;        // callbacks do as they should
+    bool lossy = false;          // a reset may lose what is under way
     std::size_t left_to_say = 0; // bytes, by all
 
 private:
@@ -222,9 +225,11 @@ public:
         case 3: accepted = print("{}", bytes); break;
         default: accepted = say_by_producer(size);
         }
-        check(accepted == takes_output(), "push() of channel {} says {}", mine_.id, accepted);
+        check(!accepted || takes_output(), "push() of channel {} says true", mine_.id);
         if (accepted)
             mine_.accepted += size;
+        else if (takes_output())
+            mine_.refused = true; // the connection is lost: the end has to tell
     }
 
     void finish()
@@ -374,11 +379,20 @@ private:
             say_something();
         if (world_.careful || !random.per_mille(30))
             return;
-        switch (random.below(5)) {
+        switch (random.below(6)) {
         case 0: close(); break;
         case 1: finish(); break;
-        case 2: pause_reading(); break;
-        case 3: world_.run_nested(); break;
+        case 2:
+            mine_.paused_once = true;
+            pause_reading();
+            break;
+        case 3:
+            if (random.below(2) == 0) {
+                end_turn();
+                break;
+            }
+            [[fallthrough]];
+        case 5: world_.run_nested(); break;
         default: mine_.threw = true; throw careless();
         }
     }
@@ -408,6 +422,7 @@ void simulation::draw_faults()
     faults.block = draw(2, 400);
     faults.delay = draw(2, 500);
     faults.reset = draw(4, 10);
+    lossy = faults.reset > 0 || faults.delay > 0;
     faults.refuse = draw(4, 500);
     faults.accept_error = draw(3, 500);
     loop.window(random.below(2) == 0 ? 65536 : 1 + random.below(5000));
@@ -423,8 +438,11 @@ void simulation::act(account& who)
     if (!chat)
         return;
     const auto handle = loop.handle_of(*chat);
-    switch (random.below(careful ? 4 : 8)) {
-    case 0: chat->pause_reading(); break;
+    switch (random.below(careful ? 4 : 9)) {
+    case 0:
+        who.paused_once = true;
+        chat->pause_reading();
+        break;
     case 1: chat->resume_reading(); break;
     case 2:
     case 3: chat->say_something(); break;
@@ -436,6 +454,14 @@ void simulation::act(account& who)
     case 6:
         who.threw = true;
         handle.post([](talker&) { throw careless(); });
+        break;
+    case 7: // the other side writes before it reads that we have said this and are gone
+        if (who.other && who.other->channel)
+            who.other->channel->say_something();
+        chat->say_something();
+        chat->initiate_send();
+        if (!chat->closed())
+            random.below(2) == 0 ? chat->close() : chat->abort();
         break;
     default: handle.post([](talker& later) { later.say_something(); });
     }
@@ -478,9 +504,6 @@ void simulation::check_quiet()
             continue; // what a callback that threw left is delivered with the next input
         if (from.other->wants_no_input)
             continue; // nobody listens
-        if (from.channel && from.other->channel && from.channel->write_paused() &&
-            from.other->channel->write_paused())
-            continue; // neither listens before the other one does: their timeouts end that
         const std::size_t unsent = from.channel ? from.channel->pending_output() : 0;
         check(unsent == 0 && from.unasked == 0, "channel {} is stuck with {} bytes to send",
               from.id, unsent + from.unasked);
@@ -508,6 +531,18 @@ void simulation::check_end()
                       (one.delivered == one.got && (!one.other || one.got == one.other->taken)),
                   "channel {} got {} bytes and delivered {} of {}", one.id, one.got, one.delivered,
                   one.other ? one.other->taken : 0);
+        if (one.refused)
+            check(one.closed_itself || one.threw || one.reason == close_reason::reset ||
+                      one.reason == close_reason::system_error ||
+                      one.reason == close_reason::output_limit,
+                  "push() of channel {} was refused, which ended for {}", one.id,
+                  to_string(one.reason));
+        // What came before the connection was lost is delivered, whoever noticed it.
+        if (one.reason == close_reason::reset && !one.closed_itself && !one.threw &&
+            !one.wants_no_input && !one.paused_once)
+            check(one.delivered == one.got && (lossy || !one.other || one.got == one.other->taken),
+                  "channel {} was reset: it got {} bytes and delivered {} of {}", one.id, one.got,
+                  one.delivered, one.other ? one.other->taken : 0);
         if (one.reason == close_reason::local && !one.closed_itself)
             check(one.lost + one.unasked == 0, "channel {} closed before it was done", one.id);
         happened(one.delivered * 31 + one.lost * 7 + static_cast<std::uint64_t>(one.reason));

@@ -193,6 +193,7 @@ public:
     }
 
     int native_handle() override { return -1; }
+    bool may_read() override { return !wire_->input_.empty(); }
 
     void wake()
     {

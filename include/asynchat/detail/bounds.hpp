@@ -4,8 +4,11 @@
 #ifndef ASYNCHAT_DETAIL_BOUNDS_HPP
 #define ASYNCHAT_DETAIL_BOUNDS_HPP
 
+#include <asynchat/error.hpp>
+
 #include <chrono>
 #include <cstddef>
+#include <system_error>
 
 namespace asynchat::detail {
 
@@ -28,9 +31,9 @@ inline constexpr timeouts server_timeouts = {client_timeouts.connect, client_tim
 
 /// Bytes of output that may wait.
 struct flow_limits {
-    std::size_t high = 262144;  // over it the channel stops reading,
+    std::size_t high = 262144;  // over it an accepted channel stops reading,
     std::size_t low = 65536;    // until there are no more than these
-    std::size_t most = 8388608; // over it the channel ends
+    std::size_t most = 8388608; // while more than these wait, more output ends the channel
 };
 inline constexpr flow_limits default_flow = {};
 
@@ -46,10 +49,33 @@ struct bounds {
     // Since when what the timeout bounds goes on; `never` while it does not.
     time_point connecting = never;
     time_point idle = never;
-    time_point in_frame = never;
+    time_point in_frame = never; // later by as much as it has stood still
     time_point blocked = never;
 
-    time_point close_by = never; // of close_when_done()
+    time_point frame_stopped = never; // since when the frame's clock stands still
+
+    // Of close_when_done(); of a lost connection, for one that neither gives input nor ends.
+    time_point close_by = never;
+
+    std::size_t left = 0; // bytes of output that the last event left
+
+    // Of a connection that is lost: the end to come, and the bytes of output that were dropped.
+    asynchat::close_reason lost_for = close_reason::open;
+    std::error_code lost_error;
+    std::size_t lost_output = 0;
+
+    /// Of another connection: what was set stays.
+    void start_anew(time_point now)
+    {
+        const timeouts own_limits = limits;
+        const flow_limits own_flow = flow;
+        const bool is_idle = idle != never;
+        *this = bounds();
+        limits = own_limits;
+        flow = own_flow;
+        if (is_idle)
+            idle = now;
+    }
 };
 
 } // namespace asynchat::detail

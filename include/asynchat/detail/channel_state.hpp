@@ -9,7 +9,6 @@
 
 #include <asio/recycling_allocator.hpp>
 
-#include <array>
 #include <cstddef>
 #include <limits>
 #include <memory>
@@ -23,6 +22,21 @@ inline constexpr unsigned not_queued = std::numeric_limits<unsigned>::max();
 
 /// What a channel can wait for.
 enum class readiness : unsigned char { read, write, urgent };
+
+/// Some of the three.
+class readiness_set {
+public:
+    bool has(readiness what) const noexcept { return (bits_ & bit(what)) != 0; }
+    void set(readiness what, bool on) noexcept
+    {
+        bits_ = static_cast<unsigned char>(on ? bits_ | bit(what) : bits_ & ~bit(what));
+    }
+
+private:
+    static unsigned bit(readiness what) noexcept { return 1U << static_cast<unsigned>(what); }
+
+    unsigned char bits_ = 0;
+};
 
 /// Memory for one operation at a time; for a second one, or a larger one, Asio's own is used, which
 /// a running loop keeps for the next.
@@ -84,13 +98,16 @@ struct channel_state {
     operation_memory read_memory; // for the wait that nearly every channel has under way
     unsigned owners = 0;          // state_ptrs
     unsigned index = 0;           // place among the loop's channels
+    unsigned number = 0;          // of the channels that the loop adopted
     unsigned epoch = 0;           // counts the transports of the channel; tells stale events apart
     unsigned timer_place = not_queued; // in the loop's queue, while a deadline is set
-    std::array<bool, 3> armed = {};    // waits under way on the present transport, by readiness
-    bool flush_listed = false;         // on the loop's list of channels to flush
-    bool lingers = false;              // the channel is none of the user's
-    bool look_listed = false;          // on the loop's list of channels to look at before they wait
+    readiness_set armed;               // waits under way on the present transport
+    bool flush_listed : 1;             // on the loop's list of channels to flush
+    bool lingers : 1;                  // the channel is none of the user's
+    bool look_listed : 1;              // on the loop's list of channels to look at before they wait
     look_ahead_policy look_ahead;
+
+    channel_state() noexcept : flush_listed(false), lingers(false), look_listed(false) {}
 };
 
 /// Shared ownership of a channel_state. The count is not atomic: all of them belong to the thread

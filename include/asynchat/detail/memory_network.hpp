@@ -176,13 +176,19 @@ public:
     /// Ends what this end sends.
     ASYNCHAT_DECL void finish();
 
-    /// Breaks the connection for both; what was under way is lost.
+    /// Breaks the connection off from this side, which reads no more. What has arrived at the other
+    /// end can still be read there, as with TCP.
     ASYNCHAT_DECL void reset();
+
+    /// The connection is lost to both: what has arrived can still be read, what is under way not.
+    ASYNCHAT_DECL void lose();
 
     ASYNCHAT_DECL bool can_read() const;
     ASYNCHAT_DECL bool can_write() const;
 
     bool is_reset() const noexcept { return reset_; }
+    bool peer_has_finished() const noexcept { return ended_; }
+    ASYNCHAT_DECL std::error_code error() const;
     bool has_ended() const noexcept { return ended_ && input_.empty() && !reset_; }
     bool has_finished() const noexcept { return finished_; }
 
@@ -208,6 +214,7 @@ private:
     void consume(std::size_t bytes);
     void changed();
     void wait_for_arrival();
+    void drop_what_is_under_way();
 
     std::shared_ptr<memory_network> network_;
     memory_end* other_ = nullptr;
@@ -232,6 +239,9 @@ public:
     ASYNCHAT_DECL std::size_t write_some(const_buffers from, std::error_code& error) override;
     ASYNCHAT_DECL void async_wait(readiness what, readiness_handler ready) override;
     int native_handle() override { return -1; }
+    std::error_code take_error() override { return end_ ? end_->error() : std::error_code(); }
+    bool peer_has_finished() override { return end_ && end_->peer_has_finished(); }
+    bool may_read() override { return end_ && (end_->can_read() || end_->peer_has_finished()); }
     bool is_connection() const noexcept override { return end_ != nullptr; }
     void shutdown_write(std::error_code& error) override
     {
@@ -277,6 +287,7 @@ private:
     std::deque<std::unique_ptr<memory_end>> waiting_;
     waiter reader_;
     waiter writer_;
+    waiter watcher_; // for an error
 };
 
 /// What a testing::loop has to have before it is a loop, and after.

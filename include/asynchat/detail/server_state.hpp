@@ -27,8 +27,9 @@ struct server_state;
 struct server_place {
     std::shared_ptr<server_state> server; // as long as there are channels
     std::uint64_t address = 0;
-    std::size_t open = 0;  // channels that are not closed
-    std::size_t users = 0; // channels that point here, closed ones included
+    std::size_t open = 0;      // channels that are not closed
+    std::size_t lingering = 0; // connections of closed ones
+    std::size_t users = 0;     // channels that point here, closed ones included
 };
 
 /// What a server shares with the channels it made; whoever goes last takes it along.
@@ -49,6 +50,10 @@ struct server_state : std::enable_shared_from_this<server_state> {
 
     /// The channel of a connection was closed, or could not be made.
     ASYNCHAT_DECL static void leave(server_place& place, close_reason reason) noexcept;
+
+    /// The connection of a channel that is being closed lingers, in a channel of its own.
+    ASYNCHAT_DECL static void begin_linger(server_place& place) noexcept;
+    ASYNCHAT_DECL static void end_linger(server_place& place) noexcept;
 
     /// The channel will not report any more.
     ASYNCHAT_DECL static void forget(server_place& place) noexcept;

@@ -76,6 +76,15 @@ public:
     /// count is a change also when it is the same again: it counts from there.
     unsigned revision() const noexcept { return revision_; }
 
+    /// Other input comes: what is left of a frame with its length in front is not in it.
+    void start_anew() noexcept
+    {
+        if (in_frame())
+            terminator_.count_ = 0;
+        end_frame();
+        ++revision_;
+    }
+
     /// Replaces the terminator; examines nothing. Returns whether that is a change.
     bool set(const terminator& next)
     {

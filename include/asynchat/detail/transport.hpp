@@ -26,6 +26,9 @@ namespace asynchat::detail {
 
 using connect_handler = std::function<void(const std::error_code&)>;
 
+/// What poll() says of a descriptor at this moment; 0 for none.
+ASYNCHAT_DECL int poll_now(int descriptor, int events) noexcept;
+
 /// Where the bytes of a channel come from and go to: the seam below dispatcher::recv() and send().
 ///
 /// Nothing here blocks. Errors are those of the system and of Asio; the end of a stream is
@@ -50,6 +53,16 @@ public:
     virtual void async_wait(readiness what, readiness_handler ready) = 0;
 
     virtual int native_handle() = 0;
+
+    /// The error that the connection was lost by, as far as one can know without reading or
+    /// writing; it is told once.
+    virtual std::error_code take_error() { return {}; }
+
+    /// Whether the end of the incoming stream is there, behind what there is to read.
+    virtual bool peer_has_finished() { return false; }
+
+    /// Whether read_some() has something to give, an end or an error included, now or soon.
+    virtual bool may_read() { return true; }
 
     /// Whether it is one end of a connection, which shutdown_write() and reset_on_close() are for.
     virtual bool is_connection() const noexcept { return false; }
@@ -125,6 +138,9 @@ public:
                                          std::error_code& error) override;
     ASYNCHAT_DECL void async_wait(readiness what, readiness_handler ready) override;
     int native_handle() override { return socket_.native_handle(); }
+    ASYNCHAT_DECL std::error_code take_error() override;
+    ASYNCHAT_DECL bool peer_has_finished() override;
+    ASYNCHAT_DECL bool may_read() override;
     bool is_connection() const noexcept override { return is_stream(); }
     ASYNCHAT_DECL void shutdown_write(std::error_code& error) override;
     ASYNCHAT_DECL void reset_on_close() noexcept override;

@@ -66,8 +66,8 @@ ASYNCHAT_DECL async_chat::async_chat(loop& owner) : async_chat(owner, socket()) 
 
 ASYNCHAT_DECL async_chat::async_chat(loop& owner, socket from)
     : dispatcher(owner, std::move(from)), queue_(owner.pool()), whole_frames_(false),
-      has_own_max_frame_(false), write_paused_(false), reads_when_full_(false), sending_(false),
-      output_ended_(false), ends_when_sent_(false), input_ended_(false), eof_reported_(false),
+      has_own_max_frame_(false), sending_(false), over_limit_(false), output_ended_(false),
+      ends_when_sent_(false), input_ended_(false), at_end_(false), eof_reported_(false),
       dropping_(false), truncated_(false)
 {
 }
@@ -103,7 +103,11 @@ ASYNCHAT_DECL void async_chat::refuse_count(std::size_t count, std::size_t max_f
         frame_size_ = whole_frames_ ? collected_.size() - unfilled_ : 0;
         if (dropping_)
             stop_dropping();
+        if (frame_size_ == 0)
+            frame_has_ended(); // the next one begins with its first byte
     }
+    if (bounds_ && next.collects_everything())
+        frame_has_ended();
     if (scanner_.set(next))
         stops_.set(detail::stops::changed);
 }
@@ -309,6 +313,8 @@ ASYNCHAT_DECL void async_chat::parse(std::string_view input, std::size_t matched
         if (!dropping_ || drop_rest(now, std::exchange(matched, 0)))
             whole_frames_ ? parse_frames(now, matched) : parse_input(now, matched);
     } catch (...) {
+        // What threw is delivered again: if that is of the frame that went on, it still does.
+        now.unfinished = now.frames == 0 && now.input.data() == now.start;
         stop();
         throw;
     }
@@ -366,9 +372,11 @@ inline void async_chat::send_if_much()
 ASYNCHAT_DECL void async_chat::send_much()
 {
     if (!awaits_writable())
-        send_queued(sending::data_only);
-    else if (!sending_ && !closed())
-        pause_or_resume_writing();
+        return send_queued(sending::data_only);
+    if (sending_ || closed())
+        return;
+    compare_with_marks();
+    tell_marks();
 }
 
 /// Whether there may be many frames that the same byte ends, and nothing keeps us from taking them.
@@ -424,8 +432,12 @@ inline void async_chat::deliver_whole_line(parsing& now, std::size_t size)
 ASYNCHAT_DECL void async_chat::parse_input(parsing& now, std::size_t matched)
 {
     while (!now.input.empty() && delivers_input()) {
-        if (follow_override())
-            matched = 0;
+        if (!keeps_terminator_) {
+            if (follow_override())
+                matched = 0;
+            if (now.input.empty() || !delivers_input())
+                return; // the override may do anything
+        }
         const auto step = scanner_.scan(now.input, std::exchange(matched, 0));
         const bool by_count = step.skip() == 0;
         stops_.set(detail::stops::changed, false);
@@ -457,8 +469,12 @@ ASYNCHAT_DECL void async_chat::parse_input(parsing& now, std::size_t matched)
 ASYNCHAT_DECL void async_chat::parse_frames(parsing& now, std::size_t matched)
 {
     while (!now.input.empty() && delivers_input()) {
-        if (follow_override())
-            matched = 0;
+        if (!keeps_terminator_) {
+            if (follow_override())
+                matched = 0;
+            if (now.input.empty() || !delivers_input())
+                return; // the override may do anything
+        }
         const auto step = scanner_.scan(now.input, std::exchange(matched, 0));
         const bool by_count = step.skip() == 0;
         stops_.set(detail::stops::changed, false);
@@ -620,8 +636,39 @@ ASYNCHAT_DECL void async_chat::frame_goes_on(parsing& now, bool from_start)
 
 ASYNCHAT_DECL void async_chat::time_frame()
 {
-    if (limits().frame > loop::duration::zero())
-        time_from_now(&detail::bounds::in_frame, limits().frame);
+    if (limits().frame == loop::duration::zero())
+        return;
+    time_from_now(&detail::bounds::in_frame, limits().frame);
+    bounds_->frame_stopped = detail::bounds::never;
+    stop_or_go_on_timing_frame();
+}
+
+/// The clock of a frame stands still while the channel does not take what the other side may have
+/// sent, and goes on from there.
+ASYNCHAT_DECL void async_chat::stop_or_go_on_timing_frame()
+{
+    if (!bounds_ || bounds_->in_frame == detail::bounds::never)
+        return;
+    detail::bounds& t = *bounds_;
+    const bool stands_still = stops_.any_of(detail::stops::paused | detail::stops::full) ||
+                              (parsing_ && parsing_->nested > 0);
+    if (stands_still == (t.frame_stopped != detail::bounds::never))
+        return;
+    if (stands_still) {
+        t.frame_stopped = owner().now();
+        return;
+    }
+    t.in_frame += owner().now() - std::exchange(t.frame_stopped, detail::bounds::never);
+    if (t.limits.frame > loop::duration::zero())
+        owner().set_deadline(*state_, detail::later(t.in_frame, t.limits.frame));
+}
+
+ASYNCHAT_DECL void async_chat::nested_run(bool begins)
+{
+    if (!parsing_)
+        return;
+    begins ? ++parsing_->nested : --parsing_->nested;
+    stop_or_go_on_timing_frame();
 }
 
 ASYNCHAT_DECL void async_chat::frame_timeout(loop::duration longest)
@@ -631,12 +678,20 @@ ASYNCHAT_DECL void async_chat::frame_timeout(loop::duration longest)
 
 ASYNCHAT_DECL void async_chat::deadline_reached()
 {
-    if (bounds_ && delivers_input() && !input_ended_ &&
+    if (!bounds_)
+        return;
+    if (sending_)
+        bounds_->blocked = detail::bounds::never; // a producer runs the loop: it is measured anew
+    if (!is_ending() && !input_ended_ && bounds_->frame_stopped == detail::bounds::never &&
         is_over(bounds_->in_frame, limits().frame)) {
         time_frame(); // for an exception that the channel survives
+        log_timeout("a frame was not complete", "frame_timeout()", limits().frame);
+        const unsigned epoch = state_->epoch;
         handle_frame_timeout();
-        if (!is_closing() || closed())
-            return end(close_reason::frame_timeout); // nothing when it is closed already
+        if (state_->epoch != epoch)
+            return; // closed, or another connection by now
+        if (!is_closing())
+            return end(close_reason::frame_timeout);
     }
     dispatcher::deadline_reached();
 }
@@ -787,9 +842,13 @@ ASYNCHAT_DECL bool async_chat::drop_rest(parsing& now, std::size_t matched)
     while (dropping_ && !scanner_.current().is_length_prefix()) {
         if (now.input.empty() || !delivers_input())
             return false;
-        if (follow_override()) {
-            matched = 0;
-            continue;
+        if (!keeps_terminator_) {
+            if (follow_override())
+                matched = 0;
+            if (now.input.empty() || !delivers_input())
+                return false;
+            if (scanner_.current().is_length_prefix())
+                continue;
         }
         if (scanner_.current().collects_everything()) {
             stop_dropping();
@@ -843,6 +902,9 @@ ASYNCHAT_DECL void async_chat::close_for_malformed_frame(std::string_view fault)
 ASYNCHAT_DECL void async_chat::pause_reading()
 {
     stops_.set(detail::stops::paused);
+    stop_or_go_on_timing_frame();
+    if (!parsing_)
+        flush_soon(); // then errors are to be noticed in another way
 }
 
 ASYNCHAT_DECL void async_chat::resume_reading()
@@ -851,7 +913,15 @@ ASYNCHAT_DECL void async_chat::resume_reading()
         return;
     deliver_later(); // or throws, for want of memory
     stops_.set(detail::stops::paused, false);
-    frame_has_ended(); // for the timeout: it is measured anew
+    stop_or_go_on_timing_frame();
+}
+
+ASYNCHAT_DECL void async_chat::end_turn()
+{
+    if (!parsing_ || stops_.any_of(detail::stops::turn_over))
+        return;
+    deliver_later(); // or throws, for want of memory
+    stops_.set(detail::stops::turn_over);
 }
 
 ASYNCHAT_DECL void async_chat::deliver_later()
@@ -864,10 +934,11 @@ ASYNCHAT_DECL void async_chat::deliver_later()
     });
 }
 
-/// Delivers input that was kept while reading was paused, and then the end of the stream if that
-/// came meanwhile.
+/// Delivers input that was kept while reading was paused, or of a turn that was ended, and then the
+/// end of the stream if that came meanwhile.
 ASYNCHAT_DECL void async_chat::deliver_kept()
 {
+    stops_.set(detail::stops::turn_over, false);
     if (parsing_ || !delivers_input())
         return; // the parser on the stack goes on by itself
     if (input_ended_ && !eof_reported_)
@@ -877,6 +948,9 @@ ASYNCHAT_DECL void async_chat::deliver_kept()
 
 ASYNCHAT_DECL void async_chat::end_of_input()
 {
+    if (at_end_)
+        return; // a callback runs the loop: that on the stack goes on by itself
+    at_end_ = true;
     input_ended_ = true;
     drop_unfilled();
     // Nothing else will report the end when exit_now leaves a callback.
@@ -885,6 +959,7 @@ ASYNCHAT_DECL void async_chat::end_of_input()
         int exceptions = std::uncaught_exceptions();
         ~unfinished()
         {
+            chat.at_end_ = false;
             if (std::uncaught_exceptions() == exceptions || chat.eof_reported_)
                 return;
             try {
@@ -900,8 +975,8 @@ ASYNCHAT_DECL void async_chat::end_of_input()
         if (kept().size() >= size)
             break;
     }
-    if (!delivers_input())
-        return;
+    if (!delivers_input() || !input_ended_)
+        return; // for now; or this is another connection by now
     const bool in_length = kept_ && scanner_.current().is_length_prefix() && !scanner_.in_frame();
     if (dropping_)
         held_ = 0;
@@ -929,12 +1004,61 @@ ASYNCHAT_DECL void async_chat::end_of_input()
         if (!goes_on)
             return;
     }
-    if (closed() || eof_reported_)
+    if (closed() || eof_reported_ || !input_ended_)
         return;
     eof_reported_ = true;
+    // After a failed send the system shows an end also where the connection was reset: that must
+    // not be taken for the end of the stream.
+    if (is_lost())
+        return end_lost();
     handle_eof();
     if (output_ended_)
         end(close_reason::peer_finished);
+}
+
+/// What was received is still to be delivered: the output is dropped, and flush() and
+/// end_of_input() see to the end.
+ASYNCHAT_DECL void async_chat::connection_lost(asynchat::close_reason reason,
+                                               const std::error_code& error)
+{
+    if (is_lost() || closed())
+        return;
+    lose_connection(reason, error);
+    bounds_->lost_output = queue_.size();
+    bounds_->blocked = detail::bounds::never;
+    queue_.clear();
+    stops_.set(detail::stops::blocked, false);
+    set_full(false);
+}
+
+/// At the end of each event of a lost connection: ends it, unless there is more to deliver.
+ASYNCHAT_DECL void async_chat::end_when_heard()
+{
+    // Nobody waits for a channel that is paused: an error ends it at once.
+    if (eof_reported_ || stops_.any_of(detail::stops::closing | detail::stops::paused))
+        return end_lost();
+    if (!parsing_ && !at_end_ && !stops_.any_of(detail::stops::turn_over) && !may_receive())
+        end_of_input();
+}
+
+ASYNCHAT_DECL void async_chat::forget_connection()
+{
+    if (parsing_)
+        parsing_->input = {};
+    kept_.reset();
+    held_ = 0;
+    frame_size_ = 0;
+    collected_.clear();
+    unfilled_ = 0;
+    scanner_.start_anew();
+    queue_.clear();
+    marks_ = {};
+    dropping_ = truncated_ = over_limit_ = false;
+    output_ended_ = ends_when_sent_ = input_ended_ = eof_reported_ = false;
+    using detail::stops;
+    for (const auto why : {stops::closing, stops::full, stops::output_ended, stops::blocked})
+        stops_.set(why, false);
+    stops_.set(stops::changed);
 }
 
 ASYNCHAT_DECL void async_chat::handle_close()
@@ -973,22 +1097,65 @@ ASYNCHAT_DECL std::string async_chat::_get_data()
 
 // --- output ----------------------------------------------------------------------------------
 
-/// The first output of an event, and what the other side is not yet ready for.
-ASYNCHAT_DECL bool async_chat::push_otherwise(std::string_view data)
-{
-    if (!accepts_output())
-        return false;
-    flush_soon(); // first: if it throws, nothing is queued
-    queue_.push(data);
-    return true;
-}
-
-ASYNCHAT_DECL bool async_chat::push(std::string&& data)
+/// Whether there may be more output, which is then sent soon. First: if that throws, nothing is
+/// queued.
+ASYNCHAT_DECL bool async_chat::may_queue()
 {
     if (!accepts_output())
         return false;
     flush_soon();
+    if (!bounds_ || bounds_->left <= bounds_->flow.most)
+        return true;
+    over_limit_ = true;
+    return false;
+}
+
+/// The first output of an event, and what the other side is not yet ready for.
+ASYNCHAT_DECL bool async_chat::queue_first(std::string_view data)
+{
+    if (data.empty())
+        return accepts_output();
+    if (!may_queue())
+        return false;
+    queue_.push(data);
+    if (queue_.size() > flow().high)
+        pushed_much();
+    return true;
+}
+
+/// A push that leaves more than the high mark. In an event of ours what is left at its end counts;
+/// elsewhere that may be far away: the socket is tried now, and what it does not take counts.
+ASYNCHAT_DECL void async_chat::pushed_much()
+{
+    dispatcher* const talker = owner().current_;
+    if (talker == this || sending_ || is_lost())
+        return;
+    if (!awaits_writable()) {
+        std::size_t sent = 0;
+        try {
+            sent = send_some(sending::quietly);
+        } catch (...) { // of an override of send(): the next attempt tells
+        }
+        if (is_lost())
+            return;
+        output_blocked(awaits_writable(), sent > 0);
+    }
+    if (!marks_.update(queue_.size(), flow()))
+        return;
+    set_full(marks_.paused() && stops_when_full());
+    if (talker && marks_.paused())
+        talker->fed_too_much();
+}
+
+ASYNCHAT_DECL bool async_chat::push(std::string&& data)
+{
+    if (data.empty())
+        return accepts_output();
+    if (!may_queue())
+        return false;
     queue_.push(std::move(data));
+    if (queue_.size() > flow().high)
+        pushed_much();
     return true;
 }
 
@@ -996,10 +1163,13 @@ ASYNCHAT_DECL bool async_chat::push(std::shared_ptr<const std::string> data)
 {
     if (!data)
         throw std::invalid_argument("asynchat: push() of a null pointer");
-    if (!accepts_output())
+    if (data->empty())
+        return accepts_output();
+    if (!may_queue())
         return false;
-    flush_soon();
     queue_.push(std::move(data));
+    if (queue_.size() > flow().high)
+        pushed_much();
     return true;
 }
 
@@ -1059,7 +1229,7 @@ ASYNCHAT_DECL void async_chat::discard_buffers()
     stops_.set(detail::stops::blocked, false);
     stops_.set(detail::stops::closing, false);
     stops_.set(detail::stops::output_ended, output_ended_);
-    if (bounds_)
+    if (bounds_ && !is_lost())
         bounds_->close_by = detail::bounds::never;
     flush_soon();
 }
@@ -1078,7 +1248,9 @@ ASYNCHAT_DECL void async_chat::flush()
 {
     if (!awaits_writable())
         initiate_send();
-    if (!queue_.is_empty() || write_paused_)
+    if (is_lost())
+        return end_when_heard();
+    if (!queue_.is_empty() || marks_.paused() || marks_.has_news() || over_limit_)
         judge_output();
 }
 
@@ -1087,39 +1259,47 @@ ASYNCHAT_DECL void async_chat::judge_output()
 {
     if (closed() || sending_)
         return;
-    if (queue_.size() > flow().most) {
+    if (over_limit_) {
         log_of_peer(log_type::error,
                     "closing channel {}: {} bytes of output wait, the limit of max_output() is {}",
                     safe_repr(), queue_.size(), flow().most);
         return end(close_reason::output_limit);
     }
-    pause_or_resume_writing();
+    if (bounds_ || queue_.size() > flow().most)
+        own_bounds().left = queue_.size();
+    compare_with_marks();
+    tell_marks();
 }
 
-ASYNCHAT_DECL void async_chat::pause_or_resume_writing()
+ASYNCHAT_DECL void async_chat::compare_with_marks()
 {
-    if (!write_paused_ && queue_.size() > flow().high) {
-        write_paused_ = true;
-        stops_.set(detail::stops::full, !reads_when_full_);
-        handle_write_paused();
-    } else if (write_paused_ && queue_.size() <= flow().low) {
-        if (stops_.any_of(detail::stops::full)) {
-            deliver_later(); // or throws, for want of memory
-            stops_.set(detail::stops::full, false);
-            frame_has_ended(); // for the timeout: it is measured anew
-        }
-        write_paused_ = false;
-        handle_write_resumed();
+    if (marks_.update(queue_.size(), flow()))
+        set_full(marks_.paused() && stops_when_full());
+}
+
+ASYNCHAT_DECL void async_chat::tell_marks()
+{
+    switch (marks_.take_news()) {
+    case detail::water_marks::news::none: break;
+    case detail::water_marks::news::paused: handle_write_paused(); break;
+    case detail::water_marks::news::resumed: handle_write_resumed(); break;
     }
+}
+
+/// Stops delivering input because of the output, or goes on with it in a later turn.
+ASYNCHAT_DECL void async_chat::set_full(bool on)
+{
+    if (on == stops_.any_of(detail::stops::full))
+        return;
+    if (!on)
+        deliver_later(); // or throws, for want of memory
+    stops_.set(detail::stops::full, on);
+    stop_or_go_on_timing_frame();
 }
 
 ASYNCHAT_DECL void async_chat::set_write_buffer_limits(std::size_t high, std::size_t low)
 {
-    if (low > high)
-        throw std::invalid_argument("asynchat: the low mark is over the high one");
-    own_bounds().flow.high = high;
-    own_bounds().flow.low = low;
-    flush_soon();
+    set_marks(high, low);
 }
 
 ASYNCHAT_DECL void async_chat::max_output(std::size_t bytes)
@@ -1130,21 +1310,18 @@ ASYNCHAT_DECL void async_chat::max_output(std::size_t bytes)
 
 ASYNCHAT_DECL void async_chat::stops_reading_when_full(bool on)
 {
-    reads_when_full_ = !on;
-    const bool full = write_paused_ && on;
-    if (full == stops_.any_of(detail::stops::full))
-        return;
-    if (!full)
-        deliver_later();
-    stops_.set(detail::stops::full, full);
+    when_full_ = on ? when_full::stop : when_full::read_on;
+    set_full(on && marks_.paused() && !is_lost());
 }
 
 ASYNCHAT_DECL void async_chat::initiate_send()
 {
-    if (sending_)
+    if (sending_ || is_lost())
         return; // called by a producer or a layer: the attempt on the stack goes on
     send_queued(sending::everything);
-    if (!queue_.is_empty())
+    if (bounds_)
+        bounds_->left = queue_.size();
+    if (!queue_.is_empty() || is_lost())
         return;
     if (is_closing()) {
         lingers_ = connected();
@@ -1165,12 +1342,15 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
         return;
     const bool had_to_wait = awaits_writable();
     const std::size_t sent = send_some(what);
-    if (closed() || ended_)
-        return; // a handle_close() may send what it can, and hears no more of it
+    // A handle_close() may send what it can, and hears no more of it.
+    if (stops_.any_of(detail::stops::closed | detail::stops::ended | detail::stops::lost))
+        return;
     if (awaits_writable() || bounds_)
         output_blocked(awaits_writable(), sent > 0);
-    if (!queue_.is_empty() || write_paused_)
-        pause_or_resume_writing();
+    if (!queue_.is_empty() || marks_.paused() || marks_.has_news()) {
+        compare_with_marks();
+        tell_marks();
+    }
     if (had_to_wait && queue_.is_empty() && !closed())
         handle_drained();
 }
@@ -1180,16 +1360,18 @@ ASYNCHAT_DECL std::size_t async_chat::send_some(sending what)
 {
     struct done {
         async_chat& chat;
+        bool tried; // all that may be sent now
         ~done()
         {
             // What is left goes when the socket is writable: not before, whatever is pushed.
-            chat.stops_.set(detail::stops::blocked, chat.connected() && !chat.queue_.is_empty());
+            chat.stops_.set(detail::stops::blocked,
+                            tried && chat.connected() && !chat.queue_.is_empty());
             chat.sending_ = false;
             // It does not wait for that yet if a producer has run the loop.
             if (!chat.queue_.is_empty())
                 chat.try_flush_soon();
         }
-    } const on_exit{*this};
+    } on_exit{*this, true};
     sending_ = true;
 
     const std::size_t most = std::max<std::size_t>(ac_out_buffer_size, 1);
@@ -1197,16 +1379,18 @@ ASYNCHAT_DECL std::size_t async_chat::send_some(sending what)
     std::size_t sent = 0;
     while (connected() && !queue_.is_empty() && sent < turn_limit) {
         if (!queue_.waiting_producer()) {
-            if (!send_gathered(most, sent))
+            if (!send_gathered(most, sent, what))
                 return sent;
             continue;
+        }
+        if (what != sending::everything) {
+            on_exit.tried = false; // the end of the event asks the producer
+            return sent;
         }
         // The next piece is asked for when all before it was taken, and in the same flush only
         // if another one like those before would still fit into one send.
         const std::size_t largest = queue_.largest_piece();
         const std::size_t expected = largest > 0 ? largest : most;
-        if (what == sending::data_only)
-            return sent;
         if (const auto of_file = send_file(turn_limit - sent)) {
             sent += *of_file;
             if (*of_file == 0)
@@ -1223,7 +1407,7 @@ ASYNCHAT_DECL std::size_t async_chat::send_some(sending what)
 
 /// One send of up to `most` bytes, which are added to `sent`. Returns false when it was the last
 /// one of this attempt.
-inline bool async_chat::send_gathered(std::size_t most, std::size_t& sent)
+inline bool async_chat::send_gathered(std::size_t most, std::size_t& sent, sending what)
 {
     const unsigned generation = queue_.generation();
     std::size_t offered = 0;
@@ -1245,7 +1429,8 @@ inline bool async_chat::send_gathered(std::size_t most, std::size_t& sent)
             taken = send(const_buffers(buffers.first(), buffers.count()));
         }
     } catch (const std::system_error&) {
-        failed();
+        if (what != sending::quietly) // else the next attempt tells
+            failed();
         return false;
     }
     if (closed() || queue_.generation() != generation)

@@ -36,14 +36,19 @@ namespace asynchat {
 
 namespace detail {
 
+/// The operation that an error comes from, as far as it tells what is left of the connection.
+enum class error_source : unsigned char { other, input, output };
+
 /// An error of the system on its way to handle_error(), with the reason it would close for.
 class io_error : public std::system_error {
 public:
-    io_error(asynchat::close_reason why, const std::error_code& error, const std::string& what)
-        : std::system_error(to_std(error), "asynchat: " + what), reason(why)
+    io_error(asynchat::close_reason why, const std::error_code& error, const std::string& what,
+             error_source from = error_source::other)
+        : std::system_error(to_std(error), "asynchat: " + what), reason(why), source(from)
     {
     }
     const asynchat::close_reason reason;
+    const error_source source;
 };
 
 /// A look-up, and the addresses that connect() has still to try.
@@ -72,6 +77,7 @@ inline std::string type_name(const std::type_info& type)
 struct failure {
     asynchat::close_reason reason = asynchat::close_reason::callback_error;
     std::error_code error;
+    error_source source = error_source::other;
 
     static failure current() noexcept
     {
@@ -80,7 +86,7 @@ struct failure {
         try {
             throw;
         } catch (const io_error& e) {
-            return {e.reason, e.code()};
+            return {e.reason, e.code(), e.source};
         } catch (...) {
             return {};
         }
@@ -162,10 +168,10 @@ ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& result)
 
 ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
     : loop_(owner), state_(new detail::channel_state), is_socket_(false), in_memory_(false),
-      connected_(false), accepting_(false), connecting_(false), ended_(false), was_accepted_(false),
+      connected_(false), accepting_(false), connecting_(false), was_accepted_(false),
       lingers_(false), was_lost_(false), eof_(false), reading_(false), received_(false),
-      accepted_(false), accept_paused_(false), watch_urgent_(false), urgent_pending_(false),
-      sends_plainly_(false), keeps_terminator_(false)
+      accepted_(false), accept_paused_(false), ended_unheard_(false), interest_failed_(false),
+      watch_urgent_(false), urgent_pending_(false), sends_plainly_(false), keeps_terminator_(false)
 {
 }
 
@@ -210,7 +216,7 @@ ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<detail::transport> 
     ++state_->epoch;
     state_->armed = {};
     state_->look_listed = false;
-    is_socket_ = in_memory_ = false;
+    is_socket_ = in_memory_ = reading_ = accept_paused_ = ended_unheard_ = urgent_pending_ = false;
     transport_ = std::move(next);
 }
 
@@ -226,7 +232,9 @@ ASYNCHAT_DECL void dispatcher::close()
     if (lingers_)
         linger();
     set_transport(nullptr);
-    if (place_)
+    if (place_ && state_->lingers)
+        detail::server_state::end_linger(*place_);
+    else if (place_)
         detail::server_state::leave(*place_, reason_);
     if (state_->channel)
         loop_.remove(*state_);
@@ -250,7 +258,7 @@ ASYNCHAT_DECL void dispatcher::shutdown_output()
     std::error_code error;
     transport_->shutdown_write(error);
     if (is_disconnected(error))
-        return end(close_reason::reset, error);
+        return connection_lost(close_reason::reset, error);
     if (error)
         throw detail::io_error(close_reason::system_error, error, "shutdown_output");
 }
@@ -265,27 +273,52 @@ ASYNCHAT_DECL void dispatcher::close_for(asynchat::close_reason reason)
 
 ASYNCHAT_DECL void dispatcher::end(asynchat::close_reason reason, std::error_code error)
 {
-    if (closed() || ended_)
+    if (stops_.any_of(detail::stops::closed | detail::stops::ended))
         return;
-    ended_ = true;
+    stops_.set(detail::stops::ended);
     reason_ = reason;
     error_ = detail::to_std(error);
     try {
         handle_close();
+        if (!closed())
+            close();
     } catch (...) {
         dispatcher::close();
         throw;
     }
-    if (!closed())
-        close();
     dispatcher::close(); // an override may have forgotten to call the original
+}
+
+/// The connection ends for this reason, but what it has received comes first.
+ASYNCHAT_DECL void dispatcher::lose_connection(asynchat::close_reason reason,
+                                               const std::error_code& error)
+{
+    if (is_lost() || stops_.any_of(detail::stops::closed | detail::stops::ended))
+        return;
+    // A lost connection has nothing more to wait for. What says that it is lost and goes on all the
+    // same, such as a layer, gets the time of a linger.
+    close_by(detail::client_timeouts.linger);
+    bounds_->lost_for = reason;
+    bounds_->lost_error = error;
+    stops_.set(detail::stops::lost);
+    flush_soon();
+}
+
+ASYNCHAT_DECL bool dispatcher::may_receive()
+{
+    return connected_ && !eof_ && transport_ && readable() && transport_->may_read();
+}
+
+ASYNCHAT_DECL void dispatcher::end_lost()
+{
+    end(bounds_->lost_for, bounds_->lost_error);
 }
 
 // --- events ----------------------------------------------------------------------------------
 
 ASYNCHAT_DECL void dispatcher::ready(detail::readiness what, const std::error_code& error)
 {
-    state_->armed[static_cast<std::size_t>(what)] = false;
+    state_->armed.set(what, false);
     in_event([&] {
         if (error)
             throw detail::io_error(close_reason::system_error, error, "wait");
@@ -325,31 +358,40 @@ ASYNCHAT_DECL void dispatcher::update_interest()
         wait_for_input();
     if (!closed() && !accepting_ && writable())
         wait(detail::readiness::write);
-    if (!closed() && watch_urgent_ && !urgent_pending_)
+    if (!closed() && ((watch_urgent_ && !urgent_pending_) || is_deaf()))
         wait(detail::readiness::urgent);
+}
+
+/// What update_interest() threw was survived. It is asked again in a later turn, once: an answer
+/// that never comes ends the channel.
+ASYNCHAT_DECL void dispatcher::interest_refused()
+{
+    const bool again = interest_failed_;
+    interest_failed_ = true;
+    if (!again)
+        return flush_later();
+    guarded([this] { end(close_reason::callback_error); });
 }
 
 ASYNCHAT_DECL void dispatcher::wait(detail::readiness what)
 {
-    bool& armed = state_->armed[static_cast<std::size_t>(what)];
-    if (closed() || armed)
+    if (closed() || state_->armed.has(what))
         return;
     transport_->async_wait(what, detail::readiness_handler(state_, what));
-    armed = true; // unless there was no memory for it
+    state_->armed.set(what, true); // unless there was no memory for it
 }
 
 /// Waits for input, or has a look for more of it first.
 ASYNCHAT_DECL void dispatcher::wait_for_input()
 {
-    bool& armed = state_->armed[static_cast<std::size_t>(detail::readiness::read)];
-    if (closed() || armed)
+    if (closed() || state_->armed.has(detail::readiness::read))
         return;
     const bool had_input = received_;
     received_ = false;
     if (!had_input || loop_.polls_ || !looks_ahead() || !state_->look_ahead.is_due())
         return wait(detail::readiness::read);
     loop_.look_soon(state_);
-    armed = true;
+    state_->armed.set(detail::readiness::read, true);
 }
 
 /// Tries to receive without having waited. A channel that is the only one to be tried does not:
@@ -358,7 +400,7 @@ ASYNCHAT_DECL void dispatcher::look_ahead(bool alone)
 {
     if (alone) {
         state_->look_ahead.found_nothing();
-        state_->armed[static_cast<std::size_t>(detail::readiness::read)] = false;
+        state_->armed.set(detail::readiness::read, false);
         return wait(detail::readiness::read);
     }
     received_ = false;
@@ -386,7 +428,7 @@ ASYNCHAT_DECL void dispatcher::try_flush_soon() noexcept
 
 ASYNCHAT_DECL void dispatcher::failed()
 {
-    if (closed() || ended_) {
+    if (stops_.any_of(detail::stops::closed | detail::stops::ended)) {
         // Nothing is called after close() but the log: an error must not vanish.
         log_exception(" after the close of");
         return;
@@ -394,10 +436,32 @@ ASYNCHAT_DECL void dispatcher::failed()
     const auto failure = detail::failure::current();
     reason_ = failure.reason;
     error_ = failure.error;
-    handle_error();
+    try {
+        handle_error();
+    } catch (const exit_now&) {
+        throw;
+    } catch (...) {
+        end_after_failed_handler();
+    }
     if (!closed()) { // it survives
         reason_ = close_reason::open;
         error_ = {};
+    }
+}
+
+/// What handle_error() or a handler that it called has thrown costs this channel, and no other: it
+/// must not leave the loop that serves all. A listener stays.
+ASYNCHAT_DECL void dispatcher::end_after_failed_handler()
+{
+    log_exception(accepting_ ? ", still listening" : ", closing channel");
+    if (accepting_ || closed())
+        return;
+    try {
+        end(reason_, error_);
+    } catch (const exit_now&) {
+        throw;
+    } catch (...) {
+        log_exception(" after the close of");
     }
 }
 
@@ -438,15 +502,18 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
         if (socket.peer_endpoint().empty())
             return;
     }
-    // The connection is there, whatever the handler makes of it.
+    // The connection is there, whatever the handler makes of it; unless that is another one.
     struct done {
         dispatcher& channel;
+        unsigned epoch;
         ~done()
         {
-            channel.connected_ = !channel.closed();
+            if (channel.state_->epoch != epoch)
+                return;
+            channel.connected_ = true;
             channel.connecting_ = false;
         }
-    } const on_exit{*this};
+    } const on_exit{*this, state_->epoch};
     not_idle();
     handle_connect();
 }
@@ -470,7 +537,9 @@ ASYNCHAT_DECL void dispatcher::watch_urgent_data(bool on)
 /// A wait for urgent data ended: because of a mark, of an error or hang-up, or for nothing.
 ASYNCHAT_DECL void dispatcher::urgent_event()
 {
-    if (!watch_urgent_)
+    if (is_deaf())
+        look_for_error();
+    if (!watch_urgent_ || closed())
         return;
     const int state = poll_now(POLLPRI);
     if ((state & POLLPRI) != 0)
@@ -489,23 +558,25 @@ ASYNCHAT_DECL void dispatcher::rearm_urgent()
         urgent_pending_ = false;
 }
 
-/// What poll() says of the descriptor at this moment.
-ASYNCHAT_DECL int dispatcher::poll_now(short events) const
+ASYNCHAT_DECL int dispatcher::poll_now(int events) const
 {
-    pollfd state = {};
-    state.fd = native_handle();
-    state.events = events;
-    return ::poll(&state, 1, 0) > 0 ? state.revents : 0;
+    return detail::poll_now(native_handle(), events);
+}
+
+/// Nobody reads, and something other than input has happened: ends a connection that was lost.
+ASYNCHAT_DECL void dispatcher::look_for_error()
+{
+    if (const auto error = pending_error())
+        return connection_lost(
+            is_disconnected(error) ? close_reason::reset : close_reason::system_error, error);
+    // Whatever else it is, waiting would be over at once for ever: what is there to read tells it
+    // when somebody reads again.
+    ended_unheard_ = is_socket_;
 }
 
 ASYNCHAT_DECL std::error_code dispatcher::pending_error()
 {
-    int number = 0;
-    socklen_t size = sizeof number;
-    if (is_socket_ &&
-        ::getsockopt(transport_->native_handle(), SOL_SOCKET, SO_ERROR, &number, &size) != 0)
-        number = errno;
-    return std::error_code(number, std::system_category());
+    return transport_ ? transport_->take_error() : std::error_code();
 }
 
 // --- sockets ---------------------------------------------------------------------------------
@@ -526,8 +597,7 @@ ASYNCHAT_DECL detail::socket_transport& dispatcher::require_socket(const char* w
 
 ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
 {
-    if (closed())
-        throw std::logic_error("asynchat: create_socket() on a closed channel");
+    require_life("create_socket");
     std::unique_ptr<detail::transport> next;
     if (loop_.network_) {
         next = loop_.network_->open(family, type);
@@ -538,11 +608,28 @@ ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
             made->asio_socket().set_option(asio::ip::tcp::no_delay(true));
         next = std::move(made);
     }
-    connected_ = accepting_ = connecting_ = was_lost_ = eof_ = false;
+    const bool had_connection = connected_;
+    connected_ = accepting_ = connecting_ = was_lost_ = eof_ = was_accepted_ = false;
     set_transport(std::move(next));
     in_memory_ = loop_.network_ != nullptr;
     is_socket_ = !in_memory_;
+    if (had_connection) {
+        if (bounds_)
+            bounds_->start_anew(loop_.now());
+        stops_.set(detail::stops::lost, false);
+        forget_connection();
+    }
     flush_soon();
+}
+
+/// Nothing begins on a channel that has ended, and handle_close() is where it ends.
+ASYNCHAT_DECL void dispatcher::require_life(const char* what) const
+{
+    if (closed())
+        throw std::logic_error(std::string("asynchat: ") + what + "() on a closed channel");
+    if (stops_.any_of(detail::stops::ended))
+        throw std::logic_error(std::string("asynchat: ") + what +
+                               "() in handle_close(): create another channel instead");
 }
 
 ASYNCHAT_DECL void dispatcher::set_reuse_addr()
@@ -638,8 +725,7 @@ ASYNCHAT_DECL void dispatcher::pause_accepting()
 
 ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
 {
-    if (closed())
-        throw std::logic_error("asynchat: connect() on a closed channel");
+    require_life("connect");
     to.native(); // throws if it is no address
     if (!transport_)
         create_socket(to.family());
@@ -656,8 +742,7 @@ ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::uint16_t port
 
 ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::string_view service)
 {
-    if (closed())
-        throw std::logic_error("asynchat: connect() on a closed channel");
+    require_life("connect");
     if (const auto to = detail::numeric_endpoint(host, service))
         return connect(*to);
     if (loop_.network_) { // which knows its names
@@ -723,6 +808,8 @@ ASYNCHAT_DECL void dispatcher::start_connect(const endpoint& to)
     auto& transport = require_any_socket("connect");
     connected_ = accepting_ = eof_ = false;
     connecting_ = true;
+    ++state_->epoch; // what was under way has nothing to do with this attempt
+    state_->armed = {};
     transport.async_connect(to,
                             [state = state_, epoch = state_->epoch](const std::error_code& error) {
                                 const auto channel = state->channel;
@@ -784,10 +871,20 @@ ASYNCHAT_DECL std::size_t dispatcher::recv(asio::mutable_buffer into)
         return 0;
     }
     if (is_disconnected(error)) {
-        end(close_reason::reset, error);
+        input_failed(close_reason::reset, error);
         return 0;
     }
-    throw detail::io_error(close_reason::system_error, error, "recv");
+    throw detail::io_error(close_reason::system_error, error, "recv", detail::error_source::input);
+}
+
+/// The connection is lost, and all that it had was received.
+ASYNCHAT_DECL void dispatcher::input_failed(asynchat::close_reason reason,
+                                            const std::error_code& error)
+{
+    eof_ = true;
+    connection_lost(reason, error);
+    if (!closed())
+        end_of_input();
 }
 
 ASYNCHAT_DECL std::size_t dispatcher::send(const_buffers data)
@@ -804,10 +901,10 @@ ASYNCHAT_DECL std::size_t dispatcher::send(const_buffers data)
     if (is_would_block(error))
         return 0;
     if (is_disconnected(error)) {
-        end(close_reason::reset, error);
+        connection_lost(close_reason::reset, error);
         return 0;
     }
-    throw detail::io_error(close_reason::system_error, error, "send");
+    throw detail::io_error(close_reason::system_error, error, "send", detail::error_source::output);
 }
 
 ASYNCHAT_DECL std::size_t dispatcher::sendto(std::string_view datagram, const endpoint& to)
@@ -858,8 +955,17 @@ ASYNCHAT_DECL void dispatcher::handle_connect()
 
 ASYNCHAT_DECL void dispatcher::handle_accept()
 {
-    if (auto accepted = accept())
+    // Newcomers wait behind everybody who is served: not once for each of them.
+    constexpr int most = 64;
+    const unsigned epoch = state_->epoch;
+    for (int i = 0; i < most; ++i) {
+        auto accepted = accept();
+        if (!accepted)
+            return;
         handle_accepted(std::move(accepted->first), accepted->second);
+        if (state_->epoch != epoch || !accepting_ || !readable())
+            return;
+    }
 }
 
 ASYNCHAT_DECL void dispatcher::handle_accepted(socket, const endpoint&)
@@ -897,16 +1003,23 @@ ASYNCHAT_DECL void dispatcher::handle_error()
     }
     const auto failure = detail::failure::current();
     log_exception(", closing channel");
-    end(failure.reason, failure.error);
+    if (failure.source == detail::error_source::input)
+        input_failed(failure.reason, failure.error);
+    else if (failure.source == detail::error_source::output)
+        connection_lost(failure.reason, failure.error);
+    else
+        end(failure.reason, failure.error);
 }
 
-/// Without memory for the line, what follows it is done all the same.
+/// Whatever becomes of the line, what follows it is done all the same.
 ASYNCHAT_DECL void dispatcher::log_exception(const char* what)
 {
     try {
         log_of_peer(log_type::error, "uncaptured exception{} {} ({})", what, safe_repr(),
                     detail::failure::text());
-    } catch (const std::bad_alloc&) {
+    } catch (const exit_now&) {
+        throw;
+    } catch (...) { // there is no memory for it, or an override of the log throws
     }
 }
 
@@ -990,14 +1103,48 @@ ASYNCHAT_DECL void dispatcher::deadline_reached()
     if (!bounds_)
         return;
     const detail::bounds& t = *bounds_;
-    if (is_past(t.close_by))
+    if (is_past(t.close_by)) {
+        if (is_lost())
+            return end_lost();
+        if (!state_->lingers)
+            log_timeout("its output was not sent in the time given to close_when_done()", {}, {});
         return end(close_reason::close_timeout);
+    }
     if (connecting_ && is_over(t.connecting, t.limits.connect))
         return connect_failed(close_reason::connect_timeout, asio::error::timed_out);
-    if (connected_ && is_over(t.idle, t.limits.idle))
+    if (connected_ && is_over(t.idle, t.limits.idle)) {
+        log_timeout("nothing came and nothing went", "idle_timeout()", t.limits.idle);
         return end(close_reason::idle_timeout);
-    if (is_over(t.blocked, t.limits.write))
+    }
+    if (is_over(t.blocked, t.limits.write)) {
+        log_timeout("the other side took no output", "write_timeout()", t.limits.write);
+        // What it said before it finished is worth hearing.
+        if (transport_ && transport_->peer_has_finished())
+            return connection_lost(close_reason::write_timeout, {});
         return end(close_reason::write_timeout);
+    }
+}
+
+/// A line for each timeout that ends a channel, as for each limit.
+ASYNCHAT_DECL void dispatcher::log_timeout(std::string_view what, std::string_view setter,
+                                           loop::duration limit)
+{
+    std::string text(what);
+    if (!setter.empty()) {
+        const std::chrono::duration<double> seconds = limit;
+        text += fmt::format(" within {} s, the limit of {}", seconds.count(), setter);
+    }
+    log_of_peer(log_type::info, "closing channel {}: {}", safe_repr(), text);
+}
+
+/// For channels with an output queue.
+ASYNCHAT_DECL void dispatcher::set_marks(std::size_t high, std::size_t low)
+{
+    if (low > high)
+        throw std::invalid_argument("asynchat: the low mark is over the high one");
+    own_bounds().flow.high = high;
+    own_bounds().flow.low = low;
+    flush_soon();
 }
 
 /// For channels with an output queue, after an attempt to send: something is left, or the other
@@ -1033,15 +1180,51 @@ public:
 
 } // namespace detail
 
-ASYNCHAT_DECL void loop::linger(std::unique_ptr<detail::transport> connection, duration longest)
+namespace detail {
+
+// Of a loop, whatever its servers allow.
+inline constexpr std::size_t max_lingering = 1000;
+
+} // namespace detail
+
+ASYNCHAT_DECL void loop::linger(std::unique_ptr<detail::transport> connection, duration longest,
+                                detail::server_place* place)
 {
+    const auto forget_gone = [this](std::size_t most) {
+        for (; most > 0 && !lingerers_.is_empty(); --most) {
+            auto first = *lingerers_.pop();
+            if (first->channel)
+                lingerers_.push(std::move(first));
+        }
+    };
+    if (lingerers_.size() > 2 * lingering_ + 64)
+        forget_gone(lingerers_.size());
+    if (lingering_ >= detail::max_lingering)
+        end_oldest_linger();
     auto channel = std::make_shared<detail::lingerer>(*this);
     dispatcher& base = *channel;
     base.set_transport(std::move(connection));
     base.connected_ = true;
     base.close_by(longest);
     base.state_->lingers = true;
+    lingerers_.push(base.state_);
+    if (place) {
+        detail::server_state::begin_linger(*place);
+        base.place_ = place;
+    }
     adopt(std::move(channel), true, false);
+}
+
+ASYNCHAT_DECL void loop::end_oldest_linger(const detail::server_state* server,
+                                           const detail::server_place* place)
+{
+    for (const auto& state : lingerers_) {
+        const auto channel = state->channel;
+        if (!channel || (place && channel->place_ != place) ||
+            (server && (!channel->place_ || channel->place_->server.get() != server)))
+            continue;
+        return channel->close();
+    }
 }
 
 /// Leaves the connection to a channel of its own.
@@ -1054,7 +1237,7 @@ ASYNCHAT_DECL void dispatcher::linger() noexcept
         std::error_code error;
         transport_->shutdown_write(error);
         if (!error)
-            loop_.linger(std::move(transport_), longest);
+            loop_.linger(std::move(transport_), longest, place_);
     } catch (const std::bad_alloc&) { // then it is closed at once
     }
 }

@@ -22,8 +22,13 @@ ASYNCHAT_DECL dispatcher_with_send::dispatcher_with_send(loop& owner, socket fro
 
 ASYNCHAT_DECL std::size_t dispatcher_with_send::send(const_buffers data)
 {
-    if (closed())
+    if (stops_.any_of(detail::stops::of_output) || data.size() == 0)
         return 0;
+    if (bounds_ && bounds_->left > bounds_->flow.most) {
+        over_limit_ = true;
+        flush_soon();
+        return 0;
+    }
     if (debug)
         log_info(log_type::info, "sending {}", data.str());
     for (const asio::const_buffer& buffer : data)
@@ -35,18 +40,21 @@ ASYNCHAT_DECL std::size_t dispatcher_with_send::send(const_buffers data)
 ASYNCHAT_DECL void dispatcher_with_send::initiate_send()
 {
     bool progress = false;
-    while (connected() && !queue_.is_empty()) {
+    while (connected() && !queue_.is_empty() && !is_lost()) {
         std::string_view data;
         queue_.gather(1, 65536, [&](std::string_view head) { data = head; });
         const std::size_t taken = dispatcher::send(data);
-        if (closed())
+        if (closed() || is_lost())
             return;
         queue_.consume(taken);
         progress = progress || taken > 0;
-        if (taken < data.size())
-            return output_blocked(true, progress);
+        if (taken < data.size()) {
+            output_blocked(true, progress);
+            return note_left();
+        }
     }
     output_blocked(false, progress);
+    note_left();
     if (ends_for_ != close_reason::open && queue_.is_empty())
         end(ends_for_);
 }
@@ -63,7 +71,60 @@ ASYNCHAT_DECL void dispatcher_with_send::handle_write()
 
 ASYNCHAT_DECL void dispatcher_with_send::flush()
 {
-    initiate_send();
+    if (!is_lost())
+        initiate_send();
+    if (over_limit_ && !closed()) {
+        log_of_peer(log_type::error,
+                    "closing channel {}: {} bytes of output wait, the limit of max_output() is {}",
+                    safe_repr(), queue_.size(), flow().most);
+        end(close_reason::output_limit);
+    } else if (is_lost() && !may_receive()) {
+        end_lost();
+    }
+}
+
+/// What an attempt to send has left.
+ASYNCHAT_DECL void dispatcher_with_send::note_left()
+{
+    if (bounds_ || queue_.size() > flow().most)
+        own_bounds().left = queue_.size();
+    marks_.update(queue_.size(), flow());
+}
+
+/// Nothing more is sent; what came is still there to be received.
+ASYNCHAT_DECL void dispatcher_with_send::connection_lost(asynchat::close_reason reason,
+                                                         const std::error_code& error)
+{
+    if (is_lost() || closed())
+        return;
+    lose_connection(reason, error);
+    bounds_->lost_output = queue_.size();
+    bounds_->blocked = detail::bounds::never;
+    queue_.clear();
+    marks_ = {};
+}
+
+ASYNCHAT_DECL void dispatcher_with_send::forget_connection()
+{
+    queue_.clear();
+    marks_ = {};
+    over_limit_ = false;
+    ends_for_ = close_reason::open;
+}
+
+ASYNCHAT_DECL void dispatcher_with_send::set_write_buffer_limits(std::size_t high, std::size_t low)
+{
+    set_marks(high, low);
+}
+
+ASYNCHAT_DECL void dispatcher_with_send::max_output(std::size_t bytes)
+{
+    own_bounds().flow.most = bytes;
+}
+
+ASYNCHAT_DECL bool dispatcher_with_send::readable()
+{
+    return !was_accepted_ || !marks_.paused();
 }
 
 ASYNCHAT_DECL void dispatcher_with_send::handle_eof()

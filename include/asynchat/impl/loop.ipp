@@ -100,6 +100,7 @@ ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_p
     const auto state = channel->state_;
     channels_.push_back(state);
     swap_channels(channels_.size() - 1, open() - 1);
+    state->number = adopted_++;
     if (state->lingers)
         ++lingering_;
     state->channel = std::move(channel);
@@ -107,8 +108,10 @@ ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_p
     const auto adopted = state->channel;
     adopted->guarded([&] { adopted->update_interest(); });
     adopted->guarded([&] {
-        if (std::exchange(state->flush_listed, false))
-            flush_soon(state); // what the constructor pushed
+        if (!state->flush_listed)
+            return;
+        state->flush_listed = false;
+        flush_soon(state); // what the constructor pushed
     });
 }
 
@@ -122,6 +125,7 @@ ASYNCHAT_DECL void loop::remove(detail::channel_state& state)
     state.channel = std::shared_ptr<dispatcher>(state.channel, nullptr);
     swap_channels(state.index, open() - 1);
     ++closed_;
+    doom(open());
     if (turns_ == 0) {
         try {
             post([] {});                  // a turn
@@ -181,18 +185,39 @@ ASYNCHAT_DECL void loop::enter_turn() noexcept
 
 ASYNCHAT_DECL void loop::leave_turn() noexcept
 {
-    if (turns_ == 1 && closed_ > 0)
+    if (doomed_ > 0 && turns_ == turns_before_ + 1)
         destroy_closed();
     --turns_;
+}
+
+/// The channel at this place of the closed ones is the first of them. It goes with the turn, unless
+/// it is older than a nested run(): then one of its functions may be further out on the stack.
+inline void loop::doom(std::size_t closed) noexcept
+{
+    if (channels_[closed]->number - adopted_before_ < adopted_ - adopted_before_)
+        ++doomed_;
+    else
+        swap_channels(closed, open() + doomed_);
+}
+
+/// When a nested run() begins and ends.
+ASYNCHAT_DECL void loop::find_doomed() noexcept
+{
+    doomed_ = 0;
+    for (std::size_t at = open(); at < channels_.size(); ++at) {
+        if (channels_[at]->number - adopted_before_ < adopted_ - adopted_before_)
+            swap_channels(at, open() + doomed_++);
+    }
 }
 
 /// The destructors of channels are user code: in this turn, and they may close others.
 ASYNCHAT_DECL void loop::destroy_closed() noexcept
 {
-    while (closed_ > 0) {
-        --closed_;
+    while (doomed_ > 0) {
+        swap_channels(open() + --doomed_, channels_.size() - 1);
         const auto state = std::move(channels_.back());
         channels_.pop_back();
+        --closed_;
         const auto gone = std::move(state->channel);
     }
 }
@@ -272,7 +297,9 @@ ASYNCHAT_DECL void loop::look_now()
         const bool alone = to_look_at_.size() == 1;
         for (std::size_t left = to_look_at_.size(); left > 0 && !to_look_at_.is_empty(); --left) {
             const auto state = *to_look_at_.pop();
-            if (std::exchange(state->look_listed, false) && state->channel)
+            const bool listed = state->look_listed; // not if it has another socket since
+            state->look_listed = false;
+            if (listed && state->channel)
                 state->channel->look_ahead(alone);
         }
     };
@@ -290,12 +317,19 @@ class loop::running {
 public:
     explicit running(loop& owner, bool polls)
         : loop_(owner), outer_(std::exchange(owner.current_, nullptr)),
-          outer_polls_(std::exchange(owner.polls_, polls)),
-          work_(asio::make_work_guard(*owner.context_))
+          outer_polls_(std::exchange(owner.polls_, polls)), turns_before_(owner.turns_before_),
+          adopted_before_(owner.adopted_before_), work_(asio::make_work_guard(*owner.context_))
     {
         ++loop_.running_;
-        if (outer_)
+        if (loop_.turns_ > turns_before_) { // in a callback
+            loop_.turns_before_ = loop_.turns_;
+            loop_.adopted_before_ = loop_.adopted_;
+            loop_.find_doomed();
+        }
+        if (outer_) {
+            outer_->nested_run(true);
             outer_->flush_soon(); // its event goes on only when we return
+        }
         // And so does a flush_posted() or look_now() that we are nested in.
         loop_.flush_posted_ = loop_.look_posted_ = false;
         if (!loop_.to_flush_.is_empty())
@@ -310,6 +344,13 @@ public:
     {
         loop_.current_ = outer_;
         loop_.polls_ = outer_polls_;
+        if (loop_.turns_ > turns_before_) {
+            loop_.turns_before_ = turns_before_;
+            loop_.adopted_before_ = adopted_before_;
+            loop_.find_doomed();
+        }
+        if (outer_)
+            outer_->nested_run(false);
         // What ends us ends the run() that we are nested in: see it stopped, or let it look.
         if (--loop_.running_ == 0)
             loop_.stop_requested_ = false;
@@ -323,6 +364,8 @@ private:
     loop& loop_;
     dispatcher* outer_;
     bool outer_polls_;
+    int turns_before_;
+    unsigned adopted_before_;
     asio::executor_work_guard<asio::io_context::executor_type> work_;
 };
 

@@ -144,7 +144,12 @@ ASYNCHAT_DECL bool memory_end::can_read() const
     const auto arrived = [this] {
         return !network_->owner || input_.front().arrives <= network_->owner->now();
     };
-    return reset_ || (input_.empty() ? ended_ : arrived());
+    return input_.empty() ? ended_ || reset_ : arrived();
+}
+
+ASYNCHAT_DECL std::error_code memory_end::error() const
+{
+    return reset_ ? std::error_code(asio::error::connection_reset) : std::error_code();
 }
 
 ASYNCHAT_DECL bool memory_end::can_write() const
@@ -160,8 +165,8 @@ ASYNCHAT_DECL std::error_code memory_end::begin(testing::operation what)
     auto& random = network_->random();
     const auto& faults = network_->faults;
     if (faults.reset > 0 && random.per_mille(faults.reset))
-        reset();
-    if (reset_)
+        lose();
+    if (reset_ && (what != testing::operation::receive || input_.empty()))
         return asio::error::connection_reset;
     if (faults.block > 0 && random.per_mille(faults.block))
         return asio::error::would_block;
@@ -277,13 +282,29 @@ ASYNCHAT_DECL void memory_end::finish()
 
 ASYNCHAT_DECL void memory_end::reset()
 {
+    input_.clear();
+    size_ = 0;
+    lose();
+}
+
+ASYNCHAT_DECL void memory_end::lose()
+{
     for (memory_end* const end : {this, other_}) {
         if (!end)
             continue;
         end->reset_ = true;
-        end->input_.clear();
-        end->size_ = 0;
+        end->drop_what_is_under_way();
         end->changed();
+    }
+}
+
+/// A reset overtakes what has not arrived.
+ASYNCHAT_DECL void memory_end::drop_what_is_under_way()
+{
+    const time_point now = network_->owner ? network_->owner->now() : time_point::max();
+    while (!input_.empty() && input_.back().arrives > now) {
+        size_ -= input_.back().bytes.size() - input_.back().front;
+        input_.pop_back();
     }
 }
 
@@ -346,7 +367,9 @@ ASYNCHAT_DECL void memory_socket::async_wait(readiness what, readiness_handler r
         reader_.emplace(std::move(ready));
     else if (what == readiness::write)
         writer_.emplace(std::move(ready));
-    wake(); // urgent data there is none
+    else
+        watcher_.emplace(std::move(ready));
+    wake();
 }
 
 ASYNCHAT_DECL void memory_socket::wake()
@@ -355,6 +378,8 @@ ASYNCHAT_DECL void memory_socket::wake()
         call(reader_);
     if (writer_ && end_ && end_->can_write())
         call(writer_);
+    if (watcher_ && end_ && end_->is_reset()) // urgent data there is none
+        call(watcher_);
 }
 
 ASYNCHAT_DECL void memory_socket::call(waiter& who)

@@ -67,8 +67,19 @@ ASYNCHAT_DECL void relay::close()
     relay* const left = other_;
     part();
     async_chat::close();
-    if (left)
-        left->close_when_done();
+    if (!left)
+        return;
+    const bool in_order =
+        close_reason() == close_reason::peer_finished || close_reason() == close_reason::local;
+    if (in_order)
+        return left->close_when_done();
+    // An end that looks like one would make half an answer a whole one. What it may still get is
+    // what can be sent now.
+    try {
+        left->initiate_send();
+    } catch (...) { // of an override: it is aborted anyhow
+    }
+    left->abort();
 }
 
 ASYNCHAT_DECL void relay::part() noexcept

@@ -68,6 +68,7 @@ ASYNCHAT_DECL void server_base::refuse(const endpoint& peer, std::size_t from_th
 ASYNCHAT_DECL void server_base::serve(socket&& connection, std::uint64_t address)
 {
     detail::server_place& place = shared_->enter(address);
+    make_room(place);
     std::shared_ptr<dispatcher> channel;
     try {
         channel = make_(owner(), std::move(connection));
@@ -83,6 +84,16 @@ ASYNCHAT_DECL void server_base::serve(socket&& connection, std::uint64_t address
     channel->place_ = &place;
     if (stopping_) // since its constructor
         shut_down(owner(), {channel->state_}, false);
+}
+
+/// What lingers must not take the place of what is served.
+ASYNCHAT_DECL void server_base::make_room(const detail::server_place& place)
+{
+    const server_counters& all = counters();
+    if (all.lingering > 0 && all.open + all.lingering > max_connections_)
+        end_oldest_linger(*shared_, nullptr);
+    if (place.lingering > 0 && place.open + place.lingering > max_per_address_)
+        end_oldest_linger(*shared_, &place);
 }
 
 // --- the end ---------------------------------------------------------------------------------

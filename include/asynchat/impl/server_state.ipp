@@ -75,6 +75,19 @@ ASYNCHAT_DECL void server_state::leave(server_place& place, close_reason reason)
     }
 }
 
+ASYNCHAT_DECL void server_state::begin_linger(server_place& place) noexcept
+{
+    ++place.users;
+    ++place.lingering;
+    ++place.server->counters.lingering;
+}
+
+ASYNCHAT_DECL void server_state::end_linger(server_place& place) noexcept
+{
+    --place.lingering;
+    --place.server->counters.lingering;
+}
+
 ASYNCHAT_DECL void server_state::forget(server_place& place) noexcept
 {
     if (--place.users > 0)

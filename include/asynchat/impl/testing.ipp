@@ -147,10 +147,14 @@ loop::end_pair()
     return {std::move(near), std::move(far)};
 }
 
-ASYNCHAT_DECL socket loop::socket_over(std::unique_ptr<asynchat::detail::memory_end> end)
+ASYNCHAT_DECL socket loop::socket_over(std::unique_ptr<asynchat::detail::memory_end> end,
+                                       bool accepted)
 {
     const endpoint peer = end->peer;
-    return {std::make_unique<asynchat::detail::memory_socket>(std::move(end)), peer.family(), peer};
+    socket over(std::make_unique<asynchat::detail::memory_socket>(std::move(end)), peer.family(),
+                peer);
+    over.accepted_ = accepted;
+    return over;
 }
 
 ASYNCHAT_DECL peer loop::connect(const endpoint& to)

@@ -11,6 +11,7 @@
 #ifdef __linux__
 #  include <sys/sendfile.h>
 #endif
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/un.h>
@@ -54,6 +55,14 @@ private:
     sigset_t before_;
     bool was_pending_;
 };
+
+ASYNCHAT_DECL int poll_now(int descriptor, int events) noexcept
+{
+    pollfd state = {};
+    state.fd = descriptor;
+    state.events = static_cast<short>(events);
+    return ::poll(&state, 1, 0) > 0 ? state.revents : 0;
+}
 
 ASYNCHAT_DECL std::size_t transport::write_file(int, std::uint64_t, std::size_t,
                                                 std::error_code& error)
@@ -163,6 +172,29 @@ ASYNCHAT_DECL void socket_transport::async_wait(readiness what, readiness_handle
                       : what == readiness::write ? native_socket::wait_write
                                                  : native_socket::wait_error;
     socket_.async_wait(kind, std::move(ready));
+}
+
+ASYNCHAT_DECL std::error_code socket_transport::take_error()
+{
+    int number = 0;
+    socklen_t size = sizeof number;
+    if (::getsockopt(native_handle(), SOL_SOCKET, SO_ERROR, &number, &size) != 0)
+        number = errno;
+    return {number, std::system_category()};
+}
+
+ASYNCHAT_DECL bool socket_transport::peer_has_finished()
+{
+#ifdef POLLRDHUP
+    return (poll_now(native_handle(), POLLRDHUP) & (POLLRDHUP | POLLHUP)) != 0;
+#else
+    return false;
+#endif
+}
+
+ASYNCHAT_DECL bool socket_transport::may_read()
+{
+    return poll_now(native_handle(), POLLIN) != 0;
 }
 
 ASYNCHAT_DECL void socket_transport::bind(const endpoint& where, std::error_code& error)
