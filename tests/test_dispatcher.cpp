@@ -458,58 +458,6 @@ TEST_CASE("connect takes a service by number or name", "[dispatcher][connect]")
     CHECK(confused->close_reason() == close_reason::lookup_failed);
 }
 
-// The empty host means this machine, by every family that it has.
-TEST_CASE("connect tries all addresses of a name", "[dispatcher][connect]")
-{
-    loop loop;
-    const auto server = loop.create<listener>(endpoint("127.0.0.1", 0));
-    const std::uint16_t port = server->local_endpoint().port();
-    const refusing_address nobody(AF_INET6, port);
-    if (!nobody.bound())
-        SUCCEED("port taken by somebody else, or no IPv6: there may be one address only");
-
-    const auto client = loop.create<recorder>();
-    client->connect("", port);
-    REQUIRE(run_until(loop, [&] { return !client || client->connected(); }));
-    REQUIRE(client);
-    CHECK(client->calls == calls{"handle_connect"});
-    CHECK(client->peer_endpoint() == server->local_endpoint());
-}
-
-TEST_CASE("when no address of a name accepts, that is one error", "[dispatcher][connect]")
-{
-    loop loop;
-    const refusing_address nobody(AF_INET);
-    const refusing_address nobody_there(AF_INET6, nobody.address().port());
-    const auto client = loop.create<recorder>().lock();
-    client->connect("", nobody.address().port());
-    REQUIRE(run_until(loop, [&] { return client->closed(); }));
-    CHECK(client->calls == calls{"handle_error", "handle_close"});
-    CHECK(client->close_reason() == close_reason::connect_failed);
-    CHECK(client->close_error() == std::errc::connection_refused);
-}
-
-TEST_CASE("a socket made before restricts a name to its family and is used",
-          "[dispatcher][connect]")
-{
-    loop loop;
-    const auto server = loop.create<listener>(endpoint("127.0.0.1", 0));
-    const auto client = loop.create<recorder>();
-    client->create_socket(AF_INET);
-    const int fd = client->native_handle();
-    client->connect("", server->local_endpoint().port());
-    REQUIRE(run_until(loop, [&] { return !client || client->connected(); }));
-    REQUIRE(client);
-    CHECK(client->native_handle() == fd);
-
-    const auto other = loop.create<recorder>().lock();
-    other->create_socket(AF_INET6);
-    other->connect("127.0.0.1", server->local_endpoint().port());
-    REQUIRE(run_until(loop, [&] { return other->closed(); }));
-    CHECK(other->close_reason() == close_reason::connect_failed);
-    CHECK(other->calls == calls{"handle_error", "handle_close"});
-}
-
 TEST_CASE("a failing connect is reported once, by handle_error in a later turn",
           "[dispatcher][connect]")
 {

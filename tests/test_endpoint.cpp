@@ -7,6 +7,9 @@
 
 #include <sys/socket.h>
 
+#include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -43,6 +46,7 @@ TEST_CASE("an endpoint is the path of a UNIX socket", "[endpoint]")
     CHECK(endpoint::unix_path("/a\nb\xff").to_string() == "/a\\nb\\xff");
 
     CHECK(endpoint::unix_path(std::string(107, 'p')).host().size() == 107);
+    CHECK_THROWS_AS(endpoint::unix_path(""), std::invalid_argument);
     CHECK_THROWS_AS(endpoint::unix_path(std::string(108, 'p')), std::invalid_argument);
     CHECK_THROWS_WITH(endpoint::unix_path(std::string(108, 'p')),
                       Catch::Matchers::ContainsSubstring("107") &&
@@ -80,6 +84,30 @@ TEST_CASE("a name instead of digits is refused, and quoted", "[endpoint]")
                       Catch::Matchers::ContainsSubstring("'local\\nhost'"));
 }
 
+TEST_CASE("a port is 0 to 65535, of any type of number", "[endpoint]")
+{
+    CHECK(endpoint("::1", 0).port() == 0);
+    CHECK(endpoint("::1", 65535).port() == 65535);
+    CHECK(endpoint("127.0.0.1", std::uint16_t{80}).port() == 80);
+    CHECK(endpoint("127.0.0.1", std::size_t{80}).port() == 80);
+    CHECK(endpoint("127.0.0.1", 80U).port() == 80);
+    CHECK(endpoint("127.0.0.1", 80L).port() == 80);
+
+    const auto refused = [](auto port, const std::string& shown) {
+        CAPTURE(shown);
+        CHECK_THROWS_AS(endpoint("127.0.0.1", port), std::invalid_argument);
+        CHECK_THROWS_WITH(endpoint("127.0.0.1", port),
+                          "asynchat: " + shown + " is not a port; ports are 0 to 65535");
+    };
+    refused(65536, "65536");
+    refused(99999, "99999");
+    refused(-1, "-1");
+    refused(static_cast<signed char>(-80), "-80");
+    refused(std::size_t{65536}, "65536");
+    refused(std::numeric_limits<std::int64_t>::min(), "-9223372036854775808");
+    refused(std::numeric_limits<std::uint64_t>::max(), "18446744073709551615");
+}
+
 TEST_CASE("a NUL inside does not cut an address short", "[endpoint]")
 {
     using namespace std::string_view_literals;
@@ -97,7 +125,7 @@ TEST_CASE("endpoints compare by value", "[endpoint]")
     CHECK(endpoint::unix_path("/a") == endpoint::unix_path("/a"));
     CHECK(endpoint::unix_path("/a") != endpoint::unix_path("/b"));
     CHECK(endpoint() == endpoint());
-    CHECK(endpoint() != endpoint::unix_path(""));
+    CHECK(endpoint() != endpoint::named("", ""));
 }
 
 TEST_CASE("endpoints survive the way through the system's form", "[endpoint]")

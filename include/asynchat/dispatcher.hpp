@@ -114,8 +114,20 @@ public:
     /// looked up without blocking (Asio's resolver, which keeps a thread of its own for it), and
     /// all addresses are tried in order until one accepts. A socket made by create_socket()
     /// restricts them to its family and serves the first one.
+    ///
+    /// A service that is neither a port, 0 to 65535 in decimal digits, nor begins with a letter or
+    /// digit as names do, is one that does not exist: close_reason::lookup_failed, in a later turn.
+    /// Throws std::invalid_argument when the host or the service is empty or has a NUL inside.
+    /// Differs: Python takes an empty host for this machine, and an empty service for port 0.
     ASYNCHAT_DECL void connect(std::string_view host, std::string_view service);
-    ASYNCHAT_DECL void connect(std::string_view host, std::uint16_t port);
+
+    /// As above, to a port by number, 0 to 65535.
+    ASYNCHAT_DECL void connect(std::string_view host, std::int64_t port);
+    template <class Unsigned, detail::if_wide_unsigned<Unsigned> = 0>
+    void connect(std::string_view host, Unsigned port)
+    {
+        connect(host, std::to_string(port));
+    }
 
     // --- data ----------------------------------------------------------------------------------
 
@@ -407,6 +419,7 @@ private:
     detail::socket_transport& require_socket(const char* what) const;
     template <class Option>
     void set_option(const char* what, const Option& option);
+    void drop_attempt();
     void start_connect(const endpoint& to);
     void looked_up(const std::error_code& error);
     void connect_next(const std::error_code& error);

@@ -16,9 +16,31 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace asynchat {
+
+namespace detail {
+
+/// Unsigned types that std::int64_t cannot hold all numbers of: such a number would change its
+/// sign on the way to a parameter.
+template <class T>
+using if_wide_unsigned =
+    std::enable_if_t<std::is_unsigned_v<T> && sizeof(T) >= sizeof(std::int64_t), int>;
+
+/// Throws std::invalid_argument that quotes the value.
+[[noreturn]] ASYNCHAT_DECL void refuse_port(const std::string& value);
+
+template <class Unsigned>
+std::int64_t narrow_port(Unsigned port)
+{
+    if (port > 65535)
+        refuse_port(std::to_string(port));
+    return static_cast<std::int64_t>(port);
+}
+
+} // namespace detail
 
 /// Where a socket is or goes: an IP address with a port, the path of a UNIX socket, or the name
 /// of a host and service that connect() is still looking up.
@@ -34,9 +56,17 @@ public:
     endpoint() noexcept = default;
 
     /// @param host a numeric IPv4 or IPv6 address, or "" for every IPv4 address of this machine.
-    /// Throws std::invalid_argument that quotes `host` when it is a name: only connect() looks
-    /// names up, because only it can do so without blocking.
-    ASYNCHAT_DECL endpoint(std::string_view host, std::uint16_t port);
+    /// @param port 0 to 65535, in host byte order.
+    /// Throws std::invalid_argument that quotes `host` when it is a name, as only connect() looks
+    /// names up, because only it can do so without blocking; and one that quotes `port` when it is
+    /// none.
+    ASYNCHAT_DECL endpoint(std::string_view host, std::int64_t port);
+
+    /// As above, for types whose numbers may be larger than those of std::int64_t.
+    template <class Unsigned, detail::if_wide_unsigned<Unsigned> = 0>
+    endpoint(std::string_view host, Unsigned port) : endpoint(host, detail::narrow_port(port))
+    {
+    }
 
     endpoint(const asio::ip::tcp::endpoint& where) noexcept : ip_(where), kind_(kind::ip) {}
     endpoint(const asio::ip::udp::endpoint& where)
@@ -52,8 +82,8 @@ public:
     {
     }
 
-    /// A UNIX socket; a leading NUL means Linux's abstract names. Throws std::invalid_argument
-    /// when the path has a NUL inside or is longer than the system takes (107 bytes on Linux).
+    /// A UNIX socket; a leading NUL means Linux's abstract names. Throws std::invalid_argument when
+    /// the path is empty, has a NUL inside or is longer than the system takes (107 bytes on Linux).
     ASYNCHAT_DECL static endpoint unix_path(std::string_view path);
 
     /// A name that is still to be looked up: what addr() answers meanwhile.

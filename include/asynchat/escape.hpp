@@ -43,6 +43,20 @@ inline std::string escaped(std::string_view bytes, std::size_t most = std::strin
     return out;
 }
 
+namespace detail {
+
+// Of what a line of the log or the text of an exception quotes, in bytes.
+inline constexpr std::size_t longest_name = 256;
+inline constexpr std::size_t longest_text = 1024;
+
+/// What the text of an exception says of a name or value that was given.
+inline std::string quoted(std::string_view name)
+{
+    return escaped(name, longest_name);
+}
+
+} // namespace detail
+
 } // namespace asynchat
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <asynchat/detail/transport.hpp>
 #include <asynchat/escape.hpp>
+#include <asynchat/number.hpp>
 
 #include <asio/error.hpp>
 #include <asio/ip/tcp.hpp>
@@ -23,7 +24,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -58,11 +58,8 @@ struct connect_plan {
     asio::ip::tcp::resolver resolver;
     std::vector<endpoint> addresses; // in reverse: the next one is at the back
     bool keep_socket = false;        // create_socket() made one, for the first address
+    const std::shared_ptr<char> mark = std::make_shared<char>(); // goes with the plan
 };
-
-// Of what a line of the log quotes, in bytes.
-inline constexpr std::size_t longest_name = 256;
-inline constexpr std::size_t longest_text = 1024;
 
 /// The name of a type as it is written in C++.
 inline std::string type_name(const std::type_info& type)
@@ -109,17 +106,36 @@ struct failure {
     }
 };
 
+/// Throws when there is nothing to look up, or when the system would look up what is before a NUL.
+inline void require_name(const char* what, std::string_view name)
+{
+    if (name.empty())
+        throw std::invalid_argument(fmt::format("asynchat: connect(): the {} is empty", what));
+    if (name.find('\0') != name.npos)
+        throw std::invalid_argument(
+            fmt::format("asynchat: connect(): the {} '{}' has a NUL inside", what, quoted(name)));
+}
+
+/// Whether the system may be asked for it: it takes signs and spaces in front of digits, and the
+/// last 16 bits of a large number.
+inline bool may_be_service(std::string_view service)
+{
+    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    if (std::all_of(service.begin(), service.end(), is_digit))
+        return static_cast<bool>(parse_number(service, 65535));
+    const char first = service.front();
+    return is_digit(first) || (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z');
+}
+
 /// The address that host and service are the digits of: nothing to look up.
 inline std::optional<endpoint> numeric_endpoint(std::string_view host, std::string_view service)
 {
     std::error_code not_numeric;
     const auto address = asio::ip::make_address(std::string(host), not_numeric);
-    std::uint16_t port = 0;
-    const char* const end = service.data() + service.size();
-    const auto [stop, error] = std::from_chars(service.data(), end, port);
-    if (not_numeric || host.find('\0') != host.npos || error != std::errc() || stop != end)
+    const auto port = parse_number(service, 65535);
+    if (not_numeric || !port)
         return std::nullopt;
-    return asio::ip::tcp::endpoint(address, port);
+    return asio::ip::tcp::endpoint(address, static_cast<std::uint16_t>(*port));
 }
 
 /// Errors of accept() that belong to the connection that was waiting and not to the listener.
@@ -494,7 +510,7 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
     if (const auto error = pending_error()) {
         connecting_ = false;
         throw detail::io_error(close_reason::connect_failed, error,
-                               "connect to " + addr_.to_string());
+                               "connect to " + detail::quoted(addr_.to_string()));
     }
     // No error is not yet a connection: a connected socket knows its peer.
     if (is_socket_) {
@@ -645,7 +661,7 @@ ASYNCHAT_DECL void dispatcher::bind(const endpoint& where)
     std::error_code error;
     bind(where, error);
     if (error)
-        throw std::system_error(error, "asynchat: bind to " + where.to_string());
+        throw std::system_error(error, "asynchat: bind to " + detail::quoted(where.to_string()));
 }
 
 ASYNCHAT_DECL void dispatcher::bind(const endpoint& where, std::error_code& error)
@@ -663,7 +679,7 @@ ASYNCHAT_DECL void dispatcher::listen(int backlog)
     std::error_code error;
     listen(backlog, error);
     if (error)
-        throw std::system_error(error, "asynchat: listen on " + addr_.to_string());
+        throw std::system_error(error, "asynchat: listen on " + detail::quoted(addr_.to_string()));
 }
 
 ASYNCHAT_DECL void dispatcher::listen(int backlog, std::error_code& error)
@@ -727,6 +743,7 @@ ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
 {
     require_life("connect");
     to.native(); // throws if it is no address
+    drop_attempt();
     if (!transport_)
         create_socket(to.family());
     plan_.reset();
@@ -735,7 +752,16 @@ ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
     start_connect(to);
 }
 
-ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::uint16_t port)
+/// The socket of an attempt under way is of no use for another one, and its result none either.
+ASYNCHAT_DECL void dispatcher::drop_attempt()
+{
+    if (!connecting_ || (plan_ && plan_->keep_socket))
+        return;
+    connecting_ = false;
+    set_transport(nullptr);
+}
+
+ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::int64_t port)
 {
     connect(host, std::to_string(port));
 }
@@ -743,30 +769,37 @@ ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::uint16_t port
 ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::string_view service)
 {
     require_life("connect");
+    detail::require_name("host", host);
+    detail::require_name("service", service);
     if (const auto to = detail::numeric_endpoint(host, service))
         return connect(*to);
-    if (loop_.network_) { // which knows its names
-        create_socket();
-        addr_ = endpoint::named(host, service);
-        return start_connect(addr_);
-    }
+    drop_attempt();
     plan_ = std::make_unique<detail::connect_plan>(loop_.context());
     plan_->keep_socket = transport_ != nullptr;
     addr_ = endpoint::named(host, service);
     connected_ = accepting_ = eof_ = false;
     connecting_ = true;
     time_from_now(&detail::bounds::connecting, limits().connect);
-    plan_->resolver.async_resolve(
-        std::string(host), std::string(service),
-        [state = state_, plan = plan_.get()](const std::error_code& error,
-                                             const asio::ip::tcp::resolver::results_type& found) {
-            const auto channel = state->channel;
-            if (!channel || channel->plan_.get() != plan)
-                return; // closed, or connecting to somewhere else by now
-            for (const auto& entry : found)
-                plan->addresses.push_back(entry.endpoint());
-            channel->looked_up(error);
-        });
+    const auto ended = [state = state_, plan = plan_.get(), mark = std::weak_ptr(plan_->mark)](
+                           const std::error_code& error, std::vector<endpoint> found) {
+        const auto channel = state->channel;
+        if (!channel || mark.expired())
+            return; // closed, or connecting to somewhere else by now
+        plan->addresses = std::move(found);
+        channel->looked_up(error);
+    };
+    if (!detail::may_be_service(service))
+        return asio::post(loop_.context(), [ended] { ended(asio::error::service_not_found, {}); });
+    if (loop_.network_) // which knows its names
+        return asio::post(loop_.context(), [ended, to = addr_] { ended({}, {to}); });
+    using results = asio::ip::tcp::resolver::results_type;
+    plan_->resolver.async_resolve(std::string(host), std::string(service),
+                                  [ended](const std::error_code& error, const results& found) {
+                                      std::vector<endpoint> addresses;
+                                      for (const auto& entry : found)
+                                          addresses.push_back(entry.endpoint());
+                                      ended(error, std::move(addresses));
+                                  });
 }
 
 ASYNCHAT_DECL void dispatcher::looked_up(const std::error_code& error)
@@ -774,7 +807,7 @@ ASYNCHAT_DECL void dispatcher::looked_up(const std::error_code& error)
     if (error)
         return connect_failed(close_reason::lookup_failed, error);
     auto& addresses = plan_->addresses;
-    if (plan_->keep_socket) {
+    if (plan_->keep_socket && !in_memory_) {
         const int family = require_socket("connect").family();
         addresses.erase(
             std::remove_if(addresses.begin(), addresses.end(),
@@ -845,7 +878,7 @@ ASYNCHAT_DECL void dispatcher::connect_failed(asynchat::close_reason reason,
     set_transport(nullptr); // of no use for another attempt
     in_event([&] {
         const char* what = reason == close_reason::lookup_failed ? "look-up of " : "connect to ";
-        throw detail::io_error(reason, error, what + addr_.to_string());
+        throw detail::io_error(reason, error, what + detail::quoted(addr_.to_string()));
     });
 }
 
@@ -918,7 +951,8 @@ ASYNCHAT_DECL std::size_t dispatcher::sendto(std::string_view datagram, const en
         return sent;
     if (is_would_block(error))
         return 0;
-    throw detail::io_error(close_reason::system_error, error, "sendto " + to.to_string());
+    throw detail::io_error(close_reason::system_error, error,
+                           "sendto " + detail::quoted(to.to_string()));
 }
 
 ASYNCHAT_DECL std::optional<std::size_t> dispatcher::recvfrom(asio::mutable_buffer into,

@@ -17,27 +17,36 @@
 
 namespace asynchat {
 
-ASYNCHAT_DECL endpoint::endpoint(std::string_view host, std::uint16_t port)
+ASYNCHAT_DECL void detail::refuse_port(const std::string& value)
 {
+    throw std::invalid_argument("asynchat: " + value + " is not a port; ports are 0 to 65535");
+}
+
+ASYNCHAT_DECL endpoint::endpoint(std::string_view host, std::int64_t port)
+{
+    if (port < 0 || port > 65535)
+        detail::refuse_port(std::to_string(port));
     std::error_code error;
     const auto address =
         asio::ip::make_address(host.empty() ? "0.0.0.0" : std::string(host), error);
     if (error || host.find('\0') != std::string_view::npos)
         throw std::invalid_argument(
-            "asynchat: '" + escaped(host) +
+            "asynchat: '" + detail::quoted(host) +
             "' is not a numeric address; connect(host, service) takes names");
-    ip_ = {address, port};
+    ip_ = {address, static_cast<std::uint16_t>(port)};
     kind_ = kind::ip;
 }
 
 ASYNCHAT_DECL endpoint endpoint::unix_path(std::string_view text)
 {
+    if (text.empty())
+        throw std::invalid_argument("asynchat: the path of a UNIX socket is empty");
     if (text.size() >= sizeof(sockaddr_un::sun_path))
         throw std::invalid_argument("asynchat: the path of a UNIX socket has at most " +
                                     std::to_string(sizeof(sockaddr_un::sun_path) - 1) +
                                     " bytes, not " + std::to_string(text.size()));
     if (const auto nul = text.find('\0'); nul != 0 && nul != std::string_view::npos)
-        throw std::invalid_argument("asynchat: '" + escaped(text) + "' has a NUL inside");
+        throw std::invalid_argument("asynchat: '" + detail::quoted(text) + "' has a NUL inside");
     return endpoint(kind::path, std::string(text));
 }
 
@@ -101,7 +110,8 @@ ASYNCHAT_DECL asio::generic::datagram_protocol::endpoint endpoint::native() cons
         return asio::generic::datagram_protocol::endpoint(ip_.data(), ip_.size());
     if (!is_unix())
         throw std::logic_error(
-            "asynchat: " + (empty() ? "an empty endpoint" : "'" + to_string() + "'") +
+            "asynchat: " +
+            (empty() ? "an empty endpoint" : "'" + detail::quoted(to_string()) + "'") +
             " is not an address");
     sockaddr_un raw = {};
     raw.sun_family = AF_UNIX;
