@@ -234,6 +234,10 @@ TEST_CASE("file_producer: what cannot be read is refused at once, by its name, a
 
     create(path, "content");
     CHECK(refusal(path + std::string("\0.html", 6)).first == ENOENT);
+    error = refusal(std::string(70'000, '\n'));
+    CHECK(error.first == ENAMETOOLONG);
+    CHECK_THAT(error.second, ContainsSubstring(" \\n\\n"));
+    CHECK(error.second.size() < 400);
     ::chmod(path.c_str(), 0);
     {
         const without_rights nobody;

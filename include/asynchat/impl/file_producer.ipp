@@ -8,6 +8,7 @@
 
 #include <asynchat/detail/transport.hpp>
 #include <asynchat/error.hpp>
+#include <asynchat/escape.hpp>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -29,7 +30,7 @@ ASYNCHAT_DECL file_producer::file_producer(const std::string& path, std::uint64_
                                            std::optional<std::uint64_t> length)
     : file_producer()
 {
-    name_ = path;
+    name_ = detail::quoted(path);
     if (path.find('\0') != path.npos)
         fail(ENOENT); // the system would take what is before it
     // Opening a FIFO must not wait for its writer.

@@ -7,6 +7,7 @@
 #include <asynchat/detail/memory_network.hpp>
 
 #include <asynchat/dispatcher.hpp>
+#include <asynchat/escape.hpp>
 
 #include <asio/error.hpp>
 #include <asio/post.hpp>
@@ -413,7 +414,8 @@ ASYNCHAT_DECL void memory_socket::listen(int backlog, std::error_code& error)
 ASYNCHAT_DECL void memory_socket::listen_at(const endpoint& where)
 {
     if (network_->listener_at(where))
-        throw std::logic_error("asynchat: somebody listens on " + where.to_string() + " already");
+        throw std::logic_error("asynchat: somebody listens on " + quoted(where.to_string()) +
+                               " already");
     local_ = where;
     network_->listeners.push_back(this);
     backlog_ = SOMAXCONN;
