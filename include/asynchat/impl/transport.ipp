@@ -7,6 +7,7 @@
 #include <asynchat/detail/transport.hpp>
 
 #include <asio/error.hpp>
+#include <asio/post.hpp>
 
 #ifdef __linux__
 #  include <sys/sendfile.h>
@@ -213,7 +214,20 @@ ASYNCHAT_DECL void socket_transport::listen(int backlog, std::error_code& error)
 ASYNCHAT_DECL void socket_transport::async_connect(const endpoint& to, connect_handler done)
 {
     const auto native = to.native();
-    socket_.async_connect(any_protocol::endpoint(native.data(), native.size()), std::move(done));
+    if (family_ != AF_UNIX) {
+        const any_protocol::endpoint where(native.data(), native.size());
+        return socket_.async_connect(where, std::move(done));
+    }
+    // A UNIX socket is connected at once or not at all. A full backlog is EAGAIN, for which Asio
+    // waits: nothing comes of that.
+    std::error_code error;
+    again_after_signals(
+        [&] {
+            const auto size = static_cast<socklen_t>(native.size());
+            return ::connect(native_handle(), native.data(), size);
+        },
+        error);
+    asio::post(socket_.get_executor(), [done = std::move(done), error] { done(error); });
 }
 
 ASYNCHAT_DECL asynchat::socket socket_transport::accept(std::error_code& error)
