@@ -408,6 +408,7 @@ private:
     ASYNCHAT_DECL void ready(detail::readiness what, const std::error_code& error);
     void ask_for_interest();
     ASYNCHAT_DECL void interest_refused();
+    bool is_stale(detail::readiness what);
     void look_ahead(bool alone);
     void wait_for_input();
     ASYNCHAT_DECL void flush_later();
@@ -534,6 +535,7 @@ private:
     bool urgent_pending_ : 1;   // handle_expt() was called for the present urgent mark
     bool sends_plainly_ : 1;    // send() is known not to be overridden
     bool keeps_terminator_ : 1; // so is get_terminator() of an async_chat
+    bool has_event_ : 1;        // an event of the present transport was found to be its own
 };
 
 /// An event of a channel, as long as it is on the stack: keeps the channel alive and makes it the

@@ -187,7 +187,8 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
       connected_(false), accepting_(false), connecting_(false), was_accepted_(false),
       lingers_(false), was_lost_(false), eof_(false), reading_(false), received_(false),
       accepted_(false), accept_paused_(false), ended_unheard_(false), interest_failed_(false),
-      watch_urgent_(false), urgent_pending_(false), sends_plainly_(false), keeps_terminator_(false)
+      watch_urgent_(false), urgent_pending_(false), sends_plainly_(false), keeps_terminator_(false),
+      has_event_(false)
 {
 }
 
@@ -232,7 +233,8 @@ ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<detail::transport> 
     ++state_->epoch;
     state_->armed = {};
     state_->look_listed = false;
-    is_socket_ = in_memory_ = reading_ = accept_paused_ = ended_unheard_ = urgent_pending_ = false;
+    is_socket_ = in_memory_ = reading_ = accept_paused_ = false;
+    ended_unheard_ = urgent_pending_ = has_event_ = false;
     transport_ = std::move(next);
 }
 
@@ -338,6 +340,8 @@ ASYNCHAT_DECL void dispatcher::ready(detail::readiness what, const std::error_co
     in_event([&] {
         if (error)
             throw detail::io_error(close_reason::system_error, error, "wait");
+        if (is_stale(what))
+            return;
         switch (what) {
         case detail::readiness::read:
             if (readable()) {
@@ -358,6 +362,17 @@ ASYNCHAT_DECL void dispatcher::ready(detail::readiness what, const std::error_co
         if (watch_urgent_)
             rearm_urgent();
     });
+}
+
+/// Whether an event is that of a channel that was closed while it was queued: Asio keeps its record
+/// of a descriptor for the next one, which gets that event as its first. A channel that looks ahead
+/// finds out by itself.
+ASYNCHAT_DECL bool dispatcher::is_stale(detail::readiness what)
+{
+    if (has_event_ || what == detail::readiness::urgent || looks_ahead() || native_handle() < 0)
+        return false;
+    has_event_ = poll_now(what == detail::readiness::read ? POLLIN : POLLOUT) != 0;
+    return !has_event_;
 }
 
 ASYNCHAT_DECL void dispatcher::update_interest()
