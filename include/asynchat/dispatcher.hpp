@@ -292,9 +292,11 @@ public:
 
     // --- logging -------------------------------------------------------------------------------
 
-    /// Writes "log: ..." to standard error, unprintable bytes escaped. Override to send it
-    /// elsewhere; what an override gets from the library has foreign bytes escaped already, names
-    /// cut at 256 bytes, and comes ten times a second at most if the other side can bring it about.
+    /// Writes "log: ..." to standard error, unprintable bytes escaped. It waits until the line is
+    /// written: a pipe that nobody reads stops the loop. Override it, and log_info(), to send them
+    /// elsewhere; what an override gets from the library has foreign bytes escaped already, and
+    /// names cut at 256 bytes. If the other side can bring it about, it comes at most 10 times a
+    /// second for a channel, 40 for all channels of a server<>, and 100 for a loop.
     /// Python: dispatcher.log
     ASYNCHAT_DECL virtual void log(std::string_view message);
 
@@ -454,8 +456,9 @@ private:
         if (place_)
             place_->server->counters.frames += frames;
     }
-    /// log_info() of what the other side can bring about: ten lines a second, whatever it does. How
-    /// many were left out is told in the next one. Lines of an ignored type do not count.
+    /// log_info() of what the other side can bring about: a bounded number of lines a second of the
+    /// channel, of those of its server, and of the loop, whatever it does. How many were left out
+    /// is told in the next one. Lines of an ignored type do not count.
     template <class... Args>
     void log_of_peer(log_type type, fmt::format_string<Args...> format, const Args&... args)
     {
@@ -511,7 +514,7 @@ private:
     std::unique_ptr<detail::bounds> bounds_;     // see limits()
     endpoint addr_;
     std::error_code error_;
-    detail::line_limit log_limit_;
+    detail::channel_log_limit log_limit_;
     detail::stops stops_;
     asynchat::close_reason reason_ = asynchat::close_reason::open;
     unsigned char ignored_log_types_ = 1U << static_cast<unsigned>(log_type::warning);

@@ -7,6 +7,7 @@
 #include <asynchat/config.hpp>
 #include <asynchat/detail/channel_state.hpp>
 #include <asynchat/detail/clock.hpp>
+#include <asynchat/detail/line_limit.hpp>
 #include <asynchat/detail/output_queue.hpp>
 #include <asynchat/detail/string_pool.hpp>
 #include <asynchat/detail/timer_queue.hpp>
@@ -326,6 +327,7 @@ private:
     fifo<detail::state_ptr> to_flush_;
     fifo<detail::state_ptr> to_look_at_;
     detail::timer_queue timers_;
+    detail::loop_log_limit log_limit_;        // of all channels together
     time_point wakes_at_ = time_point::max(); // what the clock was told last
     std::optional<asio::signal_set> signals_;
     std::function<void()> on_signal_;

@@ -4,34 +4,53 @@
 #ifndef ASYNCHAT_DETAIL_LINE_LIMIT_HPP
 #define ASYNCHAT_DETAIL_LINE_LIMIT_HPP
 
+#include <algorithm>
 #include <cstdint>
-#include <optional>
+#include <utility>
 
 namespace asynchat::detail {
 
-/// Bounds the lines of a log: ten in each second. The others are left out, and counted.
+/// Bounds the lines of a log: so many in each second. The others are left out, and counted.
+template <std::uint32_t Most>
 class line_limit {
 public:
-    static constexpr std::uint32_t most = 10;
+    static constexpr std::uint32_t most = Most;
 
-    /// Asked for each line. Nothing: it is left out. Otherwise how many were, since the last one.
-    std::optional<std::uint32_t> admit(std::uint32_t second) noexcept
+    /// Asked for each line. False: it is left out.
+    bool admit(std::uint32_t second) noexcept
     {
         if (second != second_) {
-            const std::uint32_t left_out = lines_ > most ? lines_ - most : 0;
             second_ = second;
-            lines_ = 1;
-            return left_out;
+            lines_ = 0;
         }
-        if (lines_ < UINT32_MAX)
-            ++lines_;
-        return lines_ <= most ? std::optional<std::uint32_t>(0) : std::nullopt;
+        if (lines_ == most) {
+            leave_out(1);
+            return false;
+        }
+        ++lines_;
+        return true;
     }
+
+    /// More lines are left out.
+    void leave_out(std::uint32_t lines) noexcept
+    {
+        left_out_ += std::min(lines, UINT32_MAX - left_out_);
+    }
+
+    /// How many were left out since it was asked last, for a line that tells.
+    std::uint32_t take_left_out() noexcept { return std::exchange(left_out_, 0U); }
 
 private:
     std::uint32_t second_ = 0;
-    std::uint32_t lines_ = 0; // of that second, those left out included
+    std::uint32_t lines_ = 0; // of that second
+    std::uint32_t left_out_ = 0;
 };
+
+/// Of one channel; of all channels that one server made; of one loop. One peer may have a channel
+/// after the other, and many at once.
+using channel_log_limit = line_limit<10>;
+using server_log_limit = line_limit<40>;
+using loop_log_limit = line_limit<100>;
 
 } // namespace asynchat::detail
 

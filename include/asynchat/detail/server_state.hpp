@@ -5,6 +5,7 @@
 #define ASYNCHAT_DETAIL_SERVER_STATE_HPP
 
 #include <asynchat/config.hpp>
+#include <asynchat/detail/line_limit.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
 #include <asynchat/server_counters.hpp>
@@ -37,6 +38,7 @@ struct server_state : std::enable_shared_from_this<server_state> {
     server_counters counters;
     dispatcher* listener = nullptr; // as long as it exists
     bool wakes_listener = false;    // it wants to hear of the next close
+    server_log_limit log_limit;     // of the channels together
 
     /// What connections are counted by, so that nobody gets more by having many addresses: of IPv6
     /// the network of 64 bits, which is what a customer is given; IPv4 within IPv6 is IPv4.

@@ -223,7 +223,8 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owne
 ASYNCHAT_DECL dispatcher::~dispatcher()
 {
     ++state_->epoch;
-    loop_.drop_deadline(*state_); // of one that was never adopted
+    loop_.drop_deadline(*state_);                           // of one that was never adopted
+    loop_.log_limit_.leave_out(log_limit_.take_left_out()); // for others to tell
     if (place_)
         detail::server_state::forget(*place_);
 }
@@ -1351,22 +1352,39 @@ ASYNCHAT_DECL void dispatcher::log_info(std::string_view message, log_type type)
     std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
+namespace detail {
+
+/// Adds what a limit has left out to the end of a line.
+template <class Limit>
+void tell_left_out(std::string& text, Limit& limit, const char* whose)
+{
+    if (const std::uint32_t lines = limit.take_left_out(); lines > 0)
+        text += fmt::format("{}{} of {}", text.empty() ? "" : ", ", lines, whose);
+}
+
+} // namespace detail
+
 ASYNCHAT_DECL void dispatcher::log_line_of_peer(log_type type, fmt::string_view format,
                                                 fmt::format_args args)
 {
-    // An ignored line must not use up what the others may have.
-    std::uint32_t left_out = 0;
-    if (!ignores(type)) {
-        const auto now = loop_.now().time_since_epoch();
-        const auto second = std::chrono::duration_cast<std::chrono::seconds>(now).count();
-        const auto admitted = log_limit_.admit(static_cast<std::uint32_t>(second));
-        if (!admitted)
-            return;
-        left_out = *admitted;
-    }
+    if (ignores(type)) // it must not use up what the others may have
+        return log_info(std::string_view(formatted(format, args)), type);
+    detail::server_log_limit* const of_server = place_ ? &place_->server->log_limit : nullptr;
+    const auto now = loop_.now().time_since_epoch();
+    const auto second =
+        static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count());
+    // Each counts what it leaves out, until a line passes all of them.
+    if (!log_limit_.admit(second) || (of_server && !of_server->admit(second)) ||
+        !loop_.log_limit_.admit(second))
+        return;
     std::string line = formatted(format, args);
-    if (left_out > 0)
-        line += fmt::format(" ({} lines before this one were left out)", left_out);
+    std::string left_out;
+    detail::tell_left_out(left_out, log_limit_, "this channel");
+    if (of_server)
+        detail::tell_left_out(left_out, *of_server, "its server");
+    detail::tell_left_out(left_out, loop_.log_limit_, "its loop");
+    if (!left_out.empty())
+        line += fmt::format(" (lines left out before this one: {})", left_out);
     log_info(std::string_view(line), type);
 }
 
