@@ -57,7 +57,7 @@ public:
                 ++site.connections;
                 ++site.connecting;
                 ++connections_;
-                connect(site);
+                open_connection(site);
             }
         }
     }
@@ -126,7 +126,7 @@ private:
     static constexpr std::size_t most_connections = 100;
     static constexpr int most_redirects = 10;
 
-    void connect(site_queue& site); // behind fetch_channel, which it makes
+    void open_connection(site_queue& site); // behind fetch_channel, which it makes
 
     // A link is followed within its site; a redirect everywhere, unless whole sites are fetched.
     bool follow(const page& from, std::string_view link)

@@ -4,9 +4,10 @@
 #ifndef HTTP_FETCH_CHANNEL_HPP
 #define HTTP_FETCH_CHANNEL_HPP
 
+#include "answer.hpp"
 #include "crawler.hpp"
 
-#include <limits>
+#include <array>
 
 namespace http {
 
@@ -16,6 +17,9 @@ namespace http {
 //     counted       so many bytes
 //     chunk_size -> chunk -> chunk_end -> chunk_size ... -> trailer, lines up to an empty one
 //     until_close   no terminator               the end of the stream is the end of the page
+//     idle          no terminator               between two pages: nothing may come
+//
+// A body may take its time as long as something comes. All else has to be there in time.
 class fetch_channel : public asynchat::async_chat {
 public:
     fetch_channel(asynchat::loop& loop, crawler& owner, site_queue& site)
@@ -23,9 +27,10 @@ public:
     {
         const auto& first = site.waiting.front().where;
         connect_timeout(owner.chosen().timeout);
-        idle_timeout(owner.chosen().timeout); // a server may be silent for ever
         connect(first.host, first.port);
     }
+
+    ~fetch_channel() override { deadline_.cancel(); }
 
     void handle_connect() override
     {
@@ -44,6 +49,7 @@ public:
         case part::chunk:
         case part::until_close: page_->add(data); break;
         case part::chunk_end: throw std::runtime_error("a chunk is longer than its length");
+        case part::idle: leave(); break; // nobody has asked: it is no answer to what we ask next
         }
     }
 
@@ -55,20 +61,23 @@ public:
         case part::counted: return found_end();
         case part::chunk_size: return found_chunk_size(line);
         case part::chunk: return expect(part::chunk_end, "\r\n");
-        case part::chunk_end: return expect(part::chunk_size, "\r\n");
-        case part::trailer: return line.empty() ? found_end() : expect(part::trailer, "\r\n");
-        case part::until_close: return;
+        case part::chunk_end: return expect_chunk();
+        case part::trailer: return found_trailer(line);
+        case part::until_close:
+        case part::idle: return;
         }
     }
 
     void handle_eof() override
     {
-        if (page_ && part_ == part::until_close) {
-            keeps_alive_ = false;
+        if (!page_)
+            return leave();
+        if (part_ == part::until_close)
             return found_end();
-        }
         async_chat::handle_eof();
     }
+
+    void handle_frame_timeout() override { error_ = "the size of a chunk was not there in time"; }
 
     void handle_error() override
     {
@@ -100,14 +109,28 @@ public:
     }
 
 private:
-    enum class part { head, counted, chunk_size, chunk, chunk_end, trailer, until_close };
+    enum class part { head, counted, chunk_size, chunk, chunk_end, trailer, until_close, idle };
 
-    static constexpr std::size_t most_bytes = std::size_t{1} << 40; // of a page
+    static constexpr std::size_t most_head = 65536; // bytes; also of a trailer
+    static constexpr std::size_t most_line = 4096;  // bytes of the size of a chunk, and behind it
+    static constexpr int most_interim = 8;          // answers of 1xx in front of one
 
-    void expect(part next, const asynchat::terminator& end)
+    void expect(part next, const asynchat::terminator& until, std::size_t most = most_head)
     {
         part_ = next;
-        set_terminator(end);
+        set_terminator(until, most);
+    }
+
+    // A frame_timeout() would begin anew with each answer of 1xx, and each line of a trailer. So
+    // what is made of several frames has one timer.
+    void expect_in_time(part next, const asynchat::terminator& until, const char* what)
+    {
+        expect(next, until);
+        idle_timeout(asynchat::loop::duration::zero());
+        deadline_ = owner().call_later(crawler_.chosen().timeout, [this, what] {
+            error_ = fmt::format("the {} was not there in time", what);
+            end(asynchat::close_reason::frame_timeout);
+        });
     }
 
     void ask_next()
@@ -116,92 +139,111 @@ private:
         if (!page_)
             return leave();
         ++pages_;
+        interim_ = 0;
         got_something_ = false;
         print("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: asynchat-http_fetch\r\n\r\n",
               page_->where.target, page_->where.site());
-        frame_timeout(crawler_.chosen().timeout); // for the head
-        expect(part::head, "\r\n\r\n");
+        expect_in_time(part::head, "\r\n\r\n", "head");
     }
 
     void found_head(std::string_view head)
     {
-        const auto [line, lines] = split(head, "\r\n");
-        const bool is_http = line.size() >= 12 && line.substr(0, 7) == "HTTP/1." && line[8] == ' ';
-        const auto status = asynchat::parse_number(is_http ? line.substr(9, 3) : "", 999);
-        if (!status)
-            throw std::runtime_error("no answer of HTTP/1.1: " + asynchat::escaped(line, 60));
-        fields header;
-        if (const problem wrong = parse_fields(lines, header))
-            throw std::runtime_error("malformed answer: " + wrong.reason);
-        if (*status < 200)
-            return;                                      // the real one follows
-        frame_timeout(asynchat::loop::duration::zero()); // a page may take its time
-        keeps_alive_ = !lists(header, "Connection", "close") &&
-                       (line[7] != '0' || lists(header, "Connection", "keep-alive"));
-        page_->begin(static_cast<int>(*status), header);
-        if (*status == 204 || *status == 304)
-            return found_end();
-        if (value_of(header, "Transfer-Encoding")) {
-            if (!lists(header, "Transfer-Encoding", "chunked"))
-                throw std::runtime_error("an unknown Transfer-Encoding");
-            return expect(part::chunk_size, "\r\n");
+        const answer found = parse_answer(head);
+        if (found.status < 200) { // the real one follows
+            if (++interim_ > most_interim)
+                throw std::runtime_error(fmt::format("more than {} answers of 1xx", most_interim));
+            return;
         }
-        const auto length = value_of(header, "Content-Length");
-        if (!length) {
-            keeps_alive_ = false;
-            return expect(part::until_close, std::nullopt);
+        deadline_.cancel();
+        idle_timeout(crawler_.chosen().timeout);
+        keeps_alive_ = found.keeps_alive;
+        page_->begin(found.status, found.header);
+        switch (found.end) {
+        case body_end::none: return found_end();
+        case body_end::counted: return expect(part::counted, found.length);
+        case body_end::chunked: return expect_chunk();
+        case body_end::stream: return expect(part::until_close, std::nullopt);
         }
-        const auto bytes = asynchat::parse_number(*length, most_bytes);
-        if (!bytes || count_of(header, "Content-Length") > 1)
-            throw std::runtime_error("malformed Content-Length");
-        if (*bytes == 0)
-            return found_end(); // a count of 0 would mean "everything"
-        expect(part::counted, *bytes);
+    }
+
+    void expect_chunk()
+    {
+        frame_timeout(crawler_.chosen().timeout); // the line is one frame
+        expect(part::chunk_size, "\r\n", most_line);
     }
 
     void found_chunk_size(std::string_view line)
     {
-        const auto text = trimmed(split(line, ";").first); // behind it are extensions
-        const auto bytes =
-            asynchat::parse_number(text, most_bytes, asynchat::number_base::hexadecimal);
-        if (!bytes)
-            throw std::runtime_error(fmt::format("size of a chunk: {} at byte {}",
-                                                 to_string(bytes.error()), bytes.position()));
-        if (*bytes == 0)
-            expect(part::trailer, "\r\n");
-        else
-            expect(part::chunk, *bytes);
+        frame_timeout(asynchat::loop::duration::zero());
+        const std::size_t left = most_bytes - static_cast<std::size_t>(page_->bytes);
+        const std::size_t size = parse_chunk_size(line, left);
+        if (size > 0)
+            return expect(part::chunk, size);
+        trailer_.clear();
+        expect_in_time(part::trailer, "\r\n", "trailer");
+    }
+
+    void found_trailer(std::string_view line)
+    {
+        if (!line.empty()) {
+            (trailer_ += line) += "\r\n";
+            if (trailer_.size() > most_head)
+                throw std::runtime_error(
+                    fmt::format("the trailer is longer than {} bytes", most_head));
+            return;
+        }
+        fields ignored;
+        if (const problem wrong = parse_fields(trailer_, ignored))
+            throw std::runtime_error("malformed trailer: " + wrong.reason);
+        found_end();
     }
 
     void found_end()
     {
+        deadline_.cancel();
         page_->end(); // what it throws is reported with the page
         const page fetched = *std::exchange(page_, std::nullopt);
+        expect(part::idle, std::nullopt);
         crawler_.done(site_, fetched);
-        if (keeps_alive_)
+        if (!keeps_alive_)
+            return leave();
+        // In a later turn: what has been received behind the page comes before that.
+        owner().handle_of(*this).post([](fetch_channel& channel) { channel.use_again(); });
+    }
+
+    // What the server has sent without being asked would be taken for the answer to what we ask
+    // now. So would what the system still holds.
+    void use_again()
+    {
+        std::array<char, 1> unasked;
+        if (recv(asio::buffer(unasked)) > 0)
+            return leave();
+        if (!closed()) // or that was the end of the stream
             ask_next();
-        else
-            leave();
     }
 
     void leave()
     {
+        deadline_.cancel();
         close();
         crawler_.left(site_);
     }
 
     crawler& crawler_;
     site_queue& site_;
-    part part_ = part::head;
+    part part_ = part::idle;
     std::string line_; // or the head
+    std::string trailer_;
     std::string error_;
     std::optional<page> page_; // that is being fetched
+    asynchat::timer deadline_;
     std::size_t pages_ = 0;
+    int interim_ = 0;
     bool keeps_alive_ = true;
     bool got_something_ = false;
 };
 
-inline void crawler::connect(site_queue& site)
+inline void crawler::open_connection(site_queue& site)
 {
     loop_.create<fetch_channel>(*this, site);
 }

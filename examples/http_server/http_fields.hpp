@@ -124,19 +124,29 @@ inline std::optional<std::string_view> value_of(const fields& in, std::string_vi
     return std::nullopt;
 }
 
-// Whether one of the fields of that name lists that word: "Connection: keep-alive, upgrade".
-inline bool lists(const fields& in, std::string_view name, std::string_view word)
+// What all the fields of that name list, in order: "Connection: keep-alive, upgrade". Empty items
+// are left out.
+inline std::vector<std::string_view> items_of(const fields& in, std::string_view name)
 {
+    std::vector<std::string_view> items;
     for (const field& f : in) {
-        std::string_view items = same_name(f.name, name) ? f.value : std::string_view();
-        while (!items.empty()) {
-            const auto [item, rest] = split(items, ",");
-            if (same_name(trimmed(item), word))
-                return true;
-            items = rest;
+        std::string_view left = same_name(f.name, name) ? f.value : std::string_view();
+        while (!left.empty()) {
+            const auto [item, rest] = split(left, ",");
+            if (!trimmed(item).empty())
+                items.push_back(trimmed(item));
+            left = rest;
         }
     }
-    return false;
+    return items;
+}
+
+// Whether one of the fields of that name lists that word.
+inline bool lists(const fields& in, std::string_view name, std::string_view word)
+{
+    const auto items = items_of(in, name);
+    return std::any_of(items.begin(), items.end(),
+                       [&](std::string_view item) { return same_name(item, word); });
 }
 
 // "a%20b" -> "a b"; nothing when it is malformed or has a NUL. In a form a plus is a blank.

@@ -74,6 +74,15 @@ def wait_until(what, condition, deadline=DEADLINE):
         time.sleep(0.01)
 
 
+def rules_of(page):
+    """The first column of the table under the heading "Rules of HTTP" of a page in docs."""
+    docs = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs")
+    with open(os.path.join(docs, page), encoding="utf-8") as file:
+        section = file.read().partition("\n## Rules of HTTP\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1].strip() for line in section.splitlines() if line.startswith("|")]
+    return rows[2:]  # without the head and the line below it
+
+
 def free_port(host="127.0.0.1"):
     """A port that was free a moment ago, for programs that cannot be given 0."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
