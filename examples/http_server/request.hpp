@@ -29,13 +29,27 @@ struct request {
     bool awaits_continue = false;
 };
 
+// "host", "host:80", "[::1]:80", and nothing.
 inline bool is_host(std::string_view text)
 {
-    constexpr std::string_view marks = ".-_~:[]!$&'()*+,;=%";
-    return std::all_of(text.begin(), text.end(), [&](char c) {
-        return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') ||
-               marks.find(c) != marks.npos;
-    });
+    const auto consists_of = [](std::string_view part, std::string_view marks, bool letters) {
+        return std::all_of(part.begin(), part.end(), [&](char c) {
+            return (c >= '0' && c <= '9') || (letters && lower(c) >= 'a' && lower(c) <= 'z') ||
+                   marks.find(c) != marks.npos;
+        });
+    };
+    const bool in_brackets = text.substr(0, 1) == "[";
+    const std::size_t end = in_brackets ? text.find(']') : 0;
+    if (end == text.npos)
+        return false;
+    const std::size_t colon = std::min(text.find(':', end), text.size());
+    const std::string_view name = text.substr(0, colon);
+    const std::string_view port = text.substr(std::min(colon + 1, text.size()));
+    if (!consists_of(port, "", false))
+        return false;
+    if (in_brackets)
+        return end > 1 && colon == end + 1 && consists_of(name.substr(1, end - 1), ":.", true);
+    return consists_of(name, ".-_~!$&'()*+,;=%", true);
 }
 
 // "/path?query" or "http://host/path?query".
@@ -47,7 +61,7 @@ inline problem parse_target(std::string_view target, request& into)
     if (same_name(target.substr(0, scheme.size()), scheme)) {
         target.remove_prefix(scheme.size());
         const std::size_t slash = std::min(target.find('/'), target.size());
-        if (slash == 0 || !is_host(target.substr(0, slash)))
+        if (slash == 0 || target.front() == ':' || !is_host(target.substr(0, slash)))
             return {400, "line 1: the host of the target"};
         target.remove_prefix(slash);
     }
@@ -84,16 +98,27 @@ inline problem parse_request_line(std::string_view line, request& into)
     return parse_target(target, into);
 }
 
+// A body in chunks is refused in any case; the status says whether its end would be known at all.
+inline problem refuse_coding(const request& asked)
+{
+    if (count_of(asked.header, "Content-Length") > 0 || asked.is_1_0)
+        return {400, "Transfer-Encoding with Content-Length, or in HTTP/1.0"};
+    const auto codings = items_of(asked.header, "Transfer-Encoding");
+    const auto chunked = [](std::string_view coding) { return same_name(coding, "chunked"); };
+    if (std::count_if(codings.begin(), codings.end(), chunked) != 1 || !chunked(codings.back()))
+        return {400, "Transfer-Encoding: chunked has to be there once, as the last one"};
+    if (codings.size() > 1)
+        return {501, "Transfer-Encoding: no other coding is known"};
+    return {411, "a body needs a Content-Length here"};
+}
+
 // Where the message ends is what attackers like to have two opinions about. Only a Content-Length
 // of digits is accepted, once.
 inline problem parse_length(request& into)
 {
     const std::size_t lengths = count_of(into.header, "Content-Length");
-    if (count_of(into.header, "Transfer-Encoding") > 0) {
-        if (lengths > 0 || into.is_1_0)
-            return {400, "Transfer-Encoding with Content-Length, or in HTTP/1.0"};
-        return {411, "a body needs a Content-Length here"};
-    }
+    if (count_of(into.header, "Transfer-Encoding") > 0)
+        return refuse_coding(into);
     if (lengths > 1)
         return {400, "more than one Content-Length"};
     if (lengths == 0 && into.method == "POST")
@@ -121,10 +146,10 @@ inline problem parse_options(request& into)
         return {400, "Host: no host"};
     into.keeps_alive = !lists(into.header, "Connection", "close") &&
                        (!into.is_1_0 || lists(into.header, "Connection", "keep-alive"));
-    if (const auto expectation = value_of(into.header, "Expect"); expectation && !into.is_1_0) {
-        if (!same_name(*expectation, "100-continue"))
+    for (const std::string_view expectation : items_of(into.header, "Expect")) {
+        if (!into.is_1_0 && !same_name(expectation, "100-continue"))
             return {417, "Expect: only 100-continue"};
-        into.awaits_continue = true;
+        into.awaits_continue = !into.is_1_0;
     }
     return {};
 }

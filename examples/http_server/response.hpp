@@ -27,6 +27,7 @@ inline std::string_view reason_of(int status)
     case 302: return "Found";
     case 303: return "See Other";
     case 400: return "Bad Request";
+    case 403: return "Forbidden";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
     case 408: return "Request Timeout";
@@ -37,6 +38,9 @@ inline std::string_view reason_of(int status)
     case 417: return "Expectation Failed";
     case 426: return "Upgrade Required";
     case 431: return "Request Header Fields Too Large";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 503: return "Service Unavailable";
     case 505: return "HTTP Version Not Supported";
     }
     return "Unknown";
@@ -60,6 +64,11 @@ inline response text_response(int status, std::string_view text, std::string hea
     made.header = std::move(header);
     made.body = fmt::format("{} {}: {}\n", status, reason_of(status), text);
     return made;
+}
+
+inline response moved(int status, std::string_view to)
+{
+    return text_response(status, to, fmt::format("Location: {}\r\n", to));
 }
 
 // "bytes=0-99", "bytes=100-", "bytes=-100": the part of `size` bytes that is meant.
