@@ -4,6 +4,7 @@
 #ifndef HTTP_SITE_HPP
 #define HTTP_SITE_HPP
 
+#include "files.hpp"
 #include "page.hpp"
 #include "request.hpp"
 #include "response.hpp"
@@ -13,7 +14,6 @@
 #include <array>
 #include <chrono>
 #include <deque>
-#include <filesystem>
 
 namespace http {
 
@@ -25,14 +25,7 @@ struct settings {
 // Says what the answer to a request is; knows nothing of sockets. What is remembered is bounded.
 class site {
 public:
-    explicit site(settings chosen) : settings_(std::move(chosen))
-    {
-        if (settings_.root.empty())
-            return;
-        root_ = std::filesystem::canonical(settings_.root);
-        if (!std::filesystem::is_directory(root_))
-            throw std::runtime_error(fmt::format("--root: {} is no folder", settings_.root));
-    }
+    explicit site(settings chosen) : settings_(std::move(chosen)), files_(settings_.root) {}
 
     const settings& chosen() const noexcept { return settings_; }
 
@@ -54,9 +47,9 @@ public:
             return echo(asked, body);
         if (path.substr(0, 14) == "/server/count/")
             return read_only(asked, [&] { return count(path.substr(14)); });
-        if (root_.empty() && path == "/")
+        if (files_.empty() && path == "/")
             return read_only(asked, [] { return moved(302, "/server"); });
-        return read_only(asked, [&] { return file(asked); });
+        return read_only(asked, [&] { return files_.answer(asked); });
     }
 
     // Remembers a request and its answer for the page, whose own questions would drown the rest.
@@ -82,11 +75,6 @@ private:
     static response not_allowed(std::string_view methods)
     {
         return text_response(405, methods, fmt::format("Allow: {}\r\n", methods));
-    }
-
-    static response moved(int status, std::string_view to)
-    {
-        return text_response(status, to, fmt::format("Location: {}\r\n", to));
     }
 
     static response page()
@@ -161,90 +149,6 @@ private:
         return moved(303, "/server");
     }
 
-    response file(const request& asked)
-    {
-        const auto found = find_file(asked.path);
-        if (!found)
-            return text_response(404, "there is no such file");
-        std::error_code error;
-        if (std::filesystem::is_directory(*found, error)) {
-            const auto [path, query] = split(asked.target, "?");
-            return moved(301, fmt::format("{}/{}{}", path, query.empty() ? "" : "?", query));
-        }
-        try {
-            return part(asked, found->string());
-        } catch (const std::exception&) { // it cannot be read, or has just been changed
-            return text_response(404, "the file cannot be read");
-        }
-    }
-
-    // The whole file, or the part that is asked for.
-    static response part(const request& asked, const std::string& path)
-    {
-        response made;
-        auto whole = std::make_unique<asynchat::file_producer>(path);
-        const std::uint64_t size = whole->length().value();
-        made.type = type_of(path);
-        made.header = "Accept-Ranges: bytes\r\n";
-        made.source = std::move(whole);
-        made.source_length = size;
-        const auto wanted = value_of(asked.header, "Range");
-        if (!wanted || asked.method != "GET" || value_of(asked.header, "If-Range"))
-            return made;
-        const auto range = parse_range(*wanted, size);
-        if (!range)
-            return made;
-        if (range->length == 0)
-            return text_response(416, *wanted, fmt::format("Content-Range: bytes */{}\r\n", size));
-        made.status = 206;
-        made.header += fmt::format("Content-Range: bytes {}-{}/{}\r\n", range->first,
-                                   range->first + range->length - 1, size);
-        made.source = std::make_unique<asynchat::file_producer>(path, range->first, range->length);
-        made.source_length = range->length;
-        return made;
-    }
-
-    // Where the path leads, if that is inside of the root, links and all. Nothing hidden is found.
-    std::optional<std::filesystem::path> find_file(const std::string& path) const
-    {
-        if (root_.empty() || path.find("/.") != path.npos || path.find("//") != path.npos)
-            return std::nullopt;
-        const std::string name = path.back() == '/' ? path + "index.html" : path;
-        std::error_code error;
-        auto found = std::filesystem::canonical(root_.string() + name, error);
-        if (error)
-            return std::nullopt;
-        const auto [end, rest] =
-            std::mismatch(root_.begin(), root_.end(), found.begin(), found.end());
-        return end == root_.end() ? std::optional(found) : std::nullopt;
-    }
-
-    static std::string type_of(std::string_view path)
-    {
-        constexpr std::array<std::pair<std::string_view, std::string_view>, 14> types = {{
-            {".html", "text/html; charset=utf-8"},
-            {".htm", "text/html; charset=utf-8"},
-            {".css", "text/css; charset=utf-8"},
-            {".js", "text/javascript; charset=utf-8"},
-            {".json", "application/json"},
-            {".txt", "text/plain; charset=utf-8"},
-            {".md", "text/markdown; charset=utf-8"},
-            {".xml", "application/xml"},
-            {".pdf", "application/pdf"},
-            {".png", "image/png"},
-            {".jpg", "image/jpeg"},
-            {".gif", "image/gif"},
-            {".svg", "image/svg+xml"},
-            {".ico", "image/x-icon"},
-        }};
-        const std::string suffix = std::filesystem::path(path).extension().string();
-        for (const auto& [known, type] : types) {
-            if (same_name(suffix, known))
-                return std::string(type);
-        }
-        return "application/octet-stream";
-    }
-
     static std::string quoted(std::string_view text)
     {
         std::string out = "\"";
@@ -281,7 +185,7 @@ private:
     }
 
     settings settings_;
-    std::filesystem::path root_;
+    files files_;
     const asynchat::server_counters* counters_ = nullptr;
     std::uint64_t requests_ = 0;
     std::deque<std::array<std::string, 4>> log_; // the newest first
