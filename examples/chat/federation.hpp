@@ -4,7 +4,7 @@
 #ifndef CHAT_FEDERATION_HPP
 #define CHAT_FEDERATION_HPP
 
-#include "resp_channel.hpp"
+#include "redis_link.hpp"
 #include "room.hpp"
 #include "text.hpp"
 
@@ -22,67 +22,12 @@
 #include <map>
 #include <random>
 #include <set>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
 
 namespace chat {
-
-// Whom a redis_link serves.
-class link_user {
-public:
-    virtual void link_is_up() = 0;
-    virtual void link_is_down(std::string_view why) = 0;
-    virtual void received(std::string_view channel, std::string_view text) = 0;
-
-protected:
-    ~link_user() = default;
-};
-
-// One connection to Redis, which carries both what we publish and what others do.
-class redis_link : public resp_channel {
-public:
-    redis_link(asynchat::loop& loop, const std::string& host, std::uint16_t port,
-               std::string own_channel, link_user& user)
-        : resp_channel(loop), own_channel_(std::move(own_channel)), user_(user)
-    {
-        connect_timeout(std::chrono::seconds(5));
-        connect(host, port);
-    }
-
-    void handle_connect() override
-    {
-        command({"HELLO", "3"}); // before RESP3 a connection that listens could not publish
-        command({"SUBSCRIBE", "chat", own_channel_});
-    }
-
-    void handle_reply(const reply& whole) override
-    {
-        answered = true;
-        if (whole.kind == '-')
-            throw std::runtime_error("redis: " + asynchat::escaped(whole.text, 200));
-        if (whole.kind != '>' || whole.items.size() != 3)
-            return; // to HELLO, or how many a PUBLISH has reached
-        if (whole.items[0].text == "message")
-            user_.received(whole.items[1].text, whole.items[2].text);
-        else if (whole.items[0].text == "subscribe" && whole.items[2].text == "2")
-            user_.link_is_up(); // to both
-    }
-
-    void handle_close() override
-    {
-        close();
-        user_.link_is_down(asynchat::to_string(close_reason()));
-    }
-
-    bool answered = false; // since somebody has set it to false
-
-private:
-    std::string own_channel_;
-    link_user& user_;
-};
 
 // Several servers as one room, by way of Redis' channels:
 //
@@ -98,8 +43,8 @@ public:
     federation(asynchat::loop& loop, room& here, std::string host, std::uint16_t port)
         : loop_(loop), room_(here), host_(std::move(host)), port_(port)
     {
-        room_.connect(this);
-        connect();
+        room_.set_uplink(this);
+        open_link();
         ticks_ = loop_.call_every(std::chrono::seconds(2), [this] { tick(); });
     }
 
@@ -111,7 +56,7 @@ public:
     // Ends the connection, for good.
     void stop()
     {
-        room_.connect(nullptr);
+        room_.set_uplink(nullptr);
         up_ = false;
         ticks_.cancel();
         next_try_.cancel();
@@ -120,14 +65,14 @@ public:
             link_->close();
     }
 
-    void send(std::string_view line) override
+    void say(std::string_view line) override
     {
         ++said_; // also when nobody elsewhere will hear it: so the others notice
         if (up_)
             publish("chat", fmt::format("line {} {} {}", room_.server(), said_, line));
     }
 
-    bool send_to(std::string_view name, std::string_view line) override
+    bool say_to(std::string_view name, std::string_view line) override
     {
         const std::size_t at = name.find('@');
         if (!up_ || at == std::string_view::npos)
@@ -164,7 +109,7 @@ private:
         asynchat::loop::time_point heard;
     };
 
-    void connect()
+    void open_link()
     {
         unanswered_ = 0;
         link_ = loop_.create<redis_link>(host_, port_, "chat:" + room_.server(), *this);
@@ -206,7 +151,7 @@ private:
     {
         up_ = true;
         delay_ = shortest_delay;
-        log("redis: joined");
+        report("redis: joined");
         room_.tell("* the other servers are in reach");
         tell_who();
     }
@@ -220,14 +165,16 @@ private:
         // Not all servers at the same moment, when Redis is back.
         const auto wait = delay_ / 2 + delay_ / 2 * (random_() % 1024) / 1024;
         delay_ = std::min(2 * delay_, longest_delay);
-        log(fmt::format("redis: {}; next try in {} ms", why, wait.count()));
-        next_try_ = loop_.call_later(wait, [this] { connect(); });
+        report(fmt::format("redis: {}; next try in {} ms", why, wait.count()));
+        next_try_ = loop_.call_later(wait, [this] { open_link(); });
     }
 
-    void received(std::string_view channel, std::string_view text) override
+    // What is not of our form is of somebody else who uses the channel.
+    void received(std::string_view channel, std::string_view raw) override
     {
-        if (first_bad_byte(text))
-            return; // of somebody else who uses the channel, as below
+        if (first_bad_byte(raw))
+            return;
+        const std::string text = shown(raw);
         if (channel != "chat") {
             const auto [name, line] = split(text);
             if (listener* const member = room_.find(name))
@@ -261,14 +208,16 @@ private:
         } else {
             from.names.clear();
             for (auto [name, rest] = split(content); !name.empty();
-                 std::tie(name, rest) = split(rest))
-                from.names.emplace(name);
+                 std::tie(name, rest) = split(rest)) {
+                if (!first_bad_byte_of_name(name))
+                    from.names.emplace(name);
+            }
         }
         if (is_new)
             tell_who(); // it may not know us either
     }
 
-    static void log(std::string_view line)
+    static void report(std::string_view line)
     {
         fmt::print("{}\n", line);
         std::fflush(stdout);

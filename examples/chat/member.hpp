@@ -39,10 +39,13 @@ public:
 
     void found_terminator() override
     {
-        const std::string line = _get_data();
-        if (const auto bad = first_bad_byte(line))
+        const std::string raw = _get_data();
+        if (const auto bad = first_bad_byte(raw)) {
             print("! byte {} of the line is no text\n", *bad);
-        else if (line.substr(0, 1) == "/")
+            return;
+        }
+        const std::string line = shown(raw);
+        if (line.substr(0, 1) == "/")
             command(line);
         else if (!line.empty())
             say(line);

@@ -33,8 +33,8 @@ protected:
 // The way to the other servers, if there is one.
 class uplink {
 public:
-    virtual void send(std::string_view line) = 0;
-    virtual bool send_to(std::string_view name, std::string_view line) = 0; // "bob@other"
+    virtual void say(std::string_view line) = 0;
+    virtual bool say_to(std::string_view name, std::string_view line) = 0; // "bob@other"
     virtual void members_changed() = 0;
     virtual std::string others() const = 0; // " bob@other carl@other"
 
@@ -48,7 +48,7 @@ public:
     // `server` is put behind each name, "ann@server", unless it is empty.
     explicit room(std::string server = "") : server_(std::move(server)) {}
 
-    void connect(uplink* others) { uplink_ = others; }
+    void set_uplink(uplink* others) { uplink_ = others; }
     const std::string& server() const noexcept { return server_; }
     std::string full_name(std::string_view name) const
     {
@@ -82,7 +82,7 @@ public:
     {
         remember(line);
         if (uplink_)
-            uplink_->send(line);
+            uplink_->say(line);
     }
 
     // Said elsewhere: everybody here hears it.
@@ -106,7 +106,7 @@ public:
 
     bool tell_elsewhere(std::string_view name, std::string_view line)
     {
-        return uplink_ && uplink_->send_to(name, line);
+        return uplink_ && uplink_->say_to(name, line);
     }
 
     void came_or_went(std::string_view line)

@@ -4,7 +4,10 @@
 #ifndef CHAT_TEXT_HPP
 #define CHAT_TEXT_HPP
 
+#include <fmt/core.h>
+
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,24 +24,71 @@ inline std::pair<std::string_view, std::string_view> split(std::string_view text
     return {text.substr(0, blank), text.substr(blank + 1)};
 }
 
+struct character {
+    char32_t code;
+    std::size_t size; // bytes
+};
+
+// What `text`, which is not empty, begins with. Nothing when that is not UTF-8: cut off, longer
+// than it has to be, one half of a pair of UTF-16, or beyond the last character. A terminal that is
+// less exact than we are would take "\xe0\x80\x9b" for the control character that it is made of.
+inline std::optional<character> first_character(std::string_view text)
+{
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned first = byte(0);
+    if (first < 0x80)
+        return character{first, 1};
+    const std::size_t size = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    if (first < 0xc0 || first >= 0xf8 || text.size() < size)
+        return std::nullopt;
+    char32_t code = first & (0xffU >> (size + 1));
+    for (std::size_t i = 1; i < size; ++i) {
+        if ((byte(i) & 0xc0) != 0x80)
+            return std::nullopt;
+        code = (code << 6) | (byte(i) & 0x3fU);
+    }
+    constexpr char32_t least[] = {0x80, 0x800, 0x10000};
+    const bool is_half = code >= 0xd800 && code <= 0xdfff;
+    if (code < least[size - 2] || is_half || code > 0x10ffff)
+        return std::nullopt;
+    return character{code, size};
+}
+
 // Where the first byte is that is no text: a control character, of the terminals of those who read
 // it, or not UTF-8.
 inline std::optional<std::size_t> first_bad_byte(std::string_view text)
 {
     for (std::size_t at = 0; at < text.size();) {
-        const auto byte = [&](std::size_t i) {
-            return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0U;
-        };
-        const unsigned first = byte(0);
-        const std::size_t size = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-        bool good = size == 1 ? first >= 0x20 && first != 0x7f : first >= 0xc2 && first < 0xf5;
-        for (std::size_t i = 1; i < size; ++i)
-            good = good && (byte(i) & 0xc0) == 0x80;
-        if (!good || (first == 0xc2 && byte(1) < 0xa0))
+        const auto next = first_character(text.substr(at));
+        if (!next || next->code < 0x20 || (next->code >= 0x7f && next->code < 0xa0))
             return at;
-        at += size;
+        at += next->size;
     }
     return std::nullopt;
+}
+
+// Characters that have what is around them shown in another order, on another line, or not at all:
+// with them somebody can have a line look as if another had said it.
+inline bool misleads(char32_t code)
+{
+    return (code >= 0x2028 && code <= 0x202e) || // ends of lines and paragraphs; directions
+           (code >= 0x2066 && code <= 0x2069) || // directions
+           (code >= 0xe0000 && code <= 0xe007f); // tags, which nobody sees
+}
+
+// A text without bad bytes as it goes to others: "\u{202e}" for what misleads.
+inline std::string shown(std::string_view text)
+{
+    std::string out;
+    for (std::size_t at = 0; at < text.size();) {
+        const auto next = first_character(text.substr(at)).value();
+        if (misleads(next.code))
+            out += fmt::format("\\u{{{:x}}}", static_cast<std::uint32_t>(next.code));
+        else
+            out += text.substr(at, next.size);
+        at += next.size;
+    }
+    return out;
 }
 
 // The same for names of people and of servers, which are words.

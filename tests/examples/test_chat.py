@@ -197,10 +197,70 @@ def test_rules_for_lines_and_names():
             await until(f"the answer to {line!r}", lambda: someone.heard[before:].endswith(b"\n"))
             answer = bytes(someone.heard[before:]).decode()
             check_that(f"{answer!r} begins with {wanted!r}", answer.startswith(wanted))
-        for raw in b"\xff\xf4", b"ab\xc3", b"\xe2\x82", b"\xc0\xaf", b"\x80":
-            before = someone.heard.count(b"is no text")
+        for raw, at in (
+            (b"\xff\xf4", 0), (b"ab\xc3", 2), (b"\xe2\x82", 0), (b"a\xc0\xaf", 1), (b"\x80", 0),
+            (b"\xe0\x80\x9b[2J", 0), (b"a\xf0\x80\x80\x8a", 1), (b"ab\xed\xa0\x80", 2),
+            (b"abc\xf4\x90\x80\x80", 3), (b"\xc3\xa4\xc2\x9b", 2), (b"\x7f", 0),
+            (b"/nick a\xe0\x80\x9b", 7), (b"/msg \xed\xbf\xbf x", 5), (b"\xf8\x88\x80\x80\x80", 0),
+        ):
+            before = len(someone.heard)
             someone.transport.write(raw + b"\n")
-            await someone.hears("is no text", before + 1)
+            await until(f"the answer to {raw}", lambda: someone.heard[before:].endswith(b"\n"))
+            check(f"the answer to {raw}", bytes(someone.heard[before:]),
+                  b"! byte %d of the line is no text\n" % at)
+    in_one_room(scene)
+
+
+def is_text(raw):
+    try:
+        return not any(ord(c) < 0x20 or 0x7f <= ord(c) < 0xa0 for c in raw.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+def test_what_is_utf_8():
+    """All beginnings of two bytes, with what is at the edges behind: exactly as Python has it."""
+    edges = [b"", b"\x7f", b"\x80", b"\xbf", b"\xc0"]
+    ends = {one + other for one in edges for other in edges}
+    with Program([SERVER]) as server, connect(server.address()) as peer:
+        stream = peer.makefile("rb")
+        check("greeting", stream.readline(), GREETING)
+        for first in range(0x80, 0x100):
+            lines = [bytes([first, second]) + end for second in range(0x7f, 0xc1) for end in ends]
+            lines += [bytes([first])]
+            peer.sendall(b"".join(line + b"\n" for line in lines))
+            for line in lines:
+                answer = stream.readline()
+                check(f"{line} is text", answer == b"! /join first\n", is_text(line))
+                check_that(f"{line}: {answer}", is_text(line) or b"is no text" in answer)
+        stream.close()
+
+
+# Each is U+N: as it is said, and as others hear it.
+MISLEADING = [*range(0x2028, 0x202f), *range(0x2066, 0x206a), 0xe0000, 0xe0001, 0xe0041, 0xe007f]
+HARMLESS = [0xa0, 0xe4, 0x200d, 0x2027, 0x202f, 0x2065, 0x206a, 0x20ac, 0xffff, 0x1f600, 0xdffff,
+            0xe0080, 0xe0100, 0x10ffff]
+
+
+def said_and_shown():
+    yield from ((f"a{chr(code)}b", f"a\\u{{{code:x}}}b") for code in MISLEADING)
+    yield from ((f"a{chr(code)}b", f"a{chr(code)}b") for code in HARMLESS)
+
+
+def test_what_misleads_is_shown_by_its_number():
+    async def scene(_, address):
+        ann, bob = await join(address, "ann", "bob")
+        for said, shown in said_and_shown():
+            ann.say(said)
+            await bob.hears(f"<ann> {shown}\n")
+            ann.say(f"/msg bob {said}")
+            await bob.hears(f"(ann) {shown}\n")
+            ann.say(f"/msg {said} x")
+            await ann.hears(f"! {shown} is not here\n")
+        ann.say("/nick ann\u202e")
+        await ann.hears("! NAME: byte 3: ")
+        (carl,) = await join(address, "carl")
+        check("history", spoken(carl), [f"<ann> {shown}" for _, shown in said_and_shown()][-20:])
     in_one_room(scene)
 
 
@@ -453,7 +513,7 @@ def test_the_room_goes_on_without_redis():
                 check_that(f"{person.full} hears {full} once and in order",
                            all(a < b for a, b in zip(numbers, numbers[1:])))
                 missing[server] += count - len(numbers)
-            check("missing of one's own server", missing[person.server], 0)
+            check("missing of the same server", missing[person.server], 0)
             check("lines missing, and lines said to be lost", missing, lost)
             check_that("the outage was noticed", sum(lost.values()) > 0)
             most = max(most, *lost.values())
@@ -486,11 +546,19 @@ def test_what_others_publish():
                 ("chat", "line s1 8 from ourselves", None),
                 ("chat", "dance s9 8 no such kind", None),
                 ("chat", "line s9 8 \\x1b[2J", None),
+                ("chat", "line s9 8 \\xe0\\x80\\x9b[2J", None),
+                ("chat", "line s9 8 \\xc2\\x9b2J", None),
+                ("chat", "line s9 8 \\xed\\xa0\\x80", None),
+                ("chat", "who s9 8 \\xf4\\x90\\x80\\x80", None),
+                ("chat:s1", "ann (x@s9) \\xf0\\x80\\x80\\x8a", None),
+                ("chat:s1", "ann (x@s9) \\xe2\\x80\\xaepsst", "(x@s9) \\u{202e}psst"),
                 ("chat:s1", "nobody psst", None),
                 ("chat:s1", "ann (x@s9) psst", "(x@s9) psst"),
                 ("chat", "line s9 8 <x@s9> second", "<x@s9> second"),
                 ("chat", "line s9 12 <x@s9> later", "* 3 lines of s9 were lost\n<x@s9> later"),
-                ("chat", "who s9 14 x y", "* 2 lines of s9 were lost"),
+                ("chat", "who s9 14 x y z! \\xe2\\x80\\xae [2J " + "x" * 17,
+                 "* 2 lines of s9 were lost"),
+                ("chat", "line s9 15 <\\xe2\\x81\\xa6x@s9>", "<\\u{2066}x@s9>"),
                 ("chat", "line s9 1 <x@s9> started again", "<x@s9> started again"),
             ):
                 before = len(ann.heard)

@@ -1,0 +1,76 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef CHAT_REDIS_LINK_HPP
+#define CHAT_REDIS_LINK_HPP
+
+#include "resp_channel.hpp"
+
+#include <asynchat/asynchat.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace chat {
+
+// Whom a redis_link serves.
+class link_user {
+public:
+    virtual void link_is_up() = 0;
+    virtual void link_is_down(std::string_view why) = 0;
+    virtual void received(std::string_view channel, std::string_view text) = 0;
+
+protected:
+    ~link_user() = default;
+};
+
+// One connection to Redis, which carries both what we publish and what others do.
+class redis_link : public resp_channel {
+public:
+    redis_link(asynchat::loop& loop, const std::string& host, std::uint16_t port,
+               std::string own_channel, link_user& user)
+        : resp_channel(loop), own_channel_(std::move(own_channel)), user_(user)
+    {
+        connect_timeout(std::chrono::seconds(5));
+        connect(host, port);
+    }
+
+    void handle_connect() override
+    {
+        command({"HELLO", "3"}); // before RESP3 a connection that listens could not publish
+        command({"SUBSCRIBE", "chat", own_channel_});
+    }
+
+    void handle_reply(const reply& whole) override
+    {
+        answered = true;
+        if (whole.kind == '-')
+            throw std::runtime_error("redis: " + asynchat::escaped(whole.text, 200));
+        if (whole.kind != '>' || whole.items.size() != 3)
+            return; // to HELLO, or how many a PUBLISH has reached
+        if (whole.items[0].text == "message")
+            user_.received(whole.items[1].text, whole.items[2].text);
+        else if (whole.items[0].text == "subscribe" && whole.items[2].text == "2")
+            user_.link_is_up(); // to both
+    }
+
+    void handle_close() override
+    {
+        close();
+        user_.link_is_down(asynchat::to_string(close_reason()));
+    }
+
+    bool answered = false; // since somebody has set it to false
+
+private:
+    std::string own_channel_;
+    link_user& user_;
+};
+
+} // namespace chat
+
+#endif
