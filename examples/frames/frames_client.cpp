@@ -89,7 +89,8 @@ public:
     {
         max_frame(largest_blob);
         set_terminator(talk_.answers_end_with);
-        idle_timeout(std::chrono::seconds(30));
+        idle_timeout(std::chrono::seconds(10));  // a server may be silent for ever,
+        frame_timeout(std::chrono::seconds(10)); // or send a byte now and then
         connect(host, port);
         push(std::move(talk_.output)); // waits until it is connected
     }

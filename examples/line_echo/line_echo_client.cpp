@@ -29,7 +29,8 @@ public:
         : async_chat(loop), lines_(std::move(lines)), answered_(answered)
     {
         set_terminator("\n");
-        idle_timeout(std::chrono::seconds(30)); // a server may be silent for ever
+        idle_timeout(std::chrono::seconds(10));  // a server may be silent for ever,
+        frame_timeout(std::chrono::seconds(10)); // or send a byte now and then
         connect(host, port);
     }
 

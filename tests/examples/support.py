@@ -210,6 +210,24 @@ def receive_exactly(peer, size):
     return bytes(received)
 
 
+def trickle_to(command):
+    """Exit status and output of a client whose server sends a byte now and then and never a whole
+    answer. `command` makes its command of the address of the server."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(DEADLINE)
+        with Program(command(listener.getsockname())) as client:
+            peer, _ = listener.accept()
+            end = time.monotonic() + DEADLINE
+            with peer:
+                while client.process.poll() is None and time.monotonic() < end:
+                    try:
+                        peer.sendall(b"x")
+                        client.process.wait(0.2)
+                    except (OSError, subprocess.TimeoutExpired):
+                        pass
+            return client.wait(1), client.output()
+
+
 def main(names):
     wanted = sys.argv[2:]
     tests = [(name, call) for name, call in names.items()

@@ -159,6 +159,12 @@ def test_missing_answers_are_reported():
             check("exit status", client.wait(), 1)
 
 
+def test_client_does_not_wait_for_ever():
+    status, output = support.trickle_to(lambda address: [CLIENT, "marks", *address, "a"])
+    check("status and output", (status, output),
+          (1, "frames_client: 1 answers are missing: frame timeout\n"))
+
+
 def test_wrong_use():
     for command, status, wanted in (
         ([SERVER, "--help"], 0, b""),

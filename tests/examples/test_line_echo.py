@@ -175,6 +175,12 @@ def test_who_does_not_read_is_not_read_from():
         server.stop()
 
 
+def test_client_does_not_wait_for_ever():
+    status, output = support.trickle_to(lambda address: [CLIENT, *address, "one"])
+    check("status and output", (status, output),
+          (1, "line_echo_client: 0 of 1 lines came back: frame timeout\n"))
+
+
 def writable_within(peer, seconds):
     return bool(select.select([], [peer], [], seconds)[1])
 
