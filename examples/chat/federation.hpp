@@ -169,7 +169,7 @@ private:
         next_try_ = loop_.call_later(wait, [this] { open_link(); });
     }
 
-    // What is not of our form is of somebody else who uses the channel.
+    // What is not of our form is of another user of the channel.
     void received(std::string_view channel, std::string_view raw) override
     {
         if (first_bad_byte(raw))

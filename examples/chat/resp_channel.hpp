@@ -23,8 +23,8 @@ struct reply {
     std::vector<reply> items;
 };
 
-// A client of RESP, the protocol of Redis. A reply is a line, a line and so many bytes, or a line
-// and so many replies:
+// A client of RESP, the protocol of Redis. A reply is a line, a line and a number of bytes, or a
+// line and a number of replies:
 //
 //     +OK\r\n    :17\r\n    $5\r\nhello\r\n    *2\r\n$3\r\nGET\r\n$1\r\nx\r\n
 //

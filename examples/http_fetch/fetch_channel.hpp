@@ -14,7 +14,7 @@ namespace http {
 // One connection to a host: asks for one page after the other, as long as there are any.
 //
 //     head          up to "\r\n\r\n"            which of these follows:
-//     counted       so many bytes
+//     counted       a count of bytes
 //     chunk_size -> chunk -> chunk_end -> chunk_size ... -> trailer, lines up to an empty one
 //     until_close   no terminator               the end of the stream is the end of the page
 //     idle          no terminator               between two pages: nothing may come

@@ -15,7 +15,7 @@ namespace http {
 // One connection of the server: requests come one after the other, and are answered in that order.
 //
 //     head     up to "\r\n\r\n"      parse_head()
-//     body     so many bytes         only if the head says so
+//     body     a count of bytes      only if the head says so
 //     answer   pushed                back to head, or the end
 //     tunnel   no terminator         after an upgrade: everything is sent back
 class http_channel : public asynchat::async_chat {
