@@ -363,9 +363,11 @@ private:
     bool delivers_input() const noexcept { return !stops_.any_of(detail::stops::of_input); }
     bool awaits_writable() const noexcept { return stops_.any_of(detail::stops::blocked); }
     bool is_closing() const noexcept { return stops_.any_of(detail::stops::closing); }
+    /// Whether the input that is being delivered belongs to nobody any more.
     bool is_ending() const noexcept
     {
-        return stops_.any_of(detail::stops::closed | detail::stops::closing | detail::stops::ended);
+        using detail::stops;
+        return stops_.any_of(stops::closed | stops::closing | stops::ended | stops::renewed);
     }
     std::string_view held() const { return held_ > 0 ? scanner_.held(held_) : std::string_view(); }
     std::string_view kept() const noexcept

@@ -23,6 +23,7 @@ public:
         turn_over = 128,   // end_turn() was called: the rest of the input is for a later turn
         lost = 256,        // the connection is lost: what was received is delivered, then the end
         ended = 512,       // handle_close() was called
+        renewed = 1024,    // a callback of the input has made another socket
     };
     static constexpr unsigned of_input = closed | closing | paused | full | turn_over | ended;
     static constexpr unsigned of_output = closed | closing | output_ended | lost | ended;

@@ -252,6 +252,7 @@ ASYNCHAT_DECL void async_chat::receive_frame()
         ~parsed()
         {
             chat.parsing_ = nullptr;
+            chat.stops_.set(detail::stops::renewed, false);
             chat.count_frames(now.frames);
         }
     } const on_return{*this, now};
@@ -301,7 +302,9 @@ ASYNCHAT_DECL void async_chat::parse(std::string_view input, std::size_t matched
             frame_has_ended();
         count_frames(now.frames);
         const std::string_view rest = now.input;
-        if (rest.empty() || is_ending())
+        const bool dropped = is_ending();
+        stops_.set(detail::stops::renewed, false);
+        if (rest.empty() || dropped)
             return;
         if (!storage)
             return keep_or_end(rest);
@@ -621,7 +624,8 @@ ASYNCHAT_DECL void async_chat::deliver(parsing& now, std::size_t bytes, std::siz
     try {
         collect_incoming_data(now.input.substr(0, bytes));
     } catch (...) {
-        frame_size_ = size_before;
+        if (!is_ending())
+            frame_size_ = size_before;
         throw;
     }
 }
@@ -1043,8 +1047,10 @@ ASYNCHAT_DECL void async_chat::end_when_heard()
 
 ASYNCHAT_DECL void async_chat::forget_connection()
 {
-    if (parsing_)
+    if (parsing_) {
         parsing_->input = {};
+        stops_.set(detail::stops::renewed);
+    }
     kept_.reset();
     held_ = 0;
     frame_size_ = 0;
@@ -1331,7 +1337,7 @@ ASYNCHAT_DECL void async_chat::initiate_send()
     } else if (stops_.any_of(detail::stops::output_ended) && !output_ended_ && connected()) {
         output_ended_ = true;
         shutdown_output();
-        if (eof_reported_)
+        if (eof_reported_ && !is_lost())
             end(close_reason::peer_finished);
     }
 }
