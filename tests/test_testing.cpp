@@ -458,3 +458,54 @@ TEST_CASE("a test over seeds stops at the one that fails", "[testing]")
                                                  }),
                     std::runtime_error);
 }
+
+namespace {
+
+/// Writes down the order of its events.
+class ordered : public asynchat::dispatcher {
+public:
+    using dispatcher::dispatcher;
+    bool writable() override { return wants_to_write; }
+    void handle_read() override
+    {
+        char bytes[10];
+        recv(asio::buffer(bytes));
+        events += "read ";
+    }
+    void handle_write() override
+    {
+        wants_to_write = false;
+        events += "write ";
+    }
+    void handle_close() override { close(); }
+
+    bool wants_to_write = false;
+    std::string events;
+};
+
+/// What one poll() of `loop` does with a channel that can both read and write.
+template <class Loop>
+std::string events_of_one_poll(Loop& loop, std::pair<asynchat::socket, asynchat::socket> ends)
+{
+    const auto channel = loop.template create<ordered>(std::move(ends.first)).lock();
+    const auto other = loop.template create<ordered>(std::move(ends.second)).lock();
+    loop.poll(); // the first event of a channel is a matter of its own
+    other->send(std::string_view("x"));
+    loop.poll();
+    channel->events.clear();
+    other->send(std::string_view("x"));
+    channel->wants_to_write = true;
+    channel->update_interest();
+    loop.poll();
+    return channel->events;
+}
+
+} // namespace
+
+TEST_CASE("the kit serves a read and a write in the same pass, as a system loop does", "[testing]")
+{
+    asynchat::loop system;
+    asynchat::testing::loop kit;
+    CHECK(events_of_one_poll(system, asynchat::socket::pair()) == "read write ");
+    CHECK(events_of_one_poll(kit, kit.socket_pair()) == "read write ");
+}

@@ -228,7 +228,8 @@ private:
 };
 
 /// A stream socket in memory: not connected, listening, or one end of a connection. Waits end by
-/// functions posted to the io_context, in the order in which things happen.
+/// functions posted to the io_context, in the order in which things happen; those of one socket
+/// that end together in the order of Asio's reactor.
 class memory_socket final : public transport {
 public:
     ASYNCHAT_DECL explicit memory_socket(std::shared_ptr<memory_network> network);
@@ -278,7 +279,8 @@ public:
 private:
     using waiter = std::optional<readiness_handler>;
 
-    void call(waiter& who);
+    bool is_ready(const waiter& who) const;
+    void complete_waits();
 
     std::shared_ptr<memory_network> network_;
     std::unique_ptr<memory_end> end_;
@@ -287,7 +289,8 @@ private:
     std::deque<std::unique_ptr<memory_end>> waiting_;
     waiter reader_;
     waiter writer_;
-    waiter watcher_; // for an error
+    waiter watcher_;                         // for an error
+    std::shared_ptr<memory_socket*> posted_; // complete_waits(), for as long as this lives
 };
 
 /// What a testing::loop has to have before it is a loop, and after.

@@ -373,23 +373,47 @@ ASYNCHAT_DECL void memory_socket::async_wait(readiness what, readiness_handler r
     wake();
 }
 
-ASYNCHAT_DECL void memory_socket::wake()
+ASYNCHAT_DECL bool memory_socket::is_ready(const waiter& who) const
 {
-    if (reader_ && (end_ ? end_->can_read() : !waiting_.empty()))
-        call(reader_);
-    if (writer_ && end_ && end_->can_write())
-        call(writer_);
-    if (watcher_ && end_ && end_->is_reset()) // urgent data there is none
-        call(watcher_);
+    if (!who)
+        return false;
+    if (&who == &reader_)
+        return end_ ? end_->can_read() : !waiting_.empty();
+    if (&who == &writer_)
+        return end_ && end_->can_write();
+    return end_ && end_->is_reset(); // urgent data there is none
 }
 
-ASYNCHAT_DECL void memory_socket::call(waiter& who)
+ASYNCHAT_DECL void memory_socket::wake()
 {
-    if (!network_->owner)
+    if (posted_ || !network_->owner ||
+        !(is_ready(watcher_) || is_ready(writer_) || is_ready(reader_)))
         return;
-    asio::post(network_->owner->context(),
-               [ready = std::move(*who)]() mutable { ready(std::error_code()); });
-    who.reset();
+    posted_ = std::make_shared<memory_socket*>(this);
+    asio::post(network_->owner->context(), [socket = std::weak_ptr(posted_)] {
+        if (const auto alive = socket.lock())
+            (*alive)->complete_waits();
+    });
+}
+
+/// As Asio's reactor does it: the first of the waits is completed at once, the others are posted.
+ASYNCHAT_DECL void memory_socket::complete_waits()
+{
+    posted_.reset();
+    waiter first;
+    for (waiter* const each : {&watcher_, &writer_, &reader_}) {
+        if (!is_ready(*each))
+            continue;
+        readiness_handler ready = std::move(**each);
+        each->reset();
+        if (!first)
+            first.emplace(std::move(ready));
+        else
+            asio::post(network_->owner->context(),
+                       [ready = std::move(ready)]() mutable { ready(std::error_code()); });
+    }
+    if (first)
+        (*first)(std::error_code()); // which may be the end of this
 }
 
 ASYNCHAT_DECL void memory_socket::bind(const endpoint& where, std::error_code& error)
