@@ -5,6 +5,7 @@
 #include "support/loopback.hpp"
 
 #include <asynchat/asynchat.hpp>
+#include <asynchat/testing.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -204,4 +205,50 @@ TEST_CASE("relay: nothing is read before it is joined, and only one may join")
     CHECK_THROWS_AS(a->join(*b), std::logic_error);
     REQUIRE(support::run_until(loop, [&] { return others.second.received() == "early"; }));
     loop.close_all();
+}
+
+TEST_CASE("relay: a reset is passed on as one, behind what came before it")
+{
+    asynchat::testing::loop loop;
+    auto [a, client] = loop.accept<relay>();
+    auto [b, server] = loop.accept<relay>();
+    a->join(*b);
+    const auto start = loop.now();
+    SECTION("of a server in the middle of its answer")
+    {
+        server.send("half an answer");
+        server.reset();
+        CHECK(client.received() == "half an answer");
+        CHECK(client.was_reset()); // which is not the end of a whole one
+    }
+    SECTION("of a client in the middle of a download")
+    {
+        client.window(1000);
+        server.send(std::string(100000, 'x'));
+        loop.settle();
+        client.reset();
+        CHECK(server.was_reset());
+    }
+    SECTION("and so is a timeout")
+    {
+        a->idle_timeout(std::chrono::seconds(5));
+        loop.advance(std::chrono::seconds(6));
+        CHECK(a->close_reason() == close_reason::idle_timeout);
+        CHECK(server.was_reset());
+        return;
+    }
+    SECTION("but not an end")
+    {
+        server.send("an answer");
+        server.finish();
+        client.finish();
+        CHECK(client.received() == "an answer");
+        CHECK(client.ended());
+        CHECK_FALSE(client.was_reset());
+        return;
+    }
+    loop.run();
+    CHECK(loop.now() == start); // nothing lingers
+    CHECK(a->closed());
+    CHECK(b->closed());
 }
