@@ -49,6 +49,8 @@ public:
             command(line);
         else if (!line.empty())
             say(line);
+        if (room_.take_turn_is_over())
+            end_turn(); // or one who talks without end would keep all others waiting
     }
 
     asynchat::overflow handle_overflow() override

@@ -98,10 +98,21 @@ public:
     {
         const auto shared = std::make_shared<const std::string>(std::string(line) + "\n");
         for (const auto& [name, member] : names_) {
-            if (member->joined())
-                member->hear(shared);
+            if (!member->joined())
+                continue;
+            member->hear(shared);
+            ++heard_;
         }
         return shared;
+    }
+
+    // Whether it is time for somebody else: a line costs as much as there are people to hear it.
+    bool take_turn_is_over()
+    {
+        if (heard_ < most_heard_in_a_turn)
+            return false;
+        heard_ = 0;
+        return true;
     }
 
     bool tell_elsewhere(std::string_view name, std::string_view line)
@@ -120,10 +131,12 @@ public:
     const std::deque<shared_line>& history() const noexcept { return history_; }
 
 private:
-    static constexpr std::size_t longest_history = 20; // lines
+    static constexpr std::size_t longest_history = 20;        // lines
+    static constexpr std::size_t most_heard_in_a_turn = 5000; // lines, by all together
 
     std::string server_;
     uplink* uplink_ = nullptr;
+    std::size_t heard_ = 0; // lines, by all together, since the last turn was over
     std::map<std::string, listener*, std::less<>> names_;
     std::deque<shared_line> history_;
 };
