@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -508,4 +509,30 @@ TEST_CASE("the kit serves a read and a write in the same pass, as a system loop 
     asynchat::testing::loop kit;
     CHECK(events_of_one_poll(system, asynchat::socket::pair()) == "read write ");
     CHECK(events_of_one_poll(kit, kit.socket_pair()) == "read write ");
+// --- the loop as a base class --------------------------------------------------------------------
+
+TEST_CASE("a loop of a test may be held, and destroyed, as any loop", "[testing]")
+{
+    class watched : public asynchat::testing::loop {
+    public:
+        explicit watched(bool& gone) : gone_(gone) {}
+        ~watched() override { gone_ = true; }
+
+    private:
+        bool& gone_;
+    };
+    bool gone = false;
+    std::unique_ptr<asynchat::loop> loop = std::make_unique<watched>(gone);
+    const auto chat = loop->create<greeter>(endpoint("127.0.0.1", 7)).lock();
+    loop.reset();
+    CHECK(gone);
+    CHECK(chat->closed());
+}
+
+TEST_CASE("what can be derived from can be destroyed through its base", "[testing]")
+{
+    CHECK(std::has_virtual_destructor_v<asynchat::loop>);
+    CHECK(std::has_virtual_destructor_v<asynchat::dispatcher>);
+    CHECK(std::has_virtual_destructor_v<asynchat::producer>);
+    CHECK(std::has_virtual_destructor_v<asynchat::exit_now>);
 }

@@ -175,7 +175,7 @@ public:
     /// the loop. run() and poll() work here too.
     ASYNCHAT_DECL explicit loop(asio::io_context& borrowed);
 
-    ASYNCHAT_DECL ~loop();
+    ASYNCHAT_DECL virtual ~loop();
     loop(const loop&) = delete;
     loop& operator=(const loop&) = delete;
 
