@@ -62,9 +62,10 @@ void check_length(const std::string& input, const asynchat::terminator& kind, Re
         if (expected.size > 0) {
             fuzz::require(length.size == expected.size, "size of the length");
             fuzz::require(length.length == expected.value, "length");
-            fuzz::require(support::encoded_length(length.length, kind) ==
-                              part.substr(0, length.size),
-                          "written again");
+            if (length.length < asynchat::detail::largest_length)
+                fuzz::require(support::encoded_length(length.length, kind) ==
+                                  part.substr(0, length.size),
+                              "written again");
         }
     }
 }

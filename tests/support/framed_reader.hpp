@@ -39,18 +39,16 @@ inline std::optional<std::size_t> naive_malformed(std::string_view input, const 
     if (kind == "varint()") {
         for (std::size_t at = 0; at < std::min<std::size_t>(input.size(), 10); ++at) {
             const auto byte = static_cast<unsigned char>(input[at]);
-            if ((at == 9 && byte > 1) || (at > 0 && byte == 0))
+            if ((at == 9 && byte >= 128) || (at > 0 && byte == 0))
                 return at;
             if (byte < 128)
                 break;
         }
     } else if (kind == "netstring()") {
         for (std::size_t at = 0; at < input.size(); ++at) {
-            const std::string_view digits = input.substr(0, at + 1);
-            if (input[at] == ':' && at > 0)
+            if (at > 0 && (input[at] == ':' || naive_is_too_large(input.substr(0, at))))
                 break;
-            if (input[at] < '0' || input[at] > '9' || (at > 0 && input[0] == '0') ||
-                digits.size() > 20 || (digits.size() == 20 && digits > "18446744073709551615"))
+            if (input[at] < '0' || input[at] > '9' || (at > 0 && input[0] == '0'))
                 return at;
         }
     }

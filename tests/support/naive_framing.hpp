@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <random>
 #include <string>
 #include <string_view>
@@ -76,37 +77,59 @@ inline naive_end naive_string_end(std::string_view input,
     return {false, input.size() - held, held};
 }
 
-/// A length in front of a frame: its bytes, 0 if they are not all there, and what it says.
+/// A length in front of a frame: its bytes, 0 if they are not all there, and what it says, at most
+/// the largest number.
 struct naive_length {
     std::size_t size = 0;
     std::size_t value = 0;
 };
 
+/// Digits without a zero in front.
+inline bool naive_is_too_large(std::string_view digits)
+{
+    const std::string largest = std::to_string(std::numeric_limits<std::size_t>::max());
+    return digits.size() > largest.size() || (digits.size() == largest.size() && digits > largest);
+}
+
 /// Of well-formed ones only.
 inline naive_length naive_read_length(std::string_view input, const std::string& kind)
 {
-    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(input[at]); };
     naive_length length;
+    bool too_large = false;
+    const auto add_bits = [&](std::size_t at, std::size_t first, std::size_t count) {
+        for (std::size_t bit = 0; bit < count; ++bit) {
+            if ((static_cast<unsigned char>(input[at]) >> bit) % 2 == 0)
+                continue;
+            if (first + bit < std::numeric_limits<std::size_t>::digits)
+                length.value += std::size_t{1} << (first + bit);
+            else
+                too_large = true;
+        }
+    };
     if (kind == "varint()") {
-        for (std::size_t at = 0, weight = 1; at < input.size(); ++at, weight *= 128) {
-            length.value += byte(at) % 128 * weight;
-            if (byte(at) < 128) {
+        for (std::size_t at = 0; at < input.size() && length.size == 0; ++at) {
+            add_bits(at, at * 7, 7);
+            if (static_cast<unsigned char>(input[at]) < 128)
                 length.size = at + 1;
-                break;
-            }
         }
     } else if (kind == "netstring()") {
-        const std::size_t colon = input.find(':');
-        if (colon != std::string_view::npos)
-            length = {colon + 1, std::stoul(std::string(input.substr(0, colon)))};
+        std::size_t at = 0;
+        while (at < input.size() && input[at] != ':' && !too_large)
+            too_large = naive_is_too_large(input.substr(0, ++at));
+        if (at < input.size() && !too_large)
+            length = {at + 1, std::stoul(std::string(input.substr(0, at)))};
+        else if (too_large)
+            length.size = at;
     } else { // length_prefix(4, big)
         const auto width = static_cast<std::size_t>(kind[14] - '0');
         if (input.size() >= width) {
             length.size = width;
             for (std::size_t at = 0; at < width; ++at)
-                length.value = length.value * 256 + byte(kind[17] == 'b' ? at : width - 1 - at);
+                add_bits(at, 8 * (kind[17] == 'b' ? width - 1 - at : at), 8);
         }
     }
+    if (too_large)
+        length.value = std::numeric_limits<std::size_t>::max();
     return length;
 }
 

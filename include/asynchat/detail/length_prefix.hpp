@@ -13,8 +13,11 @@
 #include <string_view>
 
 // The length in front of a frame, read from the bytes that are there. No state: a prefix is so
-// short that it is read again when more of it has come.
+// short that it is read again when more of it has come. A length that is too large to be counted
+// here is well formed all the same: it is read as the largest there is, which is over any limit.
 namespace asynchat::detail {
+
+inline constexpr std::size_t largest_length = std::numeric_limits<std::size_t>::max();
 
 struct length_prefix {
     enum class state : unsigned char { incomplete, complete, malformed };
@@ -30,7 +33,7 @@ struct length_prefix {
     }
 
     state how;
-    std::size_t length; // bytes of the frame
+    std::size_t length; // bytes of the frame; the largest number for any that is larger
     std::size_t size;   // bytes of the prefix; of a malformed one, those before the wrong byte
     const char* fault;  // of the wrong byte, in words
 };
@@ -45,50 +48,49 @@ inline length_prefix read_fixed(std::string_view input, std::size_t width, bool 
         const char byte = input[big_endian ? i : width - 1 - i];
         length = length << 8 | static_cast<unsigned char>(byte);
     }
-    if constexpr (sizeof(std::size_t) < sizeof length) {
-        if (length > std::numeric_limits<std::size_t>::max())
-            return length_prefix::malformed(width - 1, "makes a length beyond this machine");
-    }
+    length = std::min<std::uint64_t>(length, largest_length);
     return length_prefix::complete(static_cast<std::size_t>(length), width);
 }
 
-/// Seven bits in each byte, the lowest first; all but the last byte have their highest bit set.
+/// Seven bits in each byte, the lowest first; all but the last byte have their highest bit set. At
+/// most 10 bytes.
 inline length_prefix read_varint(std::string_view input)
 {
-    constexpr std::size_t bits = std::numeric_limits<std::size_t>::digits;
+    constexpr std::size_t most = 10; // bytes
     std::size_t length = 0;
+    bool fits = true;
     for (std::size_t i = 0; i < input.size(); ++i) {
         const auto byte = static_cast<unsigned char>(input[i]);
-        const std::size_t shift = 7 * i;
         const std::size_t value = byte & 0x7fU;
-        if (value << shift >> shift != value)
-            return length_prefix::malformed(i, "makes the length too large");
-        length |= value << shift;
+        const std::size_t shift = 7 * i;
+        if (shift < std::numeric_limits<std::size_t>::digits && value << shift >> shift == value)
+            length |= value << shift;
+        else if (value != 0)
+            fits = false;
         if (byte < 0x80) {
             if (byte == 0 && i > 0)
                 return length_prefix::malformed(i, "adds nothing to the length");
-            return length_prefix::complete(length, i + 1);
+            return length_prefix::complete(fits ? length : largest_length, i + 1);
         }
-        if (shift + 7 >= bits)
+        if (i + 1 == most)
             return length_prefix::malformed(i, "does not end the length");
     }
     return length_prefix::incomplete();
 }
 
-/// Decimal digits and a colon.
+/// Decimal digits and a colon. With the digit that makes it too large, the length is complete.
 inline length_prefix read_netstring(std::string_view input)
 {
-    constexpr std::size_t largest = std::numeric_limits<std::size_t>::max();
     constexpr std::size_t most = std::numeric_limits<std::size_t>::digits10 + 2; // digits
     const std::string_view begin = input.substr(0, most);
     const std::size_t digits = std::min(begin.find(':'), begin.size());
     if (digits > 1 && begin[0] == '0' && digit_value(begin[1]) < 10)
         return length_prefix::malformed(1, "follows a zero");
-    const auto length = parse_number(begin.substr(0, digits), largest);
+    const auto length = parse_number(begin.substr(0, digits), largest_length);
     if (length.error() == number_error::not_a_digit)
         return length_prefix::malformed(length.position(), "is not a digit");
     if (length.error() == number_error::too_large)
-        return length_prefix::malformed(length.position(), "makes the length too large");
+        return length_prefix::complete(largest_length, length.position() + 1);
     if (digits == input.size())
         return length_prefix::incomplete();
     if (digits == 0)
