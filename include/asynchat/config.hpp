@@ -7,10 +7,16 @@
 // The library is header-only unless ASYNCHAT_COMPILED_LIB is defined. The CMake target
 // asynchat::asynchat defines it for its users; asynchat::header_only does not. A program uses one
 // of the two throughout: mixing them breaks the one-definition rule.
+//
+// Who builds without CMake may define ASYNCHAT_HEADER_ONLY as well; of the two, the other one
+// counts.
 #ifdef ASYNCHAT_COMPILED_LIB
+#  undef ASYNCHAT_HEADER_ONLY
 #  define ASYNCHAT_DECL
 #else
-#  define ASYNCHAT_HEADER_ONLY
+#  ifndef ASYNCHAT_HEADER_ONLY
+#    define ASYNCHAT_HEADER_ONLY
+#  endif
 #  define ASYNCHAT_DECL inline
 #endif
 

@@ -20,6 +20,14 @@
 
 namespace asynchat::detail {
 
+// Where g++ sees the array that a view lies in, but not the size of the view, it warns of each of
+// these copies that the array would be too short for.
+#if defined(__GNUC__) && !defined(__clang__)
+#  pragma GCC diagnostic push
+#  pragma GCC diagnostic ignored "-Warray-bounds"
+#  pragma GCC diagnostic ignored "-Wstringop-overflow"
+#  pragma GCC diagnostic ignored "-Wstringop-overread"
+#endif
 /// Copies `size` bytes, short ones without a call: as two copies that overlap.
 inline void copy_bytes(char* to, const char* from, std::size_t size) noexcept
 {
@@ -36,6 +44,9 @@ inline void copy_bytes(char* to, const char* from, std::size_t size) noexcept
             to[i] = from[i];
     }
 }
+#if defined(__GNUC__) && !defined(__clang__)
+#  pragma GCC diagnostic pop
+#endif
 
 /// Bytes that grow at the end. Nearly every push appends to one: a std::string would call into the
 /// standard library for it.
