@@ -916,3 +916,21 @@ TEST_CASE("dispatcher_with_send: no send without something to send (Python: empt
     channel.chat->handle_write();
     CHECK(channel.wire->empty_sends == 0);
 }
+
+// g++ 12, when it optimises, forgets on the way of an exception what the end of the attempt writes,
+// if a condition and nothing else comes behind it.
+TEST_CASE("a send that fails is over when handle_close discards the output and leaves the loop",
+          "[async_chat][write]")
+{
+    bench<> channel;
+    auto& chat = *channel.chat;
+    chat.on_close = [&] {
+        chat.discard_buffers();
+        throw asynchat::exit_now();
+    };
+    chat.push("abc");
+    channel.wire->fail_next_send(EIO);
+    CHECK_THROWS_AS(channel.tick(), asynchat::exit_now);
+    CHECK(chat.closed());
+    CHECK(chat.writable()); // as any channel without a connection
+}
