@@ -427,6 +427,7 @@ TEST_CASE("a plain dispatcher that may write gets handle_write after handle_conn
 
 TEST_CASE("connect looks names up without blocking", "[dispatcher][connect]")
 {
+    ASYNCHAT_TEST_NEEDS(support::finds_localhost(), "localhost cannot be looked up");
     const std::string host = GENERATE(as<std::string>{}, "localhost", "127.0.0.1");
     CAPTURE(host);
     loop loop;
@@ -461,6 +462,7 @@ TEST_CASE("connect takes a service by number or name", "[dispatcher][connect]")
 TEST_CASE("a failing connect is reported once, by handle_error in a later turn",
           "[dispatcher][connect]")
 {
+    ASYNCHAT_TEST_NEEDS(support::finds_localhost(), "localhost cannot be looked up");
     loop loop;
     temp_dir dir;
     const refusing_address nobody(AF_INET);
@@ -536,6 +538,7 @@ TEST_CASE("a failing connect is reported once, by handle_error in a later turn",
 
 TEST_CASE("a channel that survives a failed connect can connect again", "[dispatcher][connect]")
 {
+    ASYNCHAT_TEST_NEEDS(support::finds_localhost(), "localhost cannot be looked up");
     loop loop;
     const refusing_address nobody(AF_INET);
     const raw_listener server(endpoint("127.0.0.1", 0));

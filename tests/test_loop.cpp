@@ -262,6 +262,7 @@ TEST_CASE("a busy pair cannot keep a pass for ever", "[loop][poll]")
 
 TEST_CASE("run and poll do not end while a channel is connecting", "[loop][run]")
 {
+    ASYNCHAT_TEST_NEEDS(support::finds_localhost(), "localhost cannot be looked up");
     either_loop loop(GENERATE(false, true));
     const refusing_address nobody(AF_INET);
     const auto client = loop->create<recorder>().lock();

@@ -23,4 +23,18 @@ inline auto ContainsSubstring(const std::string& part)
 } // namespace Catch::Matchers
 #endif
 
+#include <cstdlib>
+
+/// At the start of a test, before it asserts anything: what the machine has to have for it. Without
+/// it the test says so and ends; ctest calls it skipped. With ASYNCHAT_NO_SKIP it fails instead.
+#define ASYNCHAT_TEST_NEEDS(condition, what)                                                       \
+  do {                                                                                             \
+    if (!(condition)) {                                                                            \
+      if (std::getenv("ASYNCHAT_NO_SKIP"))                                                         \
+        FAIL("missing: " what);                                                                    \
+      WARN("skipped: " what);                                                                      \
+      return;                                                                                      \
+    }                                                                                              \
+  } while (false)
+
 #endif

@@ -7,6 +7,7 @@
 #include <asynchat/asynchat.hpp>
 
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
@@ -91,6 +92,21 @@ inline constexpr bool sanitized = false;
 #else
 inline constexpr bool sanitized = false;
 #endif
+
+// --- the machine ------------------------------------------------------------------------------
+
+/// What tests that look a name up need, which a bare machine may lack.
+inline bool finds_localhost()
+{
+    addrinfo hints = {};
+    hints.ai_family = AF_INET;
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    if (::getaddrinfo("localhost", nullptr, &hints, &found) != 0)
+        return false;
+    ::freeaddrinfo(found);
+    return true;
+}
 
 // --- descriptors ------------------------------------------------------------------------------
 
