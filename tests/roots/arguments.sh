@@ -1,0 +1,39 @@
+#!/bin/sh
+# What ./run says to arguments that it does not know: nothing is set up for them.
+set -eu
+run=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)/run
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+failed=0
+
+# expect STATUS STREAM PATTERN ARGUMENT...: the other stream stays empty.
+expect() {
+    status=$1 stream=$2 pattern=$3
+    shift 3
+    got=0
+    "$run" "$@" >"$scratch/stdout" 2>"$scratch/stderr" </dev/null || got=$?
+    other=stdout
+    [ "$stream" = stderr ] || other=stderr
+    if [ "$got" -ne "$status" ] || ! grep -q -e "$pattern" "$scratch/$stream" ||
+        [ -s "$scratch/$other" ]; then
+        echo "run $*: status $got, not $status with '$pattern' on $stream alone, but"
+        head -n 5 "$scratch/stdout" "$scratch/stderr"
+        failed=1
+    fi
+}
+
+expect 0 stdout '^usage: run VERB' help
+expect 0 stdout '^usage: run VERB' --help
+expect 0 stdout '^usage: run VERB' -h
+expect 2 stderr '^usage: run VERB'
+expect 2 stderr "no verb 'ecko'" ecko
+expect 2 stderr "no verb ''" ''
+expect 2 stderr "no argument 'twice'" echo twice
+expect 2 stderr "no argument 'all'" coverage all
+expect 2 stderr "not '--fox'" format --fox
+expect 2 stderr "not '--fix now'" format --fix now
+expect 2 stderr "seconds, not '1m'" fuzz 1m
+expect 2 stderr "seconds, not '1 2'" fuzz 1 2
+expect 2 stderr "a seed, not '1 x'" soak 1 x
+expect 2 stderr "a seed, not '1 2 3'" soak 1 2 3
+exit "$failed"
