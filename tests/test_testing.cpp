@@ -509,6 +509,8 @@ TEST_CASE("the kit serves a read and a write in the same pass, as a system loop 
     asynchat::testing::loop kit;
     CHECK(events_of_one_poll(system, asynchat::socket::pair()) == "read write ");
     CHECK(events_of_one_poll(kit, kit.socket_pair()) == "read write ");
+}
+
 // --- the loop as a base class --------------------------------------------------------------------
 
 TEST_CASE("a loop of a test may be held, and destroyed, as any loop", "[testing]")
