@@ -310,12 +310,30 @@ channel("reset-taken-for-the-end", "a reset is reported as an orderly end",
         return 0;
     }
     throw detail::io_error(close_reason::system_error, error, "recv");""")
-channel("log-flood", "a peer may write as many lines of the log as it likes",
+channel("log-flood", "a channel writes as many lines as the other side likes",
+        "if (!log_limit_.admit(second) || (of_server", "if ((of_server")
+channel("log-flood-of-a-server", "each connection of one peer has lines of its own",
+        "(of_server && !of_server->admit(second)) ||", "")
+channel("log-flood-of-a-loop", "the channels of a loop together write as they like",
+        "        !loop_.log_limit_.admit(second))", "        false)")
+channel("left-out-and-forgotten", "a closed channel takes along what it has left out",
+        "    loop_.log_limit_.leave_out(log_limit_.take_left_out()); // for others to tell\n", "")
+channel("port-wraps", "port 99999 is 34463, as the system has it",
+        "return static_cast<bool>(parse_number(service, 65535));", "return true;")
+channel("sign-is-a-port", "+80 is port 80, as the system has it",
+        "return is_digit(first) || (first >= 'a'", "return true || (first >= 'a'")
+channel("name-cut-at-nul", "the host is looked up as far as its first NUL",
+        "if (name.find('\\0') != name.npos)", "if (false)")
+channel("empty-name-is-here", "an empty host is this machine",
+        "if (name.empty())", "if (false)")
+channel("old-attempt-counts", "the end of a connect that was given up is taken for the next one's",
         """\
-        if (!admitted)
-            return;
-        left_out = *admitted;""",
-        "        left_out = admitted.value_or(0);")
+    connecting_ = false;
+    set_transport(nullptr);
+}""",
+        "}")
+channel("event-of-another-channel", "a new channel gets the event of a closed one",
+        "return !has_event_;", "return false;")
 channel("log-injection", "a peer may write line ends into the log",
         """std::string(to_string(type)) + ": " + escaped(message) + '\\n'""",
         """std::string(to_string(type)) + ": " + std::string(message) + '\\n'""")
@@ -419,6 +437,8 @@ system = of("transport")
 system("killed-by-sigpipe", "sendfile() to a closed connection kills the process",
        "pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);",
        "pthread_sigmask(SIG_BLOCK, nullptr, &before_);")
+system("full-backlog-waits", "a UNIX socket whose backlog is full is not connected for a while",
+       "if (family_ != AF_UNIX) {", "if (true) {")
 system("abort-is-orderly", "abort() ends the stream as if all had been sent",
        "const ::linger at_once = {1, 0};", "const ::linger at_once = {0, 0};")
 
