@@ -91,7 +91,7 @@ constexpr std::string_view some_output = "out";
 
 // Callbacks in order, from when the end begins, then the bytes of output that were lost; the reason
 // where no handle_close() tells it. "waits": the channel did not end before it was not paused, or
-// full, any more.
+// full, any more. "2 s": so much time passed.
 constexpr std::string_view what_happens = R"(
 end of stream
     nothing | running : eof, close peer finished; 0 lost
@@ -100,7 +100,8 @@ end of stream
     frame   | running : collect one, eof, close peer finished; 0 lost
     kept    | running : collect two, found, eof, close peer finished; 0 lost
     nothing | paused, full : waits, eof, close peer finished; 0 lost
-    unread  | paused, full : waits, collect one, found, collect two, eof, close peer finished; 0 lost
+    unread  | paused  : waits, collect one, found, collect two, eof, close peer finished; 0 lost
+    unread  | full    : waits, collect one, found, collect two, eof, close peer finished; 0 lost
     partial | paused, full : waits, collect \r, eof, close peer finished; 0 lost
     frame   | paused, full : waits, collect one, eof, close peer finished; 0 lost
     kept    | paused, full : waits, collect two, found, eof, close peer finished; 0 lost
@@ -136,30 +137,30 @@ failed send after close_when_done
     *       | full    : close reset; 11 lost
 
 failed send without end
-    nothing | running : waits 2 s, close reset; 3 lost
-    unread  | running : collect one, found, collect two, waits 2 s, close reset; 3 lost
-    partial | running : waits 2 s, collect \r, close reset; 3 lost
-    frame   | running : waits 2 s, collect one, close reset; 3 lost
-    kept    | running : collect two, found, waits 2 s, close reset; 3 lost
+    nothing | running : 2 s, close reset; 3 lost
+    unread  | running : collect one, found, collect two, 2 s, close reset; 3 lost
+    partial | running : 2 s, collect \r, close reset; 3 lost
+    frame   | running : 2 s, collect one, close reset; 3 lost
+    kept    | running : collect two, found, 2 s, close reset; 3 lost
     *       | paused  : close reset; 3 lost
-    nothing | full    : waits 2 s, close reset; 11 lost
-    unread  | full    : collect one, found, collect two, waits 2 s, close reset; 11 lost
-    partial | full    : waits 2 s, collect \r, close reset; 11 lost
-    frame   | full    : waits 2 s, collect one, close reset; 11 lost
-    kept    | full    : collect two, found, waits 2 s, close reset; 11 lost
+    nothing | full    : 2 s, close reset; 11 lost
+    unread  | full    : collect one, found, collect two, 2 s, close reset; 11 lost
+    partial | full    : 2 s, collect \r, close reset; 11 lost
+    frame   | full    : 2 s, collect one, close reset; 11 lost
+    kept    | full    : collect two, found, 2 s, close reset; 11 lost
 
 failed send not lost
-    nothing | running : error, waits 2 s, close system error; 3 lost
-    unread  | running : error, collect one, found, collect two, waits 2 s, close system error; 3 lost
-    partial | running : error, waits 2 s, collect \r, close system error; 3 lost
-    frame   | running : error, waits 2 s, collect one, close system error; 3 lost
-    kept    | running : error, collect two, found, waits 2 s, close system error; 3 lost
+    nothing | running : error, 2 s, close system error; 3 lost
+    unread  | running : error, collect one, found, collect two, 2 s, close system error; 3 lost
+    partial | running : error, 2 s, collect \r, close system error; 3 lost
+    frame   | running : error, 2 s, collect one, close system error; 3 lost
+    kept    | running : error, collect two, found, 2 s, close system error; 3 lost
     *       | paused  : error, close system error; 3 lost
-    nothing | full    : error, waits 2 s, close system error; 11 lost
-    unread  | full    : error, collect one, found, collect two, waits 2 s, close system error; 11 lost
-    partial | full    : error, waits 2 s, collect \r, close system error; 11 lost
-    frame   | full    : error, waits 2 s, collect one, close system error; 11 lost
-    kept    | full    : error, collect two, found, waits 2 s, close system error; 11 lost
+    nothing | full    : error, 2 s, close system error; 11 lost
+    unread  | full    : error, collect one, found, collect two, 2 s, close system error; 11 lost
+    partial | full    : error, 2 s, collect \r, close system error; 11 lost
+    frame   | full    : error, 2 s, collect one, close system error; 11 lost
+    kept    | full    : error, collect two, found, 2 s, close system error; 11 lost
 
 failed push_eof
     nothing | running : close reset; 0 lost
@@ -440,7 +441,7 @@ public:
         loop.advance(longest - 1ms);
         if (chat().closed())
             return;
-        note("waits " + std::to_string(longest / 1s) + " s");
+        note(std::to_string(longest / 1s) + " s");
         loop.advance(101ms);
     }
 
