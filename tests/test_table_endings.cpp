@@ -37,6 +37,7 @@ enum class ending {
     failed_send_closing,
     failed_send_unending,
     failed_send_other,
+    failed_receive,
     failed_push_eof,
     failed_sendfile,
     throwing_producer,
@@ -58,6 +59,7 @@ const support::names endings = {
     "failed send after close_when_done",
     "failed send without end", // only a scripted failure does that
     "failed send not lost",    // an error that does not mean a lost connection
+    "failed receive not lost",
     "failed push_eof",
     "failed sendfile",
     "throwing producer",
@@ -73,13 +75,14 @@ const support::names endings = {
     "abort",
 };
 
-enum class received { nothing, in_system, partial, frame, kept };
+enum class received { nothing, in_system, partial, frame, kept, ended };
 const support::names before = {
     "nothing",
     "unread",  // "one\ntwo": sent, and not received when the end begins
     "partial", // "one\r", the beginning of a terminator, of which "\r" is held back
     "frame",   // "one", the beginning of a frame of a frame_chat
     "kept",    // "one\ntwo\n", of which the end is kept, since a callback threw
+    "ended",   // the other side's stream, and the channel stays for its output
 };
 
 enum class paused { no, by_user, by_mark };
@@ -105,28 +108,29 @@ end of stream
     partial | paused, full : waits, collect \r, eof, close peer finished; 0 lost
     frame   | paused, full : waits, collect one, eof, close peer finished; 0 lost
     kept    | paused, full : waits, collect two, found, eof, close peer finished; 0 lost
+    ended   | *       : cannot be: there is one end
 
-reset
-    nothing | running : close reset; 0 lost
+reset, failed push_eof, failed sendfile
+    nothing, ended | running : close reset; 0 lost
     unread  | running : collect one, found, collect two, close reset; 0 lost
     partial | running : collect \r, close reset; 0 lost
     frame   | running : collect one, close reset; 0 lost
     kept    | running : collect two, found, close reset; 0 lost
     *       | paused  : close reset; 0 lost
-    nothing | full    : close reset; 11 lost
-    unread  | full    : collect one, found, collect two, close reset; 11 lost
-    partial | full    : collect \r, close reset; 11 lost
-    frame   | full    : collect one, close reset; 11 lost
-    kept    | full    : collect two, found, close reset; 11 lost
+
+failed push_eof, failed sendfile
+    *       | full    : cannot be: what was pushed before goes first
 
 failed send
-    nothing | running : close reset; 3 lost
+    nothing, ended | running : close reset; 3 lost
     unread  | running : collect one, found, collect two, close reset; 3 lost
     partial | running : collect \r, close reset; 3 lost
     frame   | running : collect one, close reset; 3 lost
     kept    | running : collect two, found, close reset; 3 lost
     *       | paused  : close reset; 3 lost
-    nothing | full    : close reset; 11 lost
+
+reset, failed send
+    nothing, ended | full : close reset; 11 lost
     unread  | full    : collect one, found, collect two, close reset; 11 lost
     partial | full    : collect \r, close reset; 11 lost
     frame   | full    : collect one, close reset; 11 lost
@@ -142,12 +146,14 @@ failed send without end
     partial | running : 2 s, collect \r, close reset; 3 lost
     frame   | running : 2 s, collect one, close reset; 3 lost
     kept    | running : collect two, found, 2 s, close reset; 3 lost
+    ended   | running : close reset; 3 lost
     *       | paused  : close reset; 3 lost
     nothing | full    : 2 s, close reset; 11 lost
     unread  | full    : collect one, found, collect two, 2 s, close reset; 11 lost
     partial | full    : 2 s, collect \r, close reset; 11 lost
     frame   | full    : 2 s, collect one, close reset; 11 lost
     kept    | full    : collect two, found, 2 s, close reset; 11 lost
+    ended   | full    : close reset; 11 lost
 
 failed send not lost
     nothing | running : error, 2 s, close system error; 3 lost
@@ -155,30 +161,23 @@ failed send not lost
     partial | running : error, 2 s, collect \r, close system error; 3 lost
     frame   | running : error, 2 s, collect one, close system error; 3 lost
     kept    | running : error, collect two, found, 2 s, close system error; 3 lost
+    ended   | running : error, close system error; 3 lost
     *       | paused  : error, close system error; 3 lost
     nothing | full    : error, 2 s, close system error; 11 lost
     unread  | full    : error, collect one, found, collect two, 2 s, close system error; 11 lost
     partial | full    : error, 2 s, collect \r, close system error; 11 lost
     frame   | full    : error, 2 s, collect one, close system error; 11 lost
     kept    | full    : error, collect two, found, 2 s, close system error; 11 lost
+    ended   | full    : error, close system error; 11 lost
 
-failed push_eof
-    nothing | running : close reset; 0 lost
-    unread  | running : collect one, found, collect two, close reset; 0 lost
-    partial | running : collect \r, close reset; 0 lost
-    frame   | running : collect one, close reset; 0 lost
-    kept    | running : collect two, found, close reset; 0 lost
-    *       | paused  : close reset; 0 lost
-    *       | full    : cannot be: our stream ends behind what was pushed
-
-failed sendfile
-    nothing | running : close reset; 0 lost
-    unread  | running : collect one, found, collect two, close reset; 0 lost
-    partial | running : collect \r, close reset; 0 lost
-    frame   | running : collect one, close reset; 0 lost
-    kept    | running : collect two, found, close reset; 0 lost
-    *       | paused  : close reset; 0 lost
-    *       | full    : cannot be: a file is not sent while other output waits
+failed receive not lost
+    nothing | running : error, close system error; 0 lost
+    unread  | running : cannot be: an error comes behind what can be received
+    partial | running : error, collect \r, close system error; 0 lost
+    frame   | running : error, collect one, close system error; 0 lost
+    kept    | running : error, collect two, found, close system error; 0 lost
+    ended   | running : cannot be: nobody receives
+    *       | paused, full : cannot be: nobody receives
 
 throwing producer
     *       | running, paused : error, close callback error; 0 lost
@@ -191,17 +190,16 @@ throwing callback
 connect timeout
     nothing | running, paused : error, close connect timeout; 3 lost
     nothing | full    : cannot be: only a connection that was accepted stops reading
-    unread, partial, frame, kept | *       : cannot be: nothing comes before the connection
+    unread, partial, frame, kept, ended | * : cannot be: nothing comes before the connection
 
 idle timeout
-    nothing | running : close idle timeout; 0 lost
+    nothing, partial, frame, kept, ended | running : close idle timeout; 0 lost
     unread  | running : collect one, found, collect two, close idle timeout; 0 lost
-    partial, frame, kept | running : close idle timeout; 0 lost
     *       | paused  : close idle timeout; 0 lost
     *       | full    : close idle timeout; 11 lost
 
 frame timeout
-    nothing | running : cannot be: no frame is begun
+    nothing, ended | running : cannot be: no frame is begun
     unread  | running : collect one, found, collect two, late, close frame timeout; 0 lost
     partial, frame | running : late, close frame timeout; 0 lost
     kept    | running : cannot be: a frame is timed when it is parsed
@@ -213,18 +211,20 @@ write timeout to a finished peer
     partial | running : collect \r, eof, close write timeout; 3 lost
     frame   | running : collect one, eof, close write timeout; 3 lost
     kept    | running : collect two, found, eof, close write timeout; 3 lost
+    ended   | running : close write timeout; 3 lost
     *       | paused  : close write timeout; 3 lost
-    nothing | full    : close write timeout; 11 lost
+    nothing, ended | full : close write timeout; 11 lost
     unread  | full    : collect one, found, collect two, close write timeout; 11 lost
     partial | full    : collect \r, close write timeout; 11 lost
     frame   | full    : collect one, close write timeout; 11 lost
     kept    | full    : collect two, found, close write timeout; 11 lost
 
 write timeout
-    unread  | running : collect one, found, collect two, close write timeout; 3 lost
     nothing, partial, frame, kept | running : close write timeout; 3 lost
-    *       | paused  : close write timeout; 3 lost
-    *       | full    : close write timeout; 11 lost
+    unread  | running : collect one, found, collect two, close write timeout; 3 lost
+    nothing, unread, partial, frame, kept | paused : close write timeout; 3 lost
+    nothing, unread, partial, frame, kept | full : close write timeout; 11 lost
+    ended   | *       : cannot be: this peer is finished
 
 close_when_done(time)
     *       | running, paused : close close timeout; 3 lost
@@ -247,6 +247,7 @@ public:
         set_terminator("\n");
     }
     bool survives = false;          // handle_error() does not close
+    bool stays = false;             // nor does handle_eof()
     std::function<void()> on_frame; // once
 
     void found_terminator() override
@@ -256,6 +257,12 @@ public:
             action();
     }
     void handle_frame_timeout() override { note("late"); }
+    void handle_eof() override
+    {
+        note("eof");
+        if (!stays)
+            async_chat::handle_eof();
+    }
     void handle_error() override
     {
         note("error");
@@ -286,7 +293,10 @@ public:
     bench(const bench&) = delete;
     bench& operator=(const bench&) = delete;
 
+    // What the other side does.
     virtual void send(std::string_view bytes) = 0;
+    virtual void finish() = 0;
+
     virtual void settle() = 0;
 
     /// What comes only when the end begins.
@@ -362,6 +372,10 @@ protected:
             lines_->on_frame = [] { throw std::runtime_error("no"); };
             send("one\ntwo\n");
             break;
+        case received::ended:
+            lines_->stays = true;
+            finish();
+            break;
         }
         settle();
         if (lines_)
@@ -400,6 +414,7 @@ public:
     }
 
     void send(std::string_view bytes) override { peer->send(bytes); }
+    void finish() override { peer->finish(); }
     void settle() override { loop.settle(); }
 
     /// Has output wait, if none does.
@@ -469,6 +484,7 @@ public:
     }
 
     void send(std::string_view bytes) override { peer.send(bytes); }
+    void finish() override { peer.shut_down_output(); }
     void settle() override { support::settle(loop); }
 
     asynchat::loop loop;
@@ -541,6 +557,10 @@ void end_by_error(memory_bench& b, ending how)
             b.chat().push(some_output);
         b.chat().initiate_send();
         b.outlast(2s);
+        break;
+    case ending::failed_receive:
+        b.loop.fail(1, EIO, operation::receive);
+        b.send("!");
         break;
     case ending::failed_push_eof:
         b.arrive();
