@@ -2,22 +2,23 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/ending_bench.hpp"
 #include "support/loopback.hpp"
 #include "support/table.hpp"
 
 #include <asynchat/asynchat.hpp>
 #include <asynchat/testing.hpp>
 
+#include <poll.h>
+#include <sys/socket.h>
+
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 
 // What becomes of input that was not delivered, and of output that was not sent, when a channel
@@ -25,7 +26,11 @@
 
 using namespace std::chrono_literals;
 using asynchat::testing::operation;
-using asynchat::testing::recorder;
+using support::memory_bench;
+using support::paused;
+using support::received;
+using support::some_output;
+using support::system_bench;
 using support::table;
 
 namespace {
@@ -74,23 +79,6 @@ const support::names endings = {
     "close",
     "abort",
 };
-
-enum class received { nothing, in_system, partial, frame, kept, ended };
-const support::names before = {
-    "nothing",
-    "unread",  // "one\ntwo": sent, and not received when the end begins
-    "partial", // "one\r", the beginning of a terminator, of which "\r" is held back
-    "frame",   // "one", the beginning of a frame of a frame_chat
-    "kept",    // "one\ntwo\n", of which the end is kept, since a callback threw
-    "ended",   // the other side's stream, and the channel stays for its output
-};
-
-enum class paused { no, by_user, by_mark };
-const support::names pauses = {"running", "paused", "full"};
-
-// What is pushed so that output waits, and what of it is not sent.
-constexpr std::string_view over_the_mark = "hello world";
-constexpr std::string_view some_output = "out";
 
 // Callbacks in order, from when the end begins, then the bytes of output that were lost; the reason
 // where no handle_close() tells it. "waits": the channel did not end before it was not paused, or
@@ -239,264 +227,9 @@ close, abort
     *       | full    : local; 11 lost
 )";
 
-/// A channel that notes all that is called on it, and what its callbacks may do besides.
-class lines : public recorder<asynchat::async_chat> {
-public:
-    lines(asynchat::loop& owner, asynchat::socket from) : recorder(owner, std::move(from))
-    {
-        set_terminator("\n");
-    }
-    bool survives = false;          // handle_error() does not close
-    bool stays = false;             // nor does handle_eof()
-    std::function<void()> on_frame; // once
-
-    void found_terminator() override
-    {
-        recorder::found_terminator();
-        if (const auto action = std::exchange(on_frame, nullptr))
-            action();
-    }
-    void handle_frame_timeout() override { note("late"); }
-    void handle_eof() override
-    {
-        note("eof");
-        if (!stays)
-            async_chat::handle_eof();
-    }
-    void handle_error() override
-    {
-        note("error");
-        if (!survives)
-            async_chat::handle_error();
-    }
-};
-
-class frames : public recorder<asynchat::frame_chat> {
-public:
-    frames(asynchat::loop& owner, asynchat::socket from) : recorder(owner, std::move(from))
-    {
-        set_terminator("\n");
-    }
-    void handle_frame_timeout() override { note("late"); }
-    void handle_error() override
-    {
-        note("error");
-        frame_chat::handle_error();
-    }
-};
-
-/// A channel and the other side of it, in memory or over real sockets, in one situation.
-class bench {
-public:
-    bench(received what, paused how) : what_(what), how_(how) {}
-    virtual ~bench() = default;
-    bench(const bench&) = delete;
-    bench& operator=(const bench&) = delete;
-
-    // What the other side does.
-    virtual void send(std::string_view bytes) = 0;
-    virtual void finish() = 0;
-
-    virtual void settle() = 0;
-
-    /// What comes only when the end begins.
-    void arrive()
-    {
-        if (what_ == received::in_system)
-            send("one\ntwo");
-    }
-
-    /// Has `body` called as an event of the channel.
-    void event(const std::function<void()>& body)
-    {
-        lines_ ? owner().handle_of(*lines_).post([body](auto&) { body(); })
-               : owner().handle_of(*frames_).post([body](auto&) { body(); });
-    }
-
-    asynchat::async_chat& chat() const
-    {
-        return lines_ ? static_cast<asynchat::async_chat&>(*lines_) : *frames_;
-    }
-    void note(std::string line) const
-    {
-        lines_ ? lines_->note(std::move(line)) : frames_->note(std::move(line));
-    }
-
-    /// Marks callbacks that came inside of the call before, where there should be none.
-    void note_calls() const
-    {
-        if (!calls().empty())
-            note("(inside the call)");
-    }
-
-    /// What happened, in one line.
-    std::string happened() const
-    {
-        std::string all = support::joined(calls());
-        const std::string reason(to_string(chat().close_reason()));
-        if (all.find("close " + reason) == all.npos)
-            all += (all.empty() ? "" : ", ") + reason;
-        return all + "; " + std::to_string(chat().pending_output()) + " lost";
-    }
-
-protected:
-    virtual asynchat::loop& owner() = 0;
-
-    /// From now on it is told what happens.
-    void begin()
-    {
-        note("begin"); // so that pieces before and after it are two lines
-        begin_ = (lines_ ? lines_->events : frames_->events).size();
-    }
-
-    /// What was called since the beginning.
-    support::names calls() const
-    {
-        const support::names& all = lines_ ? lines_->events : frames_->events;
-        return {all.begin() + static_cast<std::ptrdiff_t>(begin_), all.end()};
-    }
-
-    /// Has the channel receive what comes before the end.
-    void receive()
-    {
-        switch (what_) {
-        case received::nothing:
-        case received::in_system: return;
-        case received::partial:
-            chat().set_terminator("\r\n");
-            send("one\r");
-            break;
-        case received::frame: send("one"); break;
-        case received::kept:
-            lines_->survives = true;
-            lines_->on_frame = [] { throw std::runtime_error("no"); };
-            send("one\ntwo\n");
-            break;
-        case received::ended:
-            lines_->stays = true;
-            finish();
-            break;
-        }
-        settle();
-        if (lines_)
-            lines_->survives = false;
-    }
-
-    const received what_;
-    const paused how_;
-    std::shared_ptr<lines> lines_; // one of them
-    std::shared_ptr<frames> frames_;
-
-private:
-    std::size_t begin_ = 0; // of the events that count
-};
-
-class memory_bench final : public bench {
-public:
-    memory_bench(received what, paused how, asynchat::loop::duration frame_timeout)
-        : bench(what, how)
-    {
-        if (what == received::frame)
-            std::tie(frames_, peer) = loop.accept<frames>();
-        else
-            std::tie(lines_, peer) = loop.accept<lines>();
-        chat().frame_timeout(frame_timeout);
-        receive();
-        if (how == paused::by_user)
-            chat().pause_reading();
-        if (how == paused::by_mark) {
-            chat().set_write_buffer_limits(over_the_mark.size() - 1, 1);
-            block(over_the_mark);
-            if (!chat().write_paused())
-                throw std::logic_error("the channel is not full");
-        }
-        begin();
-    }
-
-    void send(std::string_view bytes) override { peer->send(bytes); }
-    void finish() override { peer->finish(); }
-    void settle() override { loop.settle(); }
-
-    /// Has output wait, if none does.
-    void block(std::string_view output = some_output)
-    {
-        if (chat().pending_output() > 0)
-            return;
-        peer->window(0);
-        chat().push(output);
-        settle();
-    }
-
-    /// Tries to send, something new unless other output waits: which calls nobody.
-    void push_and_send()
-    {
-        if (how_ != paused::by_mark)
-            chat().push(some_output);
-        chat().initiate_send();
-        note_calls();
-    }
-
-    /// Ends the pause of a channel that is still there.
-    void go_on()
-    {
-        note("waits");
-        if (how_ == paused::by_user)
-            chat().resume_reading();
-        peer->window(65536);
-        peer->received();
-        settle();
-    }
-
-    /// Lets time pass until the channel ends, if it has not yet.
-    void outlast(asynchat::loop::duration longest)
-    {
-        settle();
-        if (chat().closed())
-            return;
-        loop.advance(longest - 1ms);
-        if (chat().closed())
-            return;
-        note(std::to_string(longest / 1s) + " s");
-        loop.advance(101ms);
-    }
-
-    asynchat::testing::loop loop;
-    std::optional<asynchat::testing::peer> peer;
-
-private:
-    asynchat::loop& owner() override { return loop; }
-};
-
-class system_bench final : public bench {
-public:
-    system_bench(received what, paused how) : bench(what, how)
-    {
-        auto ends = support::connected_pair(AF_UNIX);
-        peer = std::move(ends.second);
-        if (what == received::frame)
-            frames_ = loop.create<frames>(std::move(ends.first)).lock();
-        else
-            lines_ = loop.create<lines>(std::move(ends.first)).lock();
-        receive();
-        if (how == paused::by_user)
-            chat().pause_reading();
-        begin();
-    }
-
-    void send(std::string_view bytes) override { peer.send(bytes); }
-    void finish() override { peer.shut_down_output(); }
-    void settle() override { support::settle(loop); }
-
-    asynchat::loop loop;
-    support::raw_peer peer;
-
-private:
-    asynchat::loop& owner() override { return loop; }
-};
-
 std::string fail_to_send_a_file(received what, paused how)
 {
-    system_bench b(what, how);
+    system_bench b(what, how, AF_UNIX);
     b.arrive();
     b.peer.close();
     b.chat().push_with_producer(
@@ -512,7 +245,7 @@ std::string fail_to_connect(paused how)
     asynchat::testing::loop loop;
     const asynchat::endpoint nowhere("127.0.0.1", 9);
     loop.ignore(nowhere);
-    const auto chat = loop.create<lines>(asynchat::socket()).lock();
+    const auto chat = loop.create<support::ending_lines>(asynchat::socket()).lock();
     chat->connect(nowhere);
     chat->push(some_output);
     if (how == paused::by_user)
@@ -653,15 +386,63 @@ std::string play(ending how, received what, paused pause)
     return b.happened();
 }
 
+/// The ends that real sockets can have in common with those in memory.
+bool is_real(const table::cell& cell, int family)
+{
+    const auto how = static_cast<ending>(cell[0]);
+    return static_cast<paused>(cell[2]) != paused::by_mark &&
+           (how == ending::end_of_stream || how == ending::failed_send ||
+            (how == ending::reset && family == AF_INET));
+}
+
+/// As soon as the other side has closed, what is sent to it is answered by a reset.
+void have_reset(int fd)
+{
+    pollfd state = {fd, 0, 0};
+    support::check_call(::send(fd, "!", 1, MSG_NOSIGNAL) == 1, "send");
+    support::check_call(::poll(&state, 1, 20000) == 1, "poll");
+}
+
+std::string play_real(ending how, received what, paused pause, int family)
+{
+    system_bench b(what, pause, family);
+    b.arrive();
+    if (how == ending::reset)
+        b.peer.reset();
+    else
+        b.peer.close();
+    if (how == ending::failed_send) {
+        if (family == AF_INET)
+            have_reset(b.chat().native_handle());
+        b.push_and_send();
+    }
+    b.settle();
+    if (!b.chat().closed())
+        b.go_on();
+    return b.happened();
+}
+
 } // namespace
 
 TEST_CASE("the table of endings: input, output and the reason", "[table]")
 {
-    const table expected({endings, before, pauses}, what_happens);
+    const table expected({endings, support::before, support::pauses}, what_happens);
     expected.walk([](const table::cell& cell) {
         return play(static_cast<ending>(cell[0]), static_cast<received>(cell[1]),
                     static_cast<paused>(cell[2]));
     });
+}
+
+TEST_CASE("the table of endings: real sockets are as those in memory", "[table]")
+{
+    const int family = GENERATE(AF_INET, AF_UNIX);
+    const table expected({endings, support::before, support::pauses}, what_happens);
+    expected.walk(
+        [family](const table::cell& cell) {
+            return play_real(static_cast<ending>(cell[0]), static_cast<received>(cell[1]),
+                             static_cast<paused>(cell[2]), family);
+        },
+        [family](const table::cell& cell) { return is_real(cell, family); });
 }
 
 TEST_CASE("a table knows what is missing in it, and what is written twice", "[table]")

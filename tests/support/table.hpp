@@ -57,10 +57,18 @@ public:
     template <class Play>
     void walk(Play play) const
     {
+        walk(play, [](const cell&) { return true; });
+    }
+
+    /// As above, for the cells for which wanted(cell) is true.
+    template <class Play, class Wanted>
+    void walk(Play play, Wanted wanted) const
+    {
         CHECK(faults_ == names());
         for (const cell& each : all()) {
             const auto found = written_.find(each);
-            if (found == written_.end() || found->second.compare(0, 9, "cannot be") == 0)
+            if (found == written_.end() || found->second.compare(0, 9, "cannot be") == 0 ||
+                !wanted(each))
                 continue;
             std::string happened;
             try {
