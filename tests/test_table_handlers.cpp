@@ -9,6 +9,7 @@
 
 #include <asio/buffer.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -38,8 +39,8 @@ struct handler {
     kind of;
 };
 
-// "plain": of a dispatcher that is nothing more. The first ones are what the others are compared
-// with: the same is done from outside.
+// "plain": of a dispatcher that is nothing more. "of": what is received, see input. The first ones
+// are what the others are compared with: the same is done from outside.
 const std::vector<handler> handlers = {
     {"outside of a dispatcher", kind::dispatcher},
     {"outside of a listener", kind::listener},
@@ -59,9 +60,21 @@ const std::vector<handler> handlers = {
     {"handle_error", kind::chat},
     {"handle_shutdown", kind::chat},
     {"collect_incoming_data", kind::chat},
+    {"collect_incoming_data of a piece", kind::chat},
+    {"collect_incoming_data of many lines", kind::chat},
+    {"collect_incoming_data of a count", kind::chat},
+    {"collect_incoming_data of a length", kind::chat},
     {"found_terminator", kind::chat},
+    {"found_terminator of many lines", kind::chat},
+    {"found_terminator of a count", kind::chat},
+    {"found_terminator of a length", kind::chat},
     {"found_frame", kind::frames},
+    {"found_frame of many lines", kind::frames},
+    {"found_frame of a count", kind::frames},
+    {"found_frame of a large count", kind::frames},
+    {"found_frame of a length", kind::frames},
     {"handle_overflow", kind::chat},
+    {"handle_overflow of a length", kind::chat},
     {"handle_frame_timeout", kind::chat},
     {"handle_write_paused", kind::chat},
     {"handle_write_resumed", kind::chat},
@@ -70,6 +83,32 @@ const std::vector<handler> handlers = {
     {"more", kind::chat},
 };
 constexpr std::size_t first_inside = 4;
+
+/// What the other side sends, and the terminator for it.
+struct input {
+    const char* name;
+    std::string bytes;
+    asynchat::terminator ends = "\n";
+    int skipped = 0; // calls of the handler before the one that counts
+};
+
+input input_of(std::string_view handler)
+{
+    std::string many;
+    for (int i = 0; i < 30; ++i)
+        many += "stale\n";
+    const input all[] = {
+        {" of a piece", "a stale"},
+        {" of many lines", many, "\n", 3},
+        {" of a count", "a stale line, and input", 12},
+        {" of a large count", std::string(40000, 'a'), 20000},
+        {" of a length", "12:a stale line,5:input,3:...,", asynchat::terminator::netstring()},
+    };
+    for (const input& each : all)
+        if (handler.find(each.name) != handler.npos)
+            return each;
+    return {"", "a stale line\ninput\n..."};
+}
 
 enum class action { close, abort, connect, refused, unanswered, listen, another, nothing };
 const support::names actions = {
@@ -125,7 +164,25 @@ plain handle_connect, plain handle_read, plain handle_write, plain handle_eof, p
 handle_accepted, handle_connect, handle_eof, handle_shutdown
   * : as from outside
 
-collect_incoming_data, found_terminator, found_frame, get_terminator, more
+collect_incoming_data, collect_incoming_data of a piece, collect_incoming_data of many lines
+  * : as from outside
+
+collect_incoming_data of a count, collect_incoming_data of a length
+  * : as from outside
+
+found_terminator, found_terminator of many lines
+  * : as from outside
+
+found_terminator of a count, found_terminator of a length
+  * : as from outside
+
+found_frame, found_frame of many lines, found_frame of a length
+  * : as from outside
+
+found_frame of a count, found_frame of a large count
+  * : as from outside
+
+get_terminator, more, handle_overflow of a length
   * : as from outside
 
 handle_overflow, handle_frame_timeout, handle_write_paused, handle_write_resumed, handle_drained
@@ -148,6 +205,7 @@ struct script {
     std::string armed; // the name of that handler, until it is called
     std::function<void()> act;
     bool takes_over = true; // and does nothing else
+    int skipped = 0;        // calls of it before
     support::names events;
 
     void note(std::string event) { events.push_back(std::move(event)); }
@@ -155,7 +213,7 @@ struct script {
     /// Whether `handler` is the one, and has nothing more to do.
     bool acts(std::string_view handler)
     {
-        if (armed != handler)
+        if (armed != handler || --skipped >= 0)
             return false;
         armed.clear();
         events.clear();
@@ -290,8 +348,10 @@ public:
 class bench {
 public:
     bench(const handler& where, action what)
-        : where_(where), name_(where.name), what_(what), elsewhere_(loop_.listen(elsewhere))
+        : where_(where), name_(where.name), input_(input_of(name_)), what_(what),
+          elsewhere_(loop_.listen(elsewhere))
     {
+        name_.erase(std::min(name_.find(" of "), name_.size()));
         if (name_.compare(0, 6, "plain ") == 0)
             name_.erase(0, 6);
         loop_.ignore(silent);
@@ -306,6 +366,7 @@ public:
     std::string inside()
     {
         script_->armed = name_;
+        script_->skipped = input_.skipped;
         stimulate();
         loop_.settle();
         if (!script_->armed.empty())
@@ -344,6 +405,8 @@ private:
         case kind::chat: is("get_terminator") ? accept<steering>() : make<chat>(); break;
         case kind::frames: accept<frames>(); break;
         }
+        if (chat_)
+            chat_->set_terminator(input_.ends);
         if (is("handle_close"))
             channel_->idle_timeout(10s);
         if (is("handle_overflow"))
@@ -426,7 +489,7 @@ private:
                 return ++pieces == 1 ? "stale" : "";
             });
         } else if (!is("handle_connect")) {
-            old_->send("a stale line\ninput\n...");
+            old_->send(input_.bytes);
         }
     }
 
@@ -443,7 +506,7 @@ private:
                 replace_socket(silent);
                 break;
             case action::listen:
-                channel_->create_socket();
+                create_socket();
                 channel_->bind(there);
                 channel_->listen();
                 break;
@@ -456,9 +519,17 @@ private:
         }
     }
 
-    void replace_socket(const endpoint& to)
+    /// For a conversation in lines.
+    void create_socket()
     {
         channel_->create_socket();
+        if (chat_)
+            chat_->set_terminator("\n");
+    }
+
+    void replace_socket(const endpoint& to)
+    {
+        create_socket();
         channel_->connect(to);
     }
 
@@ -547,6 +618,7 @@ private:
 
     const handler where_;
     std::string name_;
+    const input input_;
     const action what_;
     asynchat::testing::loop loop_;
     asynchat::testing::listener elsewhere_;

@@ -252,19 +252,6 @@ public:
         settle();
     }
 
-    /// Lets time pass until the channel ends, if it has not yet.
-    void outlast(asynchat::loop::duration longest)
-    {
-        settle();
-        if (chat().closed())
-            return;
-        loop.advance(longest - std::chrono::milliseconds(1));
-        if (chat().closed())
-            return;
-        note(std::to_string(longest / std::chrono::seconds(1)) + " s");
-        loop.advance(std::chrono::milliseconds(101));
-    }
-
     asynchat::testing::loop loop;
     std::optional<asynchat::testing::peer> peer;
 
