@@ -64,6 +64,10 @@ const std::vector<handler> handlers = {
     {"collect_incoming_data of many lines", kind::chat},
     {"collect_incoming_data of a count", kind::chat},
     {"collect_incoming_data of a length", kind::chat},
+    {"collect_incoming_data of the last bytes", kind::chat},
+    {"collect_incoming_data of the last bytes over the limit", kind::chat},
+    {"collect_incoming_data of what is thrown back", kind::chat},
+    {"collect_incoming_data of a begun frame", kind::frames},
     {"found_terminator", kind::chat},
     {"found_terminator of many lines", kind::chat},
     {"found_terminator of a count", kind::chat},
@@ -84,12 +88,14 @@ const std::vector<handler> handlers = {
 };
 constexpr std::size_t first_inside = 4;
 
-/// What the other side sends, and the terminator for it.
+/// What the other side sends for a handler to be called, and the terminator for it.
 struct input {
     const char* name;
-    std::string bytes;
+    std::string bytes; // none: the end of the stream
     asynchat::terminator ends = "\n";
-    int skipped = 0; // calls of the handler before the one that counts
+    int skipped = 0;         // calls of the handler before the one that counts
+    std::string before = ""; // is sent first, for which the handler does nothing
+    bool throws = false;     // the handler does, and the channel survives
 };
 
 input input_of(std::string_view handler)
@@ -103,6 +109,10 @@ input input_of(std::string_view handler)
         {" of a count", "a stale line, and input", 12},
         {" of a large count", std::string(40000, 'a'), 20000},
         {" of a length", "12:a stale line,5:input,3:...,", asynchat::terminator::netstring()},
+        {" of the last bytes over the limit", "", "\r\n\r\n", 0, "stale bytes\r\n\r"},
+        {" of the last bytes", "", "\r\n", 0, "a stale\r"},
+        {" of what is thrown back", "line", "\n", 0, "a stale ", true},
+        {" of a begun frame", "line", "\n", 0, "a stale ", true},
     };
     for (const input& each : all)
         if (handler.find(each.name) != handler.npos)
@@ -170,6 +180,12 @@ collect_incoming_data, collect_incoming_data of a piece, collect_incoming_data o
 collect_incoming_data of a count, collect_incoming_data of a length
   * : as from outside
 
+collect_incoming_data of the last bytes, collect_incoming_data of a begun frame
+  * : as from outside
+
+collect_incoming_data of the last bytes over the limit, collect_incoming_data of what is thrown back
+  * : as from outside
+
 found_terminator, found_terminator of many lines
   * : as from outside
 
@@ -206,6 +222,7 @@ struct script {
     std::function<void()> act;
     bool takes_over = true; // and does nothing else
     int skipped = 0;        // calls of it before
+    bool throws = false;    // but throws, which the channel survives
     support::names events;
 
     void note(std::string event) { events.push_back(std::move(event)); }
@@ -218,6 +235,8 @@ struct script {
         armed.clear();
         events.clear();
         act();
+        if (throws)
+            throw std::runtime_error("no");
         return takes_over;
     }
 };
@@ -254,6 +273,8 @@ public:
     void handle_error() override
     {
         if (acts("handle_error"))
+            return;
+        if (std::exchange(throws, false))
             return;
         note("error");
         Base::handle_error();
@@ -337,6 +358,7 @@ public:
     {
         set_terminator("\n");
     }
+    void collect_incoming_data(std::string_view) override { acts("collect_incoming_data"); }
     void found_frame(std::string_view frame) override
     {
         if (!acts("found_frame"))
@@ -367,6 +389,7 @@ public:
     {
         script_->armed = name_;
         script_->skipped = input_.skipped;
+        script_->throws = input_.throws;
         stimulate();
         loop_.settle();
         if (!script_->armed.empty())
@@ -407,6 +430,8 @@ private:
         }
         if (chat_)
             chat_->set_terminator(input_.ends);
+        if (!input_.before.empty())
+            begin_frame();
         if (is("handle_close"))
             channel_->idle_timeout(10s);
         if (is("handle_overflow"))
@@ -421,6 +446,15 @@ private:
             if (!is("handle_write_paused"))
                 chat_->push("hello world");
         }
+    }
+
+    void begin_frame()
+    {
+        chat_->max_frame(12);
+        old_->send(input_.before);
+        loop_.settle();
+        if (where_.of == kind::frames)
+            chat_->set_terminator(std::nullopt); // what is begun belongs to no frame
     }
 
     template <class T>
@@ -471,7 +505,7 @@ private:
             plain_->update_interest();
         } else if (is("handle_accepted")) {
             old_ = loop_.connect(here);
-        } else if (is("handle_eof")) {
+        } else if (is("handle_eof") || input_.bytes.empty()) {
             old_->finish();
         } else if (is("handle_close") || is("handle_frame_timeout")) {
             loop_.advance(11s);
