@@ -609,7 +609,8 @@ ASYNCHAT_DECL void async_chat::deliver_begun_frame()
     try {
         collect_incoming_data(begun);
     } catch (...) {
-        collected_ = std::move(begun); // delivered again, as every piece
+        if (!stops_.any_of(detail::stops::renewed))
+            collected_ = std::move(begun); // delivered again, as every piece
         throw;
     }
 }
@@ -960,9 +961,13 @@ ASYNCHAT_DECL void async_chat::end_of_input()
     // Nothing else will report the end when exit_now leaves a callback.
     struct unfinished {
         async_chat& chat;
+        unsigned epoch;
         int exceptions = std::uncaught_exceptions();
+        bool is_over() const { return chat.state_->epoch != epoch; } // another connection by now
         ~unfinished()
         {
+            if (is_over())
+                return;
             chat.at_end_ = false;
             if (std::uncaught_exceptions() == exceptions || chat.eof_reported_)
                 return;
@@ -971,7 +976,7 @@ ASYNCHAT_DECL void async_chat::end_of_input()
             } catch (const std::bad_alloc&) { // then a timeout ends it
             }
         }
-    } const on_exit{*this};
+    } const on_exit{*this, state_->epoch};
     // A callback that throws and survives must not keep the end from being reported.
     while (kept_ && delivers_input()) {
         const std::size_t size = kept().size();
@@ -979,8 +984,8 @@ ASYNCHAT_DECL void async_chat::end_of_input()
         if (kept().size() >= size)
             break;
     }
-    if (!delivers_input() || !input_ended_)
-        return; // for now; or this is another connection by now
+    if (!delivers_input() || on_exit.is_over())
+        return; // for now
     const bool in_length = kept_ && scanner_.current().is_length_prefix() && !scanner_.in_frame();
     if (dropping_)
         held_ = 0;
@@ -999,16 +1004,19 @@ ASYNCHAT_DECL void async_chat::end_of_input()
             if (room > 0)
                 guarded([&] { collect_incoming_data(std::string_view(rest).substr(0, room)); });
         } catch (...) { // exit_now: it is delivered again
-            whole_frames_ ? collected_.swap(rest) : keep_or_end(rest);
+            if (!on_exit.is_over())
+                whole_frames_ ? collected_.swap(rest) : keep_or_end(rest);
             throw;
         }
+        if (on_exit.is_over())
+            return;
         bool goes_on = true;
         if (rest.size() > room && !is_ending())
             guarded([&] { goes_on = judge_overflow(); });
         if (!goes_on)
             return;
     }
-    if (closed() || eof_reported_ || !input_ended_)
+    if (closed() || eof_reported_ || on_exit.is_over())
         return;
     eof_reported_ = true;
     // After a failed send the system shows an end also where the connection was reset: that must
@@ -1060,7 +1068,7 @@ ASYNCHAT_DECL void async_chat::forget_connection()
     queue_.clear();
     marks_ = {};
     dropping_ = truncated_ = over_limit_ = false;
-    output_ended_ = ends_when_sent_ = input_ended_ = eof_reported_ = false;
+    output_ended_ = ends_when_sent_ = input_ended_ = eof_reported_ = at_end_ = false;
     using detail::stops;
     for (const auto why : {stops::closing, stops::full, stops::output_ended, stops::blocked})
         stops_.set(why, false);

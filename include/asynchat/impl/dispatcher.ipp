@@ -1154,8 +1154,12 @@ ASYNCHAT_DECL void dispatcher::deadline_reached()
         return;
     const detail::bounds& t = *bounds_;
     if (is_past(t.close_by)) {
-        if (is_lost())
-            return end_lost();
+        if (is_lost()) {
+            end_of_input();
+            if (is_lost())
+                end_lost(); // if that has not
+            return;
+        }
         if (!state_->lingers)
             log_timeout("its output was not sent in the time given to close_when_done()", {}, {});
         return end(close_reason::close_timeout);
