@@ -185,11 +185,7 @@ public:
     bool push(std::string_view data)
     {
         constexpr unsigned reasons = detail::stops::of_output | detail::stops::blocked;
-        if (stops_.any_of(reasons) || !queue_.append(data))
-            return queue_first(data);
-        if (queue_.size() > flow().high)
-            pushed_much();
-        return true;
+        return (!stops_.any_of(reasons) && queue_.append(data)) || queue_first(data);
     }
     ASYNCHAT_DECL bool push(std::string&& data);
     ASYNCHAT_DECL bool push(std::shared_ptr<const std::string> data);
@@ -357,7 +353,8 @@ private:
 
     ASYNCHAT_DECL bool vprint(fmt::string_view format, fmt::format_args args);
     ASYNCHAT_DECL bool queue_first(std::string_view data);
-    ASYNCHAT_DECL bool may_queue();
+    bool may_queue();
+    void queued();
     ASYNCHAT_DECL void pushed_much();
     bool accepts_output() const noexcept { return !stops_.any_of(detail::stops::of_output); }
     bool delivers_input() const noexcept { return !stops_.any_of(detail::stops::of_input); }
@@ -476,7 +473,6 @@ private:
     bool whole_frames_ : 1; // for a frame_chat
     bool has_own_max_frame_ : 1;
     bool sending_ : 1;
-    bool over_limit_ : 1;     // of the output: the channel ends
     bool output_ended_ : 1;   // push_eof() was called, and has happened
     bool ends_when_sent_ : 1; // by handle_eof()
     bool input_ended_ : 1;    // handle_eof() is due, or was called

@@ -75,7 +75,6 @@ private:
 
     detail::output_queue queue_;
     detail::water_marks marks_;
-    bool over_limit_ = false;                                        // the channel ends for it
     asynchat::close_reason ends_for_ = asynchat::close_reason::open; // once all is sent
 };
 

@@ -9,6 +9,7 @@
 #include <asynchat/fifo.hpp>
 #include <asynchat/producer.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -58,13 +59,25 @@ public:
 
     void append(std::string_view data)
     {
-        const std::size_t size = size_; // which the copy cannot change, as the compiler must think
-        if (data.size() > capacity_ - size)
+        if (data.size() > capacity_ - size_)
             grow(data.size());
-        copy_bytes(bytes_.get() + size, data.data(), data.size());
-        size_ = size + data.size();
+        add(data);
+        stop_ = std::max(stop_, size_);
     }
-    void clear() noexcept { size_ = 0; }
+    /// As append(), if there is room, which stop_at() may have made smaller.
+    bool append_in_room(std::string_view data)
+    {
+        if (data.size() > stop_ - size_)
+            return false;
+        add(data);
+        return true;
+    }
+    void stop_at(std::size_t size) noexcept { stop_ = std::min(size, capacity_); }
+    void clear() noexcept
+    {
+        size_ = 0;
+        stop_ = capacity_;
+    }
     void remove_front(std::size_t bytes) noexcept
     {
         size_ -= bytes;
@@ -73,10 +86,17 @@ public:
 
 private:
     ASYNCHAT_DECL void grow(std::size_t bytes);
+    void add(std::string_view data) noexcept
+    {
+        const std::size_t size = size_; // which the copy cannot change, as the compiler must think
+        copy_bytes(bytes_.get() + size, data.data(), data.size());
+        size_ = size + data.size();
+    }
 
     std::unique_ptr<char[]> bytes_;
     std::size_t size_ = 0;
     std::size_t capacity_ = 0;
+    std::size_t stop_ = 0; // for append_in_room(); not under the size
 };
 
 /// What an output queue keeps while it is not empty.
@@ -161,15 +181,22 @@ public:
     ASYNCHAT_DECL void push(std::shared_ptr<const std::string> data);
     ASYNCHAT_DECL void push(std::unique_ptr<producer> source);
 
-    /// As push(), if there is other output already. Else, and while pinned, does nothing and
-    /// returns false.
+    /// As push(), if there is other output already, and room for this behind it. Else, while
+    /// pinned, and when it would be more than it is to watch for, does nothing and returns false.
     bool append(std::string_view data)
     {
-        if (!storage_ || pinned_)
+        if (!storage_ || pinned_ || !storage_->block.append_in_room(data))
             return false;
-        storage_->block.append(data);
         size_ += data.size();
         return true;
+    }
+
+    /// Has append() refuse what would make it more than so many bytes; until the queue is empty,
+    /// and to be said again after each push() and when it has refused. It costs append() nothing.
+    void watch(std::size_t bytes) noexcept
+    {
+        if (storage_)
+            storage_->block.stop_at(storage_->block.size() + (bytes > size_ ? bytes - size_ : 0));
     }
 
     /// True when a producer is at the head and its next piece is not known.

@@ -8,27 +8,38 @@
 
 namespace asynchat::detail {
 
-/// Why a channel delivers no input, accepts no output, or has to look at its input anew: bits of
-/// one number, because all of it is asked for each frame and each push.
+/// Why a channel delivers no input, accepts no output, or has to look at its input anew.
+///
+/// Two bytes, one for input and one for output, as each frame and each push asks for one of them:
+/// what stops both is set in both, and a question is for one byte where it can be.
 class stops {
 public:
     enum cause : std::uint16_t {
-        closed = 1,
-        closing = 2, // close_when_done() was called
-        paused = 4,
-        full = 8,          // over the high mark, and stops reading for that
-        output_ended = 16, // push_eof() was called
-        changed = 32,      // the terminator, or what input there is, since it was set to false
-        blocked = 64,      // output is left, and the next attempt is handle_write()
-        turn_over = 128,   // end_turn() was called: the rest of the input is for a later turn
-        lost = 256,        // the connection is lost: what was received is delivered, then the end
-        ended = 512,       // handle_close() was called
-        renewed = 1024,    // a callback of the input has made another socket
+        closed = 0x0101,
+        closing = 0x0202,      // close_when_done() was called
+        ended = 0x0404,        // handle_close() was called
+        paused = 0x0008,       // pause_reading() was called
+        full = 0x0010,         // over the high mark, and stops reading for that
+        turn_over = 0x0020,    // end_turn() was called: the rest of the input is for a later turn
+        changed = 0x0040,      // the terminator, or what input there is, since it was set to false
+        renewed = 0x0080,      // a callback of the input has made another socket
+        output_ended = 0x0800, // push_eof() was called
+        lost = 0x1000,         // the connection: what was received is delivered, then the end
+        blocked = 0x2000,      // output is left, and the next attempt is handle_write()
     };
-    static constexpr unsigned of_input = closed | closing | paused | full | turn_over | ended;
-    static constexpr unsigned of_output = closed | closing | output_ended | lost | ended;
+    static constexpr unsigned of_input =
+        (closed | closing | ended | paused | full | turn_over) & 0xff;
+    static constexpr unsigned of_output = (closed | closing | ended | output_ended | lost) & 0xff00;
 
-    bool any_of(unsigned causes) const noexcept { return (set_ & causes) != 0; }
+    bool any_of(unsigned causes) const noexcept
+    {
+        constexpr unsigned of_both = closed | closing | ended;
+        if ((causes & ~of_both & 0xffU) == 0)
+            causes &= 0xff00U;
+        else if ((causes & ~of_both & 0xff00U) == 0)
+            causes &= 0xffU;
+        return (set_ & causes) != 0;
+    }
     void set(cause why, bool on = true) noexcept
     {
         set_ = static_cast<std::uint16_t>(on ? set_ | why : set_ & ~why);

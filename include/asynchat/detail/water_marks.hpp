@@ -10,9 +10,9 @@
 
 namespace asynchat::detail {
 
-/// Whether the output that waits has passed the high mark, and not yet the low one; and which of
-/// that the channel was told. Calls nobody: the channel asks what there is to tell when it may call
-/// its handlers.
+/// Whether the output that waits has passed the high mark, and not yet the low one; which of that
+/// the channel was told; and whether more was added than may wait. Calls nobody: the channel asks
+/// what there is to tell when it may call its handlers.
 class water_marks {
 public:
     enum class news : unsigned char { none, paused, resumed };
@@ -20,31 +20,42 @@ public:
     /// So many bytes are left. Returns whether that changes paused().
     bool update(std::size_t size, const flow_limits& limits) noexcept
     {
-        const bool before = paused_;
+        const bool before = paused();
         if (size > limits.high)
-            paused_ = true;
+            set(is_paused, true);
         else if (size <= limits.low)
-            paused_ = false;
-        return paused_ != before;
+            set(is_paused, false);
+        return paused() != before;
     }
 
-    bool paused() const noexcept { return paused_; }
+    bool paused() const noexcept { return (state_ & is_paused) != 0; }
 
-    /// Whether what was told last is not so any more.
-    bool has_news() const noexcept { return paused_ != told_; }
+    /// More was added than may wait: the channel has to end.
+    void refuse() noexcept { set(over_limit, true); }
+    bool refused() const noexcept { return (state_ & over_limit) != 0; }
+
+    /// Whether there is nothing to compare, to tell or to end for.
+    bool is_quiet() const noexcept { return state_ == 0; }
 
     /// What there is to tell; once.
     news take_news() noexcept
     {
-        if (!has_news())
+        const bool told = (state_ & was_told) != 0;
+        if (paused() == told)
             return news::none;
-        told_ = paused_;
-        return paused_ ? news::paused : news::resumed;
+        set(was_told, !told);
+        return told ? news::resumed : news::paused;
     }
 
 private:
-    bool paused_ = false;
-    bool told_ = false; // that it is paused
+    enum state : unsigned char { is_paused = 1, was_told = 2, over_limit = 4 };
+
+    void set(state what, bool on) noexcept
+    {
+        state_ = static_cast<unsigned char>(on ? state_ | what : state_ & ~what);
+    }
+
+    unsigned char state_ = 0;
 };
 
 } // namespace asynchat::detail

@@ -66,9 +66,8 @@ ASYNCHAT_DECL async_chat::async_chat(loop& owner) : async_chat(owner, socket()) 
 
 ASYNCHAT_DECL async_chat::async_chat(loop& owner, socket from)
     : dispatcher(owner, std::move(from)), queue_(owner.pool()), whole_frames_(false),
-      has_own_max_frame_(false), sending_(false), over_limit_(false), output_ended_(false),
-      ends_when_sent_(false), input_ended_(false), at_end_(false), eof_reported_(false),
-      dropping_(false), truncated_(false)
+      has_own_max_frame_(false), sending_(false), output_ended_(false), ends_when_sent_(false),
+      input_ended_(false), at_end_(false), eof_reported_(false), dropping_(false), truncated_(false)
 {
 }
 
@@ -1067,7 +1066,7 @@ ASYNCHAT_DECL void async_chat::forget_connection()
     scanner_.start_anew();
     queue_.clear();
     marks_ = {};
-    dropping_ = truncated_ = over_limit_ = false;
+    dropping_ = truncated_ = false;
     output_ended_ = ends_when_sent_ = input_ended_ = eof_reported_ = at_end_ = false;
     using detail::stops;
     for (const auto why : {stops::closing, stops::full, stops::output_ended, stops::blocked})
@@ -1113,15 +1112,23 @@ ASYNCHAT_DECL std::string async_chat::_get_data()
 
 /// Whether there may be more output, which is then sent soon. First: if that throws, nothing is
 /// queued.
-ASYNCHAT_DECL bool async_chat::may_queue()
+inline bool async_chat::may_queue()
 {
     if (!accepts_output())
         return false;
     flush_soon();
     if (!bounds_ || bounds_->left <= bounds_->flow.most)
         return true;
-    over_limit_ = true;
+    marks_.refuse();
     return false;
+}
+
+inline void async_chat::queued()
+{
+    const std::size_t high = flow().high;
+    queue_.watch(high);
+    if (queue_.size() > high)
+        pushed_much();
 }
 
 /// The first output of an event, and what the other side is not yet ready for.
@@ -1132,8 +1139,7 @@ ASYNCHAT_DECL bool async_chat::queue_first(std::string_view data)
     if (!may_queue())
         return false;
     queue_.push(data);
-    if (queue_.size() > flow().high)
-        pushed_much();
+    queued();
     return true;
 }
 
@@ -1168,8 +1174,7 @@ ASYNCHAT_DECL bool async_chat::push(std::string&& data)
     if (!may_queue())
         return false;
     queue_.push(std::move(data));
-    if (queue_.size() > flow().high)
-        pushed_much();
+    queued();
     return true;
 }
 
@@ -1182,8 +1187,7 @@ ASYNCHAT_DECL bool async_chat::push(std::shared_ptr<const std::string> data)
     if (!may_queue())
         return false;
     queue_.push(std::move(data));
-    if (queue_.size() > flow().high)
-        pushed_much();
+    queued();
     return true;
 }
 
@@ -1205,6 +1209,7 @@ ASYNCHAT_DECL bool async_chat::push_with_producer(std::unique_ptr<producer> sour
         return false;
     flush_soon();
     queue_.push(std::move(source));
+    queue_.watch(flow().high);
     return true;
 }
 
@@ -1264,7 +1269,7 @@ ASYNCHAT_DECL void async_chat::flush()
         initiate_send();
     if (is_lost())
         return end_when_heard();
-    if (!queue_.is_empty() || marks_.paused() || marks_.has_news() || over_limit_)
+    if (!queue_.is_empty() || !marks_.is_quiet())
         judge_output();
 }
 
@@ -1273,7 +1278,7 @@ ASYNCHAT_DECL void async_chat::judge_output()
 {
     if (closed() || sending_)
         return;
-    if (over_limit_) {
+    if (marks_.refused()) {
         log_of_peer(log_type::error,
                     "closing channel {}: {} bytes of output wait, the limit of max_output() is {}",
                     safe_repr(), queue_.size(), flow().most);
@@ -1314,6 +1319,7 @@ ASYNCHAT_DECL void async_chat::set_full(bool on)
 ASYNCHAT_DECL void async_chat::set_write_buffer_limits(std::size_t high, std::size_t low)
 {
     set_marks(high, low);
+    queue_.watch(high);
 }
 
 ASYNCHAT_DECL void async_chat::max_output(std::size_t bytes)
@@ -1361,7 +1367,7 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
         return;
     if (awaits_writable() || bounds_)
         output_blocked(awaits_writable(), sent > 0);
-    if (!queue_.is_empty() || marks_.paused() || marks_.has_news()) {
+    if (!queue_.is_empty() || !marks_.is_quiet()) {
         compare_with_marks();
         tell_marks();
     }

@@ -25,7 +25,7 @@ ASYNCHAT_DECL std::size_t dispatcher_with_send::send(const_buffers data)
     if (stops_.any_of(detail::stops::of_output) || data.size() == 0)
         return 0;
     if (bounds_ && bounds_->left > bounds_->flow.most) {
-        over_limit_ = true;
+        marks_.refuse();
         flush_soon();
         return 0;
     }
@@ -73,7 +73,7 @@ ASYNCHAT_DECL void dispatcher_with_send::flush()
 {
     if (!is_lost())
         initiate_send();
-    if (over_limit_ && !closed()) {
+    if (marks_.refused() && !closed()) {
         log_of_peer(log_type::error,
                     "closing channel {}: {} bytes of output wait, the limit of max_output() is {}",
                     safe_repr(), queue_.size(), flow().most);
@@ -108,7 +108,6 @@ ASYNCHAT_DECL void dispatcher_with_send::forget_connection()
 {
     queue_.clear();
     marks_ = {};
-    over_limit_ = false;
     ends_for_ = close_reason::open;
 }
 

@@ -23,7 +23,7 @@ ASYNCHAT_DECL void byte_block::grow(std::size_t bytes)
     if (size_ > 0)
         std::memcpy(larger.get(), bytes_.get(), size_);
     bytes_ = std::move(larger);
-    capacity_ = wanted;
+    capacity_ = stop_ = wanted;
 }
 
 ASYNCHAT_DECL std::unique_ptr<output_storage> output_pool::take()
@@ -51,7 +51,7 @@ ASYNCHAT_DECL void output_pool::give_back(std::unique_ptr<output_storage>& stora
     }
 }
 
-/// The first data of a queue, or data that must not touch the block.
+/// The first data of a queue, data that must not touch the block, or for which it has no room.
 ASYNCHAT_DECL void output_queue::push_otherwise(std::string_view data)
 {
     if (data.empty())
@@ -60,9 +60,10 @@ ASYNCHAT_DECL void output_queue::push_otherwise(std::string_view data)
         push_entry(std::make_shared<const std::string>(data), data.size());
         return;
     }
-    auto storage = pool_->take();
-    storage->block.append(data);
-    storage_ = std::move(storage);
+    auto fresh = storage_ ? nullptr : pool_->take();
+    (fresh ? fresh : storage_)->block.append(data);
+    if (fresh)
+        storage_ = std::move(fresh);
     size_ += data.size();
 }
 
