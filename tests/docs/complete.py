@@ -1,0 +1,298 @@
+#!/usr/bin/env python3
+"""Holds the pages against the headers: nothing that a user can call or run into is left out.
+
+    complete.py          each public and protected call stands on the page of its class, with its
+                         parameters; each limit and timeout stands in porting.md, with its default
+                         and the call that sets it, and so does each name that Python has not
+    complete.py test     whether the above notices what is left out
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import headers
+
+ROOT = headers.ROOT
+INCLUDE = headers.INCLUDE
+
+# Page: what it is about, as (header, kind, name). `enum` stands for `enum class`.
+PAGES = {
+    "dispatcher.md": [("dispatcher.hpp", "class", "dispatcher")],
+    "async_chat.md": [("async_chat.hpp", "class", "async_chat"),
+                      ("async_chat.hpp", "enum", "overflow")],
+    "dispatcher_with_send.md": [("dispatcher_with_send.hpp", "class", "dispatcher_with_send")],
+    "file_dispatcher.md": [("file_dispatcher.hpp", "class", "file_dispatcher")],
+    "frame_chat.md": [("frame_chat.hpp", "class", "frame_chat")],
+    "flow.md": [("relay.hpp", "class", "relay")],
+    "server.md": [("server.hpp", "class", "server_base"), ("server.hpp", "class", "server"),
+                  ("server_counters.hpp", "struct", "server_counters")],
+    "loop.md": [("loop.hpp", "class", "loop"), ("loop.hpp", "class", "timer"),
+                ("loop.hpp", "class", "handle")],
+    "sockets.md": [("endpoint.hpp", "class", "endpoint"), ("socket.hpp", "class", "socket"),
+                   ("const_buffers.hpp", "class", "const_buffers")],
+    "terminator.md": [("terminator.hpp", "class", "terminator"),
+                      ("terminator.hpp", "enum", "byte_order")],
+    "producers.md": [("producer.hpp", "class", "producer"),
+                     ("producer.hpp", "class", "simple_producer"), ("fifo.hpp", "class", "fifo")],
+    "file_producer.md": [("file_producer.hpp", "class", "file_producer")],
+    "number.md": [("number.hpp", "class", "parsed_number"), ("number.hpp", "enum", "number_error"),
+                  ("number.hpp", "enum", "number_base")],
+    "errors.md": [("error.hpp", "enum", "close_reason"), ("error.hpp", "enum", "log_type")],
+    "testing.md": [("testing.hpp", "class", "loop"), ("testing.hpp", "class", "peer"),
+                   ("testing.hpp", "class", "listener"),
+                   ("detail/memory_network.hpp", "struct", "faults"),
+                   ("detail/memory_network.hpp", "enum", "operation")],
+}
+
+# Classes that Python has, or whose work is part of one: their names stand in porting.md.
+PORTED = ["dispatcher.md", "async_chat.md", "dispatcher_with_send.md", "file_dispatcher.md",
+          "loop.md"]
+
+# Not for users: how the library itself, or the test kit, makes an object.
+INTERNAL = {
+    "loop(std::unique_ptr<clock> clock, network* network = nullptr)",
+    "socket(std::unique_ptr<transport> connection, int family, endpoint peer)",
+    "parsed_number(std::size_t value)",
+    "parsed_number(number_error error, std::size_t position)",
+    "closes_by_reason",
+}
+
+problems = []
+
+
+def problem(page, what):
+    problems.append(f"{page}: {what}")
+
+
+def page_text(name):
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def code_of(text):
+    """All code of a page on one line, as headers.members() writes it."""
+    blocks = re.findall(r"(?ms)^ *```\w*[^\n]*\n(.*?)^ *```", text)
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"(?ms)^ *```.*?^ *```", "", text))
+    code = headers.one_line(" ; ".join(spans + blocks))
+    return re.sub(r"(\w)<[TF]>\(", r"\1(", code)
+
+
+def check_page(page, text):
+    code = code_of(text)
+    for header, kind, name in PAGES[page]:
+        if kind == "enum":
+            wanted = headers.enumerators(header, name)
+        else:
+            wanted = headers.members(header, kind, name)
+        if not wanted:
+            problem(page, f"{header} declares nothing in {name}")
+        for member in dict.fromkeys(wanted):
+            if member in INTERNAL:
+                continue
+            last = "" if member.endswith(")") else r"\b"
+            if not re.search(rf"(?<!\w){re.escape(member)}{last}", code):
+                problem(page, f"says nothing of {name}: `{member}`")
+
+
+# ---- limits --------------------------------------------------------------------------------------
+
+def seconds(value):
+    return f"{value} s"
+
+
+def bytes_(value):
+    for size, unit in ((1 << 20, "MiB"), (1 << 10, "KiB")):
+        if value >= size and value % size == 0:
+            return f"{value // size} {unit}"
+    return f"{value} bytes"
+
+
+def source_of(path):
+    return headers.without_comments((INCLUDE / path).read_text(encoding="utf-8"))
+
+
+def initializers(struct):
+    """Each member of a struct of detail/bounds.hpp with the text of its default."""
+    body = headers.body_of("detail/bounds.hpp", "struct", struct)
+    return dict(re.findall(r"(?m)^\s*(?!using)[\w:]+ (\w+) = ([^;]+);", body))
+
+
+def duration(text):
+    if "zero()" in text:
+        return "none"
+    count, unit = re.search(r"(\d+)\)", text).group(1), re.search(r"::(\w+)\(", text).group(1)
+    return {"seconds": f"{count} s", "milliseconds": f"{count} ms"}[unit]
+
+
+def number(path, pattern):
+    found = re.search(pattern, source_of(path))
+    if not found:
+        problem(path, f"has no '{pattern}' any more: complete.py needs to know its new place")
+        return 0
+    return int(found.group(1).replace("'", ""))
+
+
+# Of struct timeouts and struct flow_limits: the call that sets it.
+BOUNDS = {
+    "connect": "connect_timeout()", "idle": "idle_timeout()", "frame": "frame_timeout()",
+    "write": "write_timeout()", "linger": "linger_timeout()",
+    "high": "set_write_buffer_limits()", "low": "set_write_buffer_limits()",
+    "most": "max_output()",
+}
+
+# The other places of limits: path, the text in front of and around the number, how it is written,
+# and the call that has to stand in the same row (or a name, where there is no call).
+LIMITS = [
+    ("async_chat.hpp", r"\bmax_frame_ = (\d+)", bytes_, "max_frame()"),
+    ("async_chat.hpp", r"\bframe_limit_ = (\d+)", bytes_, "max_frame()"),
+    ("async_chat.hpp", r"\bac_in_buffer_size = (\d+)", bytes_, "ac_in_buffer_size"),
+    ("async_chat.hpp", r"\bac_out_buffer_size = (\d+)", bytes_, "ac_out_buffer_size"),
+    ("detail/line_limit.hpp", r"channel_log_limit = line_limit<(\d+)>", str, "log_info()"),
+    ("detail/line_limit.hpp", r"server_log_limit = line_limit<(\d+)>", str, "log_info()"),
+    ("detail/line_limit.hpp", r"loop_log_limit = line_limit<(\d+)>", str, "log_info()"),
+    ("escape.hpp", r"longest_name = (\d+)", lambda n: f"{n} bytes", "log_info()"),
+    ("escape.hpp", r"longest_text = (\d+)", lambda n: f"{n} bytes", "log_info()"),
+    ("impl/dispatcher.ipp", r"constexpr int most = (\d+)", str, "handle_accept()"),
+    ("impl/dispatcher.ipp", r"max_lingering = (\d+)", lambda n: f"{n:,}", "linger_timeout()"),
+    ("impl/dispatcher.ipp", r"call_later\(std::chrono::milliseconds\((\d+)\)",
+     lambda n: f"{n / 1000:g} s", "handle_error()"),
+    ("impl/loop.ipp", r"deadline_tick = std::chrono::milliseconds\((\d+)\)",
+     lambda n: f"{n / 1000:g} s", "idle_timeout()"),
+]
+
+# Members that bound something and are off: their setter has to be named as well.
+OFF = [
+    ("server.hpp", "max_connections_ = unlimited", "max_connections()"),
+    ("server.hpp", "max_per_address_ = unlimited", "max_connections_per_address()"),
+]
+
+# Constants that end or slow no program, by the name that they have: sizes of what is kept or tried
+# at once, names for values, and what no protocol reaches.
+NO_LIMITS = {
+    "cut", "hex", "close_reason_count", "unlimited", "none", "never", "is_count_type", "no_byte",
+    "not_queued", "client_timeouts", "server_timeouts", "default_flow", "of_input", "of_output",
+    "reasons", "stops_of_many", "radix",
+    "block", "find_bytes_size", "capacity", "bits", "largest",            # how a search works
+    "min_pooled_size", "max_small_size", "max_small", "max_large",        # memory that is kept
+    "max_kept", "max_kept_block", "min_moved_size", "min_shared_size",
+    "min_received_in_place", "max_reserved",                              # how a frame is received
+    "max_receive",  # 1 GiB in a call
+    "longest",      # of poll(): a year
+}
+# Names that are limits in one place and something else in another.
+IN_LIMITS = {"longest_name", "longest_text", "most", "max_lingering", "deadline_tick"}
+
+
+def limits():
+    """All (name, text of the value, call) that porting.md has to have in one row."""
+    found = []
+    for struct in ("timeouts", "flow_limits"):
+        for name, default in initializers(struct).items():
+            if name not in BOUNDS:
+                problem("porting.md", f"a new bound in {struct}: '{name}'. Add it to the limits, "
+                                      "and to complete.py with the call that sets it")
+                continue
+            text = duration(default) if struct == "timeouts" else bytes_(int(default))
+            found.append((name, text, BOUNDS[name]))
+    server = re.search(r"server_timeouts = {(.*?)};", source_of("detail/bounds.hpp"), re.S).group(1)
+    own = re.findall(r"std::chrono::\w+\(\d+\)", server)
+    if len(own) != 1:
+        problem("porting.md", "the timeouts of a server differ from those of a client in another "
+                              "way: complete.py knows of frame_timeout() only")
+    found.append(("frame of a server", duration(own[0]), "frame_timeout()"))
+    for path, pattern, text, call in LIMITS:
+        found.append((pattern, text(number(path, pattern)), call))
+    for path, default, call in OFF:
+        if default not in source_of(path):
+            problem("porting.md", f"'{default}' is not in {path} any more: is there a limit now?")
+        found.append((default, "none", call))
+    return found
+
+
+def rows_of(text, heading):
+    section = re.search(rf"(?ms)^### {heading}\n(.*?)(?=^##|\Z)", text)
+    return section.group(1).splitlines() if section else []
+
+
+def check_limits(text, wanted):
+    rows = [row for row in rows_of(text, "Limits and times") if row.startswith("| ")]
+    if not rows:
+        problem("porting.md", "has no table '### Limits and times'")
+    for name, value, call in wanted:
+        word = re.escape(call[:-1] if call.endswith("()") else call)
+        if not any(re.search(rf"(?<![\d.,]){re.escape(value)}\b", row) and re.search(word, row)
+                   for row in rows):
+            problem("porting.md", f"no limit with '{value}' and `{call}` ({name})")
+
+
+def check_constants():
+    """A constant that is neither a limit above nor known to be none: somebody has to decide."""
+    for path in sorted(INCLUDE.rglob("*.?pp")):
+        for name in re.findall(r"\bconstexpr\b[^;(){}]*?\b(\w+)(?:\[\])?\s*(?:=|{)(?!=)",
+                               headers.without_comments(path.read_text(encoding="utf-8"))):
+            if name not in NO_LIMITS and name not in IN_LIMITS:
+                problem("porting.md", f"a new constant in {path.name}: '{name}'. If it can end or "
+                                      "slow a program it belongs to the limits; complete.py has "
+                                      "to know it in any case")
+        for name in re.findall(r"\b(max_\w+_|\w+_(?:limit|timeout)_)\s*=\s*\w+;",
+                               headers.without_comments(path.read_text(encoding="utf-8"))):
+            known = {re.sub(r"\W.*", "", default) for _, default, _ in OFF}
+            if name not in known | {"max_frame_", "frame_limit_", "over_limit_"}:
+                problem("porting.md", f"a new limit in {path.name}: '{name}'")
+
+
+def check_names(text):
+    """porting.md has a word on each call of the classes that it is about."""
+    for page in PORTED:
+        for header, kind, name in PAGES[page]:
+            wanted = headers.enumerators(header, name) if kind == "enum" else \
+                headers.members(header, kind, name)
+            for called in sorted({re.sub(r"\(.*", "", member, flags=re.S) for member in wanted}):
+                if not re.search(rf"(?<!\w){called}(?!\w)", text):
+                    problem("porting.md", f"says nothing of {name}: {called}")
+
+
+def check():
+    for page in PAGES:
+        check_page(page, page_text(page))
+    check_limits(page_text("porting.md"), limits())
+    check_constants()
+    check_names(page_text("porting.md"))
+
+
+# ---- the test of the test -----------------------------------------------------------------------
+
+def noticed(what, run):
+    before = len(problems)
+    run()
+    news = problems[before:]
+    del problems[before:]
+    if not any(what in line for line in news):
+        problem("complete.py", f"does not notice that {what!r} is missing")
+
+
+def test():
+    text = page_text("dispatcher.md")
+    for call in ("bind(const endpoint& where)", "abort()", "set_connected(bool on)"):
+        noticed(call, lambda: check_page("dispatcher.md", text.replace(call, "")))
+    text = page_text("porting.md")
+    noticed("`frame_timeout()`", lambda: check_limits(text.replace("120 s", "119 s"), limits()))
+    noticed("`max_output()`", lambda: check_limits(text.replace("max_output", "max"), limits()))
+    noticed("a_new_one", lambda: check_limits(text, [("a_new_one", "17 s", "new_timeout()")]))
+    noticed("end_turn", lambda: check_names(text.replace("end_turn", "")))
+
+
+def main():
+    if sys.argv[1:] == ["test"]:
+        test()
+    elif len(sys.argv) == 1:
+        check()
+    else:
+        sys.exit(__doc__)
+    for line in dict.fromkeys(problems):
+        print(line, file=sys.stderr)
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()
