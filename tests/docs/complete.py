@@ -3,7 +3,8 @@
 
     complete.py          each public and protected call stands on the page of its class, with its
                          parameters; each limit and timeout stands in porting.md, with its default
-                         and the call that sets it, and so does each name that Python has not
+                         and the call that sets it, and so does each name that Python does not
+                         have; contributing.md shows the tree as it is
     complete.py test     whether the above notices what is left out
 """
 
@@ -11,7 +12,8 @@ import re
 import sys
 from pathlib import Path
 
-import headers
+sys.dont_write_bytecode = True  # the tree stays as it is
+import headers  # noqa: E402
 
 ROOT = headers.ROOT
 INCLUDE = headers.INCLUDE
@@ -252,7 +254,18 @@ def check_names(text):
                     problem("porting.md", f"says nothing of {name}: {called}")
 
 
+def check_tree(text):
+    """contributing.md shows each folder of tests/, and none that is not there."""
+    shown = set(re.findall(r"(?m)^tests/(\w+)/ ", text))
+    there = {path.name for path in (ROOT / "tests").iterdir()
+             if path.is_dir() and path.name != "__pycache__"}
+    for name in sorted(shown ^ there):
+        problem("contributing.md", f"tests/{name}/ is " +
+                ("shown, but not there" if name in shown else "not shown"))
+
+
 def check():
+    check_tree(page_text("contributing.md"))
     for page in PAGES:
         check_page(page, page_text(page))
     check_limits(page_text("porting.md"), limits())
@@ -280,6 +293,8 @@ def test():
     noticed("`max_output()`", lambda: check_limits(text.replace("max_output", "max"), limits()))
     noticed("a_new_one", lambda: check_limits(text, [("a_new_one", "17 s", "new_timeout()")]))
     noticed("end_turn", lambda: check_names(text.replace("end_turn", "")))
+    text = page_text("contributing.md")
+    noticed("tests/docs/", lambda: check_tree(text.replace("tests/docs/ ", "")))
 
 
 def main():
