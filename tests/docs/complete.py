@@ -177,7 +177,7 @@ NO_LIMITS = {
     "block", "find_bytes_size", "capacity", "bits", "largest",            # how a search works
     "min_pooled_size", "max_small_size", "max_small", "max_large",        # memory that is kept
     "max_kept", "max_kept_block", "min_moved_size", "min_shared_size",
-    "min_received_in_place", "max_reserved",                              # how a frame is received
+    "min_received_in_place", "max_reserved", "largest_length",            # how a frame is received
     "max_receive",  # 1 GiB in a call
     "longest",      # of poll(): a year
 }
