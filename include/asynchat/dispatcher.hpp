@@ -601,7 +601,7 @@ inline void dispatcher::ask_for_interest()
 {
     if (!guarded([this] { update_interest(); }))
         interest_refused();
-    else
+    else if (interest_failed_)
         interest_failed_ = false;
 }
 

@@ -172,7 +172,8 @@ OFF = [
 # at once, names for values, and what no protocol reaches.
 NO_LIMITS = {
     "cut", "hex", "close_reason_count", "unlimited", "none", "never", "is_count_type", "no_byte",
-    "not_queued", "client_timeouts", "server_timeouts", "default_flow", "of_input", "of_output",
+    "not_queued", "client_timeouts", "server_timeouts", "default_flow", "of_both", "of_input",
+    "of_output",
     "reasons", "stops_of_many", "radix",
     "block", "find_bytes_size", "capacity", "bits", "largest",            # how a search works
     "min_pooled_size", "max_small_size", "max_small", "max_large",        # memory that is kept

@@ -1123,8 +1123,11 @@ inline bool async_chat::may_queue()
     return false;
 }
 
+/// In an event of ours what is left at its end counts; elsewhere that may be far away.
 inline void async_chat::queued()
 {
+    if (owner().current_ == this)
+        return;
     const std::size_t high = flow().high;
     queue_.watch(high);
     if (queue_.size() > high)
@@ -1143,12 +1146,12 @@ ASYNCHAT_DECL bool async_chat::queue_first(std::string_view data)
     return true;
 }
 
-/// A push that leaves more than the high mark. In an event of ours what is left at its end counts;
-/// elsewhere that may be far away: the socket is tried now, and what it does not take counts.
+/// A push from elsewhere that leaves more than the high mark: the socket is tried now, and what it
+/// does not take counts.
 ASYNCHAT_DECL void async_chat::pushed_much()
 {
     dispatcher* const talker = owner().current_;
-    if (talker == this || sending_ || is_lost())
+    if (sending_ || is_lost())
         return;
     if (!awaits_writable()) {
         std::size_t sent = 0;
