@@ -28,7 +28,7 @@
 // The machine:                loop.hpp  socket.hpp  endpoint.hpp  const_buffers.hpp  error.hpp
 // Channels:                   dispatcher.hpp  dispatcher_with_send.hpp  file_dispatcher.hpp
 // Framed channels:            async_chat.hpp  frame_chat.hpp  file_producer.hpp
-// Ready-made:                 server.hpp  server_counters.hpp
+// Ready-made:                 server.hpp  server_counters.hpp  relay.hpp
 
 #include <asynchat/async_chat.hpp>
 #include <asynchat/const_buffers.hpp>

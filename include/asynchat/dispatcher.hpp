@@ -187,7 +187,7 @@ public:
     /// After close_when_done() has sent everything and the channel is closed, its connection stays
     /// for so long, or until the other side ends it, and drops what still comes: 2 seconds at
     /// first. Otherwise input that is not read would make the system reset the connection, and the
-    /// other side might lose the last output. loop::run() waits for it.
+    /// other side might lose the last output. loop::run() waits for it. Zero: it does not stay.
     ASYNCHAT_DECL void linger_timeout(loop::duration longest);
 
     // --- what it waits for ---------------------------------------------------------------------

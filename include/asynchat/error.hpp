@@ -34,7 +34,7 @@ enum class close_reason : unsigned char {
     write_timeout,   ///< the other side took no output for write_timeout()
     close_timeout,   ///< the output was not sent by the time given to close_when_done()
     frame_limit,     ///< a frame grew over max_frame
-    output_limit,    ///< more output waited than max_output()
+    output_limit,    ///< output was added while more than max_output() waited
     bad_frame,       ///< the length in front of a frame, or what follows it, is malformed
     callback_error,  ///< an exception left a callback
     shutdown,        ///< the loop closed it: close_all(), the end of the loop; or server::stop()

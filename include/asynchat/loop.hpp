@@ -160,8 +160,8 @@ private:
 /// independent of each other.
 /// Lifetime: the loop outlives the channels it owns; its destructor closes them without calling
 /// their handle_close().
-/// Exceptions thrown by posted functions and timers, exit_now, and whatever leaves a channel's
-/// handle_error() come out of run() and poll(); the loop can be run again.
+/// Exceptions thrown by posted functions and timers, and exit_now, come out of run() and poll(); the
+/// loop can be run again.
 /// Python: Lib/asyncore.py, socket_map, loop and poll
 class loop {
 public:
