@@ -8,7 +8,7 @@
 #include <asynchat/const_buffers.hpp>
 #include <asynchat/detail/channel_state.hpp>
 #include <asynchat/endpoint.hpp>
-#include <asynchat/socket.hpp>
+#include <asynchat/fwd.hpp>
 
 #include <asio/basic_datagram_socket.hpp>
 #include <asio/buffer.hpp>
@@ -181,6 +181,7 @@ private:
 } // namespace asynchat::detail
 
 #ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/dispatcher.hpp> // which has the implementation of the handlers
 #  include <asynchat/impl/transport.ipp>
 #endif
 #endif

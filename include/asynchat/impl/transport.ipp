@@ -5,6 +5,7 @@
 #define ASYNCHAT_IMPL_TRANSPORT_IPP
 
 #include <asynchat/detail/transport.hpp>
+#include <asynchat/socket.hpp>
 
 #include <asio/error.hpp>
 #include <asio/post.hpp>
