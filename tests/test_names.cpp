@@ -183,6 +183,7 @@ TEST_CASE("a port that is none is refused as text is", "[names][connect]")
 
 TEST_CASE("a port is taken in digits, with zeros in front, and in any type", "[names][connect]")
 {
+    ASYNCHAT_TEST_NEEDS(support::finds_localhost(), "localhost cannot be looked up");
     loop loop;
     const auto server = loop.create<listener>(endpoint("127.0.0.1", 0));
     const std::uint16_t port = server->local_endpoint().port();
@@ -258,6 +259,7 @@ TEST_CASE("an empty host or service is refused", "[names][connect]")
 
 TEST_CASE("a name that is refused leaves the connect under way alone", "[names][connect]")
 {
+    ASYNCHAT_TEST_NEEDS(support::finds_localhost(), "localhost cannot be looked up");
     loop loop;
     const auto server = loop.create<listener>(endpoint("127.0.0.1", 0));
     const auto client = loop.create<recorder>().lock();
@@ -269,6 +271,7 @@ TEST_CASE("a name that is refused leaves the connect under way alone", "[names][
 
 TEST_CASE("a look-up that was given up says nothing about the next one", "[names][connect]")
 {
+    ASYNCHAT_TEST_NEEDS(support::finds_localhost(), "localhost cannot be looked up");
     loop loop;
     const raw_listener server(endpoint("127.0.0.1", 0));
     const refusing_address nobody(AF_INET);
@@ -282,6 +285,7 @@ TEST_CASE("a look-up that was given up says nothing about the next one", "[names
 
 TEST_CASE("an attempt that was given up says nothing about the next one", "[names][connect]")
 {
+    ASYNCHAT_TEST_NEEDS(support::finds_localhost(), "localhost cannot be looked up");
     loop loop;
     const raw_listener one(endpoint("127.0.0.1", 0));
     const raw_listener two(endpoint("127.0.0.1", 0));

@@ -4,7 +4,9 @@
 #
 # usage: tests/roots/roots.sh [RELEASE...]        bookworm and trixie when none is named
 #
-# As root, on Debian. CXX, when set, is the compiler in the roots and the package it comes from.
+# As root, on Debian. CXX, when set, is the compiler in the roots and the package it comes from;
+# LDFLAGS is passed on. (The g++-13 of trixie links nothing with the libfmt of trixie, unless by
+# LDFLAGS=-Wl,--allow-shlib-undefined.)
 # Takes half an hour for each release; it is no part of CI. The logs lie in build/roots.
 set -eu
 
@@ -29,7 +31,8 @@ shielded() {
 in_root() {
     shielded --mount-proc="$root/proc" chroot "$root" /usr/bin/env -i HOME=/root \
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-        DEBIAN_FRONTEND=noninteractive ${compiler:+"CXX=$compiler"} "$@"
+        DEBIAN_FRONTEND=noninteractive \
+        ${compiler:+"CXX=$compiler"} ${LDFLAGS:+"LDFLAGS=$LDFLAGS"} "$@"
 }
 
 # steps RELEASE: stops at the first one that fails.
