@@ -70,7 +70,22 @@ chat("nested-loop-reorders-input", "what arrives while a callback runs the loop 
         return; //""",
      "    //")
 chat("handlers-after-close", "a handler of the output is called after a close() in a callback",
-     "else if (!sending_ && !closed())", "else if (!sending_)")
+     """\
+    if (sending_ || closed())
+        return;
+    compare_with_marks();
+    tell_marks();
+}
+
+/// Whether there may be many""",
+     """\
+    if (sending_)
+        return;
+    compare_with_marks();
+    tell_marks();
+}
+
+/// Whether there may be many""")
 chat("spins-while-sending", "a producer that runs the loop keeps it busy with a writable socket",
      "(!queue_.is_empty() || is_closing() || !connected()) && !sending_",
      "!queue_.is_empty() || is_closing() || !connected()")
@@ -166,18 +181,18 @@ chat("producer-asked-without-pause", "a producer fills memory as fast as it can 
      "")
 chat("producer-asked-in-the-callback", "a producer is asked in the middle of the input",
      """\
-        if (what == sending::data_only)
+        if (what != sending::everything) {
+            on_exit.tried = false; // the end of the event asks the producer
             return sent;
-""", "")
+        }
+""",
+     "")
 chat("close-when-done-loses-output", "the last output is lost by close_when_done()",
      """\
-    if (!queue_.is_empty())
+    if (!queue_.is_empty() || is_lost())
         return;
-    if (is_closing()) {
-        lingers_""",
-     """\
-    if (is_closing()) {
-        lingers_""")
+    if (is_closing()) {""",
+     "    if (is_closing()) {")
 chat("close-when-done-waits-for-an-event", "nothing to send: the channel stays until the next event",
      """\
     held_ = 0;
@@ -197,20 +212,25 @@ chat("eof-loses-output", "the end of the other side's stream drops what is still
      "end(close_reason::peer_finished);")
 chat("half-closed-for-ever", "a channel whose streams have both ended stays",
      """\
-        if (eof_reported_)
+        if (eof_reported_ && !is_lost())
             end(close_reason::peer_finished);""",
      "")
 chat("reply-reset-by-unread-input", "no lingering: the last reply is lost by a reset",
      "lingers_ = connected();", "")
 chat("reads-over-the-high-mark", "who does not read answers may still ask",
-     "stops_.set(detail::stops::full, !reads_when_full_);", "")
+     """\
+    if (marks_.update(queue_.size(), flow()))
+        set_full(marks_.paused() && stops_when_full());""",
+     "    (void)marks_.update(queue_.size(), flow());")
 chat("stuck-after-the-low-mark", "input that waited for the output is not delivered",
      """\
-            deliver_later(); // or throws, for want of memory
-            stops_.set(detail::stops::full, false);""",
-     "            stops_.set(detail::stops::full, false);")
+    if (!on)
+        deliver_later(); // or throws, for want of memory
+""",
+     "")
 chat("output-cap-not-judged", "pending output has no limit",
-     "if (queue_.size() > flow().most) {", "if (false) {")
+     "if (!bounds_ || bounds_->left <= bounds_->flow.most)",
+     "if (true)")
 chat("drained-each-time", "handle_drained() although nothing had to wait",
      "if (had_to_wait && queue_.is_empty() && !closed())",
      "if (queue_.is_empty() && !closed())")
@@ -238,30 +258,41 @@ channel = of("dispatcher")
 
 channel("double-close", "handle_close() is called again when its override meets another end",
         """\
-    if (closed() || ended_)
+    if (stops_.any_of(detail::stops::closed | detail::stops::ended))
         return;
-    ended_ = true;""",
+    stops_.set(detail::stops::ended);""",
         """\
     if (closed())
-        return;""")
+        return;
+    stops_.set(detail::stops::ended);""")
 channel("close-forgotten-by-override", "a handle_close() that does not close leaves the channel open",
         """\
-    if (!closed())
-        close();
+        handle_close();
+        if (!closed())
+            close();
+    } catch (...) {
+        dispatcher::close();
+        throw;
+    }
     dispatcher::close(); // an override may have forgotten to call the original""",
-        "")
+        """\
+        handle_close();
+    } catch (...) {
+        dispatcher::close();
+        throw;
+    }""")
 channel("throwing-close-leaks", "an exception in handle_close() leaves the channel open",
         """\
     } catch (...) {
         dispatcher::close();
         throw;
     }
-    if (!closed())""",
+    dispatcher::close();""",
         """\
     } catch (...) {
         throw;
     }
-    if (!closed())""")
+    dispatcher::close();""")
 channel("descriptor-open-after-close", "close() leaves the descriptor to the destructor",
         """\
         linger();
@@ -270,7 +301,11 @@ channel("descriptor-open-after-close", "close() leaves the descriptor to the des
 channel("event-of-the-old-socket", "an event of the socket before reaches the new one",
         "if (!channel || state_->epoch != epoch_)", "if (!channel)")
 channel("connected-after-close", "closed in handle_connect(), and said to be connected",
-        "channel.connected_ = !channel.closed();", "channel.connected_ = true;")
+        """\
+            if (channel.state_->epoch != epoch)
+                return;
+            channel.connected_ = true;""",
+        "            channel.connected_ = true;")
 channel("listener-dies-of-an-error", "the listener is closed when accept() fails",
         """\
     if (accepting_) {
@@ -301,15 +336,11 @@ channel("would-block-is-an-error", "a full socket ends the channel",
     }""")
 channel("reset-taken-for-the-end", "a reset is reported as an orderly end",
         """\
-        end(close_reason::reset, error);
-        return 0;
-    }
-    throw detail::io_error(close_reason::system_error, error, "recv");""",
+        input_failed(close_reason::reset, error);
+        return 0;""",
         """\
-        end(close_reason::peer_finished, error);
-        return 0;
-    }
-    throw detail::io_error(close_reason::system_error, error, "recv");""")
+        input_failed(close_reason::peer_finished, error);
+        return 0;""")
 channel("log-flood", "a channel writes as many lines as the other side likes",
         "if (!log_limit_.admit(second) || (of_server", "if ((of_server")
 channel("log-flood-of-a-server", "each connection of one peer has lines of its own",
@@ -370,9 +401,19 @@ time("timer-lost-in-a-nested-loop", "no timer comes while one of them runs the l
 time("periodic-timer-once", "a timer that repeats is called once",
      "state->done = once;", "state->done = true;")
 time("freed-in-a-nested-loop", "a channel goes while its own callback runs the loop",
-     "if (turns_ == 1 && closed_ > 0)", "if (closed_ > 0)")
+     """\
+    if (channels_[closed]->number - adopted_before_ < adopted_ - adopted_before_)
+        ++doomed_;
+    else
+        swap_channels(closed, open() + doomed_);""",
+     """\
+    swap_channels(closed, open() + doomed_);
+    ++doomed_;""")
 time("flush-forgotten", "pushed from outside twice, sent once",
-     "state->flush_listed = false;", "")
+     """\
+            const auto state = *to_flush_.pop();
+            state->flush_listed = false;""",
+     "            const auto state = *to_flush_.pop();")
 
 heap = of("timer_queue")
 
