@@ -1,0 +1,650 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "support/catch.hpp"
+#include "support/loopback.hpp"
+#include "support/memory.hpp"
+#include "support/recording_chat.hpp"
+
+#include <asynchat/asynchat.hpp>
+#include <asynchat/testing.hpp>
+
+#include <asio/buffer.hpp>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// How much output may wait: a peer that reads gets answers of any size, one that does not is
+// bounded, and two of ours never wait for each other.
+
+using namespace std::chrono_literals;
+using asynchat::close_reason;
+using asynchat::endpoint;
+using asynchat::testing::operation;
+
+namespace {
+
+using texts = std::vector<std::string>;
+
+std::string bytes(std::size_t size)
+{
+    return std::string(size, 'x');
+}
+
+/// Writes down what becomes of its output as well.
+class lines : public asynchat::testing::recorder<> {
+public:
+    explicit lines(asynchat::loop& owner, asynchat::socket from = {})
+        : recorder(owner, std::move(from))
+    {
+        set_terminator("\n");
+    }
+
+    std::function<void()> on_found;
+
+    void found_terminator() override
+    {
+        recorder::found_terminator();
+        if (on_found)
+            on_found();
+    }
+    void handle_write_paused() override { note("paused"); }
+    void handle_write_resumed() override { note("resumed"); }
+};
+
+/// A channel, accepted or not, that is over its marks with more than 10 bytes.
+struct small_channel {
+    explicit small_channel(bool accepted = true)
+        : ends(accepted ? loop.accept<lines>() : connected()), chat(ends.first), peer(ends.second)
+    {
+        chat->set_write_buffer_limits(10, 5);
+        peer.window(0);
+        loop.settle();
+        chat->events.clear();
+    }
+
+    /// Calls it in an event of the channel.
+    template <class F>
+    void event(F call)
+    {
+        loop.handle_of(*chat).post([call](lines& channel) { call(channel); });
+        loop.settle();
+    }
+
+    asynchat::testing::loop loop;
+    std::pair<std::shared_ptr<lines>, asynchat::testing::peer> ends;
+    std::shared_ptr<lines> chat;
+    asynchat::testing::peer& peer;
+
+private:
+    std::pair<std::shared_ptr<lines>, asynchat::testing::peer> connected()
+    {
+        const endpoint somewhere("127.0.0.1", 7);
+        auto listener = loop.listen(somewhere);
+        auto client = loop.create<lines>().lock();
+        client->connect(somewhere);
+        return {client, listener.accept()};
+    }
+};
+
+} // namespace
+
+// --- max_output() ----------------------------------------------------------------------------
+
+TEST_CASE("max_output: one push may be of any size, in an event and outside of it",
+          "[mended][flow]")
+{
+    const bool outside = GENERATE(false, true);
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<lines>();
+    const std::string body = bytes(20 << 20);
+    const auto answer = [&body](lines& channel) {
+        CHECK(channel.push("header "));
+        CHECK(channel.push(std::string(body)));
+        CHECK(channel.push(" trailer"));
+    };
+    if (outside)
+        loop.post([&answer, &to = *chat] { answer(to); });
+    else
+        loop.handle_of(*chat).post([&answer](lines& to) { answer(to); });
+    CHECK((peer.received() == "header " + body + " trailer"));
+    CHECK_FALSE(chat->closed());
+}
+
+TEST_CASE("max_output: a string of 256 MiB is moved in and sent without a copy", "[mended][flow]")
+{
+    asynchat::loop loop;
+    auto ends = support::connected_pair(AF_UNIX);
+    const auto chat = loop.create<lines>(std::move(ends.first)).lock();
+    std::string large = bytes(256 << 20);
+    support::memory_peak memory;
+    CHECK(chat->push(std::move(large)));
+    memory.look();
+    std::vector<char> taken(1 << 20);
+    std::size_t received = 0;
+    REQUIRE(support::run_until(loop, [&] {
+        ssize_t got = 0;
+        while ((got = ::recv(ends.second.fd(), taken.data(), taken.size(), MSG_DONTWAIT)) > 0)
+            received += static_cast<std::size_t>(got);
+        memory.look();
+        return received == (256 << 20) || chat->closed();
+    }));
+    CHECK(received == 256 << 20);
+    CHECK_FALSE(chat->closed());
+    CHECK(memory.growth() < 4 << 20);
+}
+
+TEST_CASE("max_output: a thousand pipelined requests have their answers", "[mended][flow]")
+{
+    const std::size_t size = GENERATE(as<std::size_t>{}, 100, 16384);
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<lines>();
+    std::string requests;
+    for (int i = 0; i < 1000; ++i)
+        requests += "get\n";
+    chat->on_found = [&to = *chat, answer = bytes(size)] { CHECK(to.push(answer)); };
+    peer.send(requests);
+    CHECK(peer.received().size() == 1000 * size);
+    CHECK_FALSE(chat->closed());
+}
+
+TEST_CASE("max_output: ends the channel at the first push behind an event that left too much",
+          "[mended][flow]")
+{
+    small_channel c;
+    c.chat->max_output(100);
+    c.event([](lines& chat) {
+        CHECK(chat.push(bytes(60)));
+        CHECK(chat.push(bytes(40)));
+    });
+    c.event([](lines& chat) { CHECK(chat.push(bytes(60))); }); // 100 are not more than 100
+    c.event([](lines& chat) { CHECK(chat.push("")); });        // adds nothing
+    CHECK_FALSE(c.chat->closed());
+    bool pushed = true;
+    c.event([&pushed](lines& chat) {
+        pushed = chat.push("x");
+        CHECK_FALSE(chat.closed()); // later
+        CHECK(chat.pending_output() == 160);
+    });
+    CHECK_FALSE(pushed);
+    CHECK(c.chat->close_reason() == close_reason::output_limit);
+    CHECK(c.chat->pending_output() == 160);
+    REQUIRE(c.chat->logs.size() == 1);
+    CHECK(c.chat->logs[0].find("160 bytes of output wait, the limit of max_output() is 100") !=
+          std::string::npos);
+}
+
+TEST_CASE("max_output: what waits behind a socket that takes nothing counts", "[mended][flow]")
+{
+    small_channel c;
+    c.chat->max_output(100);
+    c.event([](lines& chat) { CHECK(chat.push(bytes(60))); });
+    c.event([](lines& chat) { CHECK(chat.push(bytes(60))); }); // is not tried: it waits
+    c.event([](lines& chat) { CHECK_FALSE(chat.push(bytes(60))); });
+    CHECK(c.chat->close_reason() == close_reason::output_limit);
+}
+
+TEST_CASE("max_output: who was over it and has caught up may be sent more", "[mended][flow]")
+{
+    small_channel c;
+    c.chat->max_output(100);
+    c.event([](lines& chat) { CHECK(chat.push(bytes(200))); });
+    c.peer.window(65536);
+    CHECK(c.peer.received().size() == 200);
+    c.event([](lines& chat) { CHECK(chat.push("more")); });
+    CHECK(c.peer.received() == "more");
+    CHECK_FALSE(c.chat->closed());
+}
+
+TEST_CASE("max_output: the pieces of producers are not refused", "[mended][flow]")
+{
+    small_channel c;
+    c.chat->max_output(100);
+    c.event([](lines& chat) {
+        chat.push(bytes(200));
+        CHECK(chat.push_with_producer(
+            [pieces = 0]() mutable { return ++pieces < 10 ? bytes(1000) : std::string(); }));
+    });
+    c.event([](lines& chat) { CHECK(chat.push_with_producer([] { return std::string(); })); });
+    c.peer.window(65536);
+    CHECK(c.peer.received().size() == 9200);
+    CHECK_FALSE(c.chat->closed());
+}
+
+// --- pushes from outside ---------------------------------------------------------------------
+
+TEST_CASE("a push from outside over the high mark sends at once what the socket takes",
+          "[mended][flow]")
+{
+    small_channel c;
+    c.peer.window(1000);
+    c.loop.post([&chat = *c.chat] {
+        CHECK(chat.push(bytes(10)));
+        CHECK(chat.pending_output() == 10); // not over the mark
+        CHECK(chat.push(bytes(900)));
+        CHECK(chat.pending_output() == 0);
+        CHECK_FALSE(chat.write_paused());
+    });
+    CHECK(c.peer.received().size() == 910);
+    CHECK(c.chat->events.empty());
+}
+
+TEST_CASE("a push from outside that is too much pauses the channel within the call",
+          "[mended][flow]")
+{
+    small_channel c;
+    c.loop.settle();
+    c.loop.post([&chat = *c.chat] {
+        CHECK(chat.push(bytes(20)));
+        CHECK(chat.write_paused());
+        CHECK_FALSE(chat.readable());
+        CHECK(chat.events.empty()); // which is told in a turn
+    });
+    c.peer.send("one\n");
+    c.loop.settle();
+    CHECK(c.chat->events == texts{"paused"});
+    c.peer.window(100);
+    c.loop.settle();
+    CHECK(c.chat->events == texts{"paused", "resumed", "collect one", "found"});
+}
+
+TEST_CASE("an error of a push from outside is told in a turn", "[mended][flow][errors]")
+{
+    small_channel c;
+    c.peer.window(1000);
+    c.loop.post([&] {
+        c.loop.fail(1, EIO, operation::send);
+        CHECK(c.chat->push(bytes(20)));
+        CHECK(c.chat->events.empty());
+        CHECK_FALSE(c.chat->closed());
+        c.loop.fail(1, EIO, operation::send);
+    });
+    c.loop.settle();
+    CHECK(c.chat->events ==
+          texts{"paused", "error asynchat: send: Input/output error", "close system error"});
+}
+
+TEST_CASE("a connection that a push from outside finds lost ends in a turn", "[mended][flow]")
+{
+    small_channel c;
+    c.peer.send("one\n");
+    c.peer.close();
+    c.chat->push(bytes(20));
+    CHECK(c.chat->events.empty());
+    CHECK_FALSE(c.chat->closed());
+    CHECK_FALSE(c.chat->push("more"));
+    c.loop.settle();
+    CHECK(c.chat->events == texts{"collect one", "found", "close reset"});
+    CHECK(c.chat->pending_output() == 20);
+}
+
+TEST_CASE("who talks too much for others ends its turn", "[mended][flow][fair]")
+{
+    small_channel c;
+    auto [talker, peer] = c.loop.accept<lines>();
+    std::size_t lines_at_once = 0;
+    talker->on_found = [&, &from = *talker] {
+        if (from.events.size() == 2) // others are next
+            c.loop.post([&] { lines_at_once = from.events.size(); });
+        c.chat->push(bytes(8));
+    };
+    std::string many;
+    for (int i = 0; i < 40; ++i)
+        many += "a\n";
+    peer.send(many);
+    c.loop.settle();
+    CHECK(lines_at_once == 4); // "collect a" and "found" of two lines: the second one was too much
+    CHECK(talker->events.size() == 80);
+}
+
+// --- end_turn() ------------------------------------------------------------------------------
+
+TEST_CASE("end_turn: outside of a callback of the input it does nothing", "[mended][fair]")
+{
+    small_channel c;
+    c.chat->end_turn();
+    c.peer.send("one\n");
+    c.loop.settle();
+    CHECK(c.chat->events == texts{"collect one", "found"});
+}
+
+TEST_CASE("end_turn: others have their turn before the rest of the input", "[mended][fair]")
+{
+    small_channel c;
+    c.chat->on_found = [&chat = *c.chat] {
+        chat.owner().post([&chat] { chat.note("other"); });
+        chat.end_turn();
+        chat.end_turn(); // twice is once
+    };
+    c.peer.send("one\ntwo\nthree");
+    c.peer.finish();
+    c.loop.settle();
+    CHECK(c.chat->events == texts{"collect one", "found", "other", "collect two", "found", "other",
+                                  "collect three", "eof", "close peer finished"});
+}
+
+// --- who stops reading -----------------------------------------------------------------------
+
+TEST_CASE("over the high mark an accepted channel stops reading, one that connected goes on",
+          "[mended][flow]")
+{
+    const bool accepted = GENERATE(false, true);
+    small_channel c(accepted);
+    c.event([](lines& chat) { chat.push(bytes(20)); });
+    c.peer.send("one\n");
+    c.loop.settle();
+    CHECK(c.chat->write_paused());
+    CHECK(c.chat->events == (accepted ? texts{"paused"} : texts{"paused", "collect one", "found"}));
+}
+
+TEST_CASE("a socket that was adopted is not one that was accepted", "[mended][flow]")
+{
+    asynchat::loop loop;
+    auto ends = support::connected_pair();
+    const auto chat = loop.create<lines>(std::move(ends.first)).lock();
+    chat->push(bytes(32 << 20));
+    CHECK(support::settle(loop));
+    REQUIRE(chat->write_paused());
+    ends.second.send("one\n");
+    CHECK(support::run_until(loop, [&] { return chat->events.size() == 3; }));
+    CHECK(chat->events == texts{"paused", "collect one", "found"});
+}
+
+TEST_CASE("stops_reading_when_full() holds for either role, now and later", "[mended][flow]")
+{
+    const bool accepted = GENERATE(false, true);
+    const bool stops = GENERATE(false, true);
+    const bool before = GENERATE(false, true); // it is full
+    small_channel c(accepted);
+    if (before)
+        c.chat->stops_reading_when_full(stops);
+    c.event([](lines& chat) { chat.push(bytes(20)); });
+    if (!before)
+        c.chat->stops_reading_when_full(stops);
+    c.peer.send("one\n");
+    c.loop.settle();
+    CHECK(c.chat->events == (stops ? texts{"paused"} : texts{"paused", "collect one", "found"}));
+    c.chat->stops_reading_when_full(!stops); // it is full again, or still
+    c.peer.send("two\n");
+    c.loop.settle();
+    CHECK(c.chat->events.size() == (stops ? 5 : 3));
+    c.peer.window(100); // and empty
+    c.loop.settle();
+    CHECK(c.chat->events.size() == 6);
+}
+
+namespace {
+
+/// Answers each line, with twice as much.
+class echo : public asynchat::async_chat {
+public:
+    echo(asynchat::loop& owner, asynchat::socket from, std::size_t& answered, bool slow)
+        : async_chat(owner, std::move(from)), answered_(answered), slow_(slow)
+    {
+        set_terminator("\n");
+    }
+    void collect_incoming_data(std::string_view data) override { line_ += data; }
+    void found_terminator() override
+    {
+        CHECK(push(line_ + line_ + '\n'));
+        line_.clear();
+        if (++answered_ % 100 != 0 || !slow_)
+            return;
+        pause_reading();
+        owner().call_later(1ms, [channel = owner().handle_of(*this)] {
+            if (const auto alive = channel.lock())
+                alive->resume_reading();
+        });
+    }
+
+private:
+    std::string line_;
+    std::size_t& answered_;
+    bool slow_;
+};
+
+/// Sends all its requests as soon as it can, and then reads.
+class eager_client : public asynchat::async_chat {
+public:
+    eager_client(asynchat::loop& owner, const endpoint& to, std::size_t requests)
+        : async_chat(owner), requests_(requests)
+    {
+        set_terminator("\n");
+        connect(to);
+    }
+    void handle_connect() override
+    {
+        for (std::size_t i = 0; i < requests_; ++i)
+            CHECK(push("a request of thirty bytes ...\n"));
+    }
+    void collect_incoming_data(std::string_view data) override { bytes_ += data.size(); }
+    void found_terminator() override
+    {
+        if (++answers == requests_)
+            close();
+    }
+
+    std::size_t answers = 0;
+
+private:
+    std::size_t requests_;
+    std::size_t bytes_ = 0;
+};
+
+} // namespace
+
+TEST_CASE("pipelined requests are answered, however much and in both directions", "[mended][flow]")
+{
+    const auto [requests, slow] =
+        GENERATE(table<std::size_t, bool>({{10240, false}, {10240, true}, {60000, true}}));
+    asynchat::testing::loop loop;
+    std::size_t answered = 0;
+    const auto server =
+        loop.create<asynchat::server<echo>>(endpoint("127.0.0.1", 0), std::ref(answered), slow)
+            .lock();
+    const auto client =
+        loop.create<eager_client>(server->local_endpoint(), std::size_t{requests}).lock();
+    loop.advance(1h);
+    CHECK(client->answers == requests);
+    CHECK(answered == requests);
+    CHECK(client->close_reason() == close_reason::local);
+}
+
+TEST_CASE("pipelined requests are answered over real sockets", "[mended][flow]")
+{
+    asynchat::loop loop;
+    std::size_t answered = 0;
+    const auto server =
+        loop.create<asynchat::server<echo>>(endpoint("127.0.0.1", 0), std::ref(answered), false)
+            .lock();
+    const auto client =
+        loop.create<eager_client>(server->local_endpoint(), std::size_t{60000}).lock();
+    REQUIRE(support::run_until(loop, [&] { return client->closed(); }));
+    CHECK(client->answers == 60000);
+}
+
+// --- the end ---------------------------------------------------------------------------------
+
+namespace {
+
+class last_words : public lines {
+public:
+    using lines::lines;
+
+    void handle_close() override
+    {
+        note(push("late") ? "sent" : "refused");
+        note(push(std::string("late")) ? "sent" : "refused");
+        note(push(std::make_shared<const std::string>("late")) ? "sent" : "refused");
+        note(print("{}", "late") ? "sent" : "refused");
+        note(push_with_producer([] { return std::string(); }) ? "sent" : "refused");
+        lines::handle_close();
+    }
+};
+
+/// Ends itself when it is asked for its terminator.
+class closing_override : public lines {
+public:
+    using lines::lines;
+
+    bool when_done = false;
+    mutable int asked = 0;
+
+    const asynchat::terminator& get_terminator() const override
+    {
+        auto& self = const_cast<closing_override&>(*this);
+        if (++asked == 2)
+            when_done ? self.close_when_done() : self.close();
+        return lines::get_terminator();
+    }
+};
+
+} // namespace
+
+TEST_CASE("nothing can be pushed in handle_close()", "[mended][close]")
+{
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<last_words>();
+    peer.reset();
+    loop.settle();
+    CHECK(chat->events ==
+          texts{"refused", "refused", "refused", "refused", "refused", "close reset"});
+    CHECK(chat->pending_output() == 0);
+}
+
+TEST_CASE("a get_terminator() that ends the channel ends its input", "[mended][close]")
+{
+    const bool when_done = GENERATE(false, true);
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<closing_override>();
+    chat->when_done = when_done;
+    peer.send("one\ntwo\nthree\n");
+    loop.settle();
+    CHECK(chat->closed());
+    CHECK(chat->asked == 2);
+    REQUIRE(chat->events.size() >= 2);
+    CHECK(chat->events[1] == "found");
+    CHECK(chat->events.size() == (when_done ? 3 : 2));
+}
+
+TEST_CASE("a producer behind answers that are sent in the input is asked in the same event",
+          "[mended][producer]")
+{
+    support::bench<> b("\n");
+    b.chat->ac_out_buffer_size = 10; // sends in the middle of the input, over so much
+    b.chat->on_found = [&chat = *b.chat] {
+        chat.push(bytes(15));
+        chat.push_with_producer([pieces = 0]() mutable {
+            return ++pieces == 1 ? std::string("piece") : std::string();
+        });
+        chat.on_found = nullptr;
+    };
+    CHECK(b.recv("a\nb\n") == "collect('a') found send('" + bytes(10) + "')=10 send('" + bytes(5) +
+                                  "')=5 collect('b') found send('piece')=5");
+    CHECK(b.chat->pending_output() == 0);
+}
+
+// --- dispatcher_with_send --------------------------------------------------------------------
+
+namespace {
+
+/// Sends back what comes, as often as asked.
+class repeater : public support::logging<asynchat::dispatcher_with_send> {
+public:
+    explicit repeater(asynchat::loop& owner, asynchat::socket from = {})
+        : logging(owner, std::move(from))
+    {
+    }
+
+    std::size_t received = 0;
+    std::size_t refused = 0;
+
+    void handle_read() override
+    {
+        std::array<char, 4096> some;
+        const std::size_t got = recv(asio::buffer(some));
+        received += got;
+        if (got > 0 && send(std::string_view(some.data(), got)) == 0)
+            ++refused;
+    }
+    void handle_connect() override {}
+    void handle_close() override { close(); }
+};
+
+} // namespace
+
+TEST_CASE("dispatcher_with_send: a peer that does not read cannot make an echo grow",
+          "[mended][dispatcher_with_send]")
+{
+    asynchat::testing::loop loop;
+    auto [channel, peer] = loop.accept<repeater>();
+    peer.window(0);
+    for (int i = 0; i < 10000; ++i)
+        peer.send(bytes(4096)); // 40 MiB
+    loop.settle();
+    CHECK_FALSE(channel->closed());
+    CHECK(channel->write_paused());
+    CHECK_FALSE(channel->readable());
+    CHECK(channel->pending_output() <= 262144 + 4096);
+    peer.window(65536);
+    CHECK(peer.received().size() == 10000 * 4096);
+    CHECK_FALSE(channel->write_paused());
+    CHECK(channel->refused == 0);
+}
+
+TEST_CASE("dispatcher_with_send: one that connected reads on, up to its limit",
+          "[mended][dispatcher_with_send]")
+{
+    asynchat::testing::loop loop;
+    const endpoint somewhere("127.0.0.1", 7);
+    auto listener = loop.listen(somewhere);
+    const auto channel = loop.create<repeater>().lock();
+    channel->connect(somewhere);
+    channel->set_write_buffer_limits(100, 50);
+    channel->max_output(10000);
+    auto peer = listener.accept();
+    peer.window(0);
+    for (int i = 0; i < 10; ++i) {
+        peer.send(bytes(1000));
+        loop.settle();
+    }
+    CHECK(channel->received == 10000);
+    CHECK(channel->write_paused());
+    CHECK_FALSE(channel->closed());
+    peer.send(bytes(1000));
+    loop.settle();
+    CHECK_FALSE(channel->closed()); // 10000 were not more than 10000
+    peer.send(bytes(1000));
+    loop.settle();
+    CHECK(channel->refused == 1);
+    CHECK(channel->close_reason() == close_reason::output_limit);
+    CHECK(channel->pending_output() == 11000);
+    CHECK(channel->logged("11000 bytes of output wait, the limit of max_output() is 10000") == 1);
+}
+
+TEST_CASE("dispatcher_with_send: its marks are checked as those of async_chat are",
+          "[mended][dispatcher_with_send]")
+{
+    asynchat::testing::loop loop;
+    auto [channel, peer] = loop.accept<repeater>();
+    CHECK_THROWS_AS(channel->set_write_buffer_limits(5, 6), std::invalid_argument);
+    channel->set_write_buffer_limits(10, 5);
+    peer.window(0);
+    channel->send(bytes(10));
+    loop.settle();
+    CHECK_FALSE(channel->write_paused());
+    channel->send("x");
+    loop.settle();
+    CHECK(channel->write_paused());
+    peer.window(5);
+    CHECK(peer.received(5).size() == 5);
+    loop.settle();
+}
