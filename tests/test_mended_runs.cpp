@@ -1,0 +1,269 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "support/catch.hpp"
+#include "support/loopback.hpp"
+
+#include <asynchat/asynchat.hpp>
+#include <asynchat/testing.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+// How long channels live that are made and closed while a callback runs the loop.
+
+namespace {
+
+/// How many of its kind there are.
+struct census {
+    std::size_t alive = 0;
+    std::size_t most = 0; // at once
+};
+
+class counted : public asynchat::async_chat {
+public:
+    counted(asynchat::loop& owner, asynchat::socket from, census& all)
+        : async_chat(owner, std::move(from)), all_(all)
+    {
+        set_terminator("\n");
+        all_.most = std::max(all_.most, ++all_.alive);
+    }
+    ~counted() override { --all_.alive; }
+
+    std::function<void()> on_found;
+    asynchat::socket other_side;
+
+    void collect_incoming_data(std::string_view) override {}
+    void found_terminator() override
+    {
+        if (on_found)
+            on_found();
+    }
+
+    /// Closes itself, and lets everything happen that might end its life.
+    void end_in_a_method()
+    {
+        const census& all = all_;
+        const std::size_t before = all.alive;
+        auto& loop = owner();
+        close();
+        loop.post([] {});
+        loop.poll();
+        loop.poll();
+        outlived = all.alive == before;
+    }
+
+    static inline bool outlived = false; // its method
+
+private:
+    census& all_;
+};
+
+using pair = std::pair<std::shared_ptr<counted>, asynchat::testing::peer>;
+
+/// Calls it in a callback of a channel.
+void in_a_callback(asynchat::testing::loop& loop, const std::function<void()>& call)
+{
+    census unused;
+    auto [chat, peer] = loop.accept<counted>(std::ref(unused));
+    chat->on_found = call;
+    peer.send("now\n");
+    loop.settle();
+    chat->close();
+    loop.settle();
+}
+
+/// Makes a channel over a connection of its own, which nobody keeps alive.
+counted& make(asynchat::testing::loop& loop, census& all)
+{
+    auto ends = loop.socket_pair();
+    const auto channel = loop.create<counted>(std::move(ends.first), std::ref(all)).lock();
+    channel->other_side = std::move(ends.second);
+    return *channel;
+}
+
+} // namespace
+
+TEST_CASE("channels that a nested run opens and closes go with its turns", "[mended][nested]")
+{
+    asynchat::testing::loop loop;
+    census all;
+    in_a_callback(loop, [&] {
+        std::size_t left = 20000;
+        std::function<void()> next = [&] {
+            make(loop, all).close();
+            if (--left > 0)
+                loop.post(next);
+            else
+                loop.stop();
+        };
+        loop.post(next);
+        loop.run();
+        CHECK(left == 0);
+        CHECK(all.alive <= 1);
+    });
+    CHECK(all.most <= 2);
+    CHECK(all.alive == 0);
+}
+
+TEST_CASE("channels that a nested run within a nested run opens and closes go as well",
+          "[mended][nested]")
+{
+    asynchat::testing::loop loop;
+    census all;
+    bool done = false;
+    in_a_callback(loop, [&] {
+        loop.post([&] {
+            std::size_t left = 100;
+            std::function<void()> next = [&] {
+                make(loop, all).close();
+                if (--left > 0)
+                    loop.post(next);
+                else
+                    loop.stop();
+            };
+            loop.post(next);
+            loop.run();
+            done = left == 0;
+        });
+        loop.run();
+    });
+    CHECK(done);
+    CHECK(all.most <= 2);
+    CHECK(all.alive == 0);
+}
+
+TEST_CASE("a channel of before that a nested run closes stays until that has returned",
+          "[mended][nested]")
+{
+    asynchat::testing::loop loop;
+    census all;
+    counted& channel = make(loop, all);
+    std::size_t inside = 0;
+    in_a_callback(loop, [&] {
+        loop.post([&channel] { channel.close(); });
+        loop.poll();
+        loop.poll();
+        inside = all.alive;
+    });
+    CHECK(inside == 1);
+    CHECK(all.alive == 0);
+}
+
+TEST_CASE("a channel that was closed before a nested run stays until that has returned",
+          "[mended][nested]")
+{
+    asynchat::testing::loop loop;
+    census all;
+    std::size_t inside = 0;
+    in_a_callback(loop, [&] {
+        make(loop, all).close(); // one of its functions may be on the stack
+        loop.post([] {});
+        loop.poll();
+        inside = all.alive;
+    });
+    CHECK(inside == 1);
+    CHECK(all.alive == 0);
+}
+
+TEST_CASE("channels that several nested runs have left go when all have returned",
+          "[mended][nested]")
+{
+    asynchat::testing::loop loop;
+    census all;
+    counted& oldest = make(loop, all);
+    in_a_callback(loop, [&] {
+        counted& middle = make(loop, all);
+        loop.post([&] {
+            counted& youngest = make(loop, all);
+            loop.post([&] {
+                oldest.close();
+                middle.close();
+                youngest.close();
+            });
+            loop.poll();
+            loop.poll();
+            CHECK(all.alive == 3);
+        });
+        loop.poll();
+        loop.poll();
+        CHECK(all.alive == 2); // the youngest one was of this run
+    });
+    CHECK(all.alive == 0);
+}
+
+TEST_CASE("a channel that closes itself in a method outlives it, whoever calls", "[mended][nested]")
+{
+    asynchat::testing::loop loop;
+    census all;
+    counted::outlived = false;
+    SECTION("a function of the loop")
+    {
+        loop.post([&] { make(loop, all).end_in_a_method(); });
+        loop.settle();
+    }
+    SECTION("a callback of another channel")
+    {
+        in_a_callback(loop, [&] { make(loop, all).end_in_a_method(); });
+    }
+    SECTION("a function of the loop in a nested run")
+    {
+        in_a_callback(loop, [&] {
+            loop.post([&] { make(loop, all).end_in_a_method(); });
+            loop.poll();
+            loop.poll();
+        });
+    }
+    SECTION("a callback of another channel in a nested run")
+    {
+        in_a_callback(loop, [&] {
+            auto ends = loop.socket_pair();
+            const auto caller = loop.create<counted>(std::move(ends.first), std::ref(all)).lock();
+            const auto other = loop.create<counted>(std::move(ends.second), std::ref(all)).lock();
+            caller->on_found = [&] { make(loop, all).end_in_a_method(); };
+            other->push("now\n");
+            for (int i = 0; i < 10; ++i)
+                loop.poll();
+            caller->close();
+            other->close();
+        });
+    }
+    SECTION("a callback, behind the nested run that made it")
+    {
+        in_a_callback(loop, [&] {
+            counted* made = nullptr;
+            loop.post([&] { made = &make(loop, all); });
+            loop.poll();
+            loop.poll();
+            REQUIRE(made);
+            made->end_in_a_method();
+        });
+    }
+    CHECK(counted::outlived);
+    loop.settle();
+    CHECK(all.alive == 0);
+}
+
+TEST_CASE("what was pushed before a nested run is sent in it", "[mended][nested]")
+{
+    asynchat::testing::loop loop;
+    census all;
+    auto [chat, peer] = loop.accept<counted>(std::ref(all));
+    std::size_t waiting = 0;
+    chat->on_found = [&, &from = *chat] {
+        from.push("text");
+        loop.poll();
+        loop.poll();
+        waiting = from.pending_output();
+        from.push(", and more");
+    };
+    peer.send("now\n");
+    loop.settle();
+    CHECK(waiting == 0);
+    CHECK(peer.received() == "text, and more");
+}
