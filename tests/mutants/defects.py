@@ -89,7 +89,8 @@ chat("handlers-after-close", "a handler of the output is called after a close() 
 chat("spins-while-sending", "a producer that runs the loop keeps it busy with a writable socket",
      "(!queue_.is_empty() || is_closing() || !connected()) && !sending_",
      "!queue_.is_empty() || is_closing() || !connected()")
-chat("forgets-to-wait-after-sending", "what is left after a producer that ran the loop is never sent",
+chat("forgets-to-wait-after-sending",
+     "what is left after a producer that ran the loop is never sent",
      """\
             if (!chat.queue_.is_empty())
                 chat.try_flush_soon();""",
@@ -193,7 +194,8 @@ chat("close-when-done-loses-output", "the last output is lost by close_when_done
         return;
     if (is_closing()) {""",
      "    if (is_closing()) {")
-chat("close-when-done-waits-for-an-event", "nothing to send: the channel stays until the next event",
+chat("close-when-done-waits-for-an-event",
+     "nothing to send: the channel stays until the next event",
      """\
     held_ = 0;
     flush_soon();
@@ -265,7 +267,8 @@ channel("double-close", "handle_close() is called again when its override meets 
     if (closed())
         return;
     stops_.set(detail::stops::ended);""")
-channel("close-forgotten-by-override", "a handle_close() that does not close leaves the channel open",
+channel("close-forgotten-by-override",
+        "a handle_close() that does not close leaves the channel open",
         """\
         handle_close();
         if (!closed())
@@ -381,7 +384,8 @@ channel("timer-not-rearmed", "a deadline that was put off is forgotten",
     if (end != detail::bounds::never)
         loop_.set_deadline(*state_, end);""",
         "")
-channel("write-timer-restarted-by-push", "output that is stuck never times out while more is pushed",
+channel("write-timer-restarted-by-push",
+        "output that is stuck never times out while more is pushed",
         "} else if (progress || !bounds_ || bounds_->blocked == detail::bounds::never) {",
         "} else {")
 channel("write-timer-not-stopped", "a channel that has sent all is ended by its write timeout",
@@ -499,3 +503,618 @@ file("offset-not-moved", "what the system sent of a file is sent again",
     offset_ += sent;
     left_ -= sent;""",
      "    left_ -= sent;")
+
+# --- lost connections ----------------------------------------------------------------------------
+
+chat("failed-send-loses-input",
+     "a failed send ends the channel before what was received is delivered",
+     "lose_connection(reason, error);", "return end(reason, error);")
+chat("lost-output-stays", "output that can never be sent stays, and keeps memory",
+     """\
+    bounds_->blocked = detail::bounds::never;
+    queue_.clear();
+    stops_.set(detail::stops::blocked, false);
+    set_full(false);""",
+     """\
+    bounds_->blocked = detail::bounds::never;
+    stops_.set(detail::stops::blocked, false);
+    set_full(false);""")
+chat("lost-output-not-told", "nobody can tell how much output was lost",
+     "bounds_->lost_output = queue_.size();", "")
+chat("full-and-deaf", "a full channel whose connection is lost delivers no more input",
+     """\
+    stops_.set(detail::stops::blocked, false);
+    set_full(false);
+}""",
+     """\
+    stops_.set(detail::stops::blocked, false);
+}""")
+chat("ended-before-read", "what the system still holds is not read after a failed send",
+     "!stops_.any_of(detail::stops::turn_over) && !may_receive())",
+     "!stops_.any_of(detail::stops::turn_over))")
+chat("ended-in-a-turn-that-is-over", "a lost connection ends before the rest of a turn came",
+     "!stops_.any_of(detail::stops::turn_over) && !may_receive())", "!may_receive())")
+chat("lost-while-paused", "a paused channel whose connection is lost stays until it is read again",
+     "stops_.any_of(detail::stops::closing | detail::stops::paused)",
+     "stops_.any_of(detail::stops::closing)")
+chat("lost-while-closing", "a channel that closes when done stays when its send fails",
+     "stops_.any_of(detail::stops::closing | detail::stops::paused)",
+     "stops_.any_of(detail::stops::paused)")
+chat("lost-after-the-end", "a channel that has read the end and is kept open stays when it is lost",
+     "if (eof_reported_ || stops_.any_of(", "if (stops_.any_of(")
+chat("end-trusted-after-failed-send",
+     "after a failed send a reset is taken for the end of the stream",
+     """\
+    if (is_lost())
+        return end_lost();
+    handle_eof();""",
+     "    handle_eof();")
+chat("held-bytes-lost-at-reset", "a partial terminator is lost when the connection is",
+     "if (held_ > 0 || in_length || (whole_frames_ && !collected_.empty())) {",
+     "if (!is_lost() && (held_ > 0 || in_length || (whole_frames_ && !collected_.empty()))) {")
+chat("discard-makes-it-immortal", "discard_buffers() lets a lost connection stay",
+     "if (bounds_ && !is_lost())", "if (bounds_)")
+channel("failed-shutdown-is-orderly",
+        "a reset found by shutdown_output() ends as the peer's end would",
+        """\
+    if (is_disconnected(error))
+        return connection_lost(close_reason::reset, error);
+    if (error)
+        throw detail::io_error(close_reason::system_error, error, "shutdown_output");""",
+        """\
+    if (is_disconnected(error))
+        return;
+    if (error)
+        throw detail::io_error(close_reason::system_error, error, "shutdown_output");""")
+channel("lost-and-forgotten", "after a failed send the channel goes on as if nothing had happened",
+        "    stops_.set(detail::stops::lost);\n", "")
+channel("lost-without-error", "close_error() does not tell why the connection was lost",
+        "bounds_->lost_error = error;", "")
+channel("lost-for-ever", "a lost connection that gives nothing and does not end stays",
+        "close_by(detail::client_timeouts.linger);", "own_bounds();")
+channel("lost-is-a-timeout", "a lost connection without an end is reported as a timeout",
+        """\
+        if (is_lost())
+            return end_lost();
+        if (!state_->lingers)""",
+        "        if (!state_->lingers)")
+channel("other-errors-lose-input", "an error of send() that is no lost connection drops the input",
+        """\
+    else if (failure.source == detail::error_source::output)
+        connection_lost(failure.reason, failure.error);
+""",
+        "")
+channel("errors-of-input-lose-input", "an error of recv() drops held-back bytes",
+        """\
+    if (failure.source == detail::error_source::input)
+        input_failed(failure.reason, failure.error);
+    else if""",
+        "    if")
+channel("reset-unheard", "a reset is not noticed while nobody reads or sends",
+        "((watch_urgent_ && !urgent_pending_) || is_deaf())", "(watch_urgent_ && !urgent_pending_)")
+channel("spins-unheard", "a hang-up while nobody reads keeps the loop busy",
+        "    ended_unheard_ = is_socket_;\n", "")
+channel("unheard-reset-is-an-error", "a reset while nobody reads is reported as a system error",
+        """\
+        return connection_lost(
+            is_disconnected(error) ? close_reason::reset : close_reason::system_error, error);""",
+        "        return connection_lost(close_reason::system_error, error);")
+channel("finished-peer-unheard", "a write timeout drops what a peer said before it finished",
+        "if (transport_ && transport_->peer_has_finished())", "if (false)")
+system("finished-peer-unnoticed", "no socket tells that its other side has finished",
+       "return (poll_now(native_handle(), POLLRDHUP) & (POLLRDHUP | POLLHUP)) != 0;",
+       "return false;")
+
+with_send = of("dispatcher_with_send")
+
+with_send("with-send-loses-input",
+          "a failed send ends the channel before handle_read() had the rest",
+          "} else if (is_lost() && !may_receive()) {", "} else if (is_lost()) {")
+with_send("with-send-never-ends", "a failed send of dispatcher_with_send does not end it",
+          "} else if (is_lost() && !may_receive()) {", "} else if (false) {")
+with_send("with-send-loses-the-count", "nobody can tell how much of dispatcher_with_send was lost",
+          "bounds_->lost_output = queue_.size();", "")
+
+# --- bounds of output ----------------------------------------------------------------------------
+
+chat("cap-at-the-first-push", "one large answer ends the channel for max_output()",
+     "if (!bounds_ || bounds_->left <= bounds_->flow.most)",
+     "if (queue_.size() <= flow().most)")
+chat("cap-refuses-only", "over max_output() pushes are refused, and the channel stays",
+     """\
+    over_limit_ = true;
+    return false;""",
+     "    return false;")
+chat("cap-accepts-the-push", "the push over max_output() is queued all the same",
+     """\
+    over_limit_ = true;
+    return false;""",
+     """\
+    over_limit_ = true;
+    return true;""")
+chat("cap-not-noted", "what waits behind a blocked socket is not counted for max_output()",
+     """\
+    if (bounds_ || queue_.size() > flow().most)
+        own_bounds().left = queue_.size();
+    compare_with_marks();
+    tell_marks();
+}
+
+ASYNCHAT_DECL void async_chat::compare_with_marks()""",
+     """\
+    compare_with_marks();
+    tell_marks();
+}
+
+ASYNCHAT_DECL void async_chat::compare_with_marks()""")
+chat("cap-never-caught-up", "who was over max_output() once is ended, also when all was sent",
+     """\
+    if (bounds_)
+        bounds_->left = queue_.size();
+""",
+     "")
+chat("outside-push-waits", "pushes from outside pile up although the other side reads",
+     "sent = send_some(sending::quietly);", "")
+chat("outside-push-unnoticed", "what is pushed from outside does not count until a turn comes",
+     "if (!marks_.update(queue_.size(), flow()))", "if (true)")
+chat("outside-push-reads-on", "a channel that others fill goes on reading",
+     """\
+    set_full(marks_.paused() && stops_when_full());
+    if (talker && marks_.paused())""",
+     "    if (talker && marks_.paused())")
+chat("talker-goes-on", "who fills others in one turn is not interrupted",
+     """\
+    if (talker && marks_.paused())
+        talker->fed_too_much();""",
+     "")
+chat("told-inside-push", "handle_write_paused() is called inside push()",
+     """\
+    if (talker && marks_.paused())
+        talker->fed_too_much();""",
+     """\
+    if (talker && marks_.paused())
+        talker->fed_too_much();
+    tell_marks();""")
+chat("fails-inside-push", "an error of a send from outside calls handle_error() inside push()",
+     "if (what != sending::quietly) // else the next attempt tells", "")
+chat("turn-goes-on", "end_turn() ends nothing",
+     """\
+    deliver_later(); // or throws, for want of memory
+    stops_.set(detail::stops::turn_over);""",
+     "")
+chat("turn-over-for-ever", "the input behind end_turn() never comes",
+     """\
+    deliver_later(); // or throws, for want of memory
+    stops_.set(detail::stops::turn_over);""",
+     "    stops_.set(detail::stops::turn_over);")
+chat("turn-never-begins", "after end_turn() no turn begins again",
+     """\
+    stops_.set(detail::stops::turn_over, false);
+    if (parsing_ ||""",
+     "    if (parsing_ ||")
+chat("both-sides-wait", "two channels that are full wait for each other",
+     """\
+    if (marks_.update(queue_.size(), flow()))
+        set_full(marks_.paused() && stops_when_full());""",
+     """\
+    if (marks_.update(queue_.size(), flow()))
+        set_full(marks_.paused());""")
+chat("reading-when-full-by-role-only", "stops_reading_when_full() changes nothing for later",
+     "when_full_ = on ? when_full::stop : when_full::read_on;", "when_full_ = when_full::by_role;")
+chat("reads-on-until-the-next-mark", "stops_reading_when_full() acts only at the next mark",
+     "    set_full(on && marks_.paused() && !is_lost());\n", "")
+chat("push-in-handle-close", "a push() in handle_close() is said to be sent",
+     """\
+    if (!accepts_output())
+        return false;
+    flush_soon();
+    if (!bounds_""",
+     """\
+    if (stops_.any_of(detail::stops::of_output & ~unsigned{detail::stops::ended}))
+        return false;
+    flush_soon();
+    if (!bounds_""")
+chat("producer-waits-for-the-socket", "a producer behind large answers waits for a writable socket",
+     """\
+            on_exit.tried = false; // the end of the event asks the producer
+            return sent;""",
+     "            return sent;")
+chat("override-not-looked-at", "input goes on after a get_terminator() that closed the channel",
+     """\
+parse_input(parsing& now, std::size_t matched)
+{
+    while (!now.input.empty() && delivers_input()) {
+        if (!keeps_terminator_) {
+            if (follow_override())
+                matched = 0;
+            if (now.input.empty() || !delivers_input())
+                return; // the override may do anything
+        }""",
+     """\
+parse_input(parsing& now, std::size_t matched)
+{
+    while (!now.input.empty() && delivers_input()) {
+        if (!keeps_terminator_) {
+            if (follow_override())
+                matched = 0;
+            if (now.input.empty())
+                return;
+        }""")
+with_send("with-send-reads-on", "who does not read the answers of dispatcher_with_send may ask on",
+          "return !was_accepted_ || !marks_.paused();", "return true;")
+with_send("with-send-both-sides-wait",
+          "a dispatcher_with_send that connected stops reading when full",
+          "return !was_accepted_ || !marks_.paused();", "return !marks_.paused();")
+with_send("with-send-without-marks",
+          "what waits in a dispatcher_with_send is not compared with the marks",
+          """\
+            output_blocked(true, progress);
+            return note_left();""",
+          "            return output_blocked(true, progress);")
+with_send("with-send-without-cap", "max_output() does not hold for dispatcher_with_send",
+          "if (bounds_ && bounds_->left > bounds_->flow.most) {", "if (false) {")
+with_send("with-send-cap-refuses-only", "over max_output() a dispatcher_with_send stays",
+          "if (over_limit_ && !closed()) {", "if (false) {")
+with_send("with-send-says-sent", "a send() in handle_close() says that it was queued",
+          "if (stops_.any_of(detail::stops::of_output) || data.size() == 0)",
+          "if (closed() || data.size() == 0)")
+
+# --- time that stands still ----------------------------------------------------------------------
+
+chat("frame-timed-while-paused", "the time of a frame runs while its channel is paused",
+     """\
+    stops_.set(detail::stops::paused);
+    stop_or_go_on_timing_frame();""",
+     "    stops_.set(detail::stops::paused);")
+chat("frame-timed-while-full", "the time of a frame runs while its channel is full",
+     """\
+    stops_.set(detail::stops::full, on);
+    stop_or_go_on_timing_frame();""",
+     "    stops_.set(detail::stops::full, on);")
+chat("frame-timed-in-a-nested-loop", "the time of a frame runs while a callback runs the loop",
+     """\
+stops_.any_of(detail::stops::paused | detail::stops::full) ||
+                              (parsing_ && parsing_->nested > 0);""",
+     "stops_.any_of(detail::stops::paused | detail::stops::full);")
+chat("frame-not-timed-after-a-pause", "after a pause a frame may take for ever",
+     """\
+    stops_.set(detail::stops::paused, false);
+    stop_or_go_on_timing_frame();""",
+     "    stops_.set(detail::stops::paused, false);")
+chat("frame-timed-anew-after-a-pause",
+     "who has a channel paused now and then keeps a frame for ever",
+     "t.in_frame += owner().now() - std::exchange(t.frame_stopped, detail::bounds::never);",
+     "t.in_frame = owner().now(), t.frame_stopped = detail::bounds::never;")
+chat("frame-deadline-forgotten", "after a pause nothing looks at the time of the frame again",
+     """\
+    if (t.limits.frame > loop::duration::zero())
+        owner().set_deadline(*state_, detail::later(t.in_frame, t.limits.frame));
+""",
+     "")
+chat("frame-timed-from-the-pause",
+     "a frame that begins in the piece that pauses is timed all the same",
+     """\
+    bounds_->frame_stopped = detail::bounds::never;
+    stop_or_go_on_timing_frame();""",
+     "    bounds_->frame_stopped = detail::bounds::never;")
+chat("frame-timed-with-the-next", "the frame after another kind of terminator has less time",
+     """\
+        if (frame_size_ == 0)
+            frame_has_ended(); // the next one begins with its first byte""",
+     "")
+chat("frame-timed-without-frames", "what is collected without an end is ended as a frame too long",
+     """\
+    if (bounds_ && next.collects_everything())
+        frame_has_ended();""",
+     "")
+chat("frame-timed-for-the-old", "after handle_frame_timeout() another connection is ended as well",
+     """\
+        if (state_->epoch != epoch)
+            return; // closed, or another connection by now
+""",
+     "")
+chat("producer-blamed-for-the-peer", "a producer that runs the loop for long is a write timeout",
+     """\
+    if (sending_)
+        bounds_->blocked = detail::bounds::never; // a producer runs the loop: it is measured anew
+""",
+     "")
+chat("frame-timeout-not-logged", "a frame timeout ends a channel without a word",
+     """log_timeout("a frame was not complete", "frame_timeout()", limits().frame);""", "")
+channel("idle-timeout-not-logged", "an idle timeout ends a channel without a word",
+        """log_timeout("nothing came and nothing went", "idle_timeout()", t.limits.idle);""", "")
+channel("write-timeout-not-logged", "a write timeout ends a channel without a word",
+        """log_timeout("the other side took no output", "write_timeout()", t.limits.write);""", "")
+channel("close-timeout-not-logged", "close_when_done() with a time drops output without a word",
+        """\
+            log_timeout("its output was not sent in the time given to close_when_done()", {}, {});""",
+        "            ;")
+channel("lingering-is-logged", "each connection that lingers to its end writes a line",
+        "if (!state_->lingers)\n            log_timeout(", "log_timeout(")
+
+# --- one socket after the other ------------------------------------------------------------------
+
+chat("new-socket-old-input", "another connection begins with input of the one before",
+     """\
+    kept_.reset();
+    held_ = 0;
+    frame_size_ = 0;
+    collected_.clear();
+    unfilled_ = 0;
+    scanner_.start_anew();""",
+     """\
+    held_ = 0;
+    frame_size_ = 0;
+    scanner_.start_anew();""")
+chat("new-socket-held-bytes", "another connection begins with a part of a terminator",
+     """\
+    held_ = 0;
+    frame_size_ = 0;
+    collected_.clear();
+    unfilled_ = 0;
+    scanner_.start_anew();""",
+     """\
+    frame_size_ = 0;
+    collected_.clear();
+    unfilled_ = 0;
+    scanner_.start_anew();""")
+chat("new-socket-old-frame", "another connection goes on with a frame of the one before",
+     "    scanner_.start_anew();\n", "")
+chat("new-socket-old-output", "output for one connection is sent on another",
+     """\
+    queue_.clear();
+    marks_ = {};
+    dropping_ =""",
+     """\
+    marks_ = {};
+    dropping_ =""")
+chat("new-socket-still-full", "a channel stays full when its connection is another",
+     """\
+    queue_.clear();
+    marks_ = {};
+    dropping_ =""",
+     """\
+    queue_.clear();
+    dropping_ =""")
+chat("new-socket-old-end", "another connection ends for what the one before was told",
+     "    output_ended_ = ends_when_sent_ = input_ended_ = eof_reported_ = false;\n", "")
+chat("new-socket-still-stopped", "close_when_done() of one connection holds for the next",
+     """\
+    for (const auto why : {stops::closing, stops::full, stops::output_ended, stops::blocked})
+        stops_.set(why, false);
+""",
+     "")
+chat("new-socket-old-piece",
+     "the rest of a piece is delivered as if the new connection had sent it",
+     """\
+    if (parsing_) {
+        parsing_->input = {};
+        stops_.set(detail::stops::renewed);
+    }
+    kept_.reset();
+    held_ = 0;
+    frame_size_ = 0;""",
+     """\
+    kept_.reset();
+    held_ = 0;
+    frame_size_ = 0;""")
+channel("new-socket-knows-the-end", "a socket made after the end of a stream never reads",
+        "connected_ = accepting_ = connecting_ = was_lost_ = eof_ = was_accepted_ = false;",
+        "connected_ = accepting_ = connecting_ = was_lost_ = was_accepted_ = false;")
+channel("new-socket-old-role",
+        "a channel that connects anew has the bounds of one that was accepted",
+        "connected_ = accepting_ = connecting_ = was_lost_ = eof_ = was_accepted_ = false;",
+        "connected_ = accepting_ = connecting_ = was_lost_ = eof_ = false;")
+channel("new-socket-old-clocks", "another connection is ended by a timeout of the one before",
+        """\
+        if (bounds_)
+            bounds_->start_anew(loop_.now());
+""",
+        "")
+channel("new-socket-is-lost", "another connection is lost because the one before was",
+        "        stops_.set(detail::stops::lost, false);\n        forget_connection();",
+        "        forget_connection();")
+channel("new-socket-forgets-too-much", "what was pushed before connect() is lost",
+        "    if (had_connection) {", "    if (true) {")
+channel("new-socket-in-handle-close", "a connection made in handle_close() is closed behind it",
+        """\
+    if (stops_.any_of(detail::stops::ended))
+        throw std::logic_error(""",
+        """\
+    if (false)
+        throw std::logic_error(""")
+with_send("with-send-old-output", "dispatcher_with_send sends old output on another connection",
+          """\
+    queue_.clear();
+    marks_ = {};
+    over_limit_ = false;""",
+          """\
+    marks_ = {};
+    over_limit_ = false;""")
+with_send("with-send-old-end", "dispatcher_with_send ends another connection for the one before",
+          "    ends_for_ = close_reason::open;\n", "")
+
+# --- exceptions of the last handlers -------------------------------------------------------------
+
+channel("handle-error-leaves-the-loop", "an exception of handle_error() ends the loop for all",
+        "    } catch (...) {\n        end_after_failed_handler();\n    }",
+        "    } catch (const std::bad_alloc&) {\n        end_after_failed_handler();\n    }")
+channel("exit-now-does-not-exit", "exit_now out of handle_error() is an exception like others",
+        """\
+    } catch (const exit_now&) {
+        throw;
+    } catch (...) {
+        end_after_failed_handler();""",
+        """\
+    } catch (...) {
+        end_after_failed_handler();""")
+channel("handle-error-throws-and-stays", "a channel whose handle_error() throws stays",
+        """\
+    try {
+        end(reason_, error_);
+    } catch (const exit_now&) {
+        throw;
+    } catch (...) {
+        log_exception(" after the close of");
+    }
+}
+
+ASYNCHAT_DECL void dispatcher::handle_read_event()""",
+        """\
+}
+
+ASYNCHAT_DECL void dispatcher::handle_read_event()""")
+channel("handle-close-leaves-the-loop", "an exception of a handle_close() behind it ends the loop",
+        """\
+    try {
+        end(reason_, error_);
+    } catch (const exit_now&) {
+        throw;
+    } catch (...) {
+        log_exception(" after the close of");
+    }
+}""",
+        """\
+    end(reason_, error_);
+}""")
+channel("listener-dies-of-its-handler", "a listener whose handle_error() throws is closed",
+        "    if (accepting_ || closed())\n        return;\n    try {\n        end(",
+        "    if (closed())\n        return;\n    try {\n        end(")
+channel("failed-handler-not-logged", "what handle_error() throws vanishes",
+        """\
+    log_exception(accepting_ ? ", still listening" : ", closing channel");
+    if (accepting_ || closed())""",
+        "    if (accepting_ || closed())")
+channel("readable-throws-and-waits", "a readable() that throws once leaves its channel deaf",
+        "    if (!again)\n        return flush_later();", "    if (!again)\n        return;")
+channel("readable-throws-for-ever", "a readable() that always throws keeps its channel",
+        "    guarded([this] { end(close_reason::callback_error); });", "")
+channel("readable-throws-once", "a readable() that throws once ends a channel that survives that",
+        "    if (!again)\n        return flush_later();\n", "")
+
+# --- channels of nested runs ---------------------------------------------------------------------
+
+time("freed-in-a-callback",
+     "a channel goes at the end of an inner event, and is still on the stack",
+     "if (doomed_ > 0 && turns_ == turns_before_ + 1)", "if (doomed_ > 0)")
+time("kept-by-a-nested-loop", "what a nested run opens and closes stays until it returns",
+     "if (doomed_ > 0 && turns_ == turns_before_ + 1)", "if (doomed_ > 0 && turns_ == 1)")
+time("kept-after-a-nested-loop", "what was closed in a nested run is forgotten behind it",
+     """\
+            loop_.adopted_before_ = adopted_before_;
+            loop_.find_doomed();""",
+     "            loop_.adopted_before_ = adopted_before_;")
+time("old-ones-freed-in-a-nested-loop", "a nested run frees what its callers have closed before",
+     """\
+            loop_.adopted_before_ = loop_.adopted_;
+            loop_.find_doomed();
+        }
+        if (outer_) {""",
+     """\
+            loop_.adopted_before_ = loop_.adopted_;
+        }
+        if (outer_) {""")
+time("nested-output-waits", "what a channel pushed before it runs the loop is sent after that",
+     "            outer_->flush_soon(); // its event goes on only when we return\n", "")
+
+# --- connections that linger ---------------------------------------------------------------------
+
+server("lingering-not-counted", "connections that linger hold descriptors beyond max_connections()",
+       "if (all.lingering > 0 && all.open + all.lingering > max_connections_)", "if (false)")
+server("lingering-at-an-address-not-counted",
+       "one address has more connections by having them linger",
+       "if (place.lingering > 0 && place.open + place.lingering > max_per_address_)", "if (false)")
+server("lingering-ended-too-early",
+       "connections linger only while the server is far from its limit",
+       "if (all.lingering > 0 && all.open + all.lingering > max_connections_)",
+       "if (all.lingering > 0 && all.open + all.lingering >= max_connections_)")
+place("lingering-counted-up-only", "the places of connections that have lingered are never free",
+      "    --place.server->counters.lingering;\n", "")
+channel("newest-linger-ended", "the connection that began to linger last is ended for a newcomer",
+        """\
+    for (const auto& state : lingerers_) {
+        const auto channel = state->channel;
+        if (!channel || (place && channel->place_ != place) ||
+            (server && (!channel->place_ || channel->place_->server.get() != server)))
+            continue;
+        return channel->close();
+    }""",
+        """\
+    std::shared_ptr<dispatcher> newest;
+    for (const auto& state : lingerers_) {
+        const auto channel = state->channel;
+        if (!channel || (place && channel->place_ != place) ||
+            (server && (!channel->place_ || channel->place_->server.get() != server)))
+            continue;
+        newest = channel;
+    }
+    if (newest)
+        newest->close();""")
+channel("linger-of-another-server-ended", "a server ends what lingers of another one",
+        """\
+            (server && (!channel->place_ || channel->place_->server.get() != server)))
+            continue;""",
+        "            (server && !channel->place_))\n            continue;")
+channel("lingering-without-bound", "any number of connections may linger",
+        """\
+    if (lingering_ >= detail::max_lingering)
+        end_oldest_linger();
+""",
+        "")
+channel("lingering-never-forgotten", "each connection that has lingered keeps some memory",
+        """\
+    if (lingerers_.size() > 2 * lingering_ + 64)
+        forget_gone(lingerers_.size());
+""",
+        "")
+
+# --- accepting -----------------------------------------------------------------------------------
+
+channel("accepts-more-than-it-may",
+        "a listener that is full accepts on, and refuses what could wait",
+        "if (state_->epoch != epoch || !accepting_ || !readable())",
+        "if (state_->epoch != epoch || !accepting_)")
+channel("accepts-without-a-break", "newcomers without end keep everybody else from being served",
+        "for (int i = 0; i < most; ++i) {\n        auto accepted = accept();",
+        "for (;;) {\n        auto accepted = accept();")
+channel("accepts-one-by-one", "of many newcomers each waits for a turn of its own",
+        "constexpr int most = 64;", "constexpr int most = 1;")
+channel("accepts-without-a-socket", "a listener that closes in handle_accepted() goes on accepting",
+        "if (state_->epoch != epoch || !accepting_ || !readable())", "if (!readable())")
+
+# --- ends of relays ------------------------------------------------------------------------------
+
+joined("relay-hides-a-reset", "a reset at one end of a relay is an orderly end at the other",
+       "    if (in_order)\n        return left->close_when_done();",
+       "    return left->close_when_done();")
+joined("relay-ends-after-a-timeout",
+       "a timeout at one end of a relay is an orderly end at the other",
+       "close_reason() == close_reason::peer_finished || close_reason() == close_reason::local;",
+       "close_reason() != close_reason::reset;")
+joined("relay-closes-instead-of-abort", "half an answer through a relay ends as a whole one does",
+       "    left->abort();\n", "    left->close();\n")
+joined("relay-drops-what-could-go", "what a relay could still pass on is dropped after a reset",
+       "        left->initiate_send();\n", "")
+
+# --- addresses -----------------------------------------------------------------------------------
+
+address = of("endpoint")
+
+address("endpoint-port-wraps", "the port 65616 of an endpoint is 80",
+        "if (port < 0 || port > 65535)", "if (port < 0)")
+address("endpoint-cut-at-nul", "an address is read as far as its first NUL",
+        "    if (error || host.find('\\0') != std::string_view::npos)", "    if (error)")
+address("path-cut-at-nul", "the path of a UNIX socket is taken as far as its first NUL",
+        "nul != 0 && nul != std::string_view::npos)", "false)")
+
+# --- the kit -------------------------------------------------------------------------------------
+
+kit = of("testing")
+network = of("memory_network")
+
+kit("kit-accepts-clients", "channels that the kit accepts have the bounds of clients",
+    "    over.accepted_ = accepted;\n", "")
+network("kit-reset-drops-what-arrived", "a reset of the kit takes back what has arrived",
+        "if (reset_ && (what != testing::operation::receive || input_.empty()))", "if (reset_)")
+network("kit-reset-overtakes-nothing", "what is under way arrives after a reset of the kit",
+        "        end->drop_what_is_under_way();\n", "")
