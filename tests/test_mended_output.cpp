@@ -256,6 +256,48 @@ TEST_CASE("a push from outside that is too much pauses the channel within the ca
     CHECK(c.chat->events == texts{"paused", "resumed", "collect one", "found"});
 }
 
+TEST_CASE("small pushes from outside come to the high mark as large ones do", "[mended][flow]")
+{
+    small_channel c;
+    SECTION("behind nothing") {}
+    SECTION("behind what an event has left")
+    {
+        c.event([](lines& chat) { chat.push("x"); });
+    }
+    SECTION("behind a producer")
+    {
+        c.chat->push_with_producer([] { return std::string(); });
+    }
+    SECTION("behind a large string")
+    {
+        c.chat->set_write_buffer_limits(10000, 5);
+        c.chat->push(bytes(9990));
+    }
+    SECTION("behind others, and with lower marks")
+    {
+        c.chat->set_write_buffer_limits(1000, 5);
+        for (int i = 0; i < 10; ++i)
+            c.chat->push("x");
+        c.chat->set_write_buffer_limits(10, 5);
+    }
+    const std::size_t before = c.chat->pending_output();
+    for (int i = 0; i < 20 && !c.chat->write_paused(); ++i)
+        CHECK(c.chat->push("x"));
+    CHECK(c.chat->write_paused());
+    CHECK(c.chat->pending_output() == (before < 1000 ? 11 : 10001));
+}
+
+TEST_CASE("pushes from outside come to the high mark before a connection is made", "[mended][flow]")
+{
+    asynchat::testing::loop loop;
+    const auto chat = loop.create<lines>().lock();
+    chat->set_write_buffer_limits(10, 5);
+    for (int i = 0; i < 20 && !chat->write_paused(); ++i)
+        CHECK(chat->push("x"));
+    CHECK(chat->write_paused());
+    CHECK(chat->pending_output() == 11);
+}
+
 TEST_CASE("an error of a push from outside is told in a turn", "[mended][flow][errors]")
 {
     small_channel c;

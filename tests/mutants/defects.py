@@ -574,10 +574,14 @@ channel("lost-for-ever", "a lost connection that gives nothing and does not end 
         "close_by(detail::client_timeouts.linger);", "own_bounds();")
 channel("lost-is-a-timeout", "a lost connection without an end is reported as a timeout",
         """\
-        if (is_lost())
-            return end_lost();
-        if (!state_->lingers)""",
-        "        if (!state_->lingers)")
+        if (is_lost()) {
+            end_of_input();
+            if (is_lost())
+                end_lost(); // if that has not
+            return;
+        }
+""",
+        "")
 channel("other-errors-lose-input", "an error of send() that is no lost connection drops the input",
         """\
     else if (failure.source == detail::error_source::output)
@@ -622,15 +626,15 @@ chat("cap-at-the-first-push", "one large answer ends the channel for max_output(
      "if (queue_.size() <= flow().most)")
 chat("cap-refuses-only", "over max_output() pushes are refused, and the channel stays",
      """\
-    over_limit_ = true;
+    marks_.refuse();
     return false;""",
      "    return false;")
 chat("cap-accepts-the-push", "the push over max_output() is queued all the same",
      """\
-    over_limit_ = true;
+    marks_.refuse();
     return false;""",
      """\
-    over_limit_ = true;
+    marks_.refuse();
     return true;""")
 chat("cap-not-noted", "what waits behind a blocked socket is not counted for max_output()",
      """\
@@ -662,6 +666,19 @@ chat("outside-push-reads-on", "a channel that others fill goes on reading",
     set_full(marks_.paused() && stops_when_full());
     if (talker && marks_.paused())""",
      "    if (talker && marks_.paused())")
+chat("outside-pushes-unwatched", "small pushes from outside never come to the high mark",
+     """\
+    const std::size_t high = flow().high;
+    queue_.watch(high);
+    if (queue_.size() > high)""",
+     """\
+    const std::size_t high = flow().high;
+    if (queue_.size() > high)""")
+chat("unwatched-behind-a-producer", "small pushes behind a producer never come to the high mark",
+     """\
+    queue_.push(std::move(source));
+    queue_.watch(flow().high);""",
+     "    queue_.push(std::move(source));")
 chat("talker-goes-on", "who fills others in one turn is not interrupted",
      """\
     if (talker && marks_.paused())
@@ -754,7 +771,7 @@ with_send("with-send-without-marks",
 with_send("with-send-without-cap", "max_output() does not hold for dispatcher_with_send",
           "if (bounds_ && bounds_->left > bounds_->flow.most) {", "if (false) {")
 with_send("with-send-cap-refuses-only", "over max_output() a dispatcher_with_send stays",
-          "if (over_limit_ && !closed()) {", "if (false) {")
+          "if (marks_.refused() && !closed()) {", "if (false) {")
 with_send("with-send-says-sent", "a send() in handle_close() says that it was queued",
           "if (stops_.any_of(detail::stops::of_output) || data.size() == 0)",
           "if (closed() || data.size() == 0)")
@@ -827,8 +844,11 @@ channel("write-timeout-not-logged", "a write timeout ends a channel without a wo
         """log_timeout("the other side took no output", "write_timeout()", t.limits.write);""", "")
 channel("close-timeout-not-logged", "close_when_done() with a time drops output without a word",
         """\
-            log_timeout("its output was not sent in the time given to close_when_done()", {}, {});""",
-        "            ;")
+        if (!state_->lingers)
+            log_timeout("its output""",
+        """\
+        if (false)
+            log_timeout("its output""")
 channel("lingering-is-logged", "each connection that lingers to its end writes a line",
         "if (!state_->lingers)\n            log_timeout(", "log_timeout(")
 
@@ -877,13 +897,17 @@ chat("new-socket-still-full", "a channel stays full when its connection is anoth
     queue_.clear();
     dropping_ =""")
 chat("new-socket-old-end", "another connection ends for what the one before was told",
-     "    output_ended_ = ends_when_sent_ = input_ended_ = eof_reported_ = false;\n", "")
+     "    output_ended_ = ends_when_sent_ = input_ended_ = eof_reported_ = at_end_ = false;\n", "")
 chat("new-socket-still-stopped", "close_when_done() of one connection holds for the next",
      """\
     for (const auto why : {stops::closing, stops::full, stops::output_ended, stops::blocked})
         stops_.set(why, false);
 """,
      "")
+chat("new-socket-ends-with-the-old",
+     "a connection made in the last piece of another ends with that",
+     "bool is_over() const { return chat.state_->epoch != epoch; }",
+     "bool is_over() const { return false; }")
 chat("new-socket-old-piece",
      "the rest of a piece is delivered as if the new connection had sent it",
      """\
@@ -927,10 +951,10 @@ with_send("with-send-old-output", "dispatcher_with_send sends old output on anot
           """\
     queue_.clear();
     marks_ = {};
-    over_limit_ = false;""",
+    ends_for_ = close_reason::open;""",
           """\
     marks_ = {};
-    over_limit_ = false;""")
+    ends_for_ = close_reason::open;""")
 with_send("with-send-old-end", "dispatcher_with_send ends another connection for the one before",
           "    ends_for_ = close_reason::open;\n", "")
 
