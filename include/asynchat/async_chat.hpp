@@ -215,8 +215,8 @@ public:
     }
 
     /// Queues a producer, which is asked for its pieces when all before it was sent.
-    /// Throws std::invalid_argument for a null pointer. Returns as push(), but max_output() does not
-    /// refuse it: what it will make is not known. Python: async_chat.push_with_producer
+    /// Throws std::invalid_argument for a null pointer. Returns as push(), but max_output() does
+    /// not refuse it: what it will make is not known. Python: async_chat.push_with_producer
     ASYNCHAT_DECL bool push_with_producer(std::unique_ptr<producer> source);
 
     /// As above, with a callable: each call returns the next piece, as std::string, view or

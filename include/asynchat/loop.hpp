@@ -160,9 +160,8 @@ private:
 /// independent of each other.
 /// Lifetime: the loop outlives the channels it owns; its destructor closes them without calling
 /// their handle_close().
-/// Exceptions thrown by posted functions and timers, and exit_now, come out of run() and poll(); the
-/// loop can be run again.
-/// Python: Lib/asyncore.py, socket_map, loop and poll
+/// Exceptions thrown by posted functions and timers, and exit_now, come out of run() and poll();
+/// the loop can be run again. Python: Lib/asyncore.py, socket_map, loop and poll
 class loop {
 public:
     using duration = std::chrono::steady_clock::duration;

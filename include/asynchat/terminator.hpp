@@ -78,8 +78,9 @@ enum class byte_order : unsigned char { big, little };
 ///     terminator t = "\r\n";           // a literal means all its bytes, NULs included
 ///     terminator t = std::string(...); // any length, any bytes
 ///     terminator t = 1024;             // the next 1024 bytes
-///     terminator t = {"\r\n", "\n"};    // whichever ends first; the longest of those that end
-///     there terminator t = terminator::length_prefix(4); // the length comes first, in 4 bytes
+///     terminator t = {"\r\n", "\n"};   // whichever ends first; of several there, the longest
+///
+///     terminator t = terminator::length_prefix(4); // the length comes first, in 4 bytes
 ///
 /// A length in front stays in force from frame to frame, as a string does and a count does not.
 ///
