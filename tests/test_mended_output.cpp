@@ -594,6 +594,22 @@ TEST_CASE("a producer behind answers that are sent in the input is asked in the 
     CHECK(b.chat->pending_output() == 0);
 }
 
+TEST_CASE("a producer in front of large answers is not asked in the middle of the input",
+          "[mended][producer]")
+{
+    support::bench<> b("\n");
+    b.chat->ac_out_buffer_size = 10;
+    b.chat->on_found = [&chat = *b.chat] {
+        chat.push_with_producer([pieces = 0]() mutable {
+            return ++pieces == 1 ? std::string("piece") : std::string();
+        });
+        chat.push(bytes(15));
+        chat.on_found = nullptr;
+    };
+    const std::string trace = b.recv("a\nb\n");
+    CHECK(trace.find("collect('a') found collect('b') found send('piece") == 0);
+}
+
 // --- dispatcher_with_send --------------------------------------------------------------------
 
 namespace {
