@@ -91,8 +91,8 @@ counted& make(asynchat::testing::loop& loop, census& all)
 
 TEST_CASE("channels that a nested run opens and closes go with its turns", "[mended][nested]")
 {
-    asynchat::testing::loop loop;
     census all;
+    asynchat::testing::loop loop;
     in_a_callback(loop, [&] {
         std::size_t left = 20000;
         std::function<void()> next = [&] {
@@ -114,8 +114,8 @@ TEST_CASE("channels that a nested run opens and closes go with its turns", "[men
 TEST_CASE("channels that a nested run within a nested run opens and closes go as well",
           "[mended][nested]")
 {
-    asynchat::testing::loop loop;
     census all;
+    asynchat::testing::loop loop;
     bool done = false;
     in_a_callback(loop, [&] {
         loop.post([&] {
@@ -141,8 +141,8 @@ TEST_CASE("channels that a nested run within a nested run opens and closes go as
 TEST_CASE("a channel of before that a nested run closes stays until that has returned",
           "[mended][nested]")
 {
-    asynchat::testing::loop loop;
     census all;
+    asynchat::testing::loop loop;
     counted& channel = make(loop, all);
     std::size_t inside = 0;
     in_a_callback(loop, [&] {
@@ -158,8 +158,8 @@ TEST_CASE("a channel of before that a nested run closes stays until that has ret
 TEST_CASE("a channel that was closed before a nested run stays until that has returned",
           "[mended][nested]")
 {
-    asynchat::testing::loop loop;
     census all;
+    asynchat::testing::loop loop;
     std::size_t inside = 0;
     in_a_callback(loop, [&] {
         make(loop, all).close(); // one of its functions may be on the stack
@@ -174,8 +174,8 @@ TEST_CASE("a channel that was closed before a nested run stays until that has re
 TEST_CASE("channels that several nested runs have left go when all have returned",
           "[mended][nested]")
 {
-    asynchat::testing::loop loop;
     census all;
+    asynchat::testing::loop loop;
     counted& oldest = make(loop, all);
     in_a_callback(loop, [&] {
         counted& middle = make(loop, all);
@@ -199,8 +199,8 @@ TEST_CASE("channels that several nested runs have left go when all have returned
 
 TEST_CASE("a channel that closes itself in a method outlives it, whoever calls", "[mended][nested]")
 {
-    asynchat::testing::loop loop;
     census all;
+    asynchat::testing::loop loop;
     counted::outlived = false;
     SECTION("a function of the loop")
     {
@@ -251,8 +251,8 @@ TEST_CASE("a channel that closes itself in a method outlives it, whoever calls",
 
 TEST_CASE("what was pushed before a nested run is sent in it", "[mended][nested]")
 {
-    asynchat::testing::loop loop;
     census all;
+    asynchat::testing::loop loop;
     auto [chat, peer] = loop.accept<counted>(std::ref(all));
     std::size_t waiting = 0;
     chat->on_found = [&, &from = *chat] {
