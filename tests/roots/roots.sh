@@ -5,8 +5,9 @@
 # usage: tests/roots/roots.sh [RELEASE...]        bookworm and trixie when none is named
 #
 # As root, on Debian. CXX, when set, is the compiler in the roots and the package it comes from;
-# LDFLAGS is passed on. (The g++-13 of trixie links nothing with the libfmt of trixie, unless by
-# LDFLAGS=-Wl,--allow-shlib-undefined.)
+# LDFLAGS is passed on. The g++-13 of trixie links nothing with the fmt and Catch2 of trixie, which
+# need the C++ library of g++-14, but by
+#   LDFLAGS=-Wl,--no-as-needed,/usr/lib/x86_64-linux-gnu/libstdc++.so.6
 # Takes half an hour for each release; it is no part of CI. The logs lie in build/roots.
 set -eu
 
