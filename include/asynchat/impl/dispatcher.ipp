@@ -223,8 +223,7 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owne
 ASYNCHAT_DECL dispatcher::~dispatcher()
 {
     ++state_->epoch;
-    loop_.drop_deadline(*state_);                           // of one that was never adopted
-    loop_.log_limit_.leave_out(log_limit_.take_left_out()); // for others to tell
+    loop_.drop_deadline(*state_); // of one that was never adopted
     if (place_)
         detail::server_state::forget(*place_);
 }
@@ -244,6 +243,7 @@ ASYNCHAT_DECL void dispatcher::close()
     if (closed())
         return;
     stops_.set(detail::stops::closed);
+    loop_.log_limit_.leave_out(log_limit_.take_left_out()); // for others to tell
     connected_ = accepting_ = connecting_ = false;
     if (reason_ == close_reason::open)
         reason_ = close_reason::local;
