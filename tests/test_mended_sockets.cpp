@@ -130,17 +130,6 @@ TEST_CASE("another connection does not begin with input of the one before", "[me
 {
     replaced c;
     std::string hello = "hello\n";
-    SECTION("kept by a pause")
-    {
-        c.chat->on_found = [&c] { c.chat->pause_reading(); };
-        c.peer.send("one\ntwo\n");
-        c.loop.settle();
-        c.chat->create_socket();
-        c.chat->resume_reading();
-        c.chat->connect(elsewhere);
-        CHECK(c.rest_of_conversation() == undisturbed);
-        return;
-    }
     SECTION("held back for a terminator")
     {
         c.chat->set_terminator("\r\n");
@@ -167,9 +156,6 @@ TEST_CASE("another connection does not begin with input of the one before", "[me
     SECTION("kept by the channel")
     {
         c.chat->_collect_incoming_data("begun");
-        CHECK(c.conversation() == undisturbed);
-        CHECK(c.chat->_get_data().empty());
-        return;
     }
     SECTION("that has not been read")
     {
@@ -180,6 +166,19 @@ TEST_CASE("another connection does not begin with input of the one before", "[me
     }
     c.loop.settle();
     CHECK(c.conversation(hello) == undisturbed);
+    CHECK(c.chat->_get_data().empty());
+}
+
+TEST_CASE("another connection does not begin with input that a pause has kept", "[mended][sockets]")
+{
+    replaced c;
+    c.chat->on_found = [&c] { c.chat->pause_reading(); };
+    c.peer.send("one\ntwo\n");
+    c.loop.settle();
+    c.chat->create_socket();
+    c.chat->resume_reading();
+    c.chat->connect(elsewhere);
+    CHECK(c.rest_of_conversation() == undisturbed);
 }
 
 TEST_CASE("another connection of a frame_chat does not go on with a begun frame",
@@ -210,6 +209,22 @@ TEST_CASE("a callback that replaces its connection ends the piece that it is cal
     c.peer.send("one\ntwo\nthree");
     c.loop.settle();
     CHECK(c.chat->events.size() <= 2);
+    CHECK(c.rest_of_conversation() == undisturbed);
+}
+
+TEST_CASE("a connection that is made for the last bytes of another does not end with that",
+          "[mended][sockets]")
+{
+    replaced c;
+    c.chat->set_terminator("\r\n");
+    c.peer.send("one\r");
+    c.loop.settle();
+    c.chat->on_collect = [&c] {
+        c.chat->create_socket();
+        c.chat->set_terminator("\n");
+        c.chat->connect(elsewhere);
+    };
+    c.peer.finish();
     CHECK(c.rest_of_conversation() == undisturbed);
 }
 
@@ -501,36 +516,42 @@ TEST_CASE("a channel that begins another connection in handle_connect() is not c
 TEST_CASE("dispatcher_with_send: another connection has nothing of the one before",
           "[mended][sockets][dispatcher_with_send]")
 {
-    replaced<recording<>> unused; // for the listener
-    auto& loop = unused.loop;
+    asynchat::testing::loop loop;
+    auto listener = loop.listen(elsewhere);
     auto [channel, peer] = loop.accept<sender>();
-    channel->set_write_buffer_limits(10, 5);
-    channel->max_output(15);
     peer.window(0);
     channel->send("twenty bytes of text");
-    SECTION("output") {}
+    loop.settle();
+    SECTION("output that waits")
+    {
+        channel->set_write_buffer_limits(10, 5);
+        loop.settle();
+        REQUIRE(channel->write_paused());
+    }
+    SECTION("a limit that was reached")
+    {
+        channel->max_output(15);
+        channel->initiate_send();
+        REQUIRE(channel->send("x") == 0);
+    }
     SECTION("an end that waits for the output")
     {
-        loop.settle();
         peer.finish();
+        loop.settle();
+        REQUIRE_FALSE(channel->closed());
     }
     SECTION("a connection that was lost")
     {
         loop.fail(1, EPIPE, operation::send);
         channel->initiate_send();
         REQUIRE(channel->send("x") == 0);
-        channel->create_socket();
     }
-    if (channel->connected()) {
-        loop.settle();
-        REQUIRE(channel->write_paused());
-        channel->create_socket();
-    }
+    channel->create_socket();
     CHECK_FALSE(channel->write_paused());
     CHECK(channel->pending_output() == 0);
     channel->connect(elsewhere);
     loop.settle();
-    auto other = unused.listener.accept();
+    auto other = listener.accept();
     other.send("hello");
     loop.settle();
     CHECK(channel->heard == "hello");
