@@ -161,8 +161,10 @@ def test_missing_answers_are_reported():
 
 def test_client_does_not_wait_for_ever():
     status, output = support.trickle_to(lambda address: [CLIENT, "marks", *address, "a"])
-    check("status and output", (status, output),
-          (1, "frames_client: 1 answers are missing: frame timeout\n"))
+    log, line = output.splitlines()
+    check("status and output", (status, line),
+          (1, "frames_client: 1 answers are missing: frame timeout"))
+    check_that(f"the log tells the limit ({log})", "the limit of frame_timeout()" in log)
 
 
 def test_wrong_use():
