@@ -249,6 +249,34 @@ TEST_CASE("a channel that closes itself in a method outlives it, whoever calls",
     CHECK(all.alive == 0);
 }
 
+TEST_CASE("a channel that closes itself and makes another one outlives its callback",
+          "[mended][nested]")
+{
+    census all;
+    asynchat::testing::loop loop;
+    const bool nested = GENERATE(false, true);
+    bool outlived = false;
+    const auto play = [&] {
+        auto ends = loop.socket_pair();
+        const auto other = loop.create<counted>(std::move(ends.second), std::ref(all)).lock();
+        auto& channel = *loop.create<counted>(std::move(ends.first), std::ref(all)).lock();
+        channel.on_found = [&] {
+            const std::size_t before = all.alive;
+            channel.close();
+            make(loop, all).close(); // in turns of their own, inside this one
+            loop.close_all();
+            outlived = all.alive == before + 1;
+        };
+        other->push("now\n");
+        for (int i = 0; i < 10; ++i)
+            loop.poll();
+    };
+    nested ? in_a_callback(loop, play) : play();
+    CHECK(outlived);
+    loop.settle();
+    CHECK(all.alive == 0);
+}
+
 TEST_CASE("what was pushed before a nested run is sent in it", "[mended][nested]")
 {
     census all;
