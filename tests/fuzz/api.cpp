@@ -288,7 +288,8 @@ private:
     void say(std::size_t size)
     {
         std::string made = text(size);
-        const std::string said = made;
+        const std::size_t size_before = books->out.size();
+        books->out += made; // first: a push of much may send some of it
         bool accepted = false;
         switch (world_.input.number(0, 3)) {
         case 0: accepted = this->push(std::string_view(made)); break;
@@ -296,8 +297,8 @@ private:
         case 2: accepted = this->push(std::make_shared<const std::string>(std::move(made))); break;
         default: accepted = this->print("{}", made);
         }
-        if (accepted)
-            books->out += said;
+        if (!accepted)
+            books->out.resize(size_before);
     }
     void say_by_producer()
     {

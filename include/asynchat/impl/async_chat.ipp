@@ -1253,6 +1253,8 @@ ASYNCHAT_DECL void async_chat::discard_buffers()
     stops_.set(detail::stops::output_ended, output_ended_);
     if (bounds_ && !is_lost())
         bounds_->close_by = detail::bounds::never;
+    if (bounds_)
+        bounds_->lost_output = 0; // it is given up
     flush_soon();
 }
 
