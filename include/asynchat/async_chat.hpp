@@ -353,7 +353,7 @@ private:
 
     ASYNCHAT_DECL bool vprint(fmt::string_view format, fmt::format_args args);
     ASYNCHAT_DECL bool queue_first(std::string_view data);
-    bool may_queue();
+    bool may_queue(std::size_t bytes);
     void queued();
     ASYNCHAT_DECL void pushed_much();
     bool accepts_output() const noexcept { return !stops_.any_of(detail::stops::of_output); }

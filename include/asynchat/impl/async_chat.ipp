@@ -1112,12 +1112,12 @@ ASYNCHAT_DECL std::string async_chat::_get_data()
 
 /// Whether there may be more output, which is then sent soon. First: if that throws, nothing is
 /// queued.
-inline bool async_chat::may_queue()
+inline bool async_chat::may_queue(std::size_t bytes)
 {
     if (!accepts_output())
         return false;
     flush_soon();
-    if (!bounds_ || bounds_->left <= bounds_->flow.most)
+    if (!bounds_ || bounds_->left <= bounds_->flow.most || bytes == 0)
         return true;
     marks_.refuse();
     return false;
@@ -1137,9 +1137,7 @@ inline void async_chat::queued()
 /// The first output of an event, and what the other side is not yet ready for.
 ASYNCHAT_DECL bool async_chat::queue_first(std::string_view data)
 {
-    if (data.empty())
-        return accepts_output();
-    if (!may_queue())
+    if (!may_queue(data.size()))
         return false;
     queue_.push(data);
     queued();
@@ -1172,9 +1170,7 @@ ASYNCHAT_DECL void async_chat::pushed_much()
 
 ASYNCHAT_DECL bool async_chat::push(std::string&& data)
 {
-    if (data.empty())
-        return accepts_output();
-    if (!may_queue())
+    if (!may_queue(data.size()))
         return false;
     queue_.push(std::move(data));
     queued();
@@ -1185,9 +1181,7 @@ ASYNCHAT_DECL bool async_chat::push(std::shared_ptr<const std::string> data)
 {
     if (!data)
         throw std::invalid_argument("asynchat: push() of a null pointer");
-    if (data->empty())
-        return accepts_output();
-    if (!may_queue())
+    if (!may_queue(data->size()))
         return false;
     queue_.push(std::move(data));
     queued();
@@ -1388,13 +1382,14 @@ ASYNCHAT_DECL std::size_t async_chat::send_some(sending what)
         bool tried; // all that may be sent now
         ~done()
         {
+            // It does not wait for the socket yet if a producer has run the loop. First: g++ 12
+            // loses a store that only a call in a condition follows while an exception passes.
+            if (!chat.queue_.is_empty())
+                chat.try_flush_soon();
             // What is left goes when the socket is writable: not before, whatever is pushed.
             chat.stops_.set(detail::stops::blocked,
                             tried && chat.connected() && !chat.queue_.is_empty());
             chat.sending_ = false;
-            // It does not wait for that yet if a producer has run the loop.
-            if (!chat.queue_.is_empty())
-                chat.try_flush_soon();
         }
     } on_exit{*this, true};
     sending_ = true;
