@@ -231,7 +231,7 @@ chat("stuck-after-the-low-mark", "input that waited for the output is not delive
 """,
      "")
 chat("output-cap-not-judged", "pending output has no limit",
-     "if (!bounds_ || bounds_->left <= bounds_->flow.most)",
+     "if (!bounds_ || bounds_->left <= bounds_->flow.most || bytes == 0)",
      "if (true)")
 chat("drained-each-time", "handle_drained() although nothing had to wait",
      "if (had_to_wait && queue_.is_empty() && !closed())",
@@ -622,8 +622,8 @@ with_send("with-send-loses-the-count", "nobody can tell how much of dispatcher_w
 # --- bounds of output ----------------------------------------------------------------------------
 
 chat("cap-at-the-first-push", "one large answer ends the channel for max_output()",
-     "if (!bounds_ || bounds_->left <= bounds_->flow.most)",
-     "if (queue_.size() <= flow().most)")
+     "if (!bounds_ || bounds_->left <= bounds_->flow.most || bytes == 0)",
+     "if (queue_.size() <= flow().most || bytes == 0)")
 chat("cap-refuses-only", "over max_output() pushes are refused, and the channel stays",
      """\
     marks_.refuse();
