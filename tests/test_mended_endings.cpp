@@ -272,6 +272,23 @@ TEST_CASE("reset: the begun frame of a frame_chat comes before it", "[mended][eo
     CHECK(chat->events == lines_of_text{"frame one", "collect tw", "close reset"});
 }
 
+TEST_CASE("reset: overtakes what is under way", "[mended][testing]")
+{
+    asynchat::testing::loop loop;
+    loop.faults().longest_delay = 1000h;
+    auto ends = loop.socket_pair();
+    const auto other = loop.create<lines>(std::move(ends.second)).lock();
+    const auto chat = loop.create<lines>(std::move(ends.first)).lock();
+    other->push("one\r\n");
+    other->initiate_send();
+    loop.faults().delay = 1000; // always, and for long
+    other->push("two\r\n");
+    other->initiate_send();
+    other->abort();
+    loop.settle();
+    CHECK(chat->events == lines_of_text{"collect one", "found", "close reset"});
+}
+
 TEST_CASE("reset: is noticed while reading is paused, and ends the channel at once",
           "[mended][eof]")
 {

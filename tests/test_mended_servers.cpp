@@ -216,9 +216,9 @@ TEST_CASE("the place of a connection is free when it has lingered", "[mended][li
 namespace {
 
 /// Counts what one call of handle_accept() accepts.
-class counting_listener : public asynchat::dispatcher {
+class counting_listener : public support::logging<asynchat::dispatcher> {
 public:
-    explicit counting_listener(asynchat::loop& owner) : dispatcher(owner)
+    explicit counting_listener(asynchat::loop& owner) : logging(owner)
     {
         create_socket();
         bind(endpoint("127.0.0.1", 7));
@@ -356,6 +356,7 @@ TEST_CASE("a listener that gives up its socket in handle_accepted() accepts no m
     loop.settle();
     CHECK(listener->accepted == std::vector<int>{1});
     CHECK_FALSE(listener->failed);
+    CHECK(listener->lines.empty());
 }
 
 // --- relays ----------------------------------------------------------------------------------
@@ -406,10 +407,15 @@ TEST_CASE("relay: an end that is lost does not look like an orderly one at the o
 TEST_CASE("relay: what can be passed on before a reset is passed on", "[mended][relay]")
 {
     joined j;
+    j.right.second.window(0);
     j.left.second.send("half an answer");
+    j.loop.settle();
+    CHECK(j.right.first->pending_output() == 14);
     j.left.second.reset();
-    CHECK(j.right.second.received() == "half an answer");
+    j.right.second.window(10); // is there, before anybody was told
+    CHECK(j.right.second.received() == "half an an");
     CHECK(j.right.second.was_reset());
+    CHECK(j.right.first->pending_output() == 4);
 }
 
 TEST_CASE("relay: both orderly ends are passed on as such", "[mended][relay]")
