@@ -45,6 +45,7 @@ struct bounds {
 
     timeouts limits;
     flow_limits flow;
+    bool frame_is_set = false; // limits.frame, by the user; else it is that of the role
 
     // Since when what the timeout bounds goes on; `never` while it does not.
     time_point connecting = never;
@@ -67,14 +68,15 @@ struct bounds {
     /// Of another connection: what was set stays.
     void start_anew(time_point now)
     {
-        const timeouts own_limits = limits;
-        const flow_limits own_flow = flow;
-        const bool is_idle = idle != never;
-        *this = bounds();
-        limits = own_limits;
-        flow = own_flow;
-        if (is_idle)
-            idle = now;
+        bounds fresh;
+        fresh.limits = limits;
+        fresh.flow = flow;
+        fresh.frame_is_set = frame_is_set;
+        if (!frame_is_set)
+            fresh.limits.frame = client_timeouts.frame; // it connects now
+        if (idle != never)
+            fresh.idle = now;
+        *this = fresh;
     }
 };
 

@@ -678,6 +678,7 @@ ASYNCHAT_DECL void async_chat::nested_run(bool begins)
 ASYNCHAT_DECL void async_chat::frame_timeout(loop::duration longest)
 {
     set_timeout(&detail::timeouts::frame, longest);
+    own_bounds().frame_is_set = true;
 }
 
 ASYNCHAT_DECL void async_chat::deadline_reached()
@@ -1126,8 +1127,8 @@ inline bool async_chat::may_queue(std::size_t bytes)
 /// In an event of ours what is left at its end counts; elsewhere that may be far away.
 inline void async_chat::queued()
 {
-    if (owner().current_ == this)
-        return;
+    if (owner().current_ == this && connected())
+        return; // it is sent, or waits for the socket, before anything else can be pushed
     const std::size_t high = flow().high;
     queue_.watch(high);
     if (queue_.size() > high)

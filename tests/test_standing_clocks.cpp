@@ -74,14 +74,15 @@ struct conversation {
 
 // --- the time of a frame ---------------------------------------------------------------------
 
-TEST_CASE("frame timeout: the kit's accepted channels have that of a server", "[mended][timers]")
+TEST_CASE("frame timeout: the kit's accepted channels have that of a server",
+          "[standing-clocks][timers]")
 {
     conversation c;
     c.say("begun", 0s);
     CHECK(c.ends_after(120s));
 }
 
-TEST_CASE("frame timeout: goes on after a pause from where it was", "[mended][timers]")
+TEST_CASE("frame timeout: goes on after a pause from where it was", "[standing-clocks][timers]")
 {
     conversation c;
     c.say("begun", 60s);
@@ -92,7 +93,7 @@ TEST_CASE("frame timeout: goes on after a pause from where it was", "[mended][ti
     CHECK(c.ends_after(60s));
 }
 
-TEST_CASE("frame timeout: many pauses do not make it longer", "[mended][timers]")
+TEST_CASE("frame timeout: many pauses do not make it longer", "[standing-clocks][timers]")
 {
     conversation c;
     c.say("begun", 0s);
@@ -109,7 +110,7 @@ TEST_CASE("frame timeout: many pauses do not make it longer", "[mended][timers]"
 }
 
 TEST_CASE("frame timeout: a frame that begins in the piece that pauses has not begun yet",
-          "[mended][timers]")
+          "[standing-clocks][timers]")
 {
     conversation c;
     c.chat->on_collect = [&c] { c.chat->pause_reading(); };
@@ -119,7 +120,7 @@ TEST_CASE("frame timeout: a frame that begins in the piece that pauses has not b
     CHECK(c.ends_after(120s));
 }
 
-TEST_CASE("frame timeout: stands still while the channel is full", "[mended][timers]")
+TEST_CASE("frame timeout: stands still while the channel is full", "[standing-clocks][timers]")
 {
     conversation c;
     c.chat->set_write_buffer_limits(10, 5);
@@ -134,7 +135,7 @@ TEST_CASE("frame timeout: stands still while the channel is full", "[mended][tim
     CHECK(c.ends_after(60s));
 }
 
-TEST_CASE("frame timeout: a pause of a full channel is one time", "[mended][timers]")
+TEST_CASE("frame timeout: a pause of a full channel is one time", "[standing-clocks][timers]")
 {
     conversation c;
     c.chat->set_write_buffer_limits(10, 5);
@@ -153,7 +154,7 @@ TEST_CASE("frame timeout: a pause of a full channel is one time", "[mended][time
 }
 
 TEST_CASE("frame timeout: stands still while a callback of the input runs the loop",
-          "[mended][timers]")
+          "[standing-clocks][timers]")
 {
     conversation c;
     c.say("begun", 60s);
@@ -169,7 +170,7 @@ TEST_CASE("frame timeout: stands still while a callback of the input runs the lo
 }
 
 TEST_CASE("frame timeout: runs while a callback of another channel runs the loop",
-          "[mended][timers]")
+          "[standing-clocks][timers]")
 {
     conversation c;
     auto [other, peer] = c.loop.accept<lines>();
@@ -185,7 +186,7 @@ TEST_CASE("frame timeout: runs while a callback of another channel runs the loop
 }
 
 TEST_CASE("frame timeout: ends when a terminator of another kind begins another frame",
-          "[mended][timers]")
+          "[standing-clocks][timers]")
 {
     conversation c;
     c.say("begun", 100s);
@@ -196,7 +197,8 @@ TEST_CASE("frame timeout: ends when a terminator of another kind begins another 
     CHECK(c.ends_after(120s));
 }
 
-TEST_CASE("frame timeout: goes on when a string takes the place of another", "[mended][timers]")
+TEST_CASE("frame timeout: goes on when a string takes the place of another",
+          "[standing-clocks][timers]")
 {
     conversation c;
     c.say("begun", 100s);
@@ -204,7 +206,7 @@ TEST_CASE("frame timeout: goes on when a string takes the place of another", "[m
     CHECK(c.ends_after(20s));
 }
 
-TEST_CASE("frame timeout: ends when everything is collected", "[mended][timers]")
+TEST_CASE("frame timeout: ends when everything is collected", "[standing-clocks][timers]")
 {
     const auto everything = GENERATE(asynchat::terminator(std::nullopt), asynchat::terminator(0),
                                      asynchat::terminator(""));
@@ -216,7 +218,8 @@ TEST_CASE("frame timeout: ends when everything is collected", "[mended][timers]"
     CHECK_FALSE(c.chat->closed());
 }
 
-TEST_CASE("frame timeout: one that is set anew in a pause counts without it", "[mended][timers]")
+TEST_CASE("frame timeout: one that is set anew in a pause counts without it",
+          "[standing-clocks][timers]")
 {
     conversation c;
     c.say("begun", 10s);
@@ -246,7 +249,7 @@ public:
 } // namespace
 
 TEST_CASE("frame timeout: another connection that its handler makes is not ended by it",
-          "[mended][timers]")
+          "[standing-clocks][timers]")
 {
     asynchat::testing::loop loop;
     auto elsewhere = loop.listen(asynchat::endpoint("127.0.0.1", 7));
@@ -263,7 +266,7 @@ TEST_CASE("frame timeout: another connection that its handler makes is not ended
 // --- the time of output ----------------------------------------------------------------------
 
 TEST_CASE("write timeout: a producer that runs the loop is not the other side's fault",
-          "[mended][timers]")
+          "[standing-clocks][timers]")
 {
     conversation c;
     c.peer.window(0);
@@ -284,7 +287,8 @@ TEST_CASE("write timeout: a producer that runs the loop is not the other side's 
     CHECK_FALSE(c.chat->closed());
 }
 
-TEST_CASE("write timeout: begins anew behind a producer that ran the loop", "[mended][timers]")
+TEST_CASE("write timeout: begins anew behind a producer that ran the loop",
+          "[standing-clocks][timers]")
 {
     conversation c;
     c.peer.window(4);
@@ -306,7 +310,7 @@ TEST_CASE("write timeout: begins anew behind a producer that ran the loop", "[me
 // --- what the log tells ----------------------------------------------------------------------
 
 TEST_CASE("each timeout that ends a channel is a line of the log, with its setter",
-          "[mended][timers][logging]")
+          "[standing-clocks][timers][logging]")
 {
     conversation c;
     std::string expected;
@@ -342,7 +346,8 @@ TEST_CASE("each timeout that ends a channel is a line of the log, with its sette
     CHECK(c.chat->logs[0].find(expected) != std::string::npos);
 }
 
-TEST_CASE("a connection that lingers to its end writes nothing", "[mended][timers][logging]")
+TEST_CASE("a connection that lingers to its end writes nothing",
+          "[standing-clocks][timers][logging]")
 {
     support::captured_stderr log;
     conversation c;

@@ -101,7 +101,7 @@ private:
 // --- max_output() ----------------------------------------------------------------------------
 
 TEST_CASE("max_output: one push may be of any size, in an event and outside of it",
-          "[mended][flow]")
+          "[output-limits][flow]")
 {
     const bool outside = GENERATE(false, true);
     asynchat::testing::loop loop;
@@ -120,7 +120,8 @@ TEST_CASE("max_output: one push may be of any size, in an event and outside of i
     CHECK_FALSE(chat->closed());
 }
 
-TEST_CASE("max_output: a string of 256 MiB is moved in and sent without a copy", "[mended][flow]")
+TEST_CASE("max_output: a string of 256 MiB is moved in and sent without a copy",
+          "[output-limits][flow]")
 {
     asynchat::loop loop;
     auto ends = support::connected_pair(AF_UNIX);
@@ -143,7 +144,7 @@ TEST_CASE("max_output: a string of 256 MiB is moved in and sent without a copy",
     CHECK(memory.growth() < 4 << 20);
 }
 
-TEST_CASE("max_output: a thousand pipelined requests have their answers", "[mended][flow]")
+TEST_CASE("max_output: a thousand pipelined requests have their answers", "[output-limits][flow]")
 {
     const std::size_t size = GENERATE(as<std::size_t>{}, 100, 16384);
     asynchat::testing::loop loop;
@@ -158,7 +159,7 @@ TEST_CASE("max_output: a thousand pipelined requests have their answers", "[mend
 }
 
 TEST_CASE("max_output: ends the channel at the first push behind an event that left too much",
-          "[mended][flow]")
+          "[output-limits][flow]")
 {
     small_channel c;
     c.chat->max_output(100);
@@ -183,7 +184,8 @@ TEST_CASE("max_output: ends the channel at the first push behind an event that l
           std::string::npos);
 }
 
-TEST_CASE("max_output: what waits behind a socket that takes nothing counts", "[mended][flow]")
+TEST_CASE("max_output: what waits behind a socket that takes nothing counts",
+          "[output-limits][flow]")
 {
     small_channel c;
     c.chat->max_output(100);
@@ -193,7 +195,7 @@ TEST_CASE("max_output: what waits behind a socket that takes nothing counts", "[
     CHECK(c.chat->close_reason() == close_reason::output_limit);
 }
 
-TEST_CASE("max_output: who was over it and has caught up may be sent more", "[mended][flow]")
+TEST_CASE("max_output: who was over it and has caught up may be sent more", "[output-limits][flow]")
 {
     small_channel c;
     c.chat->max_output(100);
@@ -205,7 +207,7 @@ TEST_CASE("max_output: who was over it and has caught up may be sent more", "[me
     CHECK_FALSE(c.chat->closed());
 }
 
-TEST_CASE("max_output: the pieces of producers are not refused", "[mended][flow]")
+TEST_CASE("max_output: the pieces of producers are not refused", "[output-limits][flow]")
 {
     small_channel c;
     c.chat->max_output(100);
@@ -223,7 +225,7 @@ TEST_CASE("max_output: the pieces of producers are not refused", "[mended][flow]
 // --- pushes from outside ---------------------------------------------------------------------
 
 TEST_CASE("a push from outside over the high mark sends at once what the socket takes",
-          "[mended][flow]")
+          "[output-limits][flow]")
 {
     small_channel c;
     c.peer.window(1000);
@@ -239,7 +241,7 @@ TEST_CASE("a push from outside over the high mark sends at once what the socket 
 }
 
 TEST_CASE("a push from outside that is too much pauses the channel within the call",
-          "[mended][flow]")
+          "[output-limits][flow]")
 {
     small_channel c;
     c.loop.settle();
@@ -257,7 +259,8 @@ TEST_CASE("a push from outside that is too much pauses the channel within the ca
     CHECK(c.chat->events == texts{"paused", "resumed", "collect one", "found"});
 }
 
-TEST_CASE("small pushes from outside come to the high mark as large ones do", "[mended][flow]")
+TEST_CASE("small pushes from outside come to the high mark as large ones do",
+          "[output-limits][flow]")
 {
     small_channel c;
     SECTION("behind nothing") {}
@@ -291,7 +294,8 @@ TEST_CASE("small pushes from outside come to the high mark as large ones do", "[
     CHECK(c.chat->pending_output() == (before < 1000 ? 11 : 10001));
 }
 
-TEST_CASE("pushes from outside come to the high mark before a connection is made", "[mended][flow]")
+TEST_CASE("pushes from outside come to the high mark before a connection is made",
+          "[output-limits][flow]")
 {
     asynchat::testing::loop loop;
     const auto chat = loop.create<lines>().lock();
@@ -302,7 +306,7 @@ TEST_CASE("pushes from outside come to the high mark before a connection is made
     CHECK(chat->pending_output() == 11);
 }
 
-TEST_CASE("an error of a push from outside is told in a turn", "[mended][flow][errors]")
+TEST_CASE("an error of a push from outside is told in a turn", "[output-limits][flow][errors]")
 {
     small_channel c;
     c.peer.window(1000);
@@ -318,7 +322,8 @@ TEST_CASE("an error of a push from outside is told in a turn", "[mended][flow][e
           texts{"paused", "error asynchat: send: Input/output error", "close system error"});
 }
 
-TEST_CASE("a connection that a push from outside finds lost ends in a turn", "[mended][flow]")
+TEST_CASE("a connection that a push from outside finds lost ends in a turn",
+          "[output-limits][flow]")
 {
     small_channel c;
     c.peer.send("one\n");
@@ -332,7 +337,7 @@ TEST_CASE("a connection that a push from outside finds lost ends in a turn", "[m
     CHECK(c.chat->pending_output() == 20);
 }
 
-TEST_CASE("who talks too much for others ends its turn", "[mended][flow][fair]")
+TEST_CASE("who talks too much for others ends its turn", "[output-limits][flow][fair]")
 {
     small_channel c;
     auto [talker, peer] = c.loop.accept<lines>();
@@ -353,7 +358,7 @@ TEST_CASE("who talks too much for others ends its turn", "[mended][flow][fair]")
 
 // --- end_turn() ------------------------------------------------------------------------------
 
-TEST_CASE("end_turn: outside of a callback of the input it does nothing", "[mended][fair]")
+TEST_CASE("end_turn: outside of a callback of the input it does nothing", "[output-limits][fair]")
 {
     small_channel c;
     c.chat->end_turn();
@@ -362,7 +367,7 @@ TEST_CASE("end_turn: outside of a callback of the input it does nothing", "[mend
     CHECK(c.chat->events == texts{"collect one", "found"});
 }
 
-TEST_CASE("end_turn: others have their turn before the rest of the input", "[mended][fair]")
+TEST_CASE("end_turn: others have their turn before the rest of the input", "[output-limits][fair]")
 {
     small_channel c;
     c.chat->on_found = [&chat = *c.chat] {
@@ -380,7 +385,7 @@ TEST_CASE("end_turn: others have their turn before the rest of the input", "[men
 // --- who stops reading -----------------------------------------------------------------------
 
 TEST_CASE("over the high mark an accepted channel stops reading, one that connected goes on",
-          "[mended][flow]")
+          "[output-limits][flow]")
 {
     const bool accepted = GENERATE(false, true);
     small_channel c(accepted);
@@ -391,7 +396,7 @@ TEST_CASE("over the high mark an accepted channel stops reading, one that connec
     CHECK(c.chat->events == (accepted ? texts{"paused"} : texts{"paused", "collect one", "found"}));
 }
 
-TEST_CASE("a socket that was adopted is not one that was accepted", "[mended][flow]")
+TEST_CASE("a socket that was adopted is not one that was accepted", "[output-limits][flow]")
 {
     asynchat::loop loop;
     auto ends = support::connected_pair();
@@ -404,7 +409,7 @@ TEST_CASE("a socket that was adopted is not one that was accepted", "[mended][fl
     CHECK(chat->events == texts{"paused", "collect one", "found"});
 }
 
-TEST_CASE("stops_reading_when_full() holds for either role, now and later", "[mended][flow]")
+TEST_CASE("stops_reading_when_full() holds for either role, now and later", "[output-limits][flow]")
 {
     const bool accepted = GENERATE(false, true);
     const bool stops = GENERATE(false, true);
@@ -487,7 +492,8 @@ private:
 
 } // namespace
 
-TEST_CASE("pipelined requests are answered, however much and in both directions", "[mended][flow]")
+TEST_CASE("pipelined requests are answered, however much and in both directions",
+          "[output-limits][flow]")
 {
     const auto [requests, slow] =
         GENERATE(table<std::size_t, bool>({{10240, false}, {10240, true}, {60000, true}}));
@@ -504,7 +510,7 @@ TEST_CASE("pipelined requests are answered, however much and in both directions"
     CHECK(client->close_reason() == close_reason::local);
 }
 
-TEST_CASE("pipelined requests are answered over real sockets", "[mended][flow]")
+TEST_CASE("pipelined requests are answered over real sockets", "[output-limits][flow]")
 {
     asynchat::loop loop;
     std::size_t answered = 0;
@@ -555,7 +561,7 @@ public:
 
 } // namespace
 
-TEST_CASE("nothing can be pushed in handle_close()", "[mended][close]")
+TEST_CASE("nothing can be pushed in handle_close()", "[output-limits][close]")
 {
     const bool lost = GENERATE(false, true);
     asynchat::testing::loop loop;
@@ -568,7 +574,7 @@ TEST_CASE("nothing can be pushed in handle_close()", "[mended][close]")
     CHECK(chat->pending_output() == 0);
 }
 
-TEST_CASE("a get_terminator() that ends the channel ends its input", "[mended][close]")
+TEST_CASE("a get_terminator() that ends the channel ends its input", "[output-limits][close]")
 {
     const bool when_done = GENERATE(false, true);
     asynchat::testing::loop loop;
@@ -584,7 +590,7 @@ TEST_CASE("a get_terminator() that ends the channel ends its input", "[mended][c
 }
 
 TEST_CASE("a producer behind answers that are sent in the input is asked in the same event",
-          "[mended][producer]")
+          "[output-limits][producer]")
 {
     support::bench<> b("\n");
     b.chat->ac_out_buffer_size = 10; // sends in the middle of the input, over so much
@@ -602,7 +608,7 @@ TEST_CASE("a producer behind answers that are sent in the input is asked in the 
 }
 
 TEST_CASE("a producer in front of large answers is not asked in the middle of the input",
-          "[mended][producer]")
+          "[output-limits][producer]")
 {
     support::bench<> b("\n");
     b.chat->ac_out_buffer_size = 10;
@@ -647,7 +653,7 @@ public:
 } // namespace
 
 TEST_CASE("dispatcher_with_send: a peer that does not read cannot make an echo grow",
-          "[mended][dispatcher_with_send]")
+          "[output-limits][dispatcher_with_send]")
 {
     asynchat::testing::loop loop;
     auto [channel, peer] = loop.accept<repeater>();
@@ -666,7 +672,7 @@ TEST_CASE("dispatcher_with_send: a peer that does not read cannot make an echo g
 }
 
 TEST_CASE("dispatcher_with_send: one that connected reads on, up to its limit",
-          "[mended][dispatcher_with_send]")
+          "[output-limits][dispatcher_with_send]")
 {
     asynchat::testing::loop loop;
     const endpoint somewhere("127.0.0.1", 7);
@@ -696,7 +702,7 @@ TEST_CASE("dispatcher_with_send: one that connected reads on, up to its limit",
 }
 
 TEST_CASE("dispatcher_with_send: its marks are checked as those of async_chat are",
-          "[mended][dispatcher_with_send]")
+          "[output-limits][dispatcher_with_send]")
 {
     asynchat::testing::loop loop;
     auto [channel, peer] = loop.accept<repeater>();
@@ -712,4 +718,21 @@ TEST_CASE("dispatcher_with_send: its marks are checked as those of async_chat ar
     peer.window(5);
     CHECK(peer.received(5).size() == 5);
     loop.settle();
+}
+
+TEST_CASE("write_paused: small pushes to a channel that is not connected yet pass the mark as well",
+          "[output-limits]")
+{
+    asynchat::testing::loop loop;
+    loop.ignore(endpoint("127.0.0.1", 9));
+    const auto chat = loop.create<lines>().lock();
+    chat->set_write_buffer_limits(10, 5);
+    chat->connect(endpoint("127.0.0.1", 9));
+    loop.handle_of(*chat).post([](lines& self) { self.push("x"); });
+    loop.settle();
+    for (int i = 0; i < 9; ++i)
+        CHECK(chat->push("x"));
+    CHECK_FALSE(chat->write_paused()); // the mark itself is not over it
+    CHECK(chat->push("x"));
+    CHECK(chat->write_paused());
 }

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -89,7 +90,7 @@ counted& make(asynchat::testing::loop& loop, census& all)
 
 } // namespace
 
-TEST_CASE("channels that a nested run opens and closes go with its turns", "[mended][nested]")
+TEST_CASE("channels that a nested run opens and closes go with its turns", "[nested-runs][nested]")
 {
     census all;
     asynchat::testing::loop loop;
@@ -112,7 +113,7 @@ TEST_CASE("channels that a nested run opens and closes go with its turns", "[men
 }
 
 TEST_CASE("channels that a nested run within a nested run opens and closes go as well",
-          "[mended][nested]")
+          "[nested-runs][nested]")
 {
     census all;
     asynchat::testing::loop loop;
@@ -139,7 +140,7 @@ TEST_CASE("channels that a nested run within a nested run opens and closes go as
 }
 
 TEST_CASE("a channel of before that a nested run closes stays until that has returned",
-          "[mended][nested]")
+          "[nested-runs][nested]")
 {
     census all;
     asynchat::testing::loop loop;
@@ -156,7 +157,7 @@ TEST_CASE("a channel of before that a nested run closes stays until that has ret
 }
 
 TEST_CASE("a channel that was closed before a nested run stays until that has returned",
-          "[mended][nested]")
+          "[nested-runs][nested]")
 {
     census all;
     asynchat::testing::loop loop;
@@ -172,7 +173,7 @@ TEST_CASE("a channel that was closed before a nested run stays until that has re
 }
 
 TEST_CASE("channels that several nested runs have left go when all have returned",
-          "[mended][nested]")
+          "[nested-runs][nested]")
 {
     census all;
     asynchat::testing::loop loop;
@@ -197,7 +198,8 @@ TEST_CASE("channels that several nested runs have left go when all have returned
     CHECK(all.alive == 0);
 }
 
-TEST_CASE("a channel that closes itself in a method outlives it, whoever calls", "[mended][nested]")
+TEST_CASE("a channel that closes itself in a method outlives it, whoever calls",
+          "[nested-runs][nested]")
 {
     census all;
     asynchat::testing::loop loop;
@@ -250,7 +252,7 @@ TEST_CASE("a channel that closes itself in a method outlives it, whoever calls",
 }
 
 TEST_CASE("a channel that closes itself and makes another one outlives its callback",
-          "[mended][nested]")
+          "[nested-runs][nested]")
 {
     census all;
     asynchat::testing::loop loop;
@@ -277,7 +279,7 @@ TEST_CASE("a channel that closes itself and makes another one outlives its callb
     CHECK(all.alive == 0);
 }
 
-TEST_CASE("what was pushed before a nested run is sent in it", "[mended][nested]")
+TEST_CASE("what was pushed before a nested run is sent in it", "[nested-runs][nested]")
 {
     census all;
     asynchat::testing::loop loop;
@@ -294,4 +296,18 @@ TEST_CASE("what was pushed before a nested run is sent in it", "[mended][nested]
     loop.settle();
     CHECK(waiting == 0);
     CHECK(peer.received() == "text, and more");
+}
+
+TEST_CASE("a channel that is called by its handle outlives the call, also outside of any turn",
+          "[nested-runs]")
+{
+    census all;
+    asynchat::loop loop;
+    auto ends = asynchat::socket::pair();
+    const auto handle = loop.create<counted>(std::move(ends.first), std::ref(all));
+    counted::outlived = false;
+    handle->end_in_a_method();
+    CHECK(counted::outlived);
+    CHECK(all.alive == 0);
+    CHECK_THROWS_AS(handle->end_in_a_method(), std::logic_error);
 }

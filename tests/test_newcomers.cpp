@@ -87,7 +87,7 @@ private:
 // --- connections that linger -----------------------------------------------------------------
 
 TEST_CASE("without a limit at most a thousand connections linger, the oldest ones go",
-          "[mended][linger]")
+          "[newcomers][linger]")
 {
     asynchat::testing::loop loop;
     const auto one = loop.create<server<farewell>>(any_port).lock();
@@ -106,7 +106,7 @@ TEST_CASE("without a limit at most a thousand connections linger, the oldest one
     CHECK(other->counters().lingering == 0);
 }
 
-TEST_CASE("connections that have lingered leave nothing behind", "[mended][linger]")
+TEST_CASE("connections that have lingered leave nothing behind", "[newcomers][linger]")
 {
     asynchat::testing::loop loop;
     const auto at = loop.create<server<farewell>>(any_port)->local_endpoint();
@@ -125,7 +125,8 @@ TEST_CASE("connections that have lingered leave nothing behind", "[mended][linge
     CHECK(memory.growth() < 200000); // much less than one hundred bytes for each
 }
 
-TEST_CASE("a newcomer takes the place of the connection that lingers longest", "[mended][linger]")
+TEST_CASE("a newcomer takes the place of the connection that lingers longest",
+          "[newcomers][linger]")
 {
     asynchat::loop loop;
     const auto listener = loop.create<server<farewell>>(any_port).lock();
@@ -155,7 +156,7 @@ TEST_CASE("a newcomer takes the place of the connection that lingers longest", "
 }
 
 TEST_CASE("what lingers keeps nobody out, and is ended only for want of a place",
-          "[mended][linger]")
+          "[newcomers][linger]")
 {
     asynchat::testing::loop loop;
     const auto listener = loop.create<server<guest>>(any_port).lock();
@@ -183,7 +184,7 @@ TEST_CASE("what lingers keeps nobody out, and is ended only for want of a place"
     CHECK(listener->counters().refused == 0);
 }
 
-TEST_CASE("what lingers counts for the limit of its address", "[mended][linger]")
+TEST_CASE("what lingers counts for the limit of its address", "[newcomers][linger]")
 {
     asynchat::testing::loop loop;
     const auto listener = loop.create<server<farewell>>(any_port).lock();
@@ -197,7 +198,7 @@ TEST_CASE("what lingers counts for the limit of its address", "[mended][linger]"
     CHECK(listener->counters().accepted == 10);
 }
 
-TEST_CASE("the place of a connection is free when it has lingered", "[mended][linger]")
+TEST_CASE("the place of a connection is free when it has lingered", "[newcomers][linger]")
 {
     asynchat::testing::loop loop;
     const auto listener = loop.create<server<farewell>>(any_port).lock();
@@ -276,7 +277,7 @@ private:
 
 } // namespace
 
-TEST_CASE("newcomers are accepted many at a time, and not without a break", "[mended][accept]")
+TEST_CASE("newcomers are accepted many at a time, and not without a break", "[newcomers][accept]")
 {
     asynchat::testing::loop loop;
     const auto listener = loop.create<counting_listener>().lock();
@@ -285,7 +286,7 @@ TEST_CASE("newcomers are accepted many at a time, and not without a break", "[me
     CHECK(listener->accepted == std::vector<int>{64, 64, 64, 64, 44});
 }
 
-TEST_CASE("three hundred newcomers are accepted in a few turns", "[mended][accept]")
+TEST_CASE("three hundred newcomers are accepted in a few turns", "[newcomers][accept]")
 {
     const support::descriptor_limit descriptors(1024);
     ASYNCHAT_TEST_NEEDS(descriptors.possible(), "1024 descriptors");
@@ -302,7 +303,7 @@ TEST_CASE("three hundred newcomers are accepted in a few turns", "[mended][accep
 }
 
 TEST_CASE("a listener that is not readable() any more accepts no more in the same turn",
-          "[mended][accept]")
+          "[newcomers][accept]")
 {
     asynchat::testing::loop loop;
     const auto listener = loop.create<counting_listener>().lock();
@@ -316,7 +317,7 @@ TEST_CASE("a listener that is not readable() any more accepts no more in the sam
     CHECK(listener->accepted == std::vector<int>{10, 20});
 }
 
-TEST_CASE("who comes to a full server waits, and is not refused", "[mended][accept]")
+TEST_CASE("who comes to a full server waits, and is not refused", "[newcomers][accept]")
 {
     asynchat::testing::loop loop;
     const auto listener = loop.create<server<guest>>(endpoint("127.0.0.1", 7)).lock();
@@ -332,7 +333,7 @@ TEST_CASE("who comes to a full server waits, and is not refused", "[mended][acce
 }
 
 TEST_CASE("a listener that gives up its socket in handle_accepted() accepts no more",
-          "[mended][accept]")
+          "[newcomers][accept]")
 {
     asynchat::testing::loop loop;
     const auto listener = loop.create<counting_listener>().lock();
@@ -382,7 +383,7 @@ struct joined {
 } // namespace
 
 TEST_CASE("relay: an end that is lost does not look like an orderly one at the other",
-          "[mended][relay]")
+          "[newcomers][relay]")
 {
     joined j;
     j.left.second.send("half an answer");
@@ -404,7 +405,7 @@ TEST_CASE("relay: an end that is lost does not look like an orderly one at the o
     CHECK(j.loop.now().time_since_epoch() < 24h + 10s);
 }
 
-TEST_CASE("relay: what can be passed on before a reset is passed on", "[mended][relay]")
+TEST_CASE("relay: what can be passed on before a reset is passed on", "[newcomers][relay]")
 {
     joined j;
     j.right.second.window(0);
@@ -418,7 +419,7 @@ TEST_CASE("relay: what can be passed on before a reset is passed on", "[mended][
     CHECK(j.right.first->pending_output() == 4);
 }
 
-TEST_CASE("relay: both orderly ends are passed on as such", "[mended][relay]")
+TEST_CASE("relay: both orderly ends are passed on as such", "[newcomers][relay]")
 {
     joined j;
     j.left.second.send("an answer");

@@ -116,7 +116,7 @@ struct neighbours {
 
 // --- handle_error(), handle_close() and the log ------------------------------------------------
 
-TEST_CASE("what handle_error() throws is logged and ends its channel", "[mended][errors]")
+TEST_CASE("what handle_error() throws is logged and ends its channel", "[failing-handlers][errors]")
 {
     neighbours n;
     n.chat->in_found = fail;
@@ -130,7 +130,7 @@ TEST_CASE("what handle_error() throws is logged and ends its channel", "[mended]
 }
 
 TEST_CASE("what handle_error() throws for an error of the system ends with its reason",
-          "[mended][errors]")
+          "[failing-handlers][errors]")
 {
     neighbours n;
     n.chat->in_error = fail_again;
@@ -142,7 +142,8 @@ TEST_CASE("what handle_error() throws for an error of the system ends with its r
     CHECK(n.other_works());
 }
 
-TEST_CASE("what handle_close() throws behind handle_error() is logged", "[mended][errors]")
+TEST_CASE("what handle_close() throws behind handle_error() is logged",
+          "[failing-handlers][errors]")
 {
     const bool handles = GENERATE(false, true);
     neighbours n;
@@ -158,7 +159,7 @@ TEST_CASE("what handle_close() throws behind handle_error() is logged", "[mended
     CHECK(n.other_works());
 }
 
-TEST_CASE("a log that throws costs its line only", "[mended][errors][logging]")
+TEST_CASE("a log that throws costs its line only", "[failing-handlers][errors][logging]")
 {
     neighbours n;
     n.chat->in_found = fail;
@@ -169,7 +170,7 @@ TEST_CASE("a log that throws costs its line only", "[mended][errors][logging]")
     CHECK(n.other_works());
 }
 
-TEST_CASE("exit_now leaves the loop from wherever it comes", "[mended][errors]")
+TEST_CASE("exit_now leaves the loop from wherever it comes", "[failing-handlers][errors]")
 {
     neighbours n;
     SECTION("handle_error()")
@@ -199,7 +200,7 @@ TEST_CASE("exit_now leaves the loop from wherever it comes", "[mended][errors]")
     CHECK(n.other_works());
 }
 
-TEST_CASE("a listener stays, whatever its handlers throw", "[mended][errors]")
+TEST_CASE("a listener stays, whatever its handlers throw", "[failing-handlers][errors]")
 {
     asynchat::testing::loop loop;
     const endpoint here("127.0.0.1", 7);
@@ -221,7 +222,8 @@ TEST_CASE("a listener stays, whatever its handlers throw", "[mended][errors]")
 
 // --- readable() and writable() -----------------------------------------------------------------
 
-TEST_CASE("a readable() or writable() that throws once is asked again", "[mended][errors]")
+TEST_CASE("a readable() or writable() that throws once is asked again",
+          "[failing-handlers][errors]")
 {
     neighbours n;
     int errors = 0;
@@ -255,7 +257,7 @@ TEST_CASE("a readable() or writable() that throws once is asked again", "[mended
 }
 
 TEST_CASE("a readable() or writable() that throws twice in a row ends its channel",
-          "[mended][errors]")
+          "[failing-handlers][errors]")
 {
     neighbours n;
     int errors = 0;

@@ -126,7 +126,8 @@ const std::string undisturbed = "collect hello, found, out world, eof, close pee
 
 // --- input -----------------------------------------------------------------------------------
 
-TEST_CASE("another connection does not begin with input of the one before", "[mended][sockets]")
+TEST_CASE("another connection does not begin with input of the one before",
+          "[second-socket][sockets]")
 {
     replaced c;
     std::string hello = "hello\n";
@@ -169,7 +170,8 @@ TEST_CASE("another connection does not begin with input of the one before", "[me
     CHECK(c.chat->_get_data().empty());
 }
 
-TEST_CASE("another connection does not begin with input that a pause has kept", "[mended][sockets]")
+TEST_CASE("another connection does not begin with input that a pause has kept",
+          "[second-socket][sockets]")
 {
     replaced c;
     c.chat->on_found = [&c] { c.chat->pause_reading(); };
@@ -182,7 +184,7 @@ TEST_CASE("another connection does not begin with input that a pause has kept", 
 }
 
 TEST_CASE("another connection of a frame_chat does not go on with a begun frame",
-          "[mended][sockets]")
+          "[second-socket][sockets]")
 {
     replaced<recording<asynchat::frame_chat>> c;
     c.peer.send("begun");
@@ -191,7 +193,7 @@ TEST_CASE("another connection of a frame_chat does not go on with a begun frame"
 }
 
 TEST_CASE("a callback that replaces its connection ends the piece that it is called for",
-          "[mended][sockets]")
+          "[second-socket][sockets]")
 {
     replaced c;
     const auto replace = [&c] {
@@ -213,7 +215,7 @@ TEST_CASE("a callback that replaces its connection ends the piece that it is cal
 }
 
 TEST_CASE("a connection that is made for the last bytes of another does not end with that",
-          "[mended][sockets]")
+          "[second-socket][sockets]")
 {
     replaced c;
     c.chat->set_terminator("\r\n");
@@ -229,7 +231,7 @@ TEST_CASE("a connection that is made for the last bytes of another does not end 
 }
 
 TEST_CASE("a socket that is made behind the end of a stream listens as any other",
-          "[mended][sockets]")
+          "[second-socket][sockets]")
 {
     replaced c;
     c.chat->stays_open = true;
@@ -246,7 +248,7 @@ TEST_CASE("a socket that is made behind the end of a stream listens as any other
 // --- output and ends -------------------------------------------------------------------------
 
 TEST_CASE("another connection does not send what was pushed for the one before",
-          "[mended][sockets]")
+          "[second-socket][sockets]")
 {
     replaced c;
     c.chat->set_write_buffer_limits(10, 5);
@@ -263,7 +265,7 @@ TEST_CASE("another connection does not send what was pushed for the one before",
           "collect hello, found, out and world, eof, close peer finished");
 }
 
-TEST_CASE("what is pushed before a connection is made is for that one", "[mended][sockets]")
+TEST_CASE("what is pushed before a connection is made is for that one", "[second-socket][sockets]")
 {
     asynchat::testing::loop loop;
     auto listener = loop.listen(elsewhere);
@@ -277,7 +279,8 @@ TEST_CASE("what is pushed before a connection is made is for that one", "[mended
     CHECK(listener.accept().received() == "pushed before");
 }
 
-TEST_CASE("another connection does not end for what was to end the one before", "[mended][sockets]")
+TEST_CASE("another connection does not end for what was to end the one before",
+          "[second-socket][sockets]")
 {
     replaced c;
     SECTION("the end of the stream, which was read")
@@ -314,7 +317,7 @@ TEST_CASE("another connection does not end for what was to end the one before", 
     CHECK(c.conversation() == undisturbed);
 }
 
-TEST_CASE("another connection is not lost because the one before was", "[mended][sockets]")
+TEST_CASE("another connection is not lost because the one before was", "[second-socket][sockets]")
 {
     replaced c;
     c.loop.fail(1, EPIPE, operation::send);
@@ -324,7 +327,8 @@ TEST_CASE("another connection is not lost because the one before was", "[mended]
     CHECK(c.conversation() == undisturbed);
 }
 
-TEST_CASE("another connection is not over a limit because the one before was", "[mended][sockets]")
+TEST_CASE("another connection is not over a limit because the one before was",
+          "[second-socket][sockets]")
 {
     replaced c;
     c.chat->max_output(10);
@@ -337,7 +341,7 @@ TEST_CASE("another connection is not over a limit because the one before was", "
 
 // --- time and role ---------------------------------------------------------------------------
 
-TEST_CASE("the times of another connection run from its beginning", "[mended][sockets]")
+TEST_CASE("the times of another connection run from its beginning", "[second-socket][sockets]")
 {
     replaced c;
     SECTION("of a frame")
@@ -371,7 +375,7 @@ TEST_CASE("the times of another connection run from its beginning", "[mended][so
 }
 
 TEST_CASE("a channel that was accepted and connects anew reads on when it is full",
-          "[mended][sockets]")
+          "[second-socket][sockets]")
 {
     replaced c;
     c.chat->set_write_buffer_limits(10, 5);
@@ -421,7 +425,7 @@ private:
 
 } // namespace
 
-TEST_CASE("no connection begins in handle_close() and after it", "[mended][sockets]")
+TEST_CASE("no connection begins in handle_close() and after it", "[second-socket][sockets]")
 {
     replaced<stubborn> c;
     c.peer.reset();
@@ -462,7 +466,7 @@ public:
 } // namespace
 
 TEST_CASE("a channel that begins another connection in handle_connect() is not connected yet",
-          "[mended][sockets]")
+          "[second-socket][sockets]")
 {
     asynchat::testing::loop loop;
     auto listener = loop.listen(elsewhere);
@@ -514,7 +518,7 @@ TEST_CASE("a channel that begins another connection in handle_connect() is not c
 }
 
 TEST_CASE("dispatcher_with_send: another connection has nothing of the one before",
-          "[mended][sockets][dispatcher_with_send]")
+          "[second-socket][sockets][dispatcher_with_send]")
 {
     asynchat::testing::loop loop;
     auto listener = loop.listen(elsewhere);
@@ -561,4 +565,26 @@ TEST_CASE("dispatcher_with_send: another connection has nothing of the one befor
     other.finish();
     loop.settle();
     CHECK(channel->close_reason() == close_reason::peer_finished);
+}
+
+TEST_CASE("a channel that was accepted and connects anew has the frame timeout of a client",
+          "[second-socket][timeouts]")
+{
+    const bool sets_another = GENERATE(false, true);
+    const bool sets_this = GENERATE(false, true);
+    CAPTURE(sets_another, sets_this);
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<asynchat::testing::recorder<>>();
+    auto elsewhere = loop.listen(endpoint("127.0.0.1", 9));
+    chat->set_terminator("\n");
+    if (sets_another)
+        chat->idle_timeout(std::chrono::hours(24));
+    if (sets_this)
+        chat->frame_timeout(std::chrono::seconds(120));
+    chat->create_socket();
+    chat->connect(endpoint("127.0.0.1", 9));
+    auto other = elsewhere.accept();
+    other.send("half a line");
+    loop.advance(std::chrono::seconds(200));
+    CHECK(chat->closed() == sets_this); // what was set stays
 }

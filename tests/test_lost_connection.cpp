@@ -93,7 +93,7 @@ struct full_channel {
 // --- a failed send ---------------------------------------------------------------------------
 
 TEST_CASE("failed send: what was received comes first, then the reset; nobody hears of an end",
-          "[mended][eof]")
+          "[lost-connection][eof]")
 {
     asynchat::testing::loop loop;
     auto [chat, peer] = loop.accept<lines>();
@@ -112,7 +112,8 @@ TEST_CASE("failed send: what was received comes first, then the reset; nobody he
     CHECK(chat->pending_output() == 4);
 }
 
-TEST_CASE("failed send: the begun frame of a frame_chat comes before the reset", "[mended][eof]")
+TEST_CASE("failed send: the begun frame of a frame_chat comes before the reset",
+          "[lost-connection][eof]")
 {
     asynchat::testing::loop loop;
     auto [chat, peer] = loop.accept<frames>();
@@ -124,7 +125,7 @@ TEST_CASE("failed send: the begun frame of a frame_chat comes before the reset",
 }
 
 TEST_CASE("failed send: each turn that was ended has its rest, and the next one as well",
-          "[mended][eof]")
+          "[lost-connection][eof]")
 {
     asynchat::testing::loop loop;
     auto [chat, peer] = loop.accept<lines>();
@@ -139,7 +140,8 @@ TEST_CASE("failed send: each turn that was ended has its rest, and the next one 
                                         "close reset"});
 }
 
-TEST_CASE("failed send: a full channel delivers what it has not read yet", "[mended][flow]")
+TEST_CASE("failed send: a full channel delivers what it has not read yet",
+          "[lost-connection][flow]")
 {
     full_channel c;
     c.peer.send("one\r\ntwo\r\n");
@@ -153,7 +155,8 @@ TEST_CASE("failed send: a full channel delivers what it has not read yet", "[men
     CHECK(c.chat->pending_output() == 20);
 }
 
-TEST_CASE("failed send: a paused channel ends at once, and drops its input", "[mended][eof]")
+TEST_CASE("failed send: a paused channel ends at once, and drops its input",
+          "[lost-connection][eof]")
 {
     asynchat::testing::loop loop;
     auto [chat, peer] = loop.accept<lines>();
@@ -167,7 +170,7 @@ TEST_CASE("failed send: a paused channel ends at once, and drops its input", "[m
 }
 
 TEST_CASE("failed send: a channel that is kept open behind the end of the stream ends at once",
-          "[mended][eof]")
+          "[lost-connection][eof]")
 {
     asynchat::testing::loop loop;
     auto [chat, peer] = loop.accept<lines>();
@@ -181,7 +184,8 @@ TEST_CASE("failed send: a channel that is kept open behind the end of the stream
     CHECK(chat->close_error() == std::errc::connection_reset);
 }
 
-TEST_CASE("failed send: after close_when_done() the channel ends at once", "[mended][close]")
+TEST_CASE("failed send: after close_when_done() the channel ends at once",
+          "[lost-connection][close]")
 {
     asynchat::testing::loop loop;
     auto [chat, peer] = loop.accept<lines>();
@@ -198,7 +202,7 @@ TEST_CASE("failed send: after close_when_done() the channel ends at once", "[men
 }
 
 TEST_CASE("failed send: what is still under way is waited for as long as a connection lingers",
-          "[mended][timers]")
+          "[lost-connection][timers]")
 {
     const bool discards = GENERATE(false, true);
     asynchat::testing::loop loop;
@@ -223,7 +227,7 @@ TEST_CASE("failed send: what is still under way is waited for as long as a conne
 }
 
 TEST_CASE("failed send: an error that loses no connection is told at once, and the input follows",
-          "[mended][errors]")
+          "[lost-connection][errors]")
 {
     asynchat::testing::loop loop;
     auto [chat, peer] = loop.accept<lines>();
@@ -236,7 +240,8 @@ TEST_CASE("failed send: an error that loses no connection is told at once, and t
     CHECK(chat->close_error() == std::errc::io_error);
 }
 
-TEST_CASE("failed receive: held-back bytes are delivered behind the error", "[mended][errors]")
+TEST_CASE("failed receive: held-back bytes are delivered behind the error",
+          "[lost-connection][errors]")
 {
     asynchat::testing::loop loop;
     auto [chat, peer] = loop.accept<lines>();
@@ -251,7 +256,8 @@ TEST_CASE("failed receive: held-back bytes are delivered behind the error", "[me
 
 // --- a reset ---------------------------------------------------------------------------------
 
-TEST_CASE("reset: what has arrived and the held-back bytes come before it", "[mended][eof]")
+TEST_CASE("reset: what has arrived and the held-back bytes come before it",
+          "[lost-connection][eof]")
 {
     asynchat::testing::loop loop;
     auto [chat, peer] = loop.accept<lines>();
@@ -262,7 +268,7 @@ TEST_CASE("reset: what has arrived and the held-back bytes come before it", "[me
     CHECK(chat->close_error() == std::errc::connection_reset);
 }
 
-TEST_CASE("reset: the begun frame of a frame_chat comes before it", "[mended][eof]")
+TEST_CASE("reset: the begun frame of a frame_chat comes before it", "[lost-connection][eof]")
 {
     asynchat::testing::loop loop;
     auto [chat, peer] = loop.accept<frames>();
@@ -272,7 +278,7 @@ TEST_CASE("reset: the begun frame of a frame_chat comes before it", "[mended][eo
     CHECK(chat->events == lines_of_text{"frame one", "collect tw", "close reset"});
 }
 
-TEST_CASE("reset: overtakes what is under way", "[mended][testing]")
+TEST_CASE("reset: overtakes what is under way", "[lost-connection][testing]")
 {
     asynchat::testing::loop loop;
     loop.faults().longest_delay = 1000h;
@@ -290,7 +296,7 @@ TEST_CASE("reset: overtakes what is under way", "[mended][testing]")
 }
 
 TEST_CASE("reset: is noticed while reading is paused, and ends the channel at once",
-          "[mended][eof]")
+          "[lost-connection][eof]")
 {
     asynchat::testing::loop loop;
     auto [chat, peer] = loop.accept<lines>();
@@ -304,7 +310,7 @@ TEST_CASE("reset: is noticed while reading is paused, and ends the channel at on
     CHECK(chat->events == lines_of_text{"collect one", "found", "close reset"});
 }
 
-TEST_CASE("reset: is noticed by a paused channel over a real socket", "[mended][eof]")
+TEST_CASE("reset: is noticed by a paused channel over a real socket", "[lost-connection][eof]")
 {
     asynchat::loop loop;
     auto ends = support::connected_pair();
@@ -318,7 +324,7 @@ TEST_CASE("reset: is noticed by a paused channel over a real socket", "[mended][
 }
 
 TEST_CASE("reset: is noticed behind the end of the stream by a channel that is kept open",
-          "[mended][eof]")
+          "[lost-connection][eof]")
 {
     asynchat::testing::loop loop;
     auto [chat, peer] = loop.accept<lines>();
@@ -330,7 +336,8 @@ TEST_CASE("reset: is noticed behind the end of the stream by a channel that is k
     CHECK(chat->events == lines_of_text{"eof", "close reset"});
 }
 
-TEST_CASE("a hang-up while nobody reads keeps no loop busy, and is read later", "[mended][eof]")
+TEST_CASE("a hang-up while nobody reads keeps no loop busy, and is read later",
+          "[lost-connection][eof]")
 {
     asynchat::loop loop;
     auto ends = support::connected_pair(AF_UNIX);
@@ -347,7 +354,7 @@ TEST_CASE("a hang-up while nobody reads keeps no loop busy, and is read later", 
 }
 
 TEST_CASE("a reset that the end of our stream finds is one, also behind the end of the other",
-          "[mended][eof]")
+          "[lost-connection][eof]")
 {
     const bool ended = GENERATE(false, true);
     asynchat::testing::loop loop;
@@ -366,7 +373,8 @@ TEST_CASE("a reset that the end of our stream finds is one, also behind the end 
 
 // --- a write timeout -------------------------------------------------------------------------
 
-TEST_CASE("write timeout: what a peer said before it finished is delivered", "[mended][timers]")
+TEST_CASE("write timeout: what a peer said before it finished is delivered",
+          "[lost-connection][timers]")
 {
     full_channel c;
     c.peer.send("one\r\ntw");
@@ -382,7 +390,8 @@ TEST_CASE("write timeout: what a peer said before it finished is delivered", "[m
     CHECK(c.chat->pending_output() == 20);
 }
 
-TEST_CASE("write timeout: a peer that has not finished is not heard any more", "[mended][timers]")
+TEST_CASE("write timeout: a peer that has not finished is not heard any more",
+          "[lost-connection][timers]")
 {
     full_channel c;
     c.peer.send("one\r\ntw");
@@ -390,7 +399,8 @@ TEST_CASE("write timeout: a peer that has not finished is not heard any more", "
     CHECK(c.chat->events == lines_of_text{"close write timeout"});
 }
 
-TEST_CASE("write timeout: a real socket tells that its peer has finished", "[mended][timers]")
+TEST_CASE("write timeout: a real socket tells that its peer has finished",
+          "[lost-connection][timers]")
 {
     const int family = GENERATE(AF_INET, AF_UNIX);
     support::manual_loop loop;
@@ -444,7 +454,7 @@ public:
 } // namespace
 
 TEST_CASE("dispatcher_with_send: after a failed send the rest is read, then comes the reset",
-          "[mended][dispatcher_with_send]")
+          "[lost-connection][dispatcher_with_send]")
 {
     asynchat::testing::loop loop;
     auto [channel, peer] = loop.accept<reader>();
@@ -460,7 +470,7 @@ TEST_CASE("dispatcher_with_send: after a failed send the rest is read, then come
 }
 
 TEST_CASE("dispatcher_with_send: a failed send ends a channel whose peer says nothing",
-          "[mended][dispatcher_with_send]")
+          "[lost-connection][dispatcher_with_send]")
 {
     asynchat::testing::loop loop;
     auto [channel, peer] = loop.accept<reader>();
