@@ -128,13 +128,17 @@ public:
 
     explicit operator bool() const noexcept { return get() != nullptr; }
 
+    /// For a call of the channel, which it outlives, whatever the call closes.
     /// Throws std::logic_error when the channel is closed.
-    T* operator->() const
+    std::shared_ptr<T> operator->() const
     {
-        if (T* const channel = get())
+        auto channel = channel_.lock();
+        if (channel && !channel->closed())
             return channel;
         throw std::logic_error("asynchat: this handle's channel is closed");
     }
+
+    /// Valid until the next event of the loop. Throws as above.
     T& operator*() const { return *operator->(); }
 
     /// Calls `f(T&)` in the loop's thread, as one event of the channel, unless it is closed by
