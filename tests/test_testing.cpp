@@ -538,3 +538,16 @@ TEST_CASE("what can be derived from can be destroyed through its base", "[testin
     CHECK(std::has_virtual_destructor_v<asynchat::producer>);
     CHECK(std::has_virtual_destructor_v<asynchat::exit_now>);
 }
+
+TEST_CASE("the events of a recorder may be cleared between two pieces", "[testing]")
+{
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<recorder<>>();
+    chat->set_terminator("\n");
+    peer.send("a");
+    loop.settle();
+    chat->events.clear();
+    peer.send("b");
+    loop.settle();
+    CHECK(chat->events == lines{"collect b"});
+}

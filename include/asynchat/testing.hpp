@@ -210,7 +210,7 @@ public:
 
     void collect_incoming_data(std::string_view data) override
     {
-        if (!collecting_)
+        if (!collecting_ || events.empty())
             note("collect ");
         collecting_ = true;
         events.back() += escaped(data);
