@@ -10,7 +10,7 @@
 
 namespace asynchat::detail {
 
-/// Bounds the lines of a log: so many in each second. The others are left out, and counted.
+/// Bounds the lines of a log in each second. Lines beyond that are left out, and counted.
 template <std::uint32_t Most>
 class line_limit {
 public:

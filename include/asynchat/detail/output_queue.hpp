@@ -191,8 +191,8 @@ public:
         return true;
     }
 
-    /// Has append() refuse what would make it more than so many bytes; until the queue is empty,
-    /// and to be said again after each push() and when it has refused. It costs append() nothing.
+    /// append() refuses what would make the queue larger than `bytes`. Lasts until the queue is
+    /// empty; to be called again after each push() and each refusal. append() is no slower for it.
     void watch(std::size_t bytes) noexcept
     {
         if (storage_)

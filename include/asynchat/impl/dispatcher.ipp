@@ -1005,7 +1005,8 @@ ASYNCHAT_DECL void dispatcher::handle_connect()
 
 ASYNCHAT_DECL void dispatcher::handle_accept()
 {
-    // Newcomers wait behind everybody who is served: not once for each of them.
+    // Between two turns of the listener all other channels have theirs: one connection in each
+    // would keep newcomers waiting.
     constexpr int most = 64;
     const unsigned epoch = state_->epoch;
     for (int i = 0; i < most; ++i) {
