@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -479,4 +480,30 @@ TEST_CASE("dispatcher_with_send: a failed send ends a channel whose peer says no
     loop.settle();
     CHECK(channel->events == "close reset");
     CHECK(channel->pending_output() == 4);
+}
+
+TEST_CASE("failed send: one in handle_close() changes nothing any more", "[lost-connection]")
+{
+    class says_goodbye : public asynchat::testing::recorder<> {
+    public:
+        using recorder::recorder;
+        void handle_close() override
+        {
+            owner_of_faults->fail(1, EPIPE, operation::send);
+            initiate_send();
+            recorder::handle_close();
+        }
+        asynchat::testing::loop* owner_of_faults = nullptr;
+    };
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<says_goodbye>();
+    chat->owner_of_faults = &loop;
+    loop.handle_of(*chat).post([](says_goodbye& self) {
+        self.push("goodbye");
+        throw std::runtime_error("careless");
+    });
+    loop.settle();
+    CHECK(chat->events == std::vector<std::string>{"error careless", "close callback error"});
+    CHECK(chat->close_reason() == close_reason::callback_error);
+    CHECK(chat->pending_output() == 7);
 }

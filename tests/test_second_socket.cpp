@@ -575,7 +575,7 @@ TEST_CASE("a channel that was accepted and connects anew has the frame timeout o
     CAPTURE(sets_another, sets_this);
     asynchat::testing::loop loop;
     auto [chat, peer] = loop.accept<asynchat::testing::recorder<>>();
-    auto elsewhere = loop.listen(endpoint("127.0.0.1", 9));
+    auto listener = loop.listen(endpoint("127.0.0.1", 9));
     chat->set_terminator("\n");
     if (sets_another)
         chat->idle_timeout(std::chrono::hours(24));
@@ -583,7 +583,7 @@ TEST_CASE("a channel that was accepted and connects anew has the frame timeout o
         chat->frame_timeout(std::chrono::seconds(120));
     chat->create_socket();
     chat->connect(endpoint("127.0.0.1", 9));
-    auto other = elsewhere.accept();
+    auto other = listener.accept();
     other.send("half a line");
     loop.advance(std::chrono::seconds(200));
     CHECK(chat->closed() == sets_this); // what was set stays

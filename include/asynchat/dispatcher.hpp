@@ -384,7 +384,8 @@ private:
     {
         end(reason, error);
     }
-    ASYNCHAT_DECL void lose_connection(asynchat::close_reason reason, const std::error_code& error);
+    /// Returns false when it was lost before, or the channel ends already.
+    ASYNCHAT_DECL bool lose_connection(asynchat::close_reason reason, const std::error_code& error);
     ASYNCHAT_DECL void end_lost();
     bool is_lost() const noexcept { return stops_.any_of(detail::stops::lost); }
 

@@ -1033,9 +1033,8 @@ ASYNCHAT_DECL void async_chat::end_of_input()
 ASYNCHAT_DECL void async_chat::connection_lost(asynchat::close_reason reason,
                                                const std::error_code& error)
 {
-    if (is_lost() || closed())
+    if (!lose_connection(reason, error))
         return;
-    lose_connection(reason, error);
     bounds_->lost_output = queue_.size();
     bounds_->blocked = detail::bounds::never;
     queue_.clear();

@@ -309,11 +309,11 @@ ASYNCHAT_DECL void dispatcher::end(asynchat::close_reason reason, std::error_cod
 }
 
 /// The connection ends for this reason, but what it has received comes first.
-ASYNCHAT_DECL void dispatcher::lose_connection(asynchat::close_reason reason,
+ASYNCHAT_DECL bool dispatcher::lose_connection(asynchat::close_reason reason,
                                                const std::error_code& error)
 {
     if (is_lost() || stops_.any_of(detail::stops::closed | detail::stops::ended))
-        return;
+        return false;
     // A lost connection has nothing more to wait for. What says that it is lost and goes on all the
     // same, such as a layer, gets the time of a linger.
     close_by(detail::client_timeouts.linger);
@@ -321,6 +321,7 @@ ASYNCHAT_DECL void dispatcher::lose_connection(asynchat::close_reason reason,
     bounds_->lost_error = error;
     stops_.set(detail::stops::lost);
     flush_soon();
+    return true;
 }
 
 ASYNCHAT_DECL bool dispatcher::may_receive()

@@ -95,9 +95,8 @@ ASYNCHAT_DECL void dispatcher_with_send::note_left()
 ASYNCHAT_DECL void dispatcher_with_send::connection_lost(asynchat::close_reason reason,
                                                          const std::error_code& error)
 {
-    if (is_lost() || closed())
+    if (!lose_connection(reason, error))
         return;
-    lose_connection(reason, error);
     bounds_->lost_output = queue_.size();
     bounds_->blocked = detail::bounds::never;
     queue_.clear();
