@@ -508,7 +508,7 @@ file("offset-not-moved", "what the system sent of a file is sent again",
 
 chat("failed-send-loses-input",
      "a failed send ends the channel before what was received is delivered",
-     "lose_connection(reason, error);", "return end(reason, error);")
+     "if (!lose_connection(reason, error))\n        return;", "return end(reason, error);")
 chat("lost-output-stays", "output that can never be sent stays, and keeps memory",
      """\
     bounds_->blocked = detail::bounds::never;
