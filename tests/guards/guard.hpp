@@ -197,12 +197,12 @@ private:
     std::size_t served_ = 0;
 };
 
-/// `count` lines of `size` bytes.
-inline std::string lines(std::size_t count, std::size_t size)
+/// `count` lines of `size` bytes, their end included.
+inline std::string lines(std::size_t count, std::size_t size, std::string_view end = "\n")
 {
     std::string text;
     for (std::size_t i = 0; i < count; ++i)
-        text += std::string(size - 1, 'x') + '\n';
+        text.append(size - end.size(), 'x').append(end);
     return text;
 }
 

@@ -61,6 +61,21 @@ private:
     std::string line_;
 };
 
+/// Only counts, so that nearly all of it is the library: lines that one byte ends, or two.
+template <const char* End>
+class counter : public scripted<asynchat::async_chat> {
+public:
+    explicit counter(asynchat::loop& owner) : scripted(owner) { set_terminator(End); }
+    void collect_incoming_data(std::string_view data) override { bytes_ += data.size(); }
+    void found_terminator() override { ++lines_; }
+
+private:
+    std::size_t bytes_ = 0;
+    std::size_t lines_ = 0;
+};
+constexpr char lf[] = "\n";
+constexpr char crlf[] = "\r\n";
+
 /// Answers frames of 64 bytes with the same bytes.
 class counted_echo : public scripted<asynchat::async_chat> {
 public:
@@ -152,6 +167,10 @@ struct kind {
 const kind kinds[] = {
     {"lines-of-16", [](std::size_t n) { receive<line_echo>(n, guards::lines(batch, 16)); }},
     {"lines-of-512", [](std::size_t n) { receive<line_echo>(n, guards::lines(batch, 512)); }},
+    {"lines-only-counted",
+     [](std::size_t n) { receive<counter<lf>>(n, guards::lines(batch, 16)); }},
+    {"crlf-lines-only-counted",
+     [](std::size_t n) { receive<counter<crlf>>(n, guards::lines(batch, 16, "\r\n")); }},
     {"counted-64", [](std::size_t n) { receive<counted_echo>(n, std::string(batch * 64, 'x')); }},
     {"headers",
      [](std::size_t n) {
