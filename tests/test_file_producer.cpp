@@ -6,7 +6,7 @@
 #include "support/scripted_transport.hpp"
 
 #include <asynchat/asynchat.hpp>
-#include <asynchat/detail/transport.hpp>
+#include <asynchat/detail/io/transport.hpp>
 
 #include <asio/error.hpp>
 #include <asio/post.hpp>

@@ -4,7 +4,7 @@
 #include "support/catch.hpp"
 #include "support/naive_framing.hpp"
 
-#include <asynchat/detail/output_queue.hpp>
+#include <asynchat/detail/output/output_queue.hpp>
 #include <asynchat/fifo.hpp>
 #include <asynchat/producer.hpp>
 

@@ -4,7 +4,7 @@
 #include "support/catch.hpp"
 #include "support/naive_framing.hpp"
 
-#include <asynchat/detail/terminator_scanner.hpp>
+#include <asynchat/detail/framing/terminator_scanner.hpp>
 
 #include <algorithm>
 #include <cstddef>

@@ -4,7 +4,7 @@
 #include "differential/random.hpp"
 #include "support/catch.hpp"
 
-#include <asynchat/detail/timer_queue.hpp>
+#include <asynchat/detail/timing/timer_queue.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -90,7 +90,7 @@ TEST_CASE("a timer queue does what a sorted map does", "[timer_queue]")
             queue.add(next.first, timers.back());
         } else if (what == 1) {
             channels.push_back(std::make_unique<channel_state>());
-            model[next] = &channels.back()->timer_place;
+            model[next] = &channels.back()->heap_index;
             queue.add(next.first, *channels.back());
         } else if (!model.empty()) {
             const auto any =
@@ -103,7 +103,7 @@ TEST_CASE("a timer queue does what a sorted map does", "[timer_queue]")
                 REQUIRE(place == not_queued);
                 model.erase(any);
             } else if (what == 3 && next.first < old.first) {
-                queue.hasten(place, next.first);
+                queue.move_earlier(place, next.first);
                 model.erase(any);
                 model[{next.first, old.second}] = &place;
             } else if (what == 4) {

@@ -6,9 +6,9 @@
 
 #include <asynchat/config.hpp>
 #include <asynchat/detail/format.hpp>
-#include <asynchat/detail/output_queue.hpp>
-#include <asynchat/detail/terminator_scanner.hpp>
-#include <asynchat/detail/water_marks.hpp>
+#include <asynchat/detail/output/output_queue.hpp>
+#include <asynchat/detail/framing/terminator_scanner.hpp>
+#include <asynchat/detail/output/water_marks.hpp>
 #include <asynchat/dispatcher.hpp>
 #include <asynchat/producer.hpp>
 #include <asynchat/terminator.hpp>
@@ -384,7 +384,7 @@ private:
     ASYNCHAT_DECL void nested_run(bool begins) override;
     ASYNCHAT_DECL void fed_too_much() override { end_turn(); }
     ASYNCHAT_DECL void deadline_reached() override;
-    bool looks_ahead() const override { return true; }
+    bool reads_speculatively() const override { return true; }
 
     void change_terminator(const terminator& next, std::size_t max_frame);
     [[noreturn]] static void refuse_count(std::size_t count, std::size_t max_frame);
@@ -392,7 +392,7 @@ private:
     ASYNCHAT_DECL bool follow(const terminator& wanted);
     void drop_input();
     std::size_t receive(asio::mutable_buffer into);
-    bool lacks_much();
+    bool receives_in_place();
     void receive_frame();
     void parse(std::string_view input, std::size_t matched,
                std::unique_ptr<kept_input> storage = nullptr);
@@ -412,9 +412,9 @@ private:
     bool take_piece(parsing& now, detail::terminator_scanner::step step);
     bool take_frame_piece(parsing& now, detail::terminator_scanner::step step);
     bool take_length(parsing& now);
-    bool take_announced_piece(parsing& now);
+    bool take_counted_piece(parsing& now);
     void end_announced_frame(parsing& now, std::string_view last_piece);
-    bool judge_overflow();
+    bool ask_overflow();
     bool judge_string_frame(parsing& now);
     bool drop_rest(parsing& now, std::size_t matched);
     void stop_dropping();
@@ -451,7 +451,7 @@ private:
     void send_queued(sending what);
     std::size_t send_some(sending what);
     bool send_gathered(std::size_t most, std::size_t& sent, sending what);
-    void judge_output();
+    void check_output_limit();
     void compare_with_marks();
     void tell_marks();
     void set_full(bool on);

@@ -6,12 +6,12 @@
 
 #include <asynchat/config.hpp>
 #include <asynchat/const_buffers.hpp>
-#include <asynchat/detail/channel_state.hpp>
+#include <asynchat/detail/io/channel_state.hpp>
 #include <asynchat/detail/format.hpp>
 #include <asynchat/detail/line_limit.hpp>
 #include <asynchat/detail/server_state.hpp>
 #include <asynchat/detail/stops.hpp>
-#include <asynchat/detail/bounds.hpp>
+#include <asynchat/detail/timing/bounds.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
 #include <asynchat/loop.hpp>
@@ -406,13 +406,13 @@ private:
     ASYNCHAT_DECL virtual void deadline_reached();
 
     /// Whether handle_read() may be called when it is only possible that input is there.
-    virtual bool looks_ahead() const { return false; }
+    virtual bool reads_speculatively() const { return false; }
 
     ASYNCHAT_DECL void ready(detail::readiness what, const std::error_code& error);
     void ask_for_interest();
     ASYNCHAT_DECL void interest_refused();
     bool is_stale(detail::readiness what);
-    void look_ahead(bool alone);
+    void speculative_read(bool alone);
     void wait_for_input();
     ASYNCHAT_DECL void flush_later();
     ASYNCHAT_DECL void try_flush_soon() noexcept;
@@ -444,18 +444,18 @@ private:
     void close_for(asynchat::close_reason reason);
     void count_received(std::size_t bytes) noexcept
     {
-        if (place_)
-            place_->server->counters.bytes_in += bytes;
+        if (slot_)
+            slot_->server->counters.bytes_in += bytes;
     }
     void count_sent(std::size_t bytes) noexcept
     {
-        if (place_)
-            place_->server->counters.bytes_out += bytes;
+        if (slot_)
+            slot_->server->counters.bytes_out += bytes;
     }
     void count_frames(std::size_t frames) noexcept
     {
-        if (place_)
-            place_->server->counters.frames += frames;
+        if (slot_)
+            slot_->server->counters.frames += frames;
     }
     /// log_info() of what the other side can bring about: a bounded number of lines a second of the
     /// channel, of those of its server, and of the loop, whatever it does. How many were left out
@@ -492,14 +492,14 @@ private:
     ASYNCHAT_DECL bool is_over(loop::time_point since, loop::duration longest);
     ASYNCHAT_DECL void log_timeout(std::string_view what, std::string_view setter,
                                    loop::duration limit);
-    void not_idle()
+    void note_activity()
     {
         if (bounds_ && bounds_->limits.idle > loop::duration::zero())
             time_from_now(&detail::bounds::idle, bounds_->limits.idle);
     }
     ASYNCHAT_DECL void output_blocked(bool blocked, bool progress);
     void linger() noexcept;
-    void end_oldest_linger(const detail::server_state& server, const detail::server_place* place)
+    void end_oldest_linger(const detail::server_state& server, const detail::address_slot* place)
     {
         loop_.end_oldest_linger(&server, place);
     }
@@ -511,7 +511,7 @@ private:
     detail::state_ptr state_;
     std::unique_ptr<detail::transport> transport_;
     std::unique_ptr<detail::connect_plan> plan_; // while a name is looked up and tried
-    detail::server_place* place_ = nullptr;      // among the connections of the server that made us
+    detail::address_slot* slot_ = nullptr;       // among the connections of the server that made us
     std::unique_ptr<detail::bounds> bounds_;     // see limits()
     endpoint addr_;
     std::error_code error_;

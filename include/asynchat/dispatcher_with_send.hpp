@@ -5,8 +5,8 @@
 #define ASYNCHAT_DISPATCHER_WITH_SEND_HPP
 
 #include <asynchat/config.hpp>
-#include <asynchat/detail/output_queue.hpp>
-#include <asynchat/detail/water_marks.hpp>
+#include <asynchat/detail/output/output_queue.hpp>
+#include <asynchat/detail/output/water_marks.hpp>
 #include <asynchat/dispatcher.hpp>
 
 #include <cstddef>

@@ -5,12 +5,12 @@
 #define ASYNCHAT_LOOP_HPP
 
 #include <asynchat/config.hpp>
-#include <asynchat/detail/channel_state.hpp>
-#include <asynchat/detail/clock.hpp>
+#include <asynchat/detail/io/channel_state.hpp>
+#include <asynchat/detail/timing/clock.hpp>
 #include <asynchat/detail/line_limit.hpp>
-#include <asynchat/detail/output_queue.hpp>
-#include <asynchat/detail/string_pool.hpp>
-#include <asynchat/detail/timer_queue.hpp>
+#include <asynchat/detail/output/output_queue.hpp>
+#include <asynchat/detail/output/string_pool.hpp>
+#include <asynchat/detail/timing/timer_queue.hpp>
 #include <asynchat/fifo.hpp>
 #include <asynchat/fwd.hpp>
 
@@ -37,7 +37,7 @@ namespace detail {
 
 class network;
 class transport;
-struct server_place;
+struct address_slot;
 struct server_state;
 
 /// Whether what T sends goes straight to its transport: no class from dispatcher to T overrides
@@ -276,7 +276,7 @@ private:
                              bool keeps_terminator);
     ASYNCHAT_DECL void remove(detail::channel_state& state);
     ASYNCHAT_DECL void flush_soon(const detail::state_ptr& state);
-    ASYNCHAT_DECL void look_soon(const detail::state_ptr& state);
+    ASYNCHAT_DECL void try_again_soon(const detail::state_ptr& state);
 
     /// Has deadline_reached() of the channel called as an event of it, at `at` or up to a tenth of
     /// a second later, so that many channels share one wake-up. A channel has one deadline: an
@@ -287,11 +287,11 @@ private:
     /// Keeps a connection whose channel is closed until the other side ends it, or for `longest`.
     /// `place` is that of the channel in its server, or null.
     ASYNCHAT_DECL void linger(std::unique_ptr<detail::transport> connection, duration longest,
-                              detail::server_place* place);
+                              detail::address_slot* place);
 
     /// Ends the oldest of the connections that linger: of all, of a server, or of one place in it.
     ASYNCHAT_DECL void end_oldest_linger(const detail::server_state* server = nullptr,
-                                         const detail::server_place* place = nullptr);
+                                         const detail::address_slot* place = nullptr);
 
     detail::output_pool& pool() noexcept { return output_pool_; }
     detail::string_pool& strings() noexcept { return output_pool_.strings(); }
@@ -307,7 +307,7 @@ private:
     void post_flush();
     void flush_posted();
     void post_look();
-    void look_now();
+    void try_again();
     timer start_timer(duration delay, duration period, std::function<void()> f);
     ASYNCHAT_DECL void forget_timer(detail::timer_state& state);
     ASYNCHAT_DECL void run_timers();

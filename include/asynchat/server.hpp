@@ -91,7 +91,7 @@ private:
     ASYNCHAT_DECL void flush() override;
     void refuse(const endpoint& peer, std::size_t from_there);
     void serve(socket&& connection, std::uint64_t address);
-    void make_room(const detail::server_place& place);
+    void make_room(const detail::address_slot& place);
     static std::vector<detail::state_ptr> channels_of(loop& owner,
                                                       const detail::server_state& shared);
     static void shut_down(loop& owner, std::vector<detail::state_ptr> channels, bool now);

@@ -7,7 +7,7 @@
 // hand. Then the worst that a peer can send: input made to be nearly the terminator everywhere.
 // Figures are GB/s of the best of several rounds; they interleave, so that ratios can be trusted
 // more than figures.
-#include <asynchat/detail/terminator_scanner.hpp>
+#include <asynchat/detail/framing/terminator_scanner.hpp>
 
 #include <time.h>
 

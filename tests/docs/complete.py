@@ -114,8 +114,8 @@ def source_of(path):
 
 
 def initializers(struct):
-    """Each member of a struct of detail/bounds.hpp with the text of its default."""
-    body = headers.body_of("detail/bounds.hpp", "struct", struct)
+    """Each member of a struct of detail/timing/bounds.hpp with the text of its default."""
+    body = headers.body_of("detail/timing/bounds.hpp", "struct", struct)
     return dict(re.findall(r"(?m)^\s*(?!using)[\w:]+ (\w+) = ([^;]+);", body))
 
 
@@ -197,7 +197,7 @@ def limits():
                 continue
             text = duration(default) if struct == "timeouts" else bytes_(int(default))
             found.append((name, text, BOUNDS[name]))
-    server = re.search(r"server_timeouts = {(.*?)};", source_of("detail/bounds.hpp"), re.S).group(1)
+    server = re.search(r"server_timeouts = {(.*?)};", source_of("detail/timing/bounds.hpp"), re.S).group(1)
     own = re.findall(r"std::chrono::\w+\(\d+\)", server)
     if len(own) != 1:
         problem("porting.md", "the timeouts of a server differ from those of a client in another "

@@ -6,7 +6,7 @@
 #include "fuzz/input.hpp"
 #include "support/framed_reader.hpp"
 
-#include <asynchat/detail/length_prefix.hpp>
+#include <asynchat/detail/framing/length_prefix.hpp>
 #include <asynchat/number.hpp>
 
 #include <cstddef>

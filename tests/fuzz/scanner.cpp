@@ -6,7 +6,7 @@
 #include "fuzz/input.hpp"
 #include "support/naive_framing.hpp"
 
-#include <asynchat/detail/terminator_scanner.hpp>
+#include <asynchat/detail/framing/terminator_scanner.hpp>
 
 #include <algorithm>
 #include <cstddef>

@@ -30,7 +30,7 @@ struct serving {
 class traced : public asynchat::async_chat {
 public:
     traced(asynchat::loop& owner, asynchat::socket from, std::size_t& served)
-        : async_chat(owner, std::move(from)), place_(owner.size()), served_(served)
+        : async_chat(owner, std::move(from)), slot_(owner.size()), served_(served)
     {
         ac_in_buffer_size = in_buffer_size;
         set_terminator("\n");
@@ -47,7 +47,7 @@ public:
         async_chat::handle_read();
         if (bytes_ == 0)
             return; // a look for more that found nothing
-        trace->push_back({place_, bytes_});
+        trace->push_back({slot_, bytes_});
         ++served_;
     }
     void collect_incoming_data(std::string_view) override {}
@@ -56,7 +56,7 @@ public:
     std::vector<serving>* trace = nullptr;
 
 private:
-    std::size_t place_;
+    std::size_t slot_;
     std::size_t bytes_ = 0;
     std::size_t& served_;
 };

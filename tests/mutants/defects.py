@@ -30,8 +30,8 @@ chat("limit-counts-delimiter", "the limit of a frame includes its terminator",
             const unsigned revision = scanner_.revision();
             if (step.collect() > 0) // if it throws""")
 chat("length-limit-off-by-one", "a frame of exactly the longest announced length is refused",
-     "length.length > max_frame() && !judge_overflow()",
-     "length.length >= max_frame() && !judge_overflow()")
+     "length.length > max_frame() && !ask_overflow()",
+     "length.length >= max_frame() && !ask_overflow()")
 chat("delimiter-dropped-on-overflow", "what follows a frame that was too long is dropped as well",
      """\
         now.input.remove_prefix(step.collect() + step.skip());
@@ -377,7 +377,7 @@ channel("log-injection", "a peer may write line ends into the log",
 channel("input-is-idle", "input does not put off the idle timeout",
         """\
         received_ = true;
-        not_idle();""",
+        note_activity();""",
         "        received_ = true;")
 channel("timer-not-rearmed", "a deadline that was put off is forgotten",
         """\
@@ -399,7 +399,7 @@ channel("linger-never-ends", "a closed connection stays as long as the other sid
 time = of("loop")
 
 time("nearer-deadline-ignored", "a deadline does not come before one that was set earlier",
-     "timers_.hasten(state.timer_place, at);", "return;")
+     "timers_.move_earlier(state.heap_index, at);", "return;")
 time("timer-lost-in-a-nested-loop", "no timer comes while one of them runs the loop",
      "wait_for_timers();            // what is called now may run the loop", "")
 time("periodic-timer-once", "a timer that repeats is called once",
@@ -1058,8 +1058,8 @@ channel("newest-linger-ended", "the connection that began to linger last is ende
         """\
     for (const auto& state : lingerers_) {
         const auto channel = state->channel;
-        if (!channel || (place && channel->place_ != place) ||
-            (server && (!channel->place_ || channel->place_->server.get() != server)))
+        if (!channel || (place && channel->slot_ != place) ||
+            (server && (!channel->slot_ || channel->slot_->server.get() != server)))
             continue;
         return channel->close();
     }""",
@@ -1067,8 +1067,8 @@ channel("newest-linger-ended", "the connection that began to linger last is ende
     std::shared_ptr<dispatcher> newest;
     for (const auto& state : lingerers_) {
         const auto channel = state->channel;
-        if (!channel || (place && channel->place_ != place) ||
-            (server && (!channel->place_ || channel->place_->server.get() != server)))
+        if (!channel || (place && channel->slot_ != place) ||
+            (server && (!channel->slot_ || channel->slot_->server.get() != server)))
             continue;
         newest = channel;
     }
@@ -1076,9 +1076,9 @@ channel("newest-linger-ended", "the connection that began to linger last is ende
         newest->close();""")
 channel("linger-of-another-server-ended", "a server ends what lingers of another one",
         """\
-            (server && (!channel->place_ || channel->place_->server.get() != server)))
+            (server && (!channel->slot_ || channel->slot_->server.get() != server)))
             continue;""",
-        "            (server && !channel->place_))\n            continue;")
+        "            (server && !channel->slot_))\n            continue;")
 channel("lingering-without-bound", "any number of connections may linger",
         """\
     if (lingering_ >= detail::max_lingering)

@@ -5,7 +5,7 @@
 #define ASYNCHAT_TESTS_SUPPORT_SCRIPTED_TRANSPORT_HPP
 
 #include <asynchat/asynchat.hpp>
-#include <asynchat/detail/transport.hpp>
+#include <asynchat/detail/io/transport.hpp>
 
 #include <asio/buffer.hpp>
 #include <asio/error.hpp>

@@ -6,9 +6,9 @@
 
 #include <asynchat/config.hpp>
 #include <asynchat/const_buffers.hpp>
-#include <asynchat/detail/channel_state.hpp>
-#include <asynchat/detail/clock.hpp>
-#include <asynchat/detail/transport.hpp>
+#include <asynchat/detail/io/channel_state.hpp>
+#include <asynchat/detail/timing/clock.hpp>
+#include <asynchat/detail/io/transport.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/fwd.hpp>
 #include <asynchat/loop.hpp>

@@ -25,7 +25,7 @@ namespace detail {
 struct server_state;
 
 /// The connections of a server that come from the same address; their channels point to it.
-struct server_place {
+struct address_slot {
     std::shared_ptr<server_state> server; // as long as there are channels
     std::uint64_t address = 0;
     std::size_t open = 0;      // channels that are not closed
@@ -48,20 +48,20 @@ struct server_state : std::enable_shared_from_this<server_state> {
     ASYNCHAT_DECL std::size_t open_from(std::uint64_t address) const;
 
     /// A connection is accepted, and gets a channel.
-    ASYNCHAT_DECL server_place& enter(std::uint64_t address);
+    ASYNCHAT_DECL address_slot& enter(std::uint64_t address);
 
     /// The channel of a connection was closed, or could not be made.
-    ASYNCHAT_DECL static void leave(server_place& place, close_reason reason) noexcept;
+    ASYNCHAT_DECL static void leave(address_slot& place, close_reason reason) noexcept;
 
     /// The connection of a channel that is being closed lingers, in a channel of its own.
-    ASYNCHAT_DECL static void begin_linger(server_place& place) noexcept;
-    ASYNCHAT_DECL static void end_linger(server_place& place) noexcept;
+    ASYNCHAT_DECL static void begin_linger(address_slot& place) noexcept;
+    ASYNCHAT_DECL static void end_linger(address_slot& place) noexcept;
 
     /// The channel will not report any more.
-    ASYNCHAT_DECL static void forget(server_place& place) noexcept;
+    ASYNCHAT_DECL static void forget(address_slot& place) noexcept;
 
 private:
-    std::map<std::uint64_t, server_place> places_; // a tree: who connects chooses the keys
+    std::map<std::uint64_t, address_slot> places_; // a tree: who connects chooses the keys
 };
 
 } // namespace detail

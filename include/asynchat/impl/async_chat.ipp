@@ -6,7 +6,7 @@
 
 #include <asynchat/async_chat.hpp>
 
-#include <asynchat/detail/transport.hpp>
+#include <asynchat/detail/io/transport.hpp>
 #include <asynchat/escape.hpp>
 #include <asynchat/file_producer.hpp>
 #include <asynchat/frame_chat.hpp>
@@ -155,7 +155,7 @@ ASYNCHAT_DECL void async_chat::handle_read()
         return; // a callback runs the loop: what comes now is behind what it has still to get
     if (is_closing())
         return drop_input();
-    if (whole_frames_ && lacks_much())
+    if (whole_frames_ && receives_in_place())
         return receive_frame();
     loop::receive_lease lease(owner());
     // The bytes kept from before go in front of the new ones, so that they are one piece. There can
@@ -199,7 +199,7 @@ ASYNCHAT_DECL std::size_t async_chat::receive(asio::mutable_buffer into)
 }
 
 /// Whether so much of a counted frame is still to come that it is received straight into it.
-ASYNCHAT_DECL bool async_chat::lacks_much()
+ASYNCHAT_DECL bool async_chat::receives_in_place()
 {
     if (held_ > 0 || kept_)
         return false;
@@ -510,7 +510,7 @@ ASYNCHAT_DECL bool async_chat::take_piece(parsing& now, detail::terminator_scann
 {
     const terminator& current = scanner_.current();
     if (current.is_length_prefix())
-        return scanner_.in_frame() ? take_announced_piece(now) : take_length(now);
+        return scanner_.in_frame() ? take_counted_piece(now) : take_length(now);
     const bool by_string = current.is_bytes() && !current.collects_everything();
     const bool too_long = by_string && is_too_long(step);
     const std::size_t piece =
@@ -546,7 +546,7 @@ ASYNCHAT_DECL bool async_chat::take_frame_piece(parsing& now, detail::terminator
 {
     const terminator& current = scanner_.current();
     if (scanner_.in_frame())
-        return take_announced_piece(now);
+        return take_counted_piece(now);
     if (current.is_length_prefix() || current.collects_everything()) {
         if (collected_.empty())
             return take_piece(now, step);
@@ -590,7 +590,7 @@ ASYNCHAT_DECL void async_chat::deliver_stored_frame(parsing& now)
 {
     drop_unfilled();
     // Whatever the callback discards, the frame stays.
-    detail::lent_string storage(owner().strings(), std::exchange(collected_, {}));
+    detail::pooled_string storage(owner().strings(), std::exchange(collected_, {}));
     struct done {
         parsing& now;
         ~done() { now.storage = nullptr; }
@@ -720,7 +720,7 @@ ASYNCHAT_DECL bool async_chat::take_length(parsing& now)
     }
     frame_size_ = 0;
     const unsigned revision = scanner_.revision();
-    if (length.length > max_frame() && !judge_overflow())
+    if (length.length > max_frame() && !ask_overflow())
         return false;
     // The callback may have discarded the input.
     now.input.remove_prefix(std::min(now.input.size(), length.size));
@@ -732,11 +732,11 @@ ASYNCHAT_DECL bool async_chat::take_length(parsing& now)
     }
     scanner_.begin_frame(length.length);
     // At once: for an empty frame nothing more needs to come.
-    return !delivers_input() || take_announced_piece(now);
+    return !delivers_input() || take_counted_piece(now);
 }
 
 /// Takes what is there of the frame.
-ASYNCHAT_DECL bool async_chat::take_announced_piece(parsing& now)
+ASYNCHAT_DECL bool async_chat::take_counted_piece(parsing& now)
 {
     const std::size_t left = scanner_.current().count();
     const std::size_t size = std::min(now.input.size(), left);
@@ -802,7 +802,7 @@ ASYNCHAT_DECL void async_chat::end_announced_frame(parsing& now, std::string_vie
 // --- frames that are too long ----------------------------------------------------------------
 
 /// Asks what becomes of the frame. Returns false when nothing does, because the channel ends.
-ASYNCHAT_DECL bool async_chat::judge_overflow()
+ASYNCHAT_DECL bool async_chat::ask_overflow()
 {
     const overflow answer = handle_overflow();
     if (is_ending())
@@ -823,7 +823,7 @@ ASYNCHAT_DECL bool async_chat::judge_overflow()
 ASYNCHAT_DECL bool async_chat::judge_string_frame(parsing& now)
 {
     const unsigned revision = scanner_.revision();
-    if (!judge_overflow())
+    if (!ask_overflow())
         return false;
     if (scanner_.revision() != revision && !scanner_.current().is_bytes()) {
         stop_dropping();
@@ -885,7 +885,7 @@ ASYNCHAT_DECL void async_chat::stop_dropping()
 ASYNCHAT_DECL void async_chat::drop_collected()
 {
     unfilled_ = 0;
-    const detail::lent_string dropped(owner().strings(), std::exchange(collected_, {}));
+    const detail::pooled_string dropped(owner().strings(), std::exchange(collected_, {}));
 }
 
 ASYNCHAT_DECL void async_chat::close_for_frame_limit()
@@ -1012,7 +1012,7 @@ ASYNCHAT_DECL void async_chat::end_of_input()
             return;
         bool goes_on = true;
         if (rest.size() > room && !is_ending())
-            guarded([&] { goes_on = judge_overflow(); });
+            guarded([&] { goes_on = ask_overflow(); });
         if (!goes_on)
             return;
     }
@@ -1193,7 +1193,7 @@ ASYNCHAT_DECL bool async_chat::vprint(fmt::string_view format, fmt::format_args 
     if (!accepts_output())
         return false;
     // Not straight into the output: a formatter may push to this channel as well, or throw.
-    detail::lent_string text(owner().strings());
+    detail::pooled_string text(owner().strings());
     fmt::vformat_to(std::back_inserter(*text), format, args);
     return push(std::string_view(*text));
 }
@@ -1269,11 +1269,11 @@ ASYNCHAT_DECL void async_chat::flush()
     if (is_lost())
         return end_when_heard();
     if (!queue_.is_empty() || !marks_.is_quiet())
-        judge_output();
+        check_output_limit();
 }
 
 /// At the end of each event in which not everything could be sent.
-ASYNCHAT_DECL void async_chat::judge_output()
+ASYNCHAT_DECL void async_chat::check_output_limit()
 {
     if (closed() || sending_)
         return;
@@ -1470,7 +1470,7 @@ ASYNCHAT_DECL std::optional<std::size_t> async_chat::send_file(std::size_t most)
         return std::nullopt;
     const auto sent = file->send_to(*transport_, most);
     if (sent.value_or(0) > 0)
-        not_idle();
+        note_activity();
     count_sent(sent.value_or(0));
     if (sent && file->has_ended())
         queue_.drop_producer();

@@ -6,7 +6,7 @@
 
 #include <asynchat/dispatcher.hpp>
 
-#include <asynchat/detail/transport.hpp>
+#include <asynchat/detail/io/transport.hpp>
 #include <asynchat/escape.hpp>
 #include <asynchat/number.hpp>
 
@@ -224,15 +224,15 @@ ASYNCHAT_DECL dispatcher::~dispatcher()
 {
     ++state_->epoch;
     loop_.drop_deadline(*state_); // of one that was never adopted
-    if (place_)
-        detail::server_state::forget(*place_);
+    if (slot_)
+        detail::server_state::forget(*slot_);
 }
 
 ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<detail::transport> next)
 {
     ++state_->epoch;
     state_->armed = {};
-    state_->look_listed = false;
+    state_->try_again_listed = false;
     is_socket_ = in_memory_ = reading_ = accept_paused_ = false;
     ended_unheard_ = urgent_pending_ = has_event_ = false;
     transport_ = std::move(next);
@@ -251,10 +251,10 @@ ASYNCHAT_DECL void dispatcher::close()
     if (lingers_)
         linger();
     set_transport(nullptr);
-    if (place_ && state_->lingers)
-        detail::server_state::end_linger(*place_);
-    else if (place_)
-        detail::server_state::leave(*place_, reason_);
+    if (slot_ && state_->lingers)
+        detail::server_state::end_linger(*slot_);
+    else if (slot_)
+        detail::server_state::leave(*slot_, reason_);
     if (state_->channel)
         loop_.remove(*state_);
 }
@@ -371,7 +371,8 @@ ASYNCHAT_DECL void dispatcher::ready(detail::readiness what, const std::error_co
 /// finds out by itself.
 ASYNCHAT_DECL bool dispatcher::is_stale(detail::readiness what)
 {
-    if (has_event_ || what == detail::readiness::urgent || looks_ahead() || native_handle() < 0)
+    if (has_event_ || what == detail::readiness::urgent || reads_speculatively() ||
+        native_handle() < 0)
         return false;
     has_event_ = poll_now(what == detail::readiness::read ? POLLIN : POLLOUT) != 0;
     return !has_event_;
@@ -421,27 +422,27 @@ ASYNCHAT_DECL void dispatcher::wait_for_input()
         return;
     const bool had_input = received_;
     received_ = false;
-    if (!had_input || loop_.polls_ || !looks_ahead() || !state_->look_ahead.is_due())
+    if (!had_input || loop_.polls_ || !reads_speculatively() || !state_->speculative_read.is_due())
         return wait(detail::readiness::read);
-    loop_.look_soon(state_);
+    loop_.try_again_soon(state_);
     state_->armed.set(detail::readiness::read, true);
 }
 
 /// Tries to receive without having waited. A channel that is the only one to be tried does not:
 /// nothing can have come in the meantime.
-ASYNCHAT_DECL void dispatcher::look_ahead(bool alone)
+ASYNCHAT_DECL void dispatcher::speculative_read(bool alone)
 {
     if (alone) {
-        state_->look_ahead.found_nothing();
+        state_->speculative_read.found_nothing();
         state_->armed.set(detail::readiness::read, false);
         return wait(detail::readiness::read);
     }
     received_ = false;
     ready(detail::readiness::read, {});
-    if (received_ || state_->look_listed)
-        state_->look_ahead.found_input();
+    if (received_ || state_->try_again_listed)
+        state_->speculative_read.found_input();
     else
-        state_->look_ahead.found_nothing();
+        state_->speculative_read.found_nothing();
 }
 
 ASYNCHAT_DECL void dispatcher::flush_later()
@@ -547,7 +548,7 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
             channel.connecting_ = false;
         }
     } const on_exit{*this, state_->epoch};
-    not_idle();
+    note_activity();
     handle_connect();
 }
 
@@ -909,7 +910,7 @@ ASYNCHAT_DECL std::size_t dispatcher::recv(asio::mutable_buffer into)
     const std::size_t received = transport_->read_some(into, error);
     if (!error) {
         received_ = true;
-        not_idle();
+        note_activity();
         count_received(received);
         return received;
     }
@@ -944,7 +945,7 @@ ASYNCHAT_DECL std::size_t dispatcher::send(const_buffers data)
     std::error_code error;
     const std::size_t sent = transport_->write_some(data, error);
     if (!error) {
-        not_idle();
+        note_activity();
         count_sent(sent);
         return sent;
     }
@@ -1244,7 +1245,7 @@ inline constexpr std::size_t max_lingering = 1000;
 } // namespace detail
 
 ASYNCHAT_DECL void loop::linger(std::unique_ptr<detail::transport> connection, duration longest,
-                                detail::server_place* place)
+                                detail::address_slot* place)
 {
     const auto forget_gone = [this](std::size_t most) {
         for (; most > 0 && !lingerers_.is_empty(); --most) {
@@ -1266,18 +1267,18 @@ ASYNCHAT_DECL void loop::linger(std::unique_ptr<detail::transport> connection, d
     lingerers_.push(base.state_);
     if (place) {
         detail::server_state::begin_linger(*place);
-        base.place_ = place;
+        base.slot_ = place;
     }
     adopt(std::move(channel), true, false);
 }
 
 ASYNCHAT_DECL void loop::end_oldest_linger(const detail::server_state* server,
-                                           const detail::server_place* place)
+                                           const detail::address_slot* place)
 {
     for (const auto& state : lingerers_) {
         const auto channel = state->channel;
-        if (!channel || (place && channel->place_ != place) ||
-            (server && (!channel->place_ || channel->place_->server.get() != server)))
+        if (!channel || (place && channel->slot_ != place) ||
+            (server && (!channel->slot_ || channel->slot_->server.get() != server)))
             continue;
         return channel->close();
     }
@@ -1293,7 +1294,7 @@ ASYNCHAT_DECL void dispatcher::linger() noexcept
         std::error_code error;
         transport_->shutdown_write(error);
         if (!error)
-            loop_.linger(std::move(transport_), longest, place_);
+            loop_.linger(std::move(transport_), longest, slot_);
     } catch (const std::bad_alloc&) { // then it is closed at once
     }
 }
@@ -1375,7 +1376,7 @@ ASYNCHAT_DECL void dispatcher::log_line_of_peer(log_type type, fmt::string_view 
 {
     if (ignores(type)) // it must not use up what the others may have
         return log_info(std::string_view(formatted(format, args)), type);
-    detail::server_log_limit* const of_server = place_ ? &place_->server->log_limit : nullptr;
+    detail::server_log_limit* const of_server = slot_ ? &slot_->server->log_limit : nullptr;
     const auto now = loop_.now().time_since_epoch();
     const auto second =
         static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count());

@@ -6,7 +6,7 @@
 
 #include <asynchat/file_dispatcher.hpp>
 
-#include <asynchat/detail/transport.hpp>
+#include <asynchat/detail/io/transport.hpp>
 
 #include <fcntl.h>
 

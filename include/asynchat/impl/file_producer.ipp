@@ -6,7 +6,7 @@
 
 #include <asynchat/file_producer.hpp>
 
-#include <asynchat/detail/transport.hpp>
+#include <asynchat/detail/io/transport.hpp>
 #include <asynchat/error.hpp>
 #include <asynchat/escape.hpp>
 

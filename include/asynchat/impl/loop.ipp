@@ -23,7 +23,7 @@ namespace detail {
 /// Calls `work` and then `rest`, whatever leaves the first. run() begins with what neither could do
 /// for want of memory.
 template <class Work, class Rest>
-void do_both(const Work& work, const Rest& rest)
+void run_then_always(const Work& work, const Rest& rest)
 {
     try {
         work();
@@ -262,7 +262,7 @@ ASYNCHAT_DECL void loop::flush_posted()
                 channel->in_event([] {});
         }
     };
-    detail::do_both(flush_listed, [this] {
+    detail::run_then_always(flush_listed, [this] {
         flush_posted_ = false;
         if (!to_flush_.is_empty())
             post_flush();
@@ -273,10 +273,10 @@ ASYNCHAT_DECL void loop::flush_posted()
 
 /// Lists a channel that was just served. It is tried once more after every other that is ready
 /// now, before it waits: when input is there already, the system call of the wait is saved.
-ASYNCHAT_DECL void loop::look_soon(const detail::state_ptr& state)
+ASYNCHAT_DECL void loop::try_again_soon(const detail::state_ptr& state)
 {
     to_look_at_.push(state);
-    state->look_listed = true;
+    state->try_again_listed = true;
     if (!look_posted_)
         post_look();
 }
@@ -285,25 +285,25 @@ ASYNCHAT_DECL void loop::post_look()
 {
     asio::post(*context_, [anchor = std::weak_ptr<detail::loop_anchor>(anchor_)] {
         if (const auto alive = anchor.lock())
-            alive->owner->look_now();
+            alive->owner->try_again();
     });
     look_posted_ = true;
 }
 
-ASYNCHAT_DECL void loop::look_now()
+ASYNCHAT_DECL void loop::try_again()
 {
-    const auto look_at_listed = [this] {
+    const auto try_listed = [this] {
         const turn in_turn(*this);
         const bool alone = to_look_at_.size() == 1;
         for (std::size_t left = to_look_at_.size(); left > 0 && !to_look_at_.is_empty(); --left) {
             const auto state = *to_look_at_.pop();
-            const bool listed = state->look_listed; // not if it has another socket since
-            state->look_listed = false;
+            const bool listed = state->try_again_listed; // not if it has another socket since
+            state->try_again_listed = false;
             if (listed && state->channel)
-                state->channel->look_ahead(alone);
+                state->channel->speculative_read(alone);
         }
     };
-    detail::do_both(look_at_listed, [this] {
+    detail::run_then_always(try_listed, [this] {
         look_posted_ = false;
         if (!to_look_at_.is_empty())
             post_look();
@@ -330,7 +330,7 @@ public:
             outer_->nested_run(true);
             outer_->flush_soon(); // its event goes on only when we return
         }
-        // And so does a flush_posted() or look_now() that we are nested in.
+        // And so does a flush_posted() or try_again() that we are nested in.
         loop_.flush_posted_ = loop_.look_posted_ = false;
         if (!loop_.to_flush_.is_empty())
             loop_.post_flush();
@@ -518,7 +518,7 @@ ASYNCHAT_DECL void loop::run_timers()
                 channel->in_event([&] { channel->deadline_reached(); });
         }
     };
-    detail::do_both(run_due, [this] { wait_for_timers(); });
+    detail::run_then_always(run_due, [this] { wait_for_timers(); });
 }
 
 ASYNCHAT_DECL void loop::run_timer(const std::shared_ptr<detail::timer_state>& state,
@@ -543,10 +543,10 @@ ASYNCHAT_DECL void loop::set_deadline(detail::channel_state& state, time_point a
     const duration over = at.time_since_epoch() % detail::deadline_tick;
     if (over > duration::zero())
         at = detail::later(at, detail::deadline_tick - over);
-    if (state.timer_place == detail::not_queued)
+    if (state.heap_index == detail::not_queued)
         timers_.add(at, state);
-    else if (at < timers_.time_at(state.timer_place))
-        timers_.hasten(state.timer_place, at);
+    else if (at < timers_.time_at(state.heap_index))
+        timers_.move_earlier(state.heap_index, at);
     else
         return;
     wait_for_timers();
@@ -554,9 +554,9 @@ ASYNCHAT_DECL void loop::set_deadline(detail::channel_state& state, time_point a
 
 ASYNCHAT_DECL void loop::drop_deadline(detail::channel_state& state)
 {
-    if (state.timer_place == detail::not_queued)
+    if (state.heap_index == detail::not_queued)
         return;
-    timers_.remove(state.timer_place);
+    timers_.remove(state.heap_index);
     if (timers_.empty())
         wait_for_timers(); // no more
 }

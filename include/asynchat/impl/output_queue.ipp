@@ -4,7 +4,7 @@
 #ifndef ASYNCHAT_IMPL_OUTPUT_QUEUE_IPP
 #define ASYNCHAT_IMPL_OUTPUT_QUEUE_IPP
 
-#include <asynchat/detail/output_queue.hpp>
+#include <asynchat/detail/output/output_queue.hpp>
 
 #include <algorithm>
 #include <new>

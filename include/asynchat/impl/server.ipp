@@ -67,7 +67,7 @@ ASYNCHAT_DECL void server_base::refuse(const endpoint& peer, std::size_t from_th
 
 ASYNCHAT_DECL void server_base::serve(socket&& connection, std::uint64_t address)
 {
-    detail::server_place& place = shared_->enter(address);
+    detail::address_slot& place = shared_->enter(address);
     make_room(place);
     std::shared_ptr<dispatcher> channel;
     try {
@@ -81,13 +81,13 @@ ASYNCHAT_DECL void server_base::serve(socket&& connection, std::uint64_t address
         detail::server_state::leave(place, channel ? channel->close_reason() : close_reason::local);
         return detail::server_state::forget(place);
     }
-    channel->place_ = &place;
+    channel->slot_ = &place;
     if (stopping_) // since its constructor
         shut_down(owner(), {channel->state_}, false);
 }
 
 /// What lingers must not take the place of what is served.
-ASYNCHAT_DECL void server_base::make_room(const detail::server_place& place)
+ASYNCHAT_DECL void server_base::make_room(const detail::address_slot& place)
 {
     const server_counters& all = counters();
     if (all.lingering > 0 && all.open + all.lingering > max_connections_)
@@ -120,7 +120,7 @@ server_base::channels_of(loop& owner, const detail::server_state& shared)
 {
     std::vector<detail::state_ptr> found;
     for (const auto& channel : owner.channels()) {
-        if (channel->place_ && channel->place_->server.get() == &shared)
+        if (channel->slot_ && channel->slot_->server.get() == &shared)
             found.push_back(channel->state_);
     }
     std::reverse(found.begin(), found.end());

@@ -48,9 +48,9 @@ ASYNCHAT_DECL std::size_t server_state::open_from(std::uint64_t address) const
     return found == places_.end() ? 0 : found->second.open;
 }
 
-ASYNCHAT_DECL server_place& server_state::enter(std::uint64_t address)
+ASYNCHAT_DECL address_slot& server_state::enter(std::uint64_t address)
 {
-    server_place& place = places_[address];
+    address_slot& place = places_[address];
     place.server = shared_from_this();
     place.address = address;
     ++place.open;
@@ -60,7 +60,7 @@ ASYNCHAT_DECL server_place& server_state::enter(std::uint64_t address)
     return place;
 }
 
-ASYNCHAT_DECL void server_state::leave(server_place& place, close_reason reason) noexcept
+ASYNCHAT_DECL void server_state::leave(address_slot& place, close_reason reason) noexcept
 {
     server_state& server = *place.server;
     --place.open;
@@ -75,20 +75,20 @@ ASYNCHAT_DECL void server_state::leave(server_place& place, close_reason reason)
     }
 }
 
-ASYNCHAT_DECL void server_state::begin_linger(server_place& place) noexcept
+ASYNCHAT_DECL void server_state::begin_linger(address_slot& place) noexcept
 {
     ++place.users;
     ++place.lingering;
     ++place.server->counters.lingering;
 }
 
-ASYNCHAT_DECL void server_state::end_linger(server_place& place) noexcept
+ASYNCHAT_DECL void server_state::end_linger(address_slot& place) noexcept
 {
     --place.lingering;
     --place.server->counters.lingering;
 }
 
-ASYNCHAT_DECL void server_state::forget(server_place& place) noexcept
+ASYNCHAT_DECL void server_state::forget(address_slot& place) noexcept
 {
     if (--place.users > 0)
         return;

@@ -6,7 +6,7 @@
 
 #include <asynchat/socket.hpp>
 
-#include <asynchat/detail/transport.hpp>
+#include <asynchat/detail/io/transport.hpp>
 
 #include <sys/socket.h>
 #include <unistd.h>

@@ -4,9 +4,9 @@
 #ifndef ASYNCHAT_IMPL_STRING_SEARCH_IPP
 #define ASYNCHAT_IMPL_STRING_SEARCH_IPP
 
-#include <asynchat/detail/string_search.hpp>
+#include <asynchat/detail/framing/string_search.hpp>
 
-#include <asynchat/detail/length_prefix.hpp>
+#include <asynchat/detail/framing/length_prefix.hpp>
 
 #include <algorithm>
 #include <utility>

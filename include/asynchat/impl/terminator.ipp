@@ -6,8 +6,8 @@
 
 #include <asynchat/terminator.hpp>
 
-#include <asynchat/detail/prefix_table.hpp>
-#include <asynchat/detail/string_search.hpp>
+#include <asynchat/detail/framing/prefix_table.hpp>
+#include <asynchat/detail/framing/string_search.hpp>
 #include <asynchat/escape.hpp>
 
 #include <fmt/format.h>

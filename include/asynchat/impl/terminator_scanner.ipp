@@ -4,10 +4,10 @@
 #ifndef ASYNCHAT_IMPL_TERMINATOR_SCANNER_IPP
 #define ASYNCHAT_IMPL_TERMINATOR_SCANNER_IPP
 
-#include <asynchat/detail/terminator_scanner.hpp>
+#include <asynchat/detail/framing/terminator_scanner.hpp>
 
-#include <asynchat/detail/find_byte.hpp>
-#include <asynchat/detail/find_pair.hpp>
+#include <asynchat/detail/framing/find_byte.hpp>
+#include <asynchat/detail/framing/find_pair.hpp>
 
 #include <algorithm>
 #include <cstring>

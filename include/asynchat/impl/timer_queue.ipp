@@ -4,7 +4,7 @@
 #ifndef ASYNCHAT_IMPL_TIMER_QUEUE_IPP
 #define ASYNCHAT_IMPL_TIMER_QUEUE_IPP
 
-#include <asynchat/detail/timer_queue.hpp>
+#include <asynchat/detail/timing/timer_queue.hpp>
 
 namespace asynchat::detail {
 
@@ -15,7 +15,7 @@ ASYNCHAT_DECL void timer_queue::added() noexcept
     rise(std::move(heap_.back()), heap_.size() - 1);
 }
 
-ASYNCHAT_DECL void timer_queue::hasten(unsigned place, time_point at) noexcept
+ASYNCHAT_DECL void timer_queue::move_earlier(unsigned place, time_point at) noexcept
 {
     entry what = std::move(heap_[place]);
     what.at = at;
@@ -25,7 +25,7 @@ ASYNCHAT_DECL void timer_queue::hasten(unsigned place, time_point at) noexcept
 ASYNCHAT_DECL timer_queue::entry timer_queue::remove(unsigned place) noexcept
 {
     entry gone = std::move(heap_[place]);
-    (gone.timer ? gone.timer->place : gone.channel->timer_place) = not_queued;
+    (gone.timer ? gone.timer->place : gone.channel->heap_index) = not_queued;
     entry last = std::move(heap_.back());
     heap_.pop_back();
     if (place < heap_.size()) {

@@ -4,7 +4,7 @@
 #ifndef ASYNCHAT_IMPL_TRANSPORT_IPP
 #define ASYNCHAT_IMPL_TRANSPORT_IPP
 
-#include <asynchat/detail/transport.hpp>
+#include <asynchat/detail/io/transport.hpp>
 #include <asynchat/socket.hpp>
 
 #include <asio/error.hpp>

@@ -1,8 +1,8 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-#ifndef ASYNCHAT_DETAIL_LENGTH_PREFIX_HPP
-#define ASYNCHAT_DETAIL_LENGTH_PREFIX_HPP
+#ifndef ASYNCHAT_DETAIL_FRAMING_LENGTH_PREFIX_HPP
+#define ASYNCHAT_DETAIL_FRAMING_LENGTH_PREFIX_HPP
 
 #include <asynchat/number.hpp>
 

@@ -1,10 +1,10 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-#ifndef ASYNCHAT_DETAIL_WATER_MARKS_HPP
-#define ASYNCHAT_DETAIL_WATER_MARKS_HPP
+#ifndef ASYNCHAT_DETAIL_OUTPUT_WATER_MARKS_HPP
+#define ASYNCHAT_DETAIL_OUTPUT_WATER_MARKS_HPP
 
-#include <asynchat/detail/bounds.hpp>
+#include <asynchat/detail/timing/bounds.hpp>
 
 #include <cstddef>
 

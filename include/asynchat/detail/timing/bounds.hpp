@@ -1,8 +1,8 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-#ifndef ASYNCHAT_DETAIL_BOUNDS_HPP
-#define ASYNCHAT_DETAIL_BOUNDS_HPP
+#ifndef ASYNCHAT_DETAIL_TIMING_BOUNDS_HPP
+#define ASYNCHAT_DETAIL_TIMING_BOUNDS_HPP
 
 #include <asynchat/error.hpp>
 

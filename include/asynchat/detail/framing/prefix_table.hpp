@@ -1,8 +1,8 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-#ifndef ASYNCHAT_DETAIL_PREFIX_TABLE_HPP
-#define ASYNCHAT_DETAIL_PREFIX_TABLE_HPP
+#ifndef ASYNCHAT_DETAIL_FRAMING_PREFIX_TABLE_HPP
+#define ASYNCHAT_DETAIL_FRAMING_PREFIX_TABLE_HPP
 
 #include <cstddef>
 #include <memory>

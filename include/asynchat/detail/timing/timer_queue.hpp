@@ -1,11 +1,11 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-#ifndef ASYNCHAT_DETAIL_TIMER_QUEUE_HPP
-#define ASYNCHAT_DETAIL_TIMER_QUEUE_HPP
+#ifndef ASYNCHAT_DETAIL_TIMING_TIMER_QUEUE_HPP
+#define ASYNCHAT_DETAIL_TIMING_TIMER_QUEUE_HPP
 
 #include <asynchat/config.hpp>
-#include <asynchat/detail/channel_state.hpp>
+#include <asynchat/detail/io/channel_state.hpp>
 #include <asynchat/fwd.hpp>
 
 #include <chrono>
@@ -66,7 +66,7 @@ public:
     time_point time_at(unsigned place) const noexcept { return heap_[place].at; }
 
     /// Moves an element to an earlier time.
-    ASYNCHAT_DECL void hasten(unsigned place, time_point at) noexcept;
+    ASYNCHAT_DECL void move_earlier(unsigned place, time_point at) noexcept;
 
     /// Takes an element out, and forgets its place.
     ASYNCHAT_DECL entry remove(unsigned place) noexcept;
@@ -79,7 +79,7 @@ private:
     }
     void put(entry what, std::size_t place) noexcept
     {
-        (what.timer ? what.timer->place : what.channel->timer_place) = static_cast<unsigned>(place);
+        (what.timer ? what.timer->place : what.channel->heap_index) = static_cast<unsigned>(place);
         heap_[place] = std::move(what);
     }
     ASYNCHAT_DECL void added() noexcept;

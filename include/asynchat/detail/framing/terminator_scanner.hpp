@@ -1,14 +1,14 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-#ifndef ASYNCHAT_DETAIL_TERMINATOR_SCANNER_HPP
-#define ASYNCHAT_DETAIL_TERMINATOR_SCANNER_HPP
+#ifndef ASYNCHAT_DETAIL_FRAMING_TERMINATOR_SCANNER_HPP
+#define ASYNCHAT_DETAIL_FRAMING_TERMINATOR_SCANNER_HPP
 
 #include <asynchat/config.hpp>
-#include <asynchat/detail/find_byte.hpp>
-#include <asynchat/detail/length_prefix.hpp>
-#include <asynchat/detail/prefix_table.hpp>
-#include <asynchat/detail/string_search.hpp>
+#include <asynchat/detail/framing/find_byte.hpp>
+#include <asynchat/detail/framing/length_prefix.hpp>
+#include <asynchat/detail/framing/prefix_table.hpp>
+#include <asynchat/detail/framing/string_search.hpp>
 #include <asynchat/terminator.hpp>
 
 #include <cstddef>

@@ -1,8 +1,8 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-#ifndef ASYNCHAT_DETAIL_STRING_SEARCH_HPP
-#define ASYNCHAT_DETAIL_STRING_SEARCH_HPP
+#ifndef ASYNCHAT_DETAIL_FRAMING_STRING_SEARCH_HPP
+#define ASYNCHAT_DETAIL_FRAMING_STRING_SEARCH_HPP
 
 #include <asynchat/config.hpp>
 

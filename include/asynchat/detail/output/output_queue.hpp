@@ -1,11 +1,11 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-#ifndef ASYNCHAT_DETAIL_OUTPUT_QUEUE_HPP
-#define ASYNCHAT_DETAIL_OUTPUT_QUEUE_HPP
+#ifndef ASYNCHAT_DETAIL_OUTPUT_OUTPUT_QUEUE_HPP
+#define ASYNCHAT_DETAIL_OUTPUT_OUTPUT_QUEUE_HPP
 
 #include <asynchat/config.hpp>
-#include <asynchat/detail/string_pool.hpp>
+#include <asynchat/detail/output/string_pool.hpp>
 #include <asynchat/fifo.hpp>
 #include <asynchat/producer.hpp>
 

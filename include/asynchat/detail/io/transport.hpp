@@ -1,12 +1,12 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-#ifndef ASYNCHAT_DETAIL_TRANSPORT_HPP
-#define ASYNCHAT_DETAIL_TRANSPORT_HPP
+#ifndef ASYNCHAT_DETAIL_IO_TRANSPORT_HPP
+#define ASYNCHAT_DETAIL_IO_TRANSPORT_HPP
 
 #include <asynchat/config.hpp>
 #include <asynchat/const_buffers.hpp>
-#include <asynchat/detail/channel_state.hpp>
+#include <asynchat/detail/io/channel_state.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/fwd.hpp>
 

@@ -1,8 +1,8 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-#ifndef ASYNCHAT_DETAIL_STRING_POOL_HPP
-#define ASYNCHAT_DETAIL_STRING_POOL_HPP
+#ifndef ASYNCHAT_DETAIL_OUTPUT_STRING_POOL_HPP
+#define ASYNCHAT_DETAIL_OUTPUT_STRING_POOL_HPP
 
 #include <cstddef>
 #include <string>
@@ -81,16 +81,16 @@ private:
 };
 
 /// A string that goes back to its pool.
-class lent_string {
+class pooled_string {
 public:
-    explicit lent_string(string_pool& pool) : lent_string(pool, pool.take(0)) {}
-    lent_string(string_pool& pool, std::string string) noexcept
+    explicit pooled_string(string_pool& pool) : pooled_string(pool, pool.take(0)) {}
+    pooled_string(string_pool& pool, std::string string) noexcept
         : pool_(pool), string_(std::move(string))
     {
     }
-    ~lent_string() { pool_.give_back(std::move(string_)); }
-    lent_string(const lent_string&) = delete;
-    lent_string& operator=(const lent_string&) = delete;
+    ~pooled_string() { pool_.give_back(std::move(string_)); }
+    pooled_string(const pooled_string&) = delete;
+    pooled_string& operator=(const pooled_string&) = delete;
 
     std::string& operator*() noexcept { return string_; }
 

@@ -1,8 +1,8 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-#ifndef ASYNCHAT_DETAIL_CHANNEL_STATE_HPP
-#define ASYNCHAT_DETAIL_CHANNEL_STATE_HPP
+#ifndef ASYNCHAT_DETAIL_IO_CHANNEL_STATE_HPP
+#define ASYNCHAT_DETAIL_IO_CHANNEL_STATE_HPP
 
 #include <asynchat/config.hpp>
 #include <asynchat/fwd.hpp>
@@ -66,7 +66,7 @@ private:
 
 /// When a channel is worth another look before it waits: always at first, less and less often
 /// while the looks find nothing.
-class look_ahead_policy {
+class speculation_policy {
 public:
     /// Asked after each input.
     bool is_due() noexcept
@@ -100,14 +100,14 @@ struct channel_state {
     unsigned index = 0;           // place among the loop's channels
     unsigned number = 0;          // of the channels that the loop adopted
     unsigned epoch = 0;           // counts the transports of the channel; tells stale events apart
-    unsigned timer_place = not_queued; // in the loop's queue, while a deadline is set
-    readiness_set armed;               // waits under way on the present transport
-    bool flush_listed : 1;             // on the loop's list of channels to flush
-    bool lingers : 1;                  // the channel is none of the user's
-    bool look_listed : 1;              // on the loop's list of channels to look at before they wait
-    look_ahead_policy look_ahead;
+    unsigned heap_index = not_queued; // in the loop's queue, while a deadline is set
+    readiness_set armed;              // waits under way on the present transport
+    bool flush_listed : 1;            // on the loop's list of channels to flush
+    bool lingers : 1;                 // the channel is none of the user's
+    bool try_again_listed : 1;        // on the loop's list of channels to look at before they wait
+    speculation_policy speculative_read;
 
-    channel_state() noexcept : flush_listed(false), lingers(false), look_listed(false) {}
+    channel_state() noexcept : flush_listed(false), lingers(false), try_again_listed(false) {}
 };
 
 /// Shared ownership of a channel_state. The count is not atomic: all of them belong to the thread
