@@ -84,6 +84,17 @@ public:
     void found_terminator() override { set_terminator(64); }
 };
 
+/// Answers frames that have their length in front with the same bytes.
+class prefixed_echo : public scripted<asynchat::async_chat> {
+public:
+    explicit prefixed_echo(asynchat::loop& owner) : scripted(owner)
+    {
+        set_terminator(asynchat::terminator::length_prefix(4));
+    }
+    void collect_incoming_data(std::string_view data) override { push(data); }
+    void found_terminator() override {}
+};
+
 /// Collects headers.
 class header_reader : public scripted<asynchat::async_chat> {
 public:
@@ -114,6 +125,25 @@ public:
         set_terminator(64);
     }
 };
+
+class prefixed_frames : public scripted<asynchat::frame_chat> {
+public:
+    explicit prefixed_frames(asynchat::loop& owner) : scripted(owner)
+    {
+        set_terminator(asynchat::terminator::length_prefix(4));
+    }
+    void found_frame(std::string_view frame) override { push(frame); }
+};
+
+/// `count` frames of 64 bytes behind their length.
+std::string prefixed(std::size_t count)
+{
+    using namespace std::string_literals;
+    std::string all;
+    for (std::size_t i = 0; i < count; ++i)
+        all += "\0\0\0\x40"s + std::string(64, 'x');
+    return all;
+}
 
 /// Only sends.
 class speaker : public scripted<asynchat::async_chat> {
@@ -172,6 +202,7 @@ const kind kinds[] = {
     {"crlf-lines-only-counted",
      [](std::size_t n) { receive<counter<crlf>>(n, guards::lines(batch, 16, "\r\n")); }},
     {"counted-64", [](std::size_t n) { receive<counted_echo>(n, std::string(batch * 64, 'x')); }},
+    {"prefixed-64", [](std::size_t n) { receive<prefixed_echo>(n, prefixed(batch)); }},
     {"headers",
      [](std::size_t n) {
          std::string headers;
@@ -185,6 +216,7 @@ const kind kinds[] = {
      [](std::size_t n) { receive<line_frames>(n, guards::lines(batch, 512)); }},
     {"whole-counted-64",
      [](std::size_t n) { receive<counted_frames>(n, std::string(batch * 64, 'x')); }},
+    {"whole-prefixed-64", [](std::size_t n) { receive<prefixed_frames>(n, prefixed(batch)); }},
     {"ten-small-pushes",
      [](std::size_t n) {
          in_events<speaker>(n, [](speaker& chat) {
