@@ -13,6 +13,7 @@
 #include <asynchat/impl/file_dispatcher.ipp>
 #include <asynchat/impl/file_producer.ipp>
 #include <asynchat/impl/frame_chat.ipp>
+#include <asynchat/impl/frame_decoder.ipp>
 #include <asynchat/impl/loop.ipp>
 #include <asynchat/impl/memory_network.ipp>
 #include <asynchat/impl/output_queue.ipp>

@@ -7,7 +7,8 @@
 #include <asynchat/config.hpp>
 #include <asynchat/detail/format.hpp>
 #include <asynchat/detail/output/output_queue.hpp>
-#include <asynchat/detail/framing/terminator_scanner.hpp>
+#include <asynchat/detail/framing/frame_decoder.hpp>
+#include <asynchat/detail/framing/frame_store.hpp>
 #include <asynchat/detail/output/water_marks.hpp>
 #include <asynchat/dispatcher.hpp>
 #include <asynchat/producer.hpp>
@@ -129,14 +130,14 @@ public:
     /// The terminator in force. Its count() is what is left of a count, or of a frame that has its
     /// length in front; that is 0 while the length is read. Asked before each piece, so that
     /// an override can steer the parser. Python: async_chat.get_terminator
-    virtual const terminator& get_terminator() const { return scanner_.current(); }
+    virtual const terminator& get_terminator() const { return decoder_.current(); }
 
     /// In found_terminator(), until the terminator is changed: the string that ended the frame, of
     /// several the one that did. Empty if no string did.
-    std::string_view matched_terminator() const noexcept { return scanner_.matched(); }
+    std::string_view matched_terminator() const noexcept { return decoder_.matched(); }
 
     /// In found_terminator(): whether handle_overflow() had this frame truncated.
-    bool truncated() const noexcept { return truncated_; }
+    bool truncated() const noexcept { return decoder_.truncated(); }
 
     /// The longest frame that a string may end, or that has its length in front, in bytes without
     /// either: 64 KiB at first; `unlimited` must be spelled out. It bounds _collect_incoming_data()
@@ -146,9 +147,9 @@ public:
     {
         max_frame_ = bytes;
         if (!has_own_max_frame_)
-            frame_limit_ = bytes;
+            decoder_.limit(bytes);
     }
-    std::size_t max_frame() const noexcept { return frame_limit_; }
+    std::size_t max_frame() const noexcept { return decoder_.limit(); }
 
     /// Delivers no more input until resume_reading(), from the next piece on: only a
     /// found_terminator() that belongs to the piece being delivered still follows.
@@ -331,25 +332,24 @@ private:
     // Whether reading stops over the high mark.
     enum class when_full : unsigned char { by_role, stop, read_on };
 
-    /// Input that was read and not parsed yet: the channel paused, a callback threw.
-    struct kept_input {
-        std::string bytes;
-        std::size_t front = 0; // of them were handed out since
-    };
-    /// What is known while input is parsed, and only then.
-    struct parsing {
-        std::string_view input;         // what is left of it
-        std::string_view frame;         // what found_frame() is looking at
-        std::string* storage = nullptr; // where that lies, if not in the input
-        std::size_t frames = 0;         // found so far
-        const char* start = nullptr;    // of the input
-        unsigned nested = 0;            // loops that a callback runs
-        bool unfinished = false;        // a frame goes on behind the input
-    };
-    struct whole_frames {};
+    /// The input of one receive while it is delivered.
+    class delivery : public detail::frame_decoder::pass {
+    public:
+        template <class... Input>
+        explicit delivery(async_chat& chat, Input... input) noexcept
+            : pass(chat.decoder_, input...), chat_(chat)
+        {
+        }
+        ~delivery() { chat_.input_is_over(*this); }
 
-    /// For frame_chat.
-    ASYNCHAT_DECL async_chat(loop& owner, socket from, whole_frames);
+        unsigned nested = 0; // loops that a callback runs
+        // Of a frame_chat, what found_frame() is looking at.
+        std::string_view frame;
+        std::string* storage = nullptr; // where that lies, if not in the input
+
+    private:
+        async_chat& chat_;
+    };
 
     ASYNCHAT_DECL bool vprint(fmt::string_view format, fmt::format_args args);
     ASYNCHAT_DECL bool queue_first(std::string_view data);
@@ -366,15 +366,10 @@ private:
         using detail::stops;
         return stops_.any_of(stops::closed | stops::closing | stops::ended | stops::renewed);
     }
-    std::string_view held() const { return held_ > 0 ? scanner_.held(held_) : std::string_view(); }
-    std::string_view kept() const noexcept
-    {
-        return kept_ ? std::string_view(kept_->bytes).substr(kept_->front) : std::string_view();
-    }
-    std::size_t room_in_frame() const noexcept
-    {
-        return frame_size_ < max_frame() ? max_frame() - frame_size_ : 0;
-    }
+    detail::string_pool& frame_memory() noexcept { return owner().strings(); }
+    bool is_renewed() const noexcept { return stops_.any_of(detail::stops::renewed); }
+    /// While input is delivered: a callback may run the loop, close, set a terminator.
+    delivery* under_way() const noexcept { return static_cast<delivery*>(decoder_.under_way()); }
 
     ASYNCHAT_DECL void flush() override;
     ASYNCHAT_DECL void end_of_input() override;
@@ -386,54 +381,38 @@ private:
     ASYNCHAT_DECL void deadline_reached() override;
     bool reads_speculatively() const override { return true; }
 
+    /// What a frame_chat does otherwise: hands out the input, and keeps its frames.
+    ASYNCHAT_DECL virtual void deliver(delivery& input);
+    virtual bool keeps_frames() const noexcept { return false; }
+
     void change_terminator(const terminator& next, std::size_t max_frame);
+    void kept_frame_goes_on(bool was_dropping);
     [[noreturn]] static void refuse_count(std::size_t count, std::size_t max_frame);
-    bool follow_override();
-    ASYNCHAT_DECL bool follow(const terminator& wanted);
+    void follow_override();
     void drop_input();
     std::size_t receive(asio::mutable_buffer into);
-    bool receives_in_place();
-    void receive_frame();
-    void parse(std::string_view input, std::size_t matched,
-               std::unique_ptr<kept_input> storage = nullptr);
-    void parse_all_kept();
-    void keep(std::string_view input);
-    void parse_input(parsing& now, std::size_t matched);
-    void parse_frames(parsing& now, std::size_t matched);
-    bool can_take_many(const parsing& now) const;
-    template <void (async_chat::*Deliver)(parsing&, std::size_t)>
-    void take_many(parsing& now);
-    void deliver_line(parsing& now, std::size_t size);
-    void deliver_whole_line(parsing& now, std::size_t size);
-    void keep_or_end(std::string_view input);
+    std::size_t max_receive() const noexcept;
+    template <class... Input>
+    void parse(Input... input);
+    void input_is_over(delivery& input) noexcept
+    {
+        if (is_ending())
+            input.drop();
+        stops_.set(detail::stops::renewed, false);
+        count_frames(input.frames());
+    }
+    void time_frame_of(const delivery& input);
+    bool may_deliver(delivery& input) { return stops_.input_flows() || may_deliver_steered(input); }
+    ASYNCHAT_DECL bool may_deliver_steered(delivery& input);
+    ASYNCHAT_DECL bool obey(delivery& input, detail::frame_decoder::step step);
+    bool ask_overflow(delivery* input);
     void send_if_much();
-    void send_much();
-    bool is_too_long(detail::terminator_scanner::step step) const;
-    bool take_piece(parsing& now, detail::terminator_scanner::step step);
-    bool take_frame_piece(parsing& now, detail::terminator_scanner::step step);
-    bool take_length(parsing& now);
-    bool take_counted_piece(parsing& now);
-    void end_announced_frame(parsing& now, std::string_view last_piece);
-    bool ask_overflow();
-    bool judge_string_frame(parsing& now);
-    bool drop_rest(parsing& now, std::size_t matched);
-    void stop_dropping();
-    void drop_collected();
-    void deliver(parsing& now, std::size_t bytes, std::size_t frame_size);
-    void collect_frame(std::string_view piece);
-    void append_to_frame(std::string_view piece);
-    void call_found_frame(std::string_view frame);
-    void end_frame(parsing& now, std::string_view last_piece);
-    void deliver_stored_frame(parsing& now);
-    void deliver_begun_frame();
+    ASYNCHAT_DECL void send_much();
     std::size_t frame_to_come() const;
-    void begin_collecting();
-    char* to_fill() noexcept { return collected_.data() + (collected_.size() - unfilled_); }
-    void reserve_frame();
-    void drop_unfilled();
     void close_for_frame_limit();
-    void close_for_malformed_frame(std::string_view fault);
-    void frame_goes_on(parsing& now, bool from_start);
+    void close_for_malformed_frame(delivery& input);
+    bool deliver_remainder();
+    ASYNCHAT_DECL void frame_goes_on();
     void time_frame();
     ASYNCHAT_DECL void stop_or_go_on_timing_frame();
     void frame_has_ended() noexcept
@@ -458,19 +437,12 @@ private:
     std::optional<std::size_t> send_file(std::size_t most);
     bool ask_producer();
 
-    detail::terminator_scanner scanner_;
+    detail::frame_decoder decoder_;
     detail::output_queue queue_;
-    std::unique_ptr<kept_input> kept_;
-    std::string collected_; // by _collect_incoming_data(), or of the begun frame of a frame_chat
-    parsing* parsing_ = nullptr; // while it goes on
-    std::size_t held_ = 0;       // bytes of the terminator that the last input ended with
-    std::size_t frame_size_ = 0; // bytes delivered of a frame that a string will end
-    std::size_t max_frame_ = 65536;
-    std::size_t frame_limit_ = 65536; // max_frame_, or that of the terminator
-    unsigned unfilled_ = 0; // bytes at the end of collected_ that are not of the frame yet
+    std::size_t max_frame_ = 65536; // but for terminators that have their own
+    detail::frame_store frame_;     // by _collect_incoming_data(), or the begun one of a frame_chat
     detail::water_marks marks_;
     when_full when_full_ = when_full::by_role;
-    bool whole_frames_ : 1; // for a frame_chat
     bool has_own_max_frame_ : 1;
     bool sending_ : 1;
     bool output_ended_ : 1;   // push_eof() was called, and has happened
@@ -478,13 +450,11 @@ private:
     bool input_ended_ : 1;    // handle_eof() is due, or was called
     bool at_end_ : 1;         // end_of_input() is on the stack
     bool eof_reported_ : 1;
-    bool dropping_ : 1;  // the rest of a frame that is too long
-    bool truncated_ : 1; // so it is, and its end is reported all the same
 };
 
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
-#  include <asynchat/frame_chat.hpp> // which the implementation needs, and includes
+#  include <asynchat/impl/async_chat.ipp>
 #endif
 #endif

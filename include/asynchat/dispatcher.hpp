@@ -536,10 +536,9 @@ private:
     bool ended_unheard_ : 1;   // the other side is gone, which no error tells: nothing to wait for
     bool interest_failed_ : 1; // readable() or writable() threw when it was asked last
     bool watch_urgent_ : 1;
-    bool urgent_pending_ : 1;   // handle_expt() was called for the present urgent mark
-    bool sends_plainly_ : 1;    // send() is known not to be overridden
-    bool keeps_terminator_ : 1; // so is get_terminator() of an async_chat
-    bool has_event_ : 1;        // an event of the present transport was found to be its own
+    bool urgent_pending_ : 1; // handle_expt() was called for the present urgent mark
+    bool sends_plainly_ : 1;  // send() is known not to be overridden
+    bool has_event_ : 1;      // an event of the present transport was found to be its own
 };
 
 /// An event of a channel, as long as it is on the stack: keeps the channel alive and makes it the

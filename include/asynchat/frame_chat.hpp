@@ -43,6 +43,8 @@ public:
     /// drops them.
     ASYNCHAT_DECL void collect_incoming_data(std::string_view data) override;
 
+    ASYNCHAT_DECL void handle_read() override;
+
 protected:
     /// In found_frame(), once: the frame as a string of one's own. Moved, without a copy, when it
     /// lies in the channel's storage, as large counted frames do.
@@ -50,7 +52,16 @@ protected:
     ASYNCHAT_DECL std::string take_frame();
 
 private:
+    using step = detail::frame_decoder::step;
+
     ASYNCHAT_DECL void found_terminator() final;
+    ASYNCHAT_DECL void deliver(delivery& input) override;
+    bool keeps_frames() const noexcept override { return true; }
+    bool receives_in_place();
+    void receive_in_place();
+    ASYNCHAT_DECL void keep(delivery& input, step next);
+    void deliver_begun_frame();
+    void deliver_kept_frame(delivery& input);
 
     // They would share the storage of the frames.
     using async_chat::_collect_incoming_data;
@@ -60,7 +71,6 @@ private:
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
-#  include <asynchat/impl/async_chat.ipp>
 #  include <asynchat/impl/frame_chat.ipp>
 #endif
 #endif

@@ -189,6 +189,8 @@ private:
     // asked for each frame.
     enum class kind : unsigned char { fixed, varint, netstring, none, count, bytes, several };
 
+    static constexpr short no_byte = -1;
+
     explicit terminator(kind of) noexcept : kind_(of) {}
     template <class Strings>
     void join(const Strings& strings);
@@ -198,6 +200,7 @@ private:
     unsigned char width_ = 0;            // of a fixed length in front
     byte_order order_ = byte_order::big; // of the same
     bool in_frame_ = false;              // behind a length
+    short only_byte_ = no_byte;          // the scanner's: of a string of one byte
     std::size_t count_ = 0;
     std::string bytes_; // several as a list; the scanner's keeps the last string through a count
 };

@@ -8,7 +8,7 @@
 
 namespace asynchat::detail {
 
-/// Why a channel delivers no input, accepts no output, or has to look at its input anew.
+/// Why a channel delivers no input, or accepts no output.
 ///
 /// Two bytes, one for input and one for output, as each frame and each push asks for one of them:
 /// what stops both is set in both, and a question is for one byte where it can be.
@@ -21,7 +21,7 @@ public:
         paused = 0x0008,       // pause_reading() was called
         full = 0x0010,         // over the high mark, and stops reading for that
         turn_over = 0x0020,    // end_turn() was called: the rest of the input is for a later turn
-        changed = 0x0040,      // the terminator, or what input there is, since it was set to false
+        steered = 0x0040,      // none, but get_terminator() is to be asked: it may be overridden
         renewed = 0x0080,      // a callback of the input has made another socket
         output_ended = 0x0800, // push_eof() was called
         lost = 0x1000,         // the connection: what was received is delivered, then the end
@@ -31,22 +31,30 @@ public:
         (closed | closing | ended | paused | full | turn_over) & 0xff;
     static constexpr unsigned of_output = (closed | closing | ended | output_ended | lost) & 0xff00;
 
+    /// Whether there is nothing to ask or to think of before the next piece of input.
+    bool input_flows() const noexcept { return input_ == 0; }
+
     bool any_of(unsigned causes) const noexcept
     {
         constexpr unsigned of_both = closed | closing | ended;
         if ((causes & ~of_both & 0xffU) == 0)
-            causes &= 0xff00U;
-        else if ((causes & ~of_both & 0xff00U) == 0)
-            causes &= 0xffU;
-        return (set_ & causes) != 0;
+            return (output_ & (causes >> 8)) != 0;
+        if ((causes & ~of_both & 0xff00U) == 0)
+            return (input_ & causes & 0xffU) != 0;
+        return ((input_ & causes & 0xffU) | (output_ & (causes >> 8))) != 0;
     }
     void set(cause why, bool on = true) noexcept
     {
-        set_ = static_cast<std::uint16_t>(on ? set_ | why : set_ & ~why);
+        const auto change = [on](std::uint8_t& reasons, unsigned which) {
+            reasons = static_cast<std::uint8_t>(on ? reasons | which : reasons & ~which);
+        };
+        change(input_, why & 0xffU);
+        change(output_, why >> 8);
     }
 
 private:
-    std::uint16_t set_ = 0;
+    std::uint8_t input_ = 0;
+    std::uint8_t output_ = 0;
 };
 
 } // namespace asynchat::detail

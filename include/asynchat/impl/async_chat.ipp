@@ -9,7 +9,6 @@
 #include <asynchat/detail/io/transport.hpp>
 #include <asynchat/escape.hpp>
 #include <asynchat/file_producer.hpp>
-#include <asynchat/frame_chat.hpp>
 
 #include <asio/buffer.hpp>
 #include <asio/error.hpp>
@@ -28,15 +27,7 @@ namespace asynchat {
 
 namespace detail {
 
-// A counted frame that lacks less is received together with what follows it, and copied.
-inline constexpr std::size_t min_received_in_place = 16384;
-
-inline constexpr std::size_t max_reserved = std::size_t{1} << 24; // for a frame; larger ones grow
-
 inline constexpr std::size_t max_receive = std::size_t{1} << 30; // memory is reserved for it
-
-// What keeps frames from being taken many at a time.
-inline constexpr unsigned stops_of_many = stops::of_input | stops::changed;
 
 /// The buffers of one send. Only those in use are touched: an array would set all of them to zero
 /// for each message.
@@ -65,16 +56,10 @@ private:
 ASYNCHAT_DECL async_chat::async_chat(loop& owner) : async_chat(owner, socket()) {}
 
 ASYNCHAT_DECL async_chat::async_chat(loop& owner, socket from)
-    : dispatcher(owner, std::move(from)), queue_(owner.pool()), whole_frames_(false),
-      has_own_max_frame_(false), sending_(false), output_ended_(false), ends_when_sent_(false),
-      input_ended_(false), at_end_(false), eof_reported_(false), dropping_(false), truncated_(false)
+    : dispatcher(owner, std::move(from)), queue_(owner.pool()), has_own_max_frame_(false),
+      sending_(false), output_ended_(false), ends_when_sent_(false), input_ended_(false),
+      at_end_(false), eof_reported_(false)
 {
-}
-
-ASYNCHAT_DECL async_chat::async_chat(loop& owner, socket from, whole_frames)
-    : async_chat(owner, std::move(from))
-{
-    whole_frames_ = true;
 }
 
 ASYNCHAT_DECL async_chat::~async_chat() = default;
@@ -91,91 +76,84 @@ ASYNCHAT_DECL void async_chat::refuse_count(std::size_t count, std::size_t max_f
 [[gnu::always_inline]] inline void async_chat::change_terminator(const terminator& next,
                                                                  std::size_t max_frame)
 {
-    if (whole_frames_ && next.count() > max_frame && next.is_count())
+    if (next.count() > max_frame && next.is_count() && keeps_frames())
         refuse_count(next.count(), max_frame);
-    // Held bytes belong to the old terminator; with the next input the new one sees them again.
-    if (held_ > 0 && next != scanner_.current()) {
-        keep(held());
-        held_ = 0;
-    }
-    if (!next.is_bytes() || !scanner_.current().is_bytes()) {
-        frame_size_ = whole_frames_ ? collected_.size() - unfilled_ : 0;
-        if (dropping_)
-            stop_dropping();
-        if (frame_size_ == 0)
-            frame_has_ended(); // the next one begins with its first byte
-    }
-    if (bounds_ && next.collects_everything())
-        frame_has_ended();
-    if (scanner_.set(next))
-        stops_.set(detail::stops::changed);
+    const bool was_dropping = decoder_.is_dropping();
+    decoder_.set(next, max_frame);
+    if (was_dropping || !frame_.is_empty())
+        kept_frame_goes_on(was_dropping);
+    if (bounds_ && !decoder_.in_frame())
+        frame_has_ended(); // the next one begins with its first byte
+}
+
+/// With another terminator; or it belongs to no frame any more.
+ASYNCHAT_DECL void async_chat::kept_frame_goes_on(bool was_dropping)
+{
+    if (was_dropping && !decoder_.is_dropping())
+        frame_.give_back(frame_memory());
+    if (frame_.is_empty() || !keeps_frames())
+        return;
+    decoder_.go_on_with(frame_.size());
+    frame_.set_aside(decoder_.current().is_length_prefix());
 }
 
 ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next)
 {
     change_terminator(next, max_frame_);
     has_own_max_frame_ = false;
-    frame_limit_ = max_frame_;
 }
 
 ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next, std::size_t max_frame)
 {
     change_terminator(next, max_frame);
     has_own_max_frame_ = true;
-    frame_limit_ = max_frame;
 }
 
-/// Asks get_terminator(), which may be overridden. Returns true when it changed the terminator.
-inline bool async_chat::follow_override()
+/// Asks get_terminator(), if it may be overridden.
+ASYNCHAT_DECL void async_chat::follow_override()
 {
-    if (keeps_terminator_)
-        return false;
+    if (!stops_.any_of(detail::stops::steered))
+        return;
     const terminator& wanted = get_terminator();
-    return &wanted != &scanner_.current() && follow(wanted);
-}
-
-ASYNCHAT_DECL bool async_chat::follow(const terminator& wanted)
-{
-    if (wanted == scanner_.current())
-        return false;
-    change_terminator(terminator(wanted), max_frame());
-    return true;
+    if (&wanted != &decoder_.current() && wanted != decoder_.current())
+        change_terminator(terminator(wanted), max_frame());
 }
 
 // --- input -----------------------------------------------------------------------------------
 
 ASYNCHAT_DECL bool async_chat::readable()
 {
-    return (delivers_input() || is_closing()) && !closed() && !parsing_;
+    return (delivers_input() || is_closing()) && !closed() && !under_way();
 }
 
 ASYNCHAT_DECL void async_chat::handle_read()
 {
-    if (parsing_)
+    if (under_way())
         return; // a callback runs the loop: what comes now is behind what it has still to get
     if (is_closing())
         return drop_input();
-    if (whole_frames_ && receives_in_place())
-        return receive_frame();
     loop::receive_lease lease(owner());
-    // The bytes kept from before go in front of the new ones, so that they are one piece. There can
-    // be many only if callbacks throw and survive; then they come first.
-    const std::size_t front = held_ + kept().size();
-    const std::size_t limit = std::clamp<std::size_t>(ac_in_buffer_size, 1, detail::max_receive);
+    // The bytes carried over from before go in front of the new ones, so that they are one piece.
+    // There can be many only if callbacks throw and survive; then they come first.
+    const std::size_t front = decoder_.carried().size();
+    const std::size_t limit = max_receive();
     char* const memory = lease.reserve(front + limit);
     std::size_t received = 0;
-    if (kept().size() <= std::max<std::size_t>(limit, 65536)) {
+    if (!decoder_.has_unread() || front <= std::max<std::size_t>(limit, 65536)) {
         received = receive(asio::mutable_buffer(memory + front, limit));
         if (received == 0 || closed())
             return;
     }
-    const std::string_view before = kept_ ? kept() : held();
+    const std::string_view before = decoder_.carried();
     char* const start = memory + front - before.size();
     if (!before.empty())
         std::memcpy(start, before.data(), before.size());
-    const std::string_view input(start, before.size() + received);
-    kept_.reset();
-    parse(input, std::exchange(held_, 0));
+    parse(std::string_view(start, before.size() + received));
+}
+
+ASYNCHAT_DECL std::size_t async_chat::max_receive() const noexcept
+{
+    return std::clamp<std::size_t>(ac_in_buffer_size, 1, detail::max_receive);
 }
 
 /// Receives for nobody: the other side may not read our last output before it has sent its own.
@@ -198,170 +176,81 @@ ASYNCHAT_DECL std::size_t async_chat::receive(asio::mutable_buffer into)
     }
 }
 
-/// Whether so much of a counted frame is still to come that it is received straight into it.
-ASYNCHAT_DECL bool async_chat::receives_in_place()
+/// Delivers `input`, or what is unread.
+template <class... Input>
+void async_chat::parse(Input... input)
 {
-    if (held_ > 0 || kept_)
-        return false;
-    follow_override();
-    return delivers_input() && !dropping_ &&
-           scanner_.current().count() >= detail::min_received_in_place;
-}
-
-ASYNCHAT_DECL void async_chat::receive_frame()
-{
-    const std::size_t lacking = scanner_.current().count();
-    if (collected_.empty())
-        begin_collecting();
-    struct done {
-        async_chat& chat;
-        ~done()
-        {
-            if (chat.unfilled_ > 0 && chat.unfilled_ == chat.collected_.size())
-                chat.drop_collected(); // nothing came
-        }
-    } const on_exit{*this};
-    const std::size_t limit = std::clamp<std::size_t>(ac_in_buffer_size, 1, detail::max_receive);
-    if (unfilled_ == 0) {
-        reserve_frame();
-        const std::size_t more = std::min(lacking, limit);
-        collected_.resize(collected_.size() + more);
-        unfilled_ = static_cast<unsigned>(more);
-    }
-    // As much as a turn may send: the fewer calls, the better.
-    const std::size_t room = std::min({std::size_t{unfilled_}, lacking, limit * 16});
-    const std::size_t received = std::min(receive(asio::buffer(to_fill(), room)), room);
-    if (unfilled_ == 0)
-        return; // discarded, or delivered at the end of the stream
-    unfilled_ -= static_cast<unsigned>(received);
-    if (received == 0 || closed())
-        return;
-    scanner_.count_down(received);
-    if (scanner_.current().count() > 0 || scanner_.ends_with_comma()) {
-        if (!bounds_ || bounds_->in_frame == detail::bounds::never)
-            time_frame();
-        return;
-    }
-    frame_has_ended();
-    scanner_.end_frame();
-    parsing now;
-    struct parsed {
-        async_chat& chat;
-        const parsing& now;
-        ~parsed()
-        {
-            chat.parsing_ = nullptr;
-            chat.stops_.set(detail::stops::renewed, false);
-            chat.count_frames(now.frames);
-        }
-    } const on_return{*this, now};
-    parsing_ = &now;
-    end_frame(now, {});
-}
-
-/// What is left of a counted frame, as far as it is kept.
-ASYNCHAT_DECL std::size_t async_chat::frame_to_come() const
-{
-    const std::size_t begun = collected_.size() - unfilled_;
-    return std::min(scanner_.current().count(), max_frame() - std::min(begun, max_frame()));
-}
-
-/// Takes memory that others have used. It is filled over what they left: a large frame would
-/// take longer to be set to zero than to be copied.
-ASYNCHAT_DECL void async_chat::begin_collecting()
-{
-    collected_ = owner().strings().take(frame_to_come());
-    unfilled_ = static_cast<unsigned>(collected_.size());
-}
-
-ASYNCHAT_DECL void async_chat::reserve_frame()
-{
-    const std::size_t lacking = frame_to_come();
-    if (collected_.capacity() - collected_.size() < lacking && lacking <= detail::max_reserved)
-        collected_.reserve(collected_.size() + lacking);
-}
-
-ASYNCHAT_DECL void async_chat::drop_unfilled()
-{
-    collected_.resize(collected_.size() - std::exchange(unfilled_, 0U));
-}
-
-/// Hands out `input`, whose first `matched` bytes are known to begin the terminator. What is not
-/// handed out, because a callback paused or threw, is kept: in `storage` if the input lies there,
-/// so that pausing after each frame does not move all that is behind it.
-ASYNCHAT_DECL void async_chat::parse(std::string_view input, std::size_t matched,
-                                     std::unique_ptr<kept_input> storage)
-{
-    parsing now;
-    now.input = input;
-    now.start = input.data();
-    const auto stop = [this, &storage, &now] {
-        parsing_ = nullptr;
-        if (!now.unfinished)
-            frame_has_ended();
-        count_frames(now.frames);
-        const std::string_view rest = now.input;
-        const bool dropped = is_ending();
-        stops_.set(detail::stops::renewed, false);
-        if (rest.empty() || dropped)
-            return;
-        if (!storage)
-            return keep_or_end(rest);
-        storage->front = static_cast<std::size_t>(rest.data() - storage->bytes.data());
-        kept_ = std::move(storage);
+    const auto deliver_all = [&] {
+        delivery now(*this, input...);
+        deliver(now);
+        time_frame_of(now);
     };
-    parsing_ = &now;
+    // Without memory for input that was received already, nothing can follow it.
+    const auto end_if_lost = [this] {
+        if (decoder_.out_of_memory())
+            end(close_reason::system_error, asio::error::no_memory);
+    };
     try {
-        if (!dropping_ || drop_rest(now, std::exchange(matched, 0)))
-            whole_frames_ ? parse_frames(now, matched) : parse_input(now, matched);
+        deliver_all();
     } catch (...) {
-        // What threw is delivered again: if that is of the frame that went on, it still does.
-        now.unfinished = now.frames == 0 && now.input.data() == now.start;
-        stop();
+        end_if_lost();
         throw;
     }
-    stop();
+    end_if_lost();
 }
 
-ASYNCHAT_DECL void async_chat::keep(std::string_view input)
+inline void async_chat::time_frame_of(const delivery& input)
 {
-    kept_ = std::make_unique<kept_input>(kept_input{std::string(input)});
-}
-
-/// Without memory for input that was received already, nothing can follow it.
-ASYNCHAT_DECL void async_chat::keep_or_end(std::string_view input)
-{
-    try {
-        keep(input);
-    } catch (const std::bad_alloc&) {
-        end(close_reason::system_error, asio::error::no_memory);
+    using began = detail::frame_decoder::pass::began;
+    switch (input.frame_began()) {
+    case began::nothing: return frame_has_ended();
+    case began::before: return frame_goes_on();
+    case began::here: return time_frame();
     }
 }
 
-ASYNCHAT_DECL void async_chat::parse_all_kept()
+ASYNCHAT_DECL void async_chat::deliver(delivery& input)
 {
-    if (!kept_)
-        return;
-    auto storage = std::move(kept_);
-    const std::string_view input = std::string_view(storage->bytes).substr(storage->front);
-    parse(input, 0, std::move(storage));
+    while (may_deliver(input)) {
+        const auto step = input.next();
+        if (step.is_rare()) {
+            if (step.is_starved() || !obey(input, step))
+                break;
+            continue;
+        }
+        if (step.size() > 0)
+            collect_incoming_data(input.piece(step)); // if it throws, this is delivered again
+        const bool ended = input.take(step);
+        if (is_ending())
+            break;
+        if (ended)
+            found_terminator();
+        send_if_much();
+    }
 }
 
-// The compiler does not guess which function that is, as it would if there were one here.
-inline void async_chat::call_found_frame(std::string_view frame)
+/// There is a reason to stop, or get_terminator() may be overridden: it is asked before each piece.
+ASYNCHAT_DECL bool async_chat::may_deliver_steered(delivery& input)
 {
-    static_cast<frame_chat&>(*this).found_frame(frame);
+    constexpr unsigned reasons = detail::stops::of_input | detail::stops::renewed;
+    if (stops_.any_of(reasons))
+        return false;
+    if (!input.empty())
+        follow_override();
+    return !stops_.any_of(reasons); // the override may do anything
 }
 
-/// Hands out the frame that lies in collected_ or, if nothing does, is `last_piece`.
-inline void async_chat::end_frame(parsing& now, std::string_view last_piece)
+/// What is not simply a piece. Returns false when the rest has to wait for more, or nobody wants
+/// it.
+ASYNCHAT_DECL bool async_chat::obey(delivery& input, detail::frame_decoder::step step)
 {
-    frame_size_ = 0;
-    ++now.frames;
-    if (!collected_.empty())
-        return deliver_stored_frame(now);
-    now.frame = last_piece;
-    call_found_frame(last_piece);
+    using rare = detail::frame_decoder::step::rare;
+    switch (step.why()) {
+    case rare::starved: return false;
+    case rare::too_long: return ask_overflow(&input);
+    case rare::malformed: close_for_malformed_frame(input); return false;
+    }
+    return false;
 }
 
 /// Sends in the middle of the input when its answers have become much.
@@ -381,260 +270,9 @@ ASYNCHAT_DECL void async_chat::send_much()
     tell_marks();
 }
 
-/// Whether there may be many frames that the same byte ends, and nothing keeps us from taking them.
-inline bool async_chat::can_take_many(const parsing& now) const
+ASYNCHAT_DECL void async_chat::frame_goes_on()
 {
-    return scanner_.is_byte() && now.input.size() >= detail::find_bytes_size &&
-           !stops_.any_of(detail::stops_of_many) && keeps_terminator_;
-}
-
-/// Goes on after a frame, as long as others come that the same byte ends, and looks for the ends of
-/// short ones many at a time. Deliver takes a frame and its end off the input. Not inlined: a
-/// single frame has no need of it.
-template <void (async_chat::*Deliver)(async_chat::parsing&, std::size_t)>
-[[gnu::noinline]] void async_chat::take_many(parsing& now)
-{
-    const char end = scanner_.only_byte();
-    do {
-        std::uint64_t ends = detail::find_bytes(now.input.data(), end);
-        do {
-            const std::size_t size = ends != 0 ? static_cast<unsigned>(__builtin_ctzll(ends))
-                                               : now.input.find(end, detail::find_bytes_size);
-            if (size > frame_limit_ || size == now.input.npos)
-                return;
-            if (ends != 0)
-                ends = ends >> size >> 1;
-            (this->*Deliver)(now, size);
-            send_if_much();
-            if (stops_.any_of(detail::stops_of_many))
-                return;
-        } while (ends != 0);
-    } while (now.input.size() >= detail::find_bytes_size);
-}
-
-inline void async_chat::deliver_line(parsing& now, std::size_t size)
-{
-    if (size > 0)
-        collect_incoming_data({now.input.data(), size});
-    now.input.remove_prefix(std::min(now.input.size(), size + 1));
-    if (is_ending())
-        return;
-    ++now.frames;
-    found_terminator();
-}
-
-inline void async_chat::deliver_whole_line(parsing& now, std::size_t size)
-{
-    now.frame = {now.input.data(), size};
-    now.input.remove_prefix(size + 1);
-    ++now.frames;
-    call_found_frame(now.frame);
-}
-
-ASYNCHAT_DECL void async_chat::parse_input(parsing& now, std::size_t matched)
-{
-    while (!now.input.empty() && delivers_input()) {
-        if (!keeps_terminator_) {
-            if (follow_override())
-                matched = 0;
-            if (now.input.empty() || !delivers_input())
-                return; // the override may do anything
-        }
-        const auto step = scanner_.scan(now.input, std::exchange(matched, 0));
-        const bool by_count = step.skip() == 0;
-        stops_.set(detail::stops::changed, false);
-        if (step.found() && (by_count || frame_size_ + step.collect() <= frame_limit_)) {
-            const unsigned revision = scanner_.revision();
-            if (step.collect() > 0) // if it throws, the piece is delivered again
-                collect_incoming_data({now.input.data(), step.collect()});
-            if (by_count && scanner_.revision() == revision)
-                scanner_.count_down(step.collect());
-            // The callback may have discarded the input.
-            now.input.remove_prefix(std::min(now.input.size(), step.collect() + step.skip()));
-            if (is_ending())
-                return;
-            frame_size_ = 0;
-            ++now.frames;
-            found_terminator();
-            send_if_much();
-            if (can_take_many(now))
-                take_many<&async_chat::deliver_line>(now);
-        } else if (!take_piece(now, step)) {
-            return;
-        } else {
-            send_if_much();
-        }
-    }
-}
-
-/// As above, for a channel that wants whole frames.
-ASYNCHAT_DECL void async_chat::parse_frames(parsing& now, std::size_t matched)
-{
-    while (!now.input.empty() && delivers_input()) {
-        if (!keeps_terminator_) {
-            if (follow_override())
-                matched = 0;
-            if (now.input.empty() || !delivers_input())
-                return; // the override may do anything
-        }
-        const auto step = scanner_.scan(now.input, std::exchange(matched, 0));
-        const bool by_count = step.skip() == 0;
-        stops_.set(detail::stops::changed, false);
-        if (step.found() && (by_count || frame_size_ + step.collect() <= frame_limit_)) {
-            const std::string_view piece(now.input.data(), step.collect());
-            if (!collected_.empty())
-                collect_frame(piece);
-            if (by_count)
-                scanner_.count_down(step.collect());
-            now.input.remove_prefix(step.collect() + step.skip());
-            end_frame(now, piece);
-            send_if_much();
-            if (can_take_many(now))
-                take_many<&async_chat::deliver_whole_line>(now);
-        } else if (!take_frame_piece(now, step)) {
-            return;
-        } else {
-            send_if_much();
-        }
-    }
-}
-
-/// Whether a frame that a string ends has more than its limit, which may be lower than it was.
-ASYNCHAT_DECL bool async_chat::is_too_long(detail::terminator_scanner::step step) const
-{
-    return step.collect() > room_in_frame() || (step.found() && frame_size_ > max_frame());
-}
-
-/// Takes a piece without the end of a frame. Returns false when the rest has to wait for more.
-ASYNCHAT_DECL bool async_chat::take_piece(parsing& now, detail::terminator_scanner::step step)
-{
-    const terminator& current = scanner_.current();
-    if (current.is_length_prefix())
-        return scanner_.in_frame() ? take_counted_piece(now) : take_length(now);
-    const bool by_string = current.is_bytes() && !current.collects_everything();
-    const bool too_long = by_string && is_too_long(step);
-    const std::size_t piece =
-        by_string ? std::min(step.collect(), room_in_frame()) : step.collect();
-    const unsigned revision = scanner_.revision();
-    const bool from_start = now.input.data() == now.start;
-    deliver(now, piece, by_string ? frame_size_ + piece : 0);
-    const bool unchanged = scanner_.revision() == revision;
-    if (unchanged && current.count() > 0)
-        scanner_.count_down(piece);
-    // The callback may have discarded the input.
-    now.input.remove_prefix(std::min(now.input.size(), piece));
-    if (too_long) {
-        if (!unchanged)
-            return true; // the rest is for the terminator set just now
-        if (from_start)
-            now.start = now.input.data(); // it is the same frame
-        return delivers_input() && judge_string_frame(now);
-    }
-    if (!unchanged || is_ending())
-        return false;
-    if (step.held() > 0 && !now.input.empty()) {
-        held_ = step.held();
-        now.input = {};
-    }
-    if (!current.collects_everything())
-        frame_goes_on(now, from_start);
-    return false;
-}
-
-/// As above, for a channel that wants whole frames.
-ASYNCHAT_DECL bool async_chat::take_frame_piece(parsing& now, detail::terminator_scanner::step step)
-{
-    const terminator& current = scanner_.current();
-    if (scanner_.in_frame())
-        return take_counted_piece(now);
-    if (current.is_length_prefix() || current.collects_everything()) {
-        if (collected_.empty())
-            return take_piece(now, step);
-        deliver_begun_frame();
-        return true;
-    }
-    if (current.is_bytes() && is_too_long(step))
-        return judge_string_frame(now);
-    collect_frame(now.input.substr(0, step.collect()));
-    const bool from_start = now.input.data() == now.start;
-    if (current.is_bytes())
-        frame_size_ += step.collect();
-    else
-        scanner_.count_down(step.collect());
-    held_ = step.held();
-    now.input = {};
-    frame_goes_on(now, from_start);
-    return false;
-}
-
-ASYNCHAT_DECL void async_chat::collect_frame(std::string_view piece)
-{
-    if (collected_.empty())
-        begin_collecting();
-    append_to_frame(piece);
-}
-
-ASYNCHAT_DECL void async_chat::append_to_frame(std::string_view piece)
-{
-    if (piece.size() <= unfilled_) {
-        detail::copy_bytes(to_fill(), piece.data(), piece.size());
-        unfilled_ -= static_cast<unsigned>(piece.size());
-        return;
-    }
-    drop_unfilled();
-    reserve_frame();
-    collected_ += piece;
-}
-
-ASYNCHAT_DECL void async_chat::deliver_stored_frame(parsing& now)
-{
-    drop_unfilled();
-    // Whatever the callback discards, the frame stays.
-    detail::pooled_string storage(owner().strings(), std::exchange(collected_, {}));
-    struct done {
-        parsing& now;
-        ~done() { now.storage = nullptr; }
-    } const on_exit{now};
-    now.frame = *storage;
-    now.storage = &*storage;
-    call_found_frame(*storage);
-}
-
-/// What was to become a frame belongs to none, because the terminator was taken away.
-ASYNCHAT_DECL void async_chat::deliver_begun_frame()
-{
-    drop_unfilled();
-    std::string begun = std::exchange(collected_, {});
-    try {
-        collect_incoming_data(begun);
-    } catch (...) {
-        if (!stops_.any_of(detail::stops::renewed))
-            collected_ = std::move(begun); // delivered again, as every piece
-        throw;
-    }
-}
-
-/// Hands out the first `bytes` of the input, with which the frame has `frame_size`. They stay
-/// there: if the callback throws, they are delivered again.
-ASYNCHAT_DECL void async_chat::deliver(parsing& now, std::size_t bytes, std::size_t frame_size)
-{
-    const std::size_t size_before = std::exchange(frame_size_, frame_size);
-    if (bytes == 0)
-        return;
-    try {
-        collect_incoming_data(now.input.substr(0, bytes));
-    } catch (...) {
-        if (!is_ending())
-            frame_size_ = size_before;
-        throw;
-    }
-}
-
-/// The input of this turn ends within a frame, which began in it unless it is one with its start.
-ASYNCHAT_DECL void async_chat::frame_goes_on(parsing& now, bool from_start)
-{
-    now.unfinished = true;
-    if (!from_start || !bounds_ || bounds_->in_frame == detail::bounds::never)
+    if (!bounds_ || bounds_->in_frame == detail::bounds::never)
         time_frame();
 }
 
@@ -655,7 +293,7 @@ ASYNCHAT_DECL void async_chat::stop_or_go_on_timing_frame()
         return;
     detail::bounds& t = *bounds_;
     const bool stands_still = stops_.any_of(detail::stops::paused | detail::stops::full) ||
-                              (parsing_ && parsing_->nested > 0);
+                              (under_way() && under_way()->nested > 0);
     if (stands_still == (t.frame_stopped != detail::bounds::never))
         return;
     if (stands_still) {
@@ -669,9 +307,9 @@ ASYNCHAT_DECL void async_chat::stop_or_go_on_timing_frame()
 
 ASYNCHAT_DECL void async_chat::nested_run(bool begins)
 {
-    if (!parsing_)
+    if (!under_way())
         return;
-    begins ? ++parsing_->nested : --parsing_->nested;
+    begins ? ++under_way()->nested : --under_way()->nested;
     stop_or_go_on_timing_frame();
 }
 
@@ -701,108 +339,11 @@ ASYNCHAT_DECL void async_chat::deadline_reached()
     dispatcher::deadline_reached();
 }
 
-// --- a length in front of the frame ----------------------------------------------------------
+// --- frames that are too long, or malformed ----------------------------------------------------
 
-/// Reads the length. Returns false when the rest has to wait for more.
-ASYNCHAT_DECL bool async_chat::take_length(parsing& now)
-{
-    const auto length = scanner_.read_length(now.input);
-    const bool from_start = now.input.data() == now.start;
-    if (length.how == detail::length_prefix::state::incomplete) {
-        frame_goes_on(now, from_start);
-        return false;
-    }
-    if (length.how == detail::length_prefix::state::malformed) {
-        close_for_malformed_frame(fmt::format("byte {} of its length, '{}', {}", length.size + 1,
-                                              escaped(now.input.substr(length.size, 1)),
-                                              length.fault));
-        return false;
-    }
-    frame_size_ = 0;
-    const unsigned revision = scanner_.revision();
-    if (length.length > max_frame() && !ask_overflow())
-        return false;
-    // The callback may have discarded the input.
-    now.input.remove_prefix(std::min(now.input.size(), length.size));
-    if (from_start)
-        now.start = now.input.data(); // it is the same frame
-    if (scanner_.revision() != revision) {
-        stop_dropping();
-        return true;
-    }
-    scanner_.begin_frame(length.length);
-    // At once: for an empty frame nothing more needs to come.
-    return !delivers_input() || take_counted_piece(now);
-}
-
-/// Takes what is there of the frame.
-ASYNCHAT_DECL bool async_chat::take_counted_piece(parsing& now)
-{
-    const std::size_t left = scanner_.current().count();
-    const std::size_t size = std::min(now.input.size(), left);
-    const std::size_t comma = scanner_.ends_with_comma() ? 1 : 0;
-    const bool from_start = now.input.data() == now.start;
-    const bool ends =
-        size == left && (comma == 0 || (size < now.input.size() && now.input[size] == ','));
-    const std::size_t room = truncated_ ? room_in_frame() : 0;
-    const std::string_view piece = now.input.substr(0, dropping_ ? std::min(size, room) : size);
-    if (!whole_frames_) {
-        const bool counts = ends && !dropping_; // whatever the callback does
-        const unsigned revision = scanner_.revision();
-        deliver(now, piece.size(), frame_size_ + piece.size());
-        if (scanner_.revision() != revision) {
-            const std::size_t used = counts ? size + comma : piece.size();
-            now.input.remove_prefix(std::min(now.input.size(), used));
-            if (counts && !is_ending()) {
-                ++now.frames;
-                found_terminator();
-            }
-            return true;
-        }
-    } else {
-        if (!piece.empty() && (!ends || !collected_.empty()))
-            collect_frame(piece);
-        frame_size_ += piece.size();
-    }
-    scanner_.count_down(size);
-    now.input.remove_prefix(std::min(now.input.size(), ends ? size + comma : size));
-    if (is_ending())
-        return false;
-    if (ends) {
-        scanner_.end_frame();
-        end_announced_frame(now, piece);
-    } else if (!now.input.empty() && delivers_input()) {
-        close_for_malformed_frame(
-            fmt::format("behind it is '{}', not a comma", escaped(now.input.substr(0, 1))));
-        return false;
-    } else {
-        frame_goes_on(now, from_start);
-    }
-    return true;
-}
-
-/// Reports the end of a frame that has its length in front, or was too long.
-ASYNCHAT_DECL void async_chat::end_announced_frame(parsing& now, std::string_view last_piece)
-{
-    const bool dropped = dropping_;
-    dropping_ = false;
-    frame_size_ = 0;
-    if (dropped && !truncated_)
-        return;
-    struct done {
-        async_chat& chat;
-        ~done() { chat.truncated_ = false; }
-    } const on_exit{*this};
-    if (whole_frames_)
-        return end_frame(now, last_piece);
-    ++now.frames;
-    found_terminator();
-}
-
-// --- frames that are too long ----------------------------------------------------------------
-
-/// Asks what becomes of the frame. Returns false when nothing does, because the channel ends.
-ASYNCHAT_DECL bool async_chat::ask_overflow()
+/// Asks what becomes of the frame; at the end of the stream there is no more input. Returns false
+/// when nothing does, because the channel ends.
+ASYNCHAT_DECL bool async_chat::ask_overflow(delivery* input)
 {
     const overflow answer = handle_overflow();
     if (is_ending())
@@ -811,81 +352,11 @@ ASYNCHAT_DECL bool async_chat::ask_overflow()
         close_for_frame_limit();
         return false;
     }
-    dropping_ = true;
-    truncated_ = answer == overflow::truncate;
-    if (!truncated_)
-        drop_collected();
+    if (input)
+        input->drop_frame(answer == overflow::truncate);
+    if (answer == overflow::skip)
+        frame_.give_back(frame_memory());
     return true;
-}
-
-/// The input begins with bytes of a frame that a string will end, more of them than it has room
-/// for. Returns false when the rest has to wait for more.
-ASYNCHAT_DECL bool async_chat::judge_string_frame(parsing& now)
-{
-    const unsigned revision = scanner_.revision();
-    if (!ask_overflow())
-        return false;
-    if (scanner_.revision() != revision && !scanner_.current().is_bytes()) {
-        stop_dropping();
-        return true;
-    }
-    if (whole_frames_ && truncated_) {
-        const std::string_view fitting = now.input.substr(0, room_in_frame());
-        const bool from_start = now.input.data() == now.start;
-        collect_frame(fitting);
-        now.input.remove_prefix(fitting.size()); // a terminator set just now may be in there
-        if (from_start)
-            now.start = now.input.data(); // it is the same frame
-    }
-    return drop_rest(now, 0);
-}
-
-/// Drops the input up to the end of a frame that is too long, and reports that. Returns false when
-/// the rest has to wait for more.
-ASYNCHAT_DECL bool async_chat::drop_rest(parsing& now, std::size_t matched)
-{
-    while (dropping_ && !scanner_.current().is_length_prefix()) {
-        if (now.input.empty() || !delivers_input())
-            return false;
-        if (!keeps_terminator_) {
-            if (follow_override())
-                matched = 0;
-            if (now.input.empty() || !delivers_input())
-                return false;
-            if (scanner_.current().is_length_prefix())
-                continue;
-        }
-        if (scanner_.current().collects_everything()) {
-            stop_dropping();
-            break;
-        }
-        const auto step = scanner_.scan(now.input, std::exchange(matched, 0));
-        if (!step.found()) {
-            frame_goes_on(now, now.input.data() == now.start);
-            held_ = step.held();
-            now.input = {};
-            return false;
-        }
-        now.input.remove_prefix(step.collect() + step.skip());
-        end_announced_frame(now, {});
-    }
-    return true;
-}
-
-/// The frame has no end any more.
-ASYNCHAT_DECL void async_chat::stop_dropping()
-{
-    dropping_ = false;
-    truncated_ = false;
-    frame_size_ = 0;
-    drop_collected();
-}
-
-/// Gives the memory back as well: frames that are too long are large.
-ASYNCHAT_DECL void async_chat::drop_collected()
-{
-    unfilled_ = 0;
-    const detail::pooled_string dropped(owner().strings(), std::exchange(collected_, {}));
 }
 
 ASYNCHAT_DECL void async_chat::close_for_frame_limit()
@@ -897,18 +368,24 @@ ASYNCHAT_DECL void async_chat::close_for_frame_limit()
     end(close_reason::frame_limit);
 }
 
-ASYNCHAT_DECL void async_chat::close_for_malformed_frame(std::string_view fault)
+ASYNCHAT_DECL void async_chat::close_for_malformed_frame(delivery& input)
 {
-    log_of_peer(log_type::error, "closing channel {}: a frame is malformed: {}", safe_repr(),
-                fault);
+    const auto wrong = input.fault();
+    const std::string byte = escaped(input.rest().substr(wrong.position, 1));
+    const std::string text = wrong.fault ? fmt::format("byte {} of its length, '{}', {}",
+                                                       wrong.position + 1, byte, wrong.fault)
+                                         : fmt::format("behind it is '{}', not a comma", byte);
+    log_of_peer(log_type::error, "closing channel {}: a frame is malformed: {}", safe_repr(), text);
     end(close_reason::bad_frame);
 }
+
+// --- flow --------------------------------------------------------------------------------------
 
 ASYNCHAT_DECL void async_chat::pause_reading()
 {
     stops_.set(detail::stops::paused);
     stop_or_go_on_timing_frame();
-    if (!parsing_)
+    if (!under_way())
         flush_soon(); // then errors are to be noticed in another way
 }
 
@@ -923,7 +400,7 @@ ASYNCHAT_DECL void async_chat::resume_reading()
 
 ASYNCHAT_DECL void async_chat::end_turn()
 {
-    if (!parsing_ || stops_.any_of(detail::stops::turn_over))
+    if (!under_way() || stops_.any_of(detail::stops::turn_over))
         return;
     deliver_later(); // or throws, for want of memory
     stops_.set(detail::stops::turn_over);
@@ -944,11 +421,12 @@ ASYNCHAT_DECL void async_chat::deliver_later()
 ASYNCHAT_DECL void async_chat::deliver_kept()
 {
     stops_.set(detail::stops::turn_over, false);
-    if (parsing_ || !delivers_input())
-        return; // the parser on the stack goes on by itself
+    if (under_way() || !delivers_input())
+        return; // the loop on the stack goes on by itself
     if (input_ended_ && !eof_reported_)
         return end_of_input();
-    parse_all_kept();
+    if (decoder_.has_unread())
+        parse();
 }
 
 ASYNCHAT_DECL void async_chat::end_of_input()
@@ -957,7 +435,6 @@ ASYNCHAT_DECL void async_chat::end_of_input()
         return; // a callback runs the loop: that on the stack goes on by itself
     at_end_ = true;
     input_ended_ = true;
-    drop_unfilled();
     // Nothing else will report the end when exit_now leaves a callback.
     struct unfinished {
         async_chat& chat;
@@ -978,44 +455,14 @@ ASYNCHAT_DECL void async_chat::end_of_input()
         }
     } const on_exit{*this, state_->epoch};
     // A callback that throws and survives must not keep the end from being reported.
-    while (kept_ && delivers_input()) {
-        const std::size_t size = kept().size();
-        guarded([&] { parse_all_kept(); });
-        if (kept().size() >= size)
+    while (decoder_.has_unread() && delivers_input()) {
+        const std::size_t size = decoder_.carried().size();
+        guarded([&] { parse(); });
+        if (decoder_.carried().size() >= size)
             break;
     }
-    if (!delivers_input() || on_exit.is_over())
-        return; // for now
-    const bool in_length = kept_ && scanner_.current().is_length_prefix() && !scanner_.in_frame();
-    if (dropping_)
-        held_ = 0;
-    if (held_ > 0 || in_length || (whole_frames_ && !collected_.empty())) {
-        std::string rest;
-        if (whole_frames_)
-            rest.swap(collected_);
-        const std::string_view last = in_length ? kept() : held();
-        const std::size_t fitting =
-            in_length ? last.size() : std::min(last.size(), room_in_frame());
-        const std::size_t room = rest.size() + fitting;
-        rest += last;
-        kept_.reset();
-        held_ = 0;
-        try {
-            if (room > 0)
-                guarded([&] { collect_incoming_data(std::string_view(rest).substr(0, room)); });
-        } catch (...) { // exit_now: it is delivered again
-            if (!on_exit.is_over())
-                whole_frames_ ? collected_.swap(rest) : keep_or_end(rest);
-            throw;
-        }
-        if (on_exit.is_over())
-            return;
-        bool goes_on = true;
-        if (rest.size() > room && !is_ending())
-            guarded([&] { goes_on = ask_overflow(); });
-        if (!goes_on)
-            return;
-    }
+    if (!delivers_input() || on_exit.is_over() || !deliver_remainder())
+        return; // for now, or for good
     if (closed() || eof_reported_ || on_exit.is_over())
         return;
     eof_reported_ = true;
@@ -1026,6 +473,32 @@ ASYNCHAT_DECL void async_chat::end_of_input()
     handle_eof();
     if (output_ended_)
         end(close_reason::peer_finished);
+}
+
+/// Delivers what waits for bytes that do not come. Returns false when the channel has ended.
+ASYNCHAT_DECL bool async_chat::deliver_remainder()
+{
+    const bool kept = keeps_frames() && frame_.size() > 0;
+    const std::string_view last = decoder_.remainder();
+    if (last.empty() && !kept)
+        return true;
+    std::string rest = kept ? frame_.take() : std::string();
+    const std::size_t size = rest.size() + decoder_.room_for_remainder();
+    rest += last;
+    decoder_.drop_remainder();
+    const unsigned epoch = state_->epoch;
+    try {
+        if (size > 0)
+            guarded([&] { collect_incoming_data(std::string_view(rest).substr(0, size)); });
+    } catch (...) { // exit_now: it is delivered again
+        if (state_->epoch == epoch)
+            kept ? frame_.put_back(std::move(rest)) : decoder_.put_back(rest);
+        throw;
+    }
+    bool goes_on = state_->epoch == epoch;
+    if (goes_on && rest.size() > size && !is_ending())
+        guarded([&] { goes_on = ask_overflow(nullptr); });
+    return goes_on;
 }
 
 /// What was received is still to be delivered: the output is dropped, and flush() and
@@ -1048,30 +521,22 @@ ASYNCHAT_DECL void async_chat::end_when_heard()
     // Nobody waits for a channel that is paused: an error ends it at once.
     if (eof_reported_ || stops_.any_of(detail::stops::closing | detail::stops::paused))
         return end_lost();
-    if (!parsing_ && !at_end_ && !stops_.any_of(detail::stops::turn_over) && !may_receive())
+    if (!under_way() && !at_end_ && !stops_.any_of(detail::stops::turn_over) && !may_receive())
         end_of_input();
 }
 
 ASYNCHAT_DECL void async_chat::forget_connection()
 {
-    if (parsing_) {
-        parsing_->input = {};
+    if (under_way())
         stops_.set(detail::stops::renewed);
-    }
-    kept_.reset();
-    held_ = 0;
-    frame_size_ = 0;
-    collected_.clear();
-    unfilled_ = 0;
-    scanner_.start_anew();
+    decoder_.start_anew();
+    frame_.clear();
     queue_.clear();
     marks_ = {};
-    dropping_ = truncated_ = false;
     output_ended_ = ends_when_sent_ = input_ended_ = eof_reported_ = at_end_ = false;
     using detail::stops;
     for (const auto why : {stops::closing, stops::full, stops::output_ended, stops::blocked})
         stops_.set(why, false);
-    stops_.set(stops::changed);
 }
 
 ASYNCHAT_DECL void async_chat::handle_close()
@@ -1092,20 +557,26 @@ ASYNCHAT_DECL void async_chat::handle_shutdown()
 
 ASYNCHAT_DECL void async_chat::_collect_incoming_data(std::string_view data)
 {
-    const std::size_t room = max_frame() - std::min(collected_.size() - unfilled_, max_frame());
+    const std::size_t room = max_frame() - std::min(frame_.size(), max_frame());
     const std::string_view fitting = data.substr(0, room);
+    const std::size_t to_come = std::max(frame_to_come(), fitting.size());
     // What a string holds without memory needs none from the pool, which may not see it again.
-    if (collected_.empty() && std::max(frame_to_come(), fitting.size()) >= detail::min_pooled_size)
-        begin_collecting();
-    append_to_frame(fitting);
+    if (frame_.is_empty() && to_come >= detail::min_pooled_size)
+        frame_.begin(frame_memory(), to_come);
+    frame_.append(fitting, to_come);
     if (data.size() > room)
         close_for_frame_limit();
 }
 
+/// What is left of a counted frame, as far as it is kept.
+ASYNCHAT_DECL std::size_t async_chat::frame_to_come() const
+{
+    return std::min(decoder_.current().count(), max_frame() - std::min(frame_.size(), max_frame()));
+}
+
 ASYNCHAT_DECL std::string async_chat::_get_data()
 {
-    drop_unfilled();
-    return std::exchange(collected_, {});
+    return frame_.take();
 }
 
 // --- output ----------------------------------------------------------------------------------
@@ -1193,7 +664,7 @@ ASYNCHAT_DECL bool async_chat::vprint(fmt::string_view format, fmt::format_args 
     if (!accepts_output())
         return false;
     // Not straight into the output: a formatter may push to this channel as well, or throw.
-    detail::pooled_string text(owner().strings());
+    detail::pooled_string text(frame_memory());
     fmt::vformat_to(std::back_inserter(*text), format, args);
     return push(std::string_view(*text));
 }
@@ -1213,8 +684,8 @@ ASYNCHAT_DECL bool async_chat::push_with_producer(std::unique_ptr<producer> sour
 ASYNCHAT_DECL void async_chat::close_when_done()
 {
     stops_.set(detail::stops::closing);
-    kept_.reset();
-    held_ = 0;
+    if (!under_way())
+        decoder_.drop_remainder();
     flush_soon();
 }
 
@@ -1233,14 +704,8 @@ ASYNCHAT_DECL void async_chat::push_eof()
 
 ASYNCHAT_DECL void async_chat::discard_buffers()
 {
-    if (parsing_) {
-        parsing_->input = {};
-        stops_.set(detail::stops::changed);
-    }
-    kept_.reset();
-    held_ = 0;
-    collected_.clear();
-    unfilled_ = 0;
+    decoder_.discard();
+    frame_.clear();
     queue_.clear();
     stops_.set(detail::stops::blocked, false);
     stops_.set(detail::stops::closing, false);

@@ -187,8 +187,7 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
       connected_(false), accepting_(false), connecting_(false), was_accepted_(false),
       lingers_(false), was_lost_(false), eof_(false), reading_(false), received_(false),
       accepted_(false), accept_paused_(false), ended_unheard_(false), interest_failed_(false),
-      watch_urgent_(false), urgent_pending_(false), sends_plainly_(false), keeps_terminator_(false),
-      has_event_(false)
+      watch_urgent_(false), urgent_pending_(false), sends_plainly_(false), has_event_(false)
 {
 }
 

@@ -6,15 +6,24 @@
 
 #include <asynchat/frame_chat.hpp>
 
+#include <asio/buffer.hpp>
+
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
 namespace asynchat {
 
+namespace detail {
+
+// A counted frame that lacks less is received together with what follows it, and copied.
+inline constexpr std::size_t min_received_in_place = 16384;
+
+} // namespace detail
+
 ASYNCHAT_DECL frame_chat::frame_chat(loop& owner) : frame_chat(owner, socket()) {}
 
-ASYNCHAT_DECL frame_chat::frame_chat(loop& owner, socket from)
-    : async_chat(owner, std::move(from), whole_frames())
+ASYNCHAT_DECL frame_chat::frame_chat(loop& owner, socket from) : async_chat(owner, std::move(from))
 {
 }
 
@@ -24,11 +33,134 @@ ASYNCHAT_DECL void frame_chat::found_terminator() {} // not called
 
 ASYNCHAT_DECL std::string frame_chat::take_frame()
 {
-    if (!parsing_)
+    const delivery* const input = under_way();
+    if (!input)
         throw std::logic_error("asynchat: take_frame() outside of found_frame()");
-    if (parsing_->storage)
-        return std::move(*parsing_->storage);
-    return std::string(parsing_->frame);
+    if (input->storage)
+        return std::move(*input->storage);
+    return std::string(input->frame);
+}
+
+// --- frames that lie in the input ----------------------------------------------------------------
+
+ASYNCHAT_DECL void frame_chat::deliver(delivery& input)
+{
+    while (may_deliver(input)) {
+        const auto next = input.next();
+        if (next.is_rare()) {
+            if (next.is_starved() || !obey(input, next))
+                break;
+        } else if (next.ends_frame() && frame_.is_empty()) {
+            const std::string_view frame = input.piece(next);
+            input.frame = frame;
+            input.take(next);
+            found_frame(frame);
+            send_if_much();
+        } else {
+            keep(input, next);
+            send_if_much();
+        }
+    }
+}
+
+// --- frames that come in pieces ------------------------------------------------------------------
+
+/// A piece of a frame that goes on, or that has begun before.
+ASYNCHAT_DECL void frame_chat::keep(delivery& input, step next)
+{
+    const bool has_frame = decoder_.has_frame();
+    if (!frame_.is_empty() && (!has_frame || frame_.is_set_aside()))
+        return deliver_begun_frame();
+    if (!has_frame) {
+        if (next.size() > 0)
+            collect_incoming_data(input.piece(next)); // if it throws, this is delivered again
+        input.take(next);
+        return;
+    }
+    if (next.size() > 0) {
+        const std::size_t to_come = std::max(frame_to_come(), next.size());
+        if (frame_.is_empty())
+            frame_.begin(frame_memory(), to_come);
+        frame_.append(input.piece(next), to_come);
+    }
+    if (input.take(next))
+        deliver_kept_frame(input);
+}
+
+/// What was to become a frame belongs to none, because the terminator was taken away.
+ASYNCHAT_DECL void frame_chat::deliver_begun_frame()
+{
+    const bool set_aside = frame_.is_set_aside();
+    std::string begun = frame_.take();
+    try {
+        collect_incoming_data(begun);
+    } catch (...) {
+        if (!is_renewed()) { // it is delivered again, as every piece
+            frame_.put_back(std::move(begun));
+            frame_.set_aside(set_aside);
+        }
+        throw;
+    }
+}
+
+ASYNCHAT_DECL void frame_chat::deliver_kept_frame(delivery& input)
+{
+    // Whatever the callback discards, the frame stays.
+    detail::pooled_string storage(frame_memory(), frame_.take());
+    struct done {
+        delivery& input;
+        ~done() { input.storage = nullptr; }
+    } const on_exit{input};
+    input.frame = *storage;
+    input.storage = &*storage;
+    found_frame(*storage);
+}
+
+// --- large counted frames ------------------------------------------------------------------------
+
+ASYNCHAT_DECL void frame_chat::handle_read()
+{
+    receives_in_place() ? receive_in_place() : async_chat::handle_read();
+}
+
+/// Whether so much of a counted frame is still to come that it is received straight into it.
+ASYNCHAT_DECL bool frame_chat::receives_in_place()
+{
+    if (under_way() || !delivers_input() || decoder_.has_unread())
+        return false;
+    follow_override();
+    return delivers_input() && !frame_.is_set_aside() &&
+           decoder_.lacking() >= detail::min_received_in_place;
+}
+
+ASYNCHAT_DECL void frame_chat::receive_in_place()
+{
+    const std::size_t lacking = decoder_.lacking();
+    if (frame_.is_empty())
+        frame_.begin(frame_memory(), frame_to_come());
+    struct done {
+        frame_chat& chat;
+        ~done()
+        {
+            if (chat.frame_.size() == 0)
+                chat.frame_.give_back(chat.frame_memory()); // nothing came
+        }
+    } const on_exit{*this};
+    const std::size_t limit = max_receive();
+    const auto space = frame_.space_for(std::min(lacking, limit), frame_to_come());
+    // As much as a turn may send: the fewer calls, the better.
+    const std::size_t most = std::min({space.size, lacking, limit * 16});
+    const std::size_t received = std::min(receive(asio::buffer(space.data, most)), most);
+    if (frame_.unfilled() == 0)
+        return; // discarded, or delivered at the end of the stream
+    frame_.filled(received);
+    if (received == 0 || closed())
+        return;
+    if (!decoder_.filled(received))
+        return frame_goes_on();
+    frame_has_ended();
+    delivery whole(*this, delivery::received_aside());
+    deliver_kept_frame(whole);
 }
 
 } // namespace asynchat

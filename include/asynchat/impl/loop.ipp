@@ -93,7 +93,7 @@ ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> loop::channels() const
 ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_plainly,
                                bool keeps_terminator)
 {
-    channel->keeps_terminator_ = keeps_terminator;
+    channel->stops_.set(detail::stops::steered, !keeps_terminator);
     channel->sends_plainly_ = sends_plainly;
     if (channel->closed())
         return; // closed by its own constructor

@@ -22,13 +22,12 @@ ASYNCHAT_DECL void terminator_scanner::replace_string(const std::string& bytes)
 
 ASYNCHAT_DECL void terminator_scanner::set_length_prefix(const terminator& next)
 {
-    ++revision_;
     terminator_.kind_ = next.kind_;
     terminator_.width_ = next.width_;
     terminator_.order_ = next.order_;
     terminator_.in_frame_ = false; // `next` may be a copy that is
     terminator_.count_ = 0;
-    only_byte_ = no_byte;
+    terminator_.only_byte_ = no_byte;
 }
 
 ASYNCHAT_DECL length_prefix terminator_scanner::read_length(std::string_view input) const
@@ -38,25 +37,6 @@ ASYNCHAT_DECL length_prefix terminator_scanner::read_length(std::string_view inp
     case terminator::kind::netstring: return read_netstring(input);
     default: return read_fixed(input, terminator_.width_, terminator_.order_ == byte_order::big);
     }
-}
-
-ASYNCHAT_DECL terminator_scanner::step terminator_scanner::find_string(std::string_view input,
-                                                                       std::size_t matched)
-{
-    if (terminator_.is_several())
-        return find_several(input, matched);
-    if (matched > 0)
-        return search(input, matched, matched);
-    // Nearly every first byte begins a whole terminator.
-    const std::string_view needle = strings();
-    const std::size_t at = find_byte(input, needle.front());
-    if (at == input.size())
-        return step::more_to_come(at, 0);
-    if (input.size() - at < needle.size())
-        return search(input, at, 0);
-    if (equal(input.data() + at, needle.data(), needle.size()))
-        return step::end_of_frame(at, needle.size());
-    return search(input, at + 1, 0);
 }
 
 ASYNCHAT_DECL terminator_scanner::step terminator_scanner::find_several(std::string_view input,

@@ -15,6 +15,25 @@
 
 namespace asynchat::detail {
 
+/// Where the first `wanted` is among the first 16 bytes; input.size() when it is not found there,
+/// and when there are fewer. Calls nothing.
+[[gnu::always_inline]] inline std::size_t find_byte_near(std::string_view input,
+                                                         char wanted) noexcept
+{
+#ifdef __SSE2__
+    if (input.size() >= 16) {
+        const __m128i bytes = _mm_loadu_si128( // at any alignment
+            reinterpret_cast<const __m128i*>(input.data()));
+        const int equal = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(wanted)));
+        if (equal != 0)
+            return static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(equal)));
+    }
+#else
+    (void)wanted;
+#endif
+    return input.size();
+}
+
 /// Where the first `wanted` is; input.size() when there is none.
 ///
 /// memchr() is the fastest there is over a distance. Many lines are short, though, and for them

@@ -6,6 +6,7 @@
 
 #include <asynchat/config.hpp>
 #include <asynchat/detail/framing/find_byte.hpp>
+#include <asynchat/detail/framing/find_pair.hpp>
 #include <asynchat/detail/framing/length_prefix.hpp>
 #include <asynchat/detail/framing/prefix_table.hpp>
 #include <asynchat/detail/framing/string_search.hpp>
@@ -69,12 +70,8 @@ public:
     const terminator& current() const noexcept { return terminator_; }
 
     /// Whether it is a string of one byte, `only_byte()`.
-    bool is_byte() const noexcept { return only_byte_ != no_byte; }
-    char only_byte() const noexcept { return static_cast<char>(only_byte_); }
-
-    /// Counts the changes by set(), so that a caller sees that a callback changed the terminator. A
-    /// count is a change also when it is the same again: it counts from there.
-    unsigned revision() const noexcept { return revision_; }
+    bool is_byte() const noexcept { return terminator_.only_byte_ != no_byte; }
+    char only_byte() const noexcept { return static_cast<char>(terminator_.only_byte_); }
 
     /// Other input comes: what is left of a frame with its length in front is not in it.
     void start_anew() noexcept
@@ -82,7 +79,6 @@ public:
         if (in_frame())
             terminator_.count_ = 0;
         end_frame();
-        ++revision_;
     }
 
     /// Replaces the terminator; examines nothing. Returns whether that is a change.
@@ -98,12 +94,20 @@ public:
             set_length_prefix(next);
             return true;
         }
-        ++revision_;
         terminator_.kind_ = next.kind_;
         terminator_.count_ = next.count_;
         const std::string_view needle = strings();
-        only_byte_ = needle.size() == 1 ? static_cast<unsigned char>(needle.front()) : no_byte;
+        terminator_.only_byte_ =
+            needle.size() == 1 ? static_cast<unsigned char>(needle.front()) : no_byte;
         return true;
+    }
+
+    /// As set(), for a count. The last string is kept.
+    void set_count(std::size_t count) noexcept
+    {
+        terminator_.kind_ = terminator::kind::count;
+        terminator_.count_ = count;
+        terminator_.only_byte_ = no_byte;
     }
 
     /// Judges `input`, never empty, whose first `matched` bytes are held ones (see above).
@@ -120,6 +124,27 @@ public:
         if (!strings().empty())
             return find_string(input, matched);
         return step::more_to_come(terminator_.is_length_prefix() ? 0 : input.size(), 0);
+    }
+
+    /// As scan(), for a string of two bytes or more, or several.
+    [[gnu::always_inline]] step find_string(std::string_view input, std::size_t matched)
+    {
+        if (terminator_.is_several())
+            return find_several(input, matched);
+        if (matched > 0)
+            return search(input, matched, matched);
+        // Nearly every first byte begins a whole terminator, which most often is "\r\n".
+        const char* const needle = terminator_.bytes_.data();
+        const std::size_t size = terminator_.bytes_.size();
+        const std::size_t at = find_byte(input, *needle);
+        if (at == input.size())
+            return step::more_to_come(at, 0);
+        if (input.size() - at < size)
+            return search(input, at, 0);
+        if (input[at + size - 1] == needle[size - 1] &&
+            (size == 2 || equal(input.data() + at, needle, size)))
+            return step::end_of_frame(at, size);
+        return search(input, at + 1, 0);
     }
 
     /// The bytes that the last step held back.
@@ -158,7 +183,7 @@ public:
     void end_frame() noexcept { terminator_.in_frame_ = false; }
 
 private:
-    static constexpr short no_byte = -1;
+    static constexpr short no_byte = terminator::no_byte;
 
     /// The string, or the list of several, which is longer than one byte.
     std::string_view strings() const noexcept
@@ -175,7 +200,6 @@ private:
     ASYNCHAT_DECL void set_length_prefix(const terminator& next);
     ASYNCHAT_DECL step find_several(std::string_view input, std::size_t matched);
     ASYNCHAT_DECL void replace_string(const std::string& bytes);
-    ASYNCHAT_DECL step find_string(std::string_view input, std::size_t matched);
     ASYNCHAT_DECL step search(std::string_view input, std::size_t position, std::size_t matched);
 
     struct landing {
@@ -187,8 +211,6 @@ private:
     terminator terminator_;
     prefix_table table_; // of terminator_, built when a partial match first fails
     std::unique_ptr<string_search> search_; // for the last terminator of several strings
-    unsigned revision_ = 0;
-    short only_byte_ = no_byte; // the terminator, if it is a string of one byte
 };
 
 } // namespace asynchat::detail
