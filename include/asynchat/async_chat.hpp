@@ -169,7 +169,7 @@ public:
     /// seconds at first on a connection that was accepted, not bounded on others. As the timeouts
     /// of dispatcher; it stands still while reading is paused or the high mark holds, and while a
     /// callback of the input runs the loop, and goes on from there.
-    ASYNCHAT_DECL void frame_timeout(loop::duration longest);
+    ASYNCHAT_DECL void frame_timeout(loop::duration timeout);
 
     // --- output --------------------------------------------------------------------------------
 
@@ -234,9 +234,9 @@ public:
     /// Python: async_chat.close_when_done
     ASYNCHAT_DECL void close_when_done();
 
-    /// As above, but after `longest` whatever is left, for close_reason::close_timeout;
+    /// As above, but after `timeout` whatever is left, for close_reason::close_timeout;
     /// pending_output() tells what was lost.
-    ASYNCHAT_DECL void close_when_done(loop::duration longest);
+    ASYNCHAT_DECL void close_when_done(loop::duration timeout);
 
     /// Ends our stream when all that was pushed is sent: the other side comes to its end, and may
     /// go on sending. From now on push() returns false. The channel ends when the other side has
@@ -258,7 +258,7 @@ public:
     /// connection is lost or closed, the bytes that were lost.
     std::size_t pending_output() const noexcept
     {
-        return queue_.size() + (bounds_ ? bounds_->lost_output : 0);
+        return queue_.size() + (rare_ ? rare_->lost.output : 0);
     }
 
     // --- flow ----------------------------------------------------------------------------------
@@ -438,8 +438,8 @@ private:
     ASYNCHAT_DECL void stop_or_go_on_timing_frame();
     void frame_has_ended() noexcept
     {
-        if (bounds_)
-            bounds_->in_frame = bounds_->frame_stopped = detail::bounds::never;
+        if (rare_)
+            rare_->clocks.stop(detail::deadlines::clock::frame);
     }
     ASYNCHAT_DECL void end_when_heard();
     bool stops_when_full() const noexcept

@@ -10,8 +10,8 @@
 #include <asynchat/detail/format.hpp>
 #include <asynchat/detail/line_limit.hpp>
 #include <asynchat/detail/server_state.hpp>
+#include <asynchat/detail/rare_state.hpp>
 #include <asynchat/detail/stops.hpp>
-#include <asynchat/detail/timing/bounds.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
 #include <asynchat/loop.hpp>
@@ -175,20 +175,20 @@ public:
 
     /// From connect() to handle_connect(), with the look-up and all addresses: 30 seconds at first.
     /// It comes to handle_error(), as every failure to connect.
-    ASYNCHAT_DECL void connect_timeout(loop::duration longest);
+    ASYNCHAT_DECL void connect_timeout(loop::duration timeout);
 
     /// Without any byte in or out: not bounded at first.
-    ASYNCHAT_DECL void idle_timeout(loop::duration longest);
+    ASYNCHAT_DECL void idle_timeout(loop::duration timeout);
 
     /// While output waits and the other side takes nothing: 60 seconds at first. For channels that
     /// queue their output.
-    ASYNCHAT_DECL void write_timeout(loop::duration longest);
+    ASYNCHAT_DECL void write_timeout(loop::duration timeout);
 
     /// After close_when_done() has sent everything and the channel is closed, its connection stays
     /// for so long, or until the other side ends it, and drops what still comes: 2 seconds at
     /// first. Otherwise input that is not read would make the system reset the connection, and the
     /// other side might lose the last output. loop::run() waits for it. Zero: it does not stay.
-    ASYNCHAT_DECL void linger_timeout(loop::duration longest);
+    ASYNCHAT_DECL void linger_timeout(loop::duration timeout);
 
     // --- what it waits for ---------------------------------------------------------------------
 
@@ -472,32 +472,35 @@ private:
         return ((ignored_log_types_ >> static_cast<unsigned>(type)) & 1U) != 0;
     }
     ASYNCHAT_DECL static std::string formatted(fmt::string_view format, fmt::format_args args);
-    const detail::timeouts& limits() const noexcept
+    const detail::timeouts& timeouts() const noexcept
     {
-        return bounds_         ? bounds_->limits
+        return rare_           ? rare_->clocks.limits()
                : was_accepted_ ? detail::server_timeouts
                                : detail::client_timeouts;
     }
-    const detail::flow_limits& flow() const noexcept
+    const detail::output_limits& output_limits() const noexcept
     {
-        return bounds_ ? bounds_->flow : detail::default_flow;
+        return rare_ ? rare_->output : detail::default_output_limits;
     }
-    ASYNCHAT_DECL detail::bounds& own_bounds();
+    ASYNCHAT_DECL detail::rare_state& rare();
     ASYNCHAT_DECL void set_marks(std::size_t high, std::size_t low);
-    ASYNCHAT_DECL void set_timeout(loop::duration detail::timeouts::*which, loop::duration longest);
-    ASYNCHAT_DECL void time_from_now(loop::time_point detail::bounds::*which,
-                                     loop::duration longest);
-    ASYNCHAT_DECL void close_by(loop::duration longest);
-    ASYNCHAT_DECL bool is_past(loop::time_point end);
-    ASYNCHAT_DECL bool is_over(loop::time_point since, loop::duration longest);
+    ASYNCHAT_DECL void set_timeout(loop::duration detail::timeouts::*which, loop::duration timeout);
+    ASYNCHAT_DECL void start_clock(detail::deadlines::clock what);
+    ASYNCHAT_DECL void close_at(loop::time_point time);
+    ASYNCHAT_DECL void look_at_clocks_by(loop::time_point time);
+    void clock_ran_out(detail::deadlines::clock what);
+    void close_time_reached();
     ASYNCHAT_DECL void log_timeout(std::string_view what, std::string_view setter,
                                    loop::duration limit);
     void note_activity()
     {
-        if (bounds_ && bounds_->limits.idle > loop::duration::zero())
-            time_from_now(&detail::bounds::idle, bounds_->limits.idle);
+        if (rare_ && rare_->clocks.limits().idle > loop::duration::zero())
+            start_clock(detail::deadlines::clock::idle);
     }
-    ASYNCHAT_DECL void output_blocked(bool blocked, bool progress);
+    /// For channels with an output queue, after an attempt to send: something is left, of which the
+    /// other side took `sent` bytes; or nothing is.
+    ASYNCHAT_DECL void output_waits(std::size_t sent);
+    ASYNCHAT_DECL void output_flows() noexcept;
     void linger() noexcept;
     void end_oldest_linger(const detail::server_state& server, const detail::address_slot* place)
     {
@@ -512,7 +515,7 @@ private:
     std::unique_ptr<detail::transport> transport_;
     std::unique_ptr<detail::connect_plan> plan_; // while a name is looked up and tried
     detail::address_slot* slot_ = nullptr;       // among the connections of the server that made us
-    std::unique_ptr<detail::bounds> bounds_;     // see limits()
+    std::unique_ptr<detail::rare_state> rare_;   // see rare()
     endpoint addr_;
     std::error_code error_;
     detail::channel_log_limit log_limit_;

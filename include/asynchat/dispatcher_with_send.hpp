@@ -42,7 +42,7 @@ public:
     /// bytes that were lost. Python: the length of out_buffer
     std::size_t pending_output() const noexcept
     {
-        return queue_.size() + (bounds_ ? bounds_->lost_output : 0);
+        return queue_.size() + (rare_ ? rare_->lost.output : 0);
     }
 
     /// As in async_chat; 256 KiB and 64 KiB by default. Throws std::invalid_argument when `low` is

@@ -284,9 +284,9 @@ private:
     ASYNCHAT_DECL void set_deadline(detail::channel_state& state, time_point at);
     ASYNCHAT_DECL void drop_deadline(detail::channel_state& state);
 
-    /// Keeps a connection whose channel is closed until the other side ends it, or for `longest`.
+    /// Keeps a connection whose channel is closed until the other side ends it, or for `timeout`.
     /// `place` is that of the channel in its server, or null.
-    ASYNCHAT_DECL void linger(std::unique_ptr<detail::transport> connection, duration longest,
+    ASYNCHAT_DECL void linger(std::unique_ptr<detail::transport> connection, duration timeout,
                               detail::address_slot* place);
 
     /// Ends the oldest of the connections that linger: of all, of a server, or of one place in it.

@@ -147,7 +147,7 @@ chat("resume-delivers-inside-the-call", "resume_reading() calls back before it r
     in_event([this] { deliver_kept(); });""")
 chat("frame-timer-restarted-by-each-byte", "who sends a byte now and then keeps a frame for ever",
      """\
-    if (!from_start || !bounds_ || bounds_->in_frame == detail::bounds::never)
+    if (!from_start || !rare_ || !rare_->clocks.runs(detail::deadlines::clock::frame))
         time_frame();
 }
 
@@ -221,9 +221,9 @@ chat("reply-reset-by-unread-input", "no lingering: the last reply is lost by a r
      "lingers_ = connected();", "")
 chat("reads-over-the-high-mark", "who does not read answers may still ask",
      """\
-    if (marks_.update(queue_.size(), flow()))
+    if (marks_.update(queue_.size(), output_limits()))
         set_full(marks_.paused() && stops_when_full());""",
-     "    (void)marks_.update(queue_.size(), flow());")
+     "    (void)marks_.update(queue_.size(), output_limits());")
 chat("stuck-after-the-low-mark", "input that waited for the output is not delivered",
      """\
     if (!on)
@@ -231,7 +231,7 @@ chat("stuck-after-the-low-mark", "input that waited for the output is not delive
 """,
      "")
 chat("output-cap-not-judged", "pending output has no limit",
-     "if (!bounds_ || bounds_->left <= bounds_->flow.most || bytes == 0)",
+     "if (!rare_ || !rare_->output_is_full() || bytes == 0)",
      "if (true)")
 chat("drained-each-time", "handle_drained() although nothing had to wait",
      "if (had_to_wait && queue_.is_empty() && !closed())",
@@ -257,6 +257,7 @@ queue("piece-of-producer-resent", "what was sent of a producer's piece is sent a
 # --- channels ------------------------------------------------------------------------------------
 
 channel = of("dispatcher")
+clocks = of("deadlines")
 
 channel("double-close", "handle_close() is called again when its override meets another end",
         """\
@@ -380,21 +381,18 @@ channel("input-is-idle", "input does not put off the idle timeout",
         note_activity();""",
         "        received_ = true;")
 channel("timer-not-rearmed", "a deadline that was put off is forgotten",
-        """\
-    if (end != detail::bounds::never)
-        loop_.set_deadline(*state_, end);""",
-        "")
+        "    look_at_clocks_by(rare_->clocks.next(counting));\n", "")
 channel("write-timer-restarted-by-push",
         "output that is stuck never times out while more is pushed",
-        "} else if (progress || !bounds_ || bounds_->blocked == detail::bounds::never) {",
-        "} else {")
+        "if (sent > 0 || !rare_ || !rare_->clocks.runs(detail::deadlines::clock::write))\n", "")
 channel("write-timer-not-stopped", "a channel that has sent all is ended by its write timeout",
         """\
-        if (bounds_)
-            bounds_->blocked = detail::bounds::never;""",
-        "")
+    if (rare_)
+        rare_->clocks.stop(detail::deadlines::clock::write);
+}""",
+        "}")
 channel("linger-never-ends", "a closed connection stays as long as the other side likes",
-        "base.close_by(longest);", "")
+        "base.close_at(detail::later(now(), timeout));", "(void)timeout;")
 
 time = of("loop")
 
@@ -511,16 +509,16 @@ chat("failed-send-loses-input",
      "if (!lose_connection(reason, error))\n        return;", "return end(reason, error);")
 chat("lost-output-stays", "output that can never be sent stays, and keeps memory",
      """\
-    bounds_->blocked = detail::bounds::never;
+    output_flows();
     queue_.clear();
     stops_.set(detail::stops::blocked, false);
     set_full(false);""",
      """\
-    bounds_->blocked = detail::bounds::never;
+    output_flows();
     stops_.set(detail::stops::blocked, false);
     set_full(false);""")
 chat("lost-output-not-told", "nobody can tell how much output was lost",
-     "bounds_->lost_output = queue_.size();", "")
+     "rare_->lost.output = queue_.size();", "")
 chat("full-and-deaf", "a full channel whose connection is lost delivers no more input",
      """\
     stops_.set(detail::stops::blocked, false);
@@ -553,7 +551,7 @@ chat("held-bytes-lost-at-reset", "a partial terminator is lost when the connecti
      "if (held_ > 0 || in_length || (whole_frames_ && !collected_.empty())) {",
      "if (!is_lost() && (held_ > 0 || in_length || (whole_frames_ && !collected_.empty()))) {")
 chat("discard-makes-it-immortal", "discard_buffers() lets a lost connection stay",
-     "if (bounds_ && !is_lost())", "if (bounds_)")
+     "if (rare_ && !is_lost())", "if (rare_)")
 channel("failed-shutdown-is-orderly",
         "a reset found by shutdown_output() ends as the peer's end would",
         """\
@@ -569,17 +567,17 @@ channel("failed-shutdown-is-orderly",
 channel("lost-and-forgotten", "after a failed send the channel goes on as if nothing had happened",
         "    stops_.set(detail::stops::lost);\n", "")
 channel("lost-without-error", "close_error() does not tell why the connection was lost",
-        "bounds_->lost_error = error;", "")
+        "rare_->lost.error = error;", "")
 channel("lost-for-ever", "a lost connection that gives nothing and does not end stays",
-        "close_by(detail::client_timeouts.linger);", "own_bounds();")
+        "close_at(detail::later(loop_.now(), detail::client_timeouts.linger));", "rare();")
 channel("lost-is-a-timeout", "a lost connection without an end is reported as a timeout",
         """\
-        if (is_lost()) {
-            end_of_input();
-            if (is_lost())
-                end_lost(); // if that has not
-            return;
-        }
+    if (is_lost()) {
+        end_of_input();
+        if (is_lost())
+            end_lost(); // if that has not
+        return;
+    }
 """,
         "")
 channel("other-errors-lose-input", "an error of send() that is no lost connection drops the input",
@@ -617,13 +615,13 @@ with_send("with-send-loses-input",
 with_send("with-send-never-ends", "a failed send of dispatcher_with_send does not end it",
           "} else if (is_lost() && !may_receive()) {", "} else if (false) {")
 with_send("with-send-loses-the-count", "nobody can tell how much of dispatcher_with_send was lost",
-          "bounds_->lost_output = queue_.size();", "")
+          "rare_->lost.output = queue_.size();", "")
 
 # --- bounds of output ----------------------------------------------------------------------------
 
 chat("cap-at-the-first-push", "one large answer ends the channel for max_output()",
-     "if (!bounds_ || bounds_->left <= bounds_->flow.most || bytes == 0)",
-     "if (queue_.size() <= flow().most || bytes == 0)")
+     "if (!rare_ || !rare_->output_is_full() || bytes == 0)",
+     "if (queue_.size() <= output_limits().max_bytes || bytes == 0)")
 chat("cap-refuses-only", "over max_output() pushes are refused, and the channel stays",
      """\
     marks_.refuse();
@@ -638,8 +636,8 @@ chat("cap-accepts-the-push", "the push over max_output() is queued all the same"
     return true;""")
 chat("cap-not-noted", "what waits behind a blocked socket is not counted for max_output()",
      """\
-    if (bounds_ || queue_.size() > flow().most)
-        own_bounds().left = queue_.size();
+    if (rare_ || queue_.size() > output_limits().max_bytes)
+        rare().output_left = queue_.size();
     compare_with_marks();
     tell_marks();
 }
@@ -653,14 +651,14 @@ ASYNCHAT_DECL void async_chat::compare_with_marks()""",
 ASYNCHAT_DECL void async_chat::compare_with_marks()""")
 chat("cap-never-caught-up", "who was over max_output() once is ended, also when all was sent",
      """\
-    if (bounds_)
-        bounds_->left = queue_.size();
+    if (rare_)
+        rare_->output_left = queue_.size();
 """,
      "")
 chat("outside-push-waits", "pushes from outside pile up although the other side reads",
      "sent = send_some(sending::quietly);", "")
 chat("outside-push-unnoticed", "what is pushed from outside does not count until a turn comes",
-     "if (!marks_.update(queue_.size(), flow()))", "if (true)")
+     "if (!marks_.update(queue_.size(), output_limits()))", "if (true)")
 chat("outside-push-reads-on", "a channel that others fill goes on reading",
      """\
     set_full(marks_.paused() && stops_when_full());
@@ -668,16 +666,16 @@ chat("outside-push-reads-on", "a channel that others fill goes on reading",
      "    if (talker && marks_.paused())")
 chat("outside-pushes-unwatched", "small pushes from outside never come to the high mark",
      """\
-    const std::size_t high = flow().high;
+    const std::size_t high = output_limits().high;
     queue_.watch(high);
     if (queue_.size() > high)""",
      """\
-    const std::size_t high = flow().high;
+    const std::size_t high = output_limits().high;
     if (queue_.size() > high)""")
 chat("unwatched-behind-a-producer", "small pushes behind a producer never come to the high mark",
      """\
     queue_.push(std::move(source));
-    queue_.watch(flow().high);""",
+    queue_.watch(output_limits().high);""",
      "    queue_.push(std::move(source));")
 chat("talker-goes-on", "who fills others in one turn is not interrupted",
      """\
@@ -711,10 +709,10 @@ chat("turn-never-begins", "after end_turn() no turn begins again",
      "    if (parsing_ ||")
 chat("both-sides-wait", "two channels that are full wait for each other",
      """\
-    if (marks_.update(queue_.size(), flow()))
+    if (marks_.update(queue_.size(), output_limits()))
         set_full(marks_.paused() && stops_when_full());""",
      """\
-    if (marks_.update(queue_.size(), flow()))
+    if (marks_.update(queue_.size(), output_limits()))
         set_full(marks_.paused());""")
 chat("reading-when-full-by-role-only", "stops_reading_when_full() changes nothing for later",
      "when_full_ = on ? when_full::stop : when_full::read_on;", "when_full_ = when_full::by_role;")
@@ -725,12 +723,12 @@ chat("push-in-handle-close", "a push() in handle_close() is said to be sent",
     if (!accepts_output())
         return false;
     flush_soon();
-    if (!bounds_""",
+    if (!rare_""",
      """\
     if (stops_.any_of(detail::stops::of_output & ~unsigned{detail::stops::ended}))
         return false;
     flush_soon();
-    if (!bounds_""")
+    if (!rare_""")
 chat("producer-waits-for-the-socket", "a producer behind large answers waits for a writable socket",
      """\
             on_exit.tried = false; // the end of the event asks the producer
@@ -765,11 +763,11 @@ with_send("with-send-both-sides-wait",
 with_send("with-send-without-marks",
           "what waits in a dispatcher_with_send is not compared with the marks",
           """\
-            output_blocked(true, progress);
+            output_waits(sent);
             return note_left();""",
-          "            return output_blocked(true, progress);")
+          "            return output_waits(sent);")
 with_send("with-send-without-cap", "max_output() does not hold for dispatcher_with_send",
-          "if (bounds_ && bounds_->left > bounds_->flow.most) {", "if (false) {")
+          "if (rare_ && rare_->output_is_full()) {", "if (false) {")
 with_send("with-send-cap-refuses-only", "over max_output() a dispatcher_with_send stays",
           "if (marks_.refused() && !closed()) {", "if (false) {")
 with_send("with-send-says-sent", "a send() in handle_close() says that it was queued",
@@ -798,22 +796,25 @@ chat("frame-not-timed-after-a-pause", "after a pause a frame may take for ever",
     stops_.set(detail::stops::paused, false);
     stop_or_go_on_timing_frame();""",
      "    stops_.set(detail::stops::paused, false);")
-chat("frame-timed-anew-after-a-pause",
-     "who has a channel paused now and then keeps a frame for ever",
-     "t.in_frame += owner().now() - std::exchange(t.frame_stopped, detail::bounds::never);",
-     "t.in_frame = owner().now(), t.frame_stopped = detail::bounds::never;")
+clocks("frame-timed-anew-after-a-pause",
+       "who has a channel paused now and then keeps a frame for ever",
+       "since_[index(clock::frame)] += now - std::exchange(frame_stopped_, never);",
+       "since_[index(clock::frame)] = now, frame_stopped_ = never;")
 chat("frame-deadline-forgotten", "after a pause nothing looks at the time of the frame again",
      """\
-    if (t.limits.frame > loop::duration::zero())
-        owner().set_deadline(*state_, detail::later(t.in_frame, t.limits.frame));
+    else if (rare_->clocks.go_on(owner().now()))
+        look_at_clocks_by(rare_->clocks.due(detail::deadlines::clock::frame));
 """,
-     "")
+     """\
+    else
+        rare_->clocks.go_on(owner().now());
+""")
 chat("frame-timed-from-the-pause",
      "a frame that begins in the piece that pauses is timed all the same",
      """\
-    bounds_->frame_stopped = detail::bounds::never;
+    start_clock(detail::deadlines::clock::frame);
     stop_or_go_on_timing_frame();""",
-     "    bounds_->frame_stopped = detail::bounds::never;")
+     "    start_clock(detail::deadlines::clock::frame);")
 chat("frame-timed-with-the-next", "the frame after another kind of terminator has less time",
      """\
         if (frame_size_ == 0)
@@ -821,7 +822,7 @@ chat("frame-timed-with-the-next", "the frame after another kind of terminator ha
      "")
 chat("frame-timed-without-frames", "what is collected without an end is ended as a frame too long",
      """\
-    if (bounds_ && next.collects_everything())
+    if (rare_ && next.collects_everything())
         frame_has_ended();""",
      "")
 chat("frame-timed-for-the-old", "after handle_frame_timeout() another connection is ended as well",
@@ -833,24 +834,24 @@ chat("frame-timed-for-the-old", "after handle_frame_timeout() another connection
 chat("producer-blamed-for-the-peer", "a producer that runs the loop for long is a write timeout",
      """\
     if (sending_)
-        bounds_->blocked = detail::bounds::never; // a producer runs the loop: it is measured anew
+        rare_->clocks.stop(clock::write); // a producer runs the loop: it is measured anew
 """,
      "")
 chat("frame-timeout-not-logged", "a frame timeout ends a channel without a word",
-     """log_timeout("a frame was not complete", "frame_timeout()", limits().frame);""", "")
+     """log_timeout("a frame was not complete", "frame_timeout()", timeouts().frame);""", "")
 channel("idle-timeout-not-logged", "an idle timeout ends a channel without a word",
-        """log_timeout("nothing came and nothing went", "idle_timeout()", t.limits.idle);""", "")
+        """log_timeout("nothing came and nothing went", "idle_timeout()", limits.idle);""", "")
 channel("write-timeout-not-logged", "a write timeout ends a channel without a word",
-        """log_timeout("the other side took no output", "write_timeout()", t.limits.write);""", "")
+        """log_timeout("the other side took no output", "write_timeout()", limits.write);""", "")
 channel("close-timeout-not-logged", "close_when_done() with a time drops output without a word",
         """\
-        if (!state_->lingers)
-            log_timeout("its output""",
+    if (!state_->lingers)
+        log_timeout("its output""",
         """\
-        if (false)
-            log_timeout("its output""")
+    if (false)
+        log_timeout("its output""")
 channel("lingering-is-logged", "each connection that lingers to its end writes a line",
-        "if (!state_->lingers)\n            log_timeout(", "log_timeout(")
+        "if (!state_->lingers)\n        log_timeout(", "log_timeout(")
 
 # --- one socket after the other ------------------------------------------------------------------
 
@@ -931,8 +932,8 @@ channel("new-socket-old-role",
         "connected_ = accepting_ = connecting_ = was_lost_ = eof_ = false;")
 channel("new-socket-old-clocks", "another connection is ended by a timeout of the one before",
         """\
-        if (bounds_)
-            bounds_->start_anew(loop_.now());
+        if (rare_)
+            rare_->start_anew(loop_.now());
 """,
         "")
 channel("new-socket-is-lost", "another connection is lost because the one before was",

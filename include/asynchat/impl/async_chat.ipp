@@ -7,6 +7,7 @@
 #include <asynchat/async_chat.hpp>
 
 #include <asynchat/detail/io/transport.hpp>
+#include <asynchat/detail/timing/later.hpp>
 #include <asynchat/escape.hpp>
 #include <asynchat/file_producer.hpp>
 #include <asynchat/frame_chat.hpp>
@@ -105,7 +106,7 @@ ASYNCHAT_DECL void async_chat::refuse_count(std::size_t count, std::size_t max_f
         if (frame_size_ == 0)
             frame_has_ended(); // the next one begins with its first byte
     }
-    if (bounds_ && next.collects_everything())
+    if (rare_ && next.collects_everything())
         frame_has_ended();
     if (scanner_.set(next))
         stops_.set(detail::stops::changed);
@@ -238,7 +239,7 @@ ASYNCHAT_DECL void async_chat::receive_frame()
         return;
     scanner_.count_down(received);
     if (scanner_.current().count() > 0 || scanner_.ends_with_comma()) {
-        if (!bounds_ || bounds_->in_frame == detail::bounds::never)
+        if (!rare_ || !rare_->clocks.runs(detail::deadlines::clock::frame))
             time_frame();
         return;
     }
@@ -634,16 +635,15 @@ ASYNCHAT_DECL void async_chat::deliver(parsing& now, std::size_t bytes, std::siz
 ASYNCHAT_DECL void async_chat::frame_goes_on(parsing& now, bool from_start)
 {
     now.unfinished = true;
-    if (!from_start || !bounds_ || bounds_->in_frame == detail::bounds::never)
+    if (!from_start || !rare_ || !rare_->clocks.runs(detail::deadlines::clock::frame))
         time_frame();
 }
 
 ASYNCHAT_DECL void async_chat::time_frame()
 {
-    if (limits().frame == loop::duration::zero())
+    if (timeouts().frame == loop::duration::zero())
         return;
-    time_from_now(&detail::bounds::in_frame, limits().frame);
-    bounds_->frame_stopped = detail::bounds::never;
+    start_clock(detail::deadlines::clock::frame);
     stop_or_go_on_timing_frame();
 }
 
@@ -651,20 +651,14 @@ ASYNCHAT_DECL void async_chat::time_frame()
 /// sent, and goes on from there.
 ASYNCHAT_DECL void async_chat::stop_or_go_on_timing_frame()
 {
-    if (!bounds_ || bounds_->in_frame == detail::bounds::never)
+    if (!rare_ || !rare_->clocks.runs(detail::deadlines::clock::frame))
         return;
-    detail::bounds& t = *bounds_;
     const bool stands_still = stops_.any_of(detail::stops::paused | detail::stops::full) ||
                               (parsing_ && parsing_->nested > 0);
-    if (stands_still == (t.frame_stopped != detail::bounds::never))
-        return;
-    if (stands_still) {
-        t.frame_stopped = owner().now();
-        return;
-    }
-    t.in_frame += owner().now() - std::exchange(t.frame_stopped, detail::bounds::never);
-    if (t.limits.frame > loop::duration::zero())
-        owner().set_deadline(*state_, detail::later(t.in_frame, t.limits.frame));
+    if (stands_still)
+        rare_->clocks.stand_still(owner().now());
+    else if (rare_->clocks.go_on(owner().now()))
+        look_at_clocks_by(rare_->clocks.due(detail::deadlines::clock::frame));
 }
 
 ASYNCHAT_DECL void async_chat::nested_run(bool begins)
@@ -675,22 +669,24 @@ ASYNCHAT_DECL void async_chat::nested_run(bool begins)
     stop_or_go_on_timing_frame();
 }
 
-ASYNCHAT_DECL void async_chat::frame_timeout(loop::duration longest)
+ASYNCHAT_DECL void async_chat::frame_timeout(loop::duration timeout)
 {
-    set_timeout(&detail::timeouts::frame, longest);
-    own_bounds().frame_is_set = true;
+    set_timeout(&detail::timeouts::frame, timeout);
 }
 
 ASYNCHAT_DECL void async_chat::deadline_reached()
 {
-    if (!bounds_)
+    if (!rare_)
         return;
+    using clock = detail::deadlines::clock;
     if (sending_)
-        bounds_->blocked = detail::bounds::never; // a producer runs the loop: it is measured anew
-    if (!is_ending() && !input_ended_ && bounds_->frame_stopped == detail::bounds::never &&
-        is_over(bounds_->in_frame, limits().frame)) {
+        rare_->clocks.stop(clock::write); // a producer runs the loop: it is measured anew
+    const bool in_frame = !is_ending() && !input_ended_;
+    if (in_frame && rare_->clocks.due(clock::frame) > owner().now()) {
+        look_at_clocks_by(rare_->clocks.due(clock::frame));
+    } else if (in_frame) {
         time_frame(); // for an exception that the channel survives
-        log_timeout("a frame was not complete", "frame_timeout()", limits().frame);
+        log_timeout("a frame was not complete", "frame_timeout()", timeouts().frame);
         const unsigned epoch = state_->epoch;
         handle_frame_timeout();
         if (state_->epoch != epoch)
@@ -1035,8 +1031,8 @@ ASYNCHAT_DECL void async_chat::connection_lost(asynchat::close_reason reason,
 {
     if (!lose_connection(reason, error))
         return;
-    bounds_->lost_output = queue_.size();
-    bounds_->blocked = detail::bounds::never;
+    rare_->lost.output = queue_.size();
+    output_flows();
     queue_.clear();
     stops_.set(detail::stops::blocked, false);
     set_full(false);
@@ -1117,7 +1113,7 @@ inline bool async_chat::may_queue(std::size_t bytes)
     if (!accepts_output())
         return false;
     flush_soon();
-    if (!bounds_ || bounds_->left <= bounds_->flow.most || bytes == 0)
+    if (!rare_ || !rare_->output_is_full() || bytes == 0)
         return true;
     marks_.refuse();
     return false;
@@ -1128,7 +1124,7 @@ inline void async_chat::queued()
 {
     if (owner().current_ == this && connected())
         return; // it is sent, or waits for the socket, before anything else can be pushed
-    const std::size_t high = flow().high;
+    const std::size_t high = output_limits().high;
     queue_.watch(high);
     if (queue_.size() > high)
         pushed_much();
@@ -1159,9 +1155,9 @@ ASYNCHAT_DECL void async_chat::pushed_much()
         }
         if (is_lost())
             return;
-        output_blocked(awaits_writable(), sent > 0);
+        awaits_writable() ? output_waits(sent) : output_flows();
     }
-    if (!marks_.update(queue_.size(), flow()))
+    if (!marks_.update(queue_.size(), output_limits()))
         return;
     set_full(marks_.paused() && stops_when_full());
     if (talker && marks_.paused())
@@ -1206,7 +1202,7 @@ ASYNCHAT_DECL bool async_chat::push_with_producer(std::unique_ptr<producer> sour
         return false;
     flush_soon();
     queue_.push(std::move(source));
-    queue_.watch(flow().high);
+    queue_.watch(output_limits().high);
     return true;
 }
 
@@ -1218,11 +1214,11 @@ ASYNCHAT_DECL void async_chat::close_when_done()
     flush_soon();
 }
 
-ASYNCHAT_DECL void async_chat::close_when_done(loop::duration longest)
+ASYNCHAT_DECL void async_chat::close_when_done(loop::duration timeout)
 {
     close_when_done();
     if (!closed())
-        close_by(longest);
+        close_at(detail::later(owner().now(), timeout));
 }
 
 ASYNCHAT_DECL void async_chat::push_eof()
@@ -1245,10 +1241,10 @@ ASYNCHAT_DECL void async_chat::discard_buffers()
     stops_.set(detail::stops::blocked, false);
     stops_.set(detail::stops::closing, false);
     stops_.set(detail::stops::output_ended, output_ended_);
-    if (bounds_ && !is_lost())
-        bounds_->close_by = detail::bounds::never;
-    if (bounds_)
-        bounds_->lost_output = 0; // it is given up
+    if (rare_ && !is_lost())
+        rare_->clocks.stop(detail::deadlines::clock::close);
+    if (rare_)
+        rare_->lost.output = 0; // it is given up
     flush_soon();
 }
 
@@ -1280,18 +1276,18 @@ ASYNCHAT_DECL void async_chat::check_output_limit()
     if (marks_.refused()) {
         log_of_peer(log_type::error,
                     "closing channel {}: {} bytes of output wait, the limit of max_output() is {}",
-                    safe_repr(), queue_.size(), flow().most);
+                    safe_repr(), queue_.size(), output_limits().max_bytes);
         return end(close_reason::output_limit);
     }
-    if (bounds_ || queue_.size() > flow().most)
-        own_bounds().left = queue_.size();
+    if (rare_ || queue_.size() > output_limits().max_bytes)
+        rare().output_left = queue_.size();
     compare_with_marks();
     tell_marks();
 }
 
 ASYNCHAT_DECL void async_chat::compare_with_marks()
 {
-    if (marks_.update(queue_.size(), flow()))
+    if (marks_.update(queue_.size(), output_limits()))
         set_full(marks_.paused() && stops_when_full());
 }
 
@@ -1323,7 +1319,7 @@ ASYNCHAT_DECL void async_chat::set_write_buffer_limits(std::size_t high, std::si
 
 ASYNCHAT_DECL void async_chat::max_output(std::size_t bytes)
 {
-    own_bounds().flow.most = bytes;
+    rare().output.max_bytes = bytes;
     flush_soon();
 }
 
@@ -1338,8 +1334,8 @@ ASYNCHAT_DECL void async_chat::initiate_send()
     if (sending_ || is_lost())
         return; // called by a producer or a layer: the attempt on the stack goes on
     send_queued(sending::everything);
-    if (bounds_)
-        bounds_->left = queue_.size();
+    if (rare_)
+        rare_->output_left = queue_.size();
     if (!queue_.is_empty() || is_lost())
         return;
     if (is_closing()) {
@@ -1364,8 +1360,10 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
     // A handle_close() may send what it can, and hears no more of it.
     if (stops_.any_of(detail::stops::closed | detail::stops::ended | detail::stops::lost))
         return;
-    if (awaits_writable() || bounds_)
-        output_blocked(awaits_writable(), sent > 0);
+    if (awaits_writable())
+        output_waits(sent);
+    else if (rare_)
+        output_flows();
     if (!queue_.is_empty() || !marks_.is_quiet()) {
         compare_with_marks();
         tell_marks();

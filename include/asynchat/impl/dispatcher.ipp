@@ -7,6 +7,7 @@
 #include <asynchat/dispatcher.hpp>
 
 #include <asynchat/detail/io/transport.hpp>
+#include <asynchat/detail/timing/later.hpp>
 #include <asynchat/escape.hpp>
 #include <asynchat/number.hpp>
 
@@ -23,6 +24,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -316,9 +318,9 @@ ASYNCHAT_DECL bool dispatcher::lose_connection(asynchat::close_reason reason,
         return false;
     // A lost connection has nothing more to wait for. What says that it is lost and goes on all the
     // same, such as a layer, gets the time of a linger.
-    close_by(detail::client_timeouts.linger);
-    bounds_->lost_for = reason;
-    bounds_->lost_error = error;
+    close_at(detail::later(loop_.now(), detail::client_timeouts.linger));
+    rare_->lost.reason = reason;
+    rare_->lost.error = error;
     stops_.set(detail::stops::lost);
     flush_soon();
     return true;
@@ -331,7 +333,7 @@ ASYNCHAT_DECL bool dispatcher::may_receive()
 
 ASYNCHAT_DECL void dispatcher::end_lost()
 {
-    end(bounds_->lost_for, bounds_->lost_error);
+    end(rare_->lost.reason, rare_->lost.error);
 }
 
 // --- events ----------------------------------------------------------------------------------
@@ -648,8 +650,8 @@ ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
     in_memory_ = loop_.network_ != nullptr;
     is_socket_ = !in_memory_;
     if (had_connection) {
-        if (bounds_)
-            bounds_->start_anew(loop_.now());
+        if (rare_)
+            rare_->start_anew(loop_.now());
         stops_.set(detail::stops::lost, false);
         forget_connection();
     }
@@ -766,7 +768,7 @@ ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
         create_socket(to.family());
     plan_.reset();
     addr_ = to;
-    time_from_now(&detail::bounds::connecting, limits().connect);
+    start_clock(detail::deadlines::clock::connect);
     start_connect(to);
 }
 
@@ -797,7 +799,7 @@ ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::string_view s
     addr_ = endpoint::named(host, service);
     connected_ = accepting_ = eof_ = false;
     connecting_ = true;
-    time_from_now(&detail::bounds::connecting, limits().connect);
+    start_clock(detail::deadlines::clock::connect);
     const auto ended = [state = state_, plan = plan_.get(), mark = std::weak_ptr(plan_->mark)](
                            const std::error_code& error, std::vector<endpoint> found) {
         const auto channel = state->channel;
@@ -1078,108 +1080,117 @@ ASYNCHAT_DECL void dispatcher::log_exception(const char* what)
 
 // --- time ------------------------------------------------------------------------------------
 
-ASYNCHAT_DECL detail::bounds& dispatcher::own_bounds()
+ASYNCHAT_DECL detail::rare_state& dispatcher::rare()
 {
-    if (!bounds_) {
-        auto own = std::make_unique<detail::bounds>();
-        own->limits = limits();
-        bounds_ = std::move(own);
-    }
-    return *bounds_;
+    if (!rare_)
+        rare_ = std::make_unique<detail::rare_state>(timeouts());
+    return *rare_;
 }
 
 ASYNCHAT_DECL void dispatcher::set_timeout(loop::duration detail::timeouts::*which,
-                                           loop::duration longest)
+                                           loop::duration timeout)
 {
-    if (longest < loop::duration::zero())
+    if (timeout < loop::duration::zero())
         throw std::invalid_argument("asynchat: a timeout is negative");
-    own_bounds().limits.*which = longest;
+    rare().clocks.set_timeout(which, timeout);
     loop_.set_deadline(*state_, loop_.now()); // works out the next one
 }
 
-ASYNCHAT_DECL void dispatcher::connect_timeout(loop::duration longest)
+ASYNCHAT_DECL void dispatcher::connect_timeout(loop::duration timeout)
 {
-    set_timeout(&detail::timeouts::connect, longest);
+    set_timeout(&detail::timeouts::connect, timeout);
 }
 
-ASYNCHAT_DECL void dispatcher::idle_timeout(loop::duration longest)
+ASYNCHAT_DECL void dispatcher::idle_timeout(loop::duration timeout)
 {
-    if (limits().idle == loop::duration::zero())
-        own_bounds().idle = loop_.now();
-    set_timeout(&detail::timeouts::idle, longest);
+    if (timeouts().idle == loop::duration::zero())
+        rare().clocks.start(detail::deadlines::clock::idle, loop_.now());
+    set_timeout(&detail::timeouts::idle, timeout);
 }
 
-ASYNCHAT_DECL void dispatcher::write_timeout(loop::duration longest)
+ASYNCHAT_DECL void dispatcher::write_timeout(loop::duration timeout)
 {
-    set_timeout(&detail::timeouts::write, longest);
+    set_timeout(&detail::timeouts::write, timeout);
 }
 
-ASYNCHAT_DECL void dispatcher::linger_timeout(loop::duration longest)
+ASYNCHAT_DECL void dispatcher::linger_timeout(loop::duration timeout)
 {
-    set_timeout(&detail::timeouts::linger, longest);
+    set_timeout(&detail::timeouts::linger, timeout);
 }
 
-/// Measures from now on what takes `longest` at most, if that is bounded.
-ASYNCHAT_DECL void dispatcher::time_from_now(loop::time_point detail::bounds::*which,
-                                             loop::duration longest)
+/// Measures from now on.
+ASYNCHAT_DECL void dispatcher::start_clock(detail::deadlines::clock what)
 {
-    own_bounds().*which = loop_.now();
-    if (longest > loop::duration::zero())
-        loop_.set_deadline(*state_, detail::later(bounds_.get()->*which, longest));
+    rare().clocks.start(what, loop_.now());
+    look_at_clocks_by(rare_->clocks.due(what));
 }
 
-/// Ends the channel after `longest`, which may be zero.
-ASYNCHAT_DECL void dispatcher::close_by(loop::duration longest)
+ASYNCHAT_DECL void dispatcher::close_at(loop::time_point time)
 {
-    own_bounds().close_by = detail::later(loop_.now(), longest);
-    loop_.set_deadline(*state_, bounds_->close_by);
+    rare().clocks.close_at(time);
+    look_at_clocks_by(time);
 }
 
-/// Whether what began at `since` has taken too long; if not, looks again when it will have.
-ASYNCHAT_DECL bool dispatcher::is_over(loop::time_point since, loop::duration longest)
+ASYNCHAT_DECL void dispatcher::look_at_clocks_by(loop::time_point time)
 {
-    return since != detail::bounds::never && longest > loop::duration::zero() &&
-           is_past(detail::later(since, longest));
-}
-
-ASYNCHAT_DECL bool dispatcher::is_past(loop::time_point end)
-{
-    if (end <= loop_.now())
-        return true;
-    if (end != detail::bounds::never)
-        loop_.set_deadline(*state_, end);
-    return false;
+    if (time != detail::deadlines::never)
+        loop_.set_deadline(*state_, time);
 }
 
 ASYNCHAT_DECL void dispatcher::deadline_reached()
 {
-    if (!bounds_)
+    if (!rare_)
         return;
-    const detail::bounds& t = *bounds_;
-    if (is_past(t.close_by)) {
-        if (is_lost()) {
-            end_of_input();
-            if (is_lost())
-                end_lost(); // if that has not
-            return;
-        }
-        if (!state_->lingers)
-            log_timeout("its output was not sent in the time given to close_when_done()", {}, {});
-        return end(close_reason::close_timeout);
-    }
-    if (connecting_ && is_over(t.connecting, t.limits.connect))
+    using clock = detail::deadlines::clock;
+    detail::deadlines::clock_set counting;
+    counting.add(clock::close);
+    if (connecting_)
+        counting.add(clock::connect);
+    if (connected_)
+        counting.add(clock::idle);
+    counting.add(clock::write);
+    const auto over = rare_->clocks.expired(loop_.now(), counting);
+    if (over)
+        return clock_ran_out(*over);
+    look_at_clocks_by(rare_->clocks.next(counting));
+}
+
+ASYNCHAT_DECL void dispatcher::clock_ran_out(detail::deadlines::clock what)
+{
+    using clock = detail::deadlines::clock;
+    assert(what != clock::frame); // that is for an async_chat
+    const detail::timeouts& limits = timeouts();
+    switch (what) {
+    case clock::close: return close_time_reached();
+    case clock::connect:
+        look_at_clocks_by(rare_->clocks.due(clock::close));
         return connect_failed(close_reason::connect_timeout, asio::error::timed_out);
-    if (connected_ && is_over(t.idle, t.limits.idle)) {
-        log_timeout("nothing came and nothing went", "idle_timeout()", t.limits.idle);
+    case clock::idle:
+        log_timeout("nothing came and nothing went", "idle_timeout()", limits.idle);
         return end(close_reason::idle_timeout);
-    }
-    if (is_over(t.blocked, t.limits.write)) {
-        log_timeout("the other side took no output", "write_timeout()", t.limits.write);
+    case clock::write:
+        log_timeout("the other side took no output", "write_timeout()", limits.write);
         // What it said before it finished is worth hearing.
         if (transport_ && transport_->peer_has_finished())
             return connection_lost(close_reason::write_timeout, {});
         return end(close_reason::write_timeout);
+    case clock::frame: break;
     }
+}
+
+/// Of close_when_done(); of a lost connection, for one that neither gives input nor ends; and of a
+/// connection that lingers.
+ASYNCHAT_DECL void dispatcher::close_time_reached()
+{
+    if (is_lost()) {
+        end_of_input();
+        if (is_lost())
+            end_lost(); // if that has not
+        return;
+    }
+    if (!state_->lingers)
+        log_timeout("its output was not sent in the time given to close_when_done()", {}, {});
+    end(close_reason::close_timeout);
 }
 
 /// A line for each timeout that ends a channel, as for each limit.
@@ -1199,21 +1210,21 @@ ASYNCHAT_DECL void dispatcher::set_marks(std::size_t high, std::size_t low)
 {
     if (low > high)
         throw std::invalid_argument("asynchat: the low mark is over the high one");
-    own_bounds().flow.high = high;
-    own_bounds().flow.low = low;
+    rare().output.high = high;
+    rare().output.low = low;
     flush_soon();
 }
 
-/// For channels with an output queue, after an attempt to send: something is left, or the other
-/// side took something.
-ASYNCHAT_DECL void dispatcher::output_blocked(bool blocked, bool progress)
+ASYNCHAT_DECL void dispatcher::output_waits(std::size_t sent)
 {
-    if (!blocked) {
-        if (bounds_)
-            bounds_->blocked = detail::bounds::never;
-    } else if (progress || !bounds_ || bounds_->blocked == detail::bounds::never) {
-        time_from_now(&detail::bounds::blocked, limits().write);
-    }
+    if (sent > 0 || !rare_ || !rare_->clocks.runs(detail::deadlines::clock::write))
+        start_clock(detail::deadlines::clock::write);
+}
+
+ASYNCHAT_DECL void dispatcher::output_flows() noexcept
+{
+    if (rare_)
+        rare_->clocks.stop(detail::deadlines::clock::write);
 }
 
 namespace detail {
@@ -1244,7 +1255,7 @@ inline constexpr std::size_t max_lingering = 1000;
 
 } // namespace detail
 
-ASYNCHAT_DECL void loop::linger(std::unique_ptr<detail::transport> connection, duration longest,
+ASYNCHAT_DECL void loop::linger(std::unique_ptr<detail::transport> connection, duration timeout,
                                 detail::address_slot* place)
 {
     const auto forget_gone = [this](std::size_t most) {
@@ -1262,7 +1273,7 @@ ASYNCHAT_DECL void loop::linger(std::unique_ptr<detail::transport> connection, d
     dispatcher& base = *channel;
     base.set_transport(std::move(connection));
     base.connected_ = true;
-    base.close_by(longest);
+    base.close_at(detail::later(now(), timeout));
     base.state_->lingers = true;
     lingerers_.push(base.state_);
     if (place) {
@@ -1287,14 +1298,14 @@ ASYNCHAT_DECL void loop::end_oldest_linger(const detail::server_state* server,
 /// Leaves the connection to a channel of its own.
 ASYNCHAT_DECL void dispatcher::linger() noexcept
 {
-    const loop::duration longest = limits().linger;
-    if (!transport_ || eof_ || !transport_->is_connection() || longest == loop::duration::zero())
+    const loop::duration timeout = timeouts().linger;
+    if (!transport_ || eof_ || !transport_->is_connection() || timeout == loop::duration::zero())
         return;
     try {
         std::error_code error;
         transport_->shutdown_write(error);
         if (!error)
-            loop_.linger(std::move(transport_), longest, slot_);
+            loop_.linger(std::move(transport_), timeout, slot_);
     } catch (const std::bad_alloc&) { // then it is closed at once
     }
 }

@@ -24,7 +24,7 @@ ASYNCHAT_DECL std::size_t dispatcher_with_send::send(const_buffers data)
 {
     if (stops_.any_of(detail::stops::of_output) || data.size() == 0)
         return 0;
-    if (bounds_ && bounds_->left > bounds_->flow.most) {
+    if (rare_ && rare_->output_is_full()) {
         marks_.refuse();
         flush_soon();
         return 0;
@@ -39,7 +39,7 @@ ASYNCHAT_DECL std::size_t dispatcher_with_send::send(const_buffers data)
 
 ASYNCHAT_DECL void dispatcher_with_send::initiate_send()
 {
-    bool progress = false;
+    std::size_t sent = 0;
     while (connected() && !queue_.is_empty() && !is_lost()) {
         std::string_view data;
         queue_.gather(1, 65536, [&](std::string_view head) { data = head; });
@@ -47,13 +47,13 @@ ASYNCHAT_DECL void dispatcher_with_send::initiate_send()
         if (closed() || is_lost())
             return;
         queue_.consume(taken);
-        progress = progress || taken > 0;
+        sent += taken;
         if (taken < data.size()) {
-            output_blocked(true, progress);
+            output_waits(sent);
             return note_left();
         }
     }
-    output_blocked(false, progress);
+    output_flows();
     note_left();
     if (ends_for_ != close_reason::open && queue_.is_empty())
         end(ends_for_);
@@ -76,7 +76,7 @@ ASYNCHAT_DECL void dispatcher_with_send::flush()
     if (marks_.refused() && !closed()) {
         log_of_peer(log_type::error,
                     "closing channel {}: {} bytes of output wait, the limit of max_output() is {}",
-                    safe_repr(), queue_.size(), flow().most);
+                    safe_repr(), queue_.size(), output_limits().max_bytes);
         end(close_reason::output_limit);
     } else if (is_lost() && !may_receive()) {
         end_lost();
@@ -86,9 +86,9 @@ ASYNCHAT_DECL void dispatcher_with_send::flush()
 /// What an attempt to send has left.
 ASYNCHAT_DECL void dispatcher_with_send::note_left()
 {
-    if (bounds_ || queue_.size() > flow().most)
-        own_bounds().left = queue_.size();
-    marks_.update(queue_.size(), flow());
+    if (rare_ || queue_.size() > output_limits().max_bytes)
+        rare().output_left = queue_.size();
+    marks_.update(queue_.size(), output_limits());
 }
 
 /// Nothing more is sent; what came is still there to be received.
@@ -97,8 +97,8 @@ ASYNCHAT_DECL void dispatcher_with_send::connection_lost(asynchat::close_reason 
 {
     if (!lose_connection(reason, error))
         return;
-    bounds_->lost_output = queue_.size();
-    bounds_->blocked = detail::bounds::never;
+    rare_->lost.output = queue_.size();
+    output_flows();
     queue_.clear();
     marks_ = {};
 }
@@ -117,7 +117,7 @@ ASYNCHAT_DECL void dispatcher_with_send::set_write_buffer_limits(std::size_t hig
 
 ASYNCHAT_DECL void dispatcher_with_send::max_output(std::size_t bytes)
 {
-    own_bounds().flow.most = bytes;
+    rare().output.max_bytes = bytes;
 }
 
 ASYNCHAT_DECL bool dispatcher_with_send::readable()
