@@ -6,9 +6,11 @@
 
 #include <asynchat/config.hpp>
 #include <asynchat/const_buffers.hpp>
+#include <asynchat/detail/io/accept_backoff.hpp>
 #include <asynchat/detail/io/channel_state.hpp>
+#include <asynchat/detail/io/urgent_watch.hpp>
 #include <asynchat/detail/format.hpp>
-#include <asynchat/detail/line_limit.hpp>
+#include <asynchat/detail/log_limit.hpp>
 #include <asynchat/detail/server_state.hpp>
 #include <asynchat/detail/rare_state.hpp>
 #include <asynchat/detail/stops.hpp>
@@ -35,10 +37,10 @@
 namespace asynchat {
 
 namespace detail {
+class connect_attempt;
 class descriptor_transport;
 class socket_transport;
 class transport;
-struct connect_plan;
 } // namespace detail
 
 /// A channel: one socket, what it waits for, and the handlers to override.
@@ -432,7 +434,6 @@ private:
     void accept_event();
     void pause_accepting();
     void urgent_event();
-    void rearm_urgent();
     void look_for_error();
 
     /// Whether a connection would end unnoticed: nobody reads from it.
@@ -513,33 +514,30 @@ private:
     loop& loop_;
     detail::state_ptr state_;
     std::unique_ptr<detail::transport> transport_;
-    std::unique_ptr<detail::connect_plan> plan_; // while a name is looked up and tried
-    detail::address_slot* slot_ = nullptr;       // among the connections of the server that made us
-    std::unique_ptr<detail::rare_state> rare_;   // see rare()
+    std::unique_ptr<detail::connect_attempt> attempt_; // while a name is looked up and tried
+    detail::address_slot* slot_ = nullptr;     // among the connections of the server that made us
+    std::unique_ptr<detail::rare_state> rare_; // see rare()
     endpoint addr_;
     std::error_code error_;
     detail::channel_log_limit log_limit_;
     detail::stops stops_;
     asynchat::close_reason reason_ = asynchat::close_reason::open;
     unsigned char ignored_log_types_ = 1U << static_cast<unsigned>(log_type::warning);
-    unsigned char accept_failures_ = 0; // in a row
-    bool is_socket_ : 1;                // transport_ is a socket_transport
-    bool in_memory_ : 1;                // transport_ is a socket of another network
+    detail::accept_backoff backoff_;
+    detail::urgent_watch urgent_;
+    bool is_socket_ : 1; // transport_ is a socket_transport
+    bool in_memory_ : 1; // transport_ is a socket of another network
     bool connected_ : 1;
     bool accepting_ : 1;
     bool connecting_ : 1;
-    bool was_accepted_ : 1;    // the connection, by one who listens
-    bool lingers_ : 1;         // close() leaves the connection to linger()
-    bool was_lost_ : 1;        // the connection was lost before we were given it
-    bool eof_ : 1;             // nothing more comes from the other side
-    bool reading_ : 1;         // handle_read_event() is on the stack
-    bool received_ : 1;        // recv() found input since the interest was updated
-    bool accepted_ : 1;        // accept() succeeded in this event
-    bool accept_paused_ : 1;   // accept() failed a moment ago
-    bool ended_unheard_ : 1;   // the other side is gone, which no error tells: nothing to wait for
-    bool interest_failed_ : 1; // readable() or writable() threw when it was asked last
-    bool watch_urgent_ : 1;
-    bool urgent_pending_ : 1;   // handle_expt() was called for the present urgent mark
+    bool was_accepted_ : 1;     // the connection, by one who listens
+    bool lingers_ : 1;          // close() leaves the connection to linger()
+    bool was_lost_ : 1;         // the connection was lost before we were given it
+    bool eof_ : 1;              // nothing more comes from the other side
+    bool reading_ : 1;          // handle_read_event() is on the stack
+    bool received_ : 1;         // recv() found input since the interest was updated
+    bool ended_unheard_ : 1;    // the other side is gone, which no error tells: nothing to wait for
+    bool interest_failed_ : 1;  // readable() or writable() threw when it was asked last
     bool sends_plainly_ : 1;    // send() is known not to be overridden
     bool keeps_terminator_ : 1; // so is get_terminator() of an async_chat
     bool has_event_ : 1;        // an event of the present transport was found to be its own
@@ -632,7 +630,9 @@ void handle<T>::post(F f) const
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/impl/channel_state.ipp>
 #  include <asynchat/impl/dispatcher.ipp>
+#  include <asynchat/impl/lingerer.ipp>
 #  include <asynchat/impl/loop.ipp>
 #  include <asynchat/impl/server_state.ipp>
 #endif

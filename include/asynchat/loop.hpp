@@ -6,8 +6,9 @@
 
 #include <asynchat/config.hpp>
 #include <asynchat/detail/io/channel_state.hpp>
+#include <asynchat/detail/io/lingerer.hpp>
 #include <asynchat/detail/timing/clock.hpp>
-#include <asynchat/detail/line_limit.hpp>
+#include <asynchat/detail/log_limit.hpp>
 #include <asynchat/detail/output/output_queue.hpp>
 #include <asynchat/detail/output/string_pool.hpp>
 #include <asynchat/detail/timing/timer_queue.hpp>
@@ -201,7 +202,7 @@ public:
     ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> channels() const;
 
     /// The number of live channels.
-    std::size_t size() const noexcept { return open() - lingering_; }
+    std::size_t size() const noexcept { return open() - lingerers_.open(); }
 
     /// Runs until no channel is left or stop() is called. Functions posted before are called
     /// first, so that they may create channels; timers alone do not keep it running. A loop that
@@ -325,8 +326,7 @@ private:
     std::vector<detail::state_ptr> channels_; // behind the open ones those that go with the turn
     std::size_t closed_ = 0;                  // so many
     std::size_t doomed_ = 0;                  // the first of these: they go with the present turn
-    std::size_t lingering_ = 0;               // of the open ones
-    fifo<detail::state_ptr> lingerers_;       // those, oldest first, and some that are gone
+    detail::lingerer_list lingerers_;         // of the open ones
     fifo<detail::state_ptr> to_flush_;
     fifo<detail::state_ptr> to_look_at_;
     detail::timer_queue timers_;

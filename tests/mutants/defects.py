@@ -257,6 +257,9 @@ queue("piece-of-producer-resent", "what was sent of a producer's piece is sent a
 # --- channels ------------------------------------------------------------------------------------
 
 channel = of("dispatcher")
+events = of("channel_state")
+attempt = of("connect_attempt")
+lingering = of("lingerer")
 clocks = of("deadlines")
 
 channel("double-close", "handle_close() is called again when its override meets another end",
@@ -302,8 +305,8 @@ channel("descriptor-open-after-close", "close() leaves the descriptor to the des
         linger();
     set_transport(nullptr);""",
         "        linger();")
-channel("event-of-the-old-socket", "an event of the socket before reaches the new one",
-        "if (!channel || state_->epoch != epoch_)", "if (!channel)")
+events("event-of-the-old-socket", "an event of the socket before reaches the new one",
+       "if (!channel || state_->epoch != epoch_)", "if (!channel)")
 channel("connected-after-close", "closed in handle_connect(), and said to be connected",
         """\
             if (channel.state_->epoch != epoch)
@@ -313,19 +316,19 @@ channel("connected-after-close", "closed in handle_connect(), and said to be con
 channel("listener-dies-of-an-error", "the listener is closed when accept() fails",
         """\
     if (accepting_) {
-        if (accept_failures_ < 2)""",
+        if (backoff_.is_worth_telling())""",
         """\
     if (false) {
-        if (accept_failures_ < 2)""")
+        if (backoff_.is_worth_telling())""")
 channel("aborted-connection-is-an-error", "ECONNABORTED stops the listener for a while",
         "    case ECONNABORTED:\n", "")
 channel("accept-spins", "out of descriptors, the listener tries again at once",
         """\
     });
-    accept_paused_ = true;""",
+    backoff_.begin_pause();""",
         "    });")
 channel("back-off-never-reset", "the listener that has backed off never accepts again",
-        "channel->in_event([&] { channel->accept_paused_ = false; });",
+        "channel->in_event([&] { channel->backoff_.end_pause(); });",
         "channel->in_event([] {});")
 channel("would-block-is-an-error", "a full socket ends the channel",
         """\
@@ -353,13 +356,13 @@ channel("log-flood-of-a-loop", "the channels of a loop together write as they li
         "        !loop_.log_limit_.admit(second))", "        false)")
 channel("left-out-and-forgotten", "a closed channel takes along what it has left out",
         "    loop_.log_limit_.leave_out(log_limit_.take_left_out()); // for others to tell\n", "")
-channel("port-wraps", "port 99999 is 34463, as the system has it",
+attempt("port-wraps", "port 99999 is 34463, as the system has it",
         "return static_cast<bool>(parse_number(service, 65535));", "return true;")
-channel("sign-is-a-port", "+80 is port 80, as the system has it",
+attempt("sign-is-a-port", "+80 is port 80, as the system has it",
         "return is_digit(first) || (first >= 'a'", "return true || (first >= 'a'")
-channel("name-cut-at-nul", "the host is looked up as far as its first NUL",
+attempt("name-cut-at-nul", "the host is looked up as far as its first NUL",
         "if (name.find('\\0') != name.npos)", "if (false)")
-channel("empty-name-is-here", "an empty host is this machine",
+attempt("empty-name-is-here", "an empty host is this machine",
         "if (name.empty())", "if (false)")
 channel("old-attempt-counts", "the end of a connect that was given up is taken for the next one's",
         """\
@@ -391,8 +394,8 @@ channel("write-timer-not-stopped", "a channel that has sent all is ended by its 
         rare_->clocks.stop(detail::deadlines::clock::write);
 }""",
         "}")
-channel("linger-never-ends", "a closed connection stays as long as the other side likes",
-        "base.close_at(detail::later(now(), timeout));", "(void)timeout;")
+lingering("linger-never-ends", "a closed connection stays as long as the other side likes",
+          "base.close_at(detail::later(now(), timeout));", "(void)timeout;")
 
 time = of("loop")
 
@@ -593,7 +596,7 @@ channel("errors-of-input-lose-input", "an error of recv() drops held-back bytes"
     else if""",
         "    if")
 channel("reset-unheard", "a reset is not noticed while nobody reads or sends",
-        "((watch_urgent_ && !urgent_pending_) || is_deaf())", "(watch_urgent_ && !urgent_pending_)")
+        "(urgent_.waits() || is_deaf())", "urgent_.waits()")
 channel("spins-unheard", "a hang-up while nobody reads keeps the loop busy",
         "    ended_unheard_ = is_socket_;\n", "")
 channel("unheard-reset-is-an-error", "a reset while nobody reads is reported as a system error",
@@ -1055,8 +1058,8 @@ server("lingering-ended-too-early",
        "if (all.lingering > 0 && all.open + all.lingering >= max_connections_)")
 place("lingering-counted-up-only", "the places of connections that have lingered are never free",
       "    --place.server->counters.lingering;\n", "")
-channel("newest-linger-ended", "the connection that began to linger last is ended for a newcomer",
-        """\
+lingering("newest-linger-ended", "the connection that began to linger last is ended for a newcomer",
+          """\
     for (const auto& state : lingerers_) {
         const auto channel = state->channel;
         if (!channel || (place && channel->slot_ != place) ||
@@ -1064,7 +1067,7 @@ channel("newest-linger-ended", "the connection that began to linger last is ende
             continue;
         return channel->close();
     }""",
-        """\
+          """\
     std::shared_ptr<dispatcher> newest;
     for (const auto& state : lingerers_) {
         const auto channel = state->channel;
@@ -1075,23 +1078,19 @@ channel("newest-linger-ended", "the connection that began to linger last is ende
     }
     if (newest)
         newest->close();""")
-channel("linger-of-another-server-ended", "a server ends what lingers of another one",
-        """\
+lingering("linger-of-another-server-ended", "a server ends what lingers of another one",
+          """\
             (server && (!channel->slot_ || channel->slot_->server.get() != server)))
             continue;""",
-        "            (server && !channel->slot_))\n            continue;")
-channel("lingering-without-bound", "any number of connections may linger",
-        """\
-    if (lingering_ >= detail::max_lingering)
+          "            (server && !channel->slot_))\n            continue;")
+lingering("lingering-without-bound", "any number of connections may linger",
+          """\
+    if (lingerers_.is_full())
         end_oldest_linger();
 """,
-        "")
-channel("lingering-never-forgotten", "each connection that has lingered keeps some memory",
-        """\
-    if (lingerers_.size() > 2 * lingering_ + 64)
-        forget_gone(lingerers_.size());
-""",
-        "")
+          "")
+lingering("lingering-never-forgotten", "each connection that has lingered keeps some memory",
+          "    lingerers_.tidy();\n", "")
 
 # --- accepting -----------------------------------------------------------------------------------
 
@@ -1100,10 +1099,10 @@ channel("accepts-more-than-it-may",
         "if (state_->epoch != epoch || !accepting_ || !readable())",
         "if (state_->epoch != epoch || !accepting_)")
 channel("accepts-without-a-break", "newcomers without end keep everybody else from being served",
-        "for (int i = 0; i < most; ++i) {\n        auto accepted = accept();",
+        "for (int i = 0; i < max_connections; ++i) {\n        auto accepted = accept();",
         "for (;;) {\n        auto accepted = accept();")
 channel("accepts-one-by-one", "of many newcomers each waits for a turn of its own",
-        "constexpr int most = 64;", "constexpr int most = 1;")
+        "constexpr int max_connections = 64;", "constexpr int max_connections = 1;")
 channel("accepts-without-a-socket", "a listener that closes in handle_accepted() goes on accepting",
         "if (state_->epoch != epoch || !accepting_ || !readable())", "if (!readable())")
 

@@ -5,7 +5,7 @@
 #define ASYNCHAT_DETAIL_SERVER_STATE_HPP
 
 #include <asynchat/config.hpp>
-#include <asynchat/detail/line_limit.hpp>
+#include <asynchat/detail/log_limit.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
 #include <asynchat/server_counters.hpp>

@@ -6,10 +6,11 @@
 
 #include <asynchat/dispatcher.hpp>
 
+#include <asynchat/detail/failure.hpp>
+#include <asynchat/detail/io/connect_attempt.hpp>
 #include <asynchat/detail/io/transport.hpp>
 #include <asynchat/detail/timing/later.hpp>
 #include <asynchat/escape.hpp>
-#include <asynchat/number.hpp>
 
 #include <asio/error.hpp>
 #include <asio/ip/tcp.hpp>
@@ -18,127 +19,20 @@
 #include <asio/socket_base.hpp>
 #include <fmt/format.h>
 
-#include <cxxabi.h>
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <algorithm>
-#include <array>
 #include <cassert>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <new>
 #include <stdexcept>
 #include <typeinfo>
-#include <vector>
 
 namespace asynchat {
 
 namespace detail {
-
-/// The operation that an error comes from, as far as it tells what is left of the connection.
-enum class error_source : unsigned char { other, input, output };
-
-/// An error of the system on its way to handle_error(), with the reason it would close for.
-class io_error : public std::system_error {
-public:
-    io_error(asynchat::close_reason why, const std::error_code& error, const std::string& what,
-             error_source from = error_source::other)
-        : std::system_error(to_std(error), "asynchat: " + what), reason(why), source(from)
-    {
-    }
-    const asynchat::close_reason reason;
-    const error_source source;
-};
-
-/// A look-up, and the addresses that connect() has still to try.
-struct connect_plan {
-    explicit connect_plan(asio::io_context& context) : resolver(context) {}
-
-    asio::ip::tcp::resolver resolver;
-    std::vector<endpoint> addresses; // in reverse: the next one is at the back
-    bool keep_socket = false;        // create_socket() made one, for the first address
-    const std::shared_ptr<char> mark = std::make_shared<char>(); // goes with the plan
-};
-
-/// The name of a type as it is written in C++.
-inline std::string type_name(const std::type_info& type)
-{
-    int status = 0;
-    const std::unique_ptr<char, decltype(&std::free)> name(
-        abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free);
-    return name ? name.get() : type.name();
-}
-
-/// What a channel closes for when it does not survive the exception being handled.
-struct failure {
-    asynchat::close_reason reason = asynchat::close_reason::callback_error;
-    std::error_code error;
-    error_source source = error_source::other;
-
-    static failure current() noexcept
-    {
-        if (!std::current_exception())
-            return {};
-        try {
-            throw;
-        } catch (const io_error& e) {
-            return {e.reason, e.code(), e.source};
-        } catch (...) {
-            return {};
-        }
-    }
-
-    /// The exception being handled as "type: text".
-    static std::string text()
-    {
-        if (!std::current_exception())
-            return "no exception";
-        try {
-            throw;
-        } catch (const io_error& e) {
-            return escaped(e.what(), longest_text);
-        } catch (const std::exception& e) {
-            return type_name(typeid(e)) + ": " + escaped(e.what(), longest_text);
-        } catch (...) {
-            return "an exception of unknown type";
-        }
-    }
-};
-
-/// Throws when there is nothing to look up, or when the system would look up what is before a NUL.
-inline void require_name(const char* what, std::string_view name)
-{
-    if (name.empty())
-        throw std::invalid_argument(fmt::format("asynchat: connect(): the {} is empty", what));
-    if (name.find('\0') != name.npos)
-        throw std::invalid_argument(
-            fmt::format("asynchat: connect(): the {} '{}' has a NUL inside", what, quoted(name)));
-}
-
-/// Whether the system may be asked for it: it takes signs and spaces in front of digits, and the
-/// last 16 bits of a large number.
-inline bool may_be_service(std::string_view service)
-{
-    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-    if (std::all_of(service.begin(), service.end(), is_digit))
-        return static_cast<bool>(parse_number(service, 65535));
-    const char first = service.front();
-    return is_digit(first) || (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z');
-}
-
-/// The address that host and service are the digits of: nothing to look up.
-inline std::optional<endpoint> numeric_endpoint(std::string_view host, std::string_view service)
-{
-    std::error_code not_numeric;
-    const auto address = asio::ip::make_address(std::string(host), not_numeric);
-    const auto port = parse_number(service, 65535);
-    if (not_numeric || !port)
-        return std::nullopt;
-    return asio::ip::tcp::endpoint(address, static_cast<std::uint16_t>(*port));
-}
 
 /// Errors of accept() that belong to the connection that was waiting and not to the listener.
 inline bool is_lost_connection(const std::error_code& error) noexcept
@@ -155,31 +49,6 @@ inline bool is_lost_connection(const std::error_code& error) noexcept
     }
 }
 
-// --- from the reactor --------------------------------------------------------------------------
-
-ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& result)
-{
-    dispatcher* const channel = state_->channel.get();
-    if (!channel || state_->epoch != epoch_)
-        return;
-    // What cannot be waited for, such as a regular file, is always ready.
-    const bool always = result == asio::error::operation_not_supported;
-    const std::error_code error = always ? std::error_code() : result;
-    if (what_ != readiness::write)
-        return channel->ready(what_, error);
-    // Reads before writes, as asyncore's poll() has it: what became ready together with us is
-    // queued already, and a writer goes behind it, if there is memory for that.
-    try {
-        asio::post(channel->owner().context(), [state = state_, epoch = epoch_, error] {
-            const auto writer = state->channel;
-            if (writer && state->epoch == epoch)
-                writer->ready(readiness::write, error);
-        });
-    } catch (const std::bad_alloc&) {
-        channel->ready(readiness::write, error);
-    }
-}
-
 } // namespace detail
 
 // --- life ------------------------------------------------------------------------------------
@@ -188,9 +57,8 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
     : loop_(owner), state_(new detail::channel_state), is_socket_(false), in_memory_(false),
       connected_(false), accepting_(false), connecting_(false), was_accepted_(false),
       lingers_(false), was_lost_(false), eof_(false), reading_(false), received_(false),
-      accepted_(false), accept_paused_(false), ended_unheard_(false), interest_failed_(false),
-      watch_urgent_(false), urgent_pending_(false), sends_plainly_(false), keeps_terminator_(false),
-      has_event_(false)
+      ended_unheard_(false), interest_failed_(false), sends_plainly_(false),
+      keeps_terminator_(false), has_event_(false)
 {
 }
 
@@ -235,8 +103,9 @@ ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<detail::transport> 
     ++state_->epoch;
     state_->armed = {};
     state_->try_again_listed = false;
-    is_socket_ = in_memory_ = reading_ = accept_paused_ = false;
-    ended_unheard_ = urgent_pending_ = has_event_ = false;
+    is_socket_ = in_memory_ = reading_ = ended_unheard_ = has_event_ = false;
+    backoff_.end_pause();
+    urgent_.start_anew();
     transport_ = std::move(next);
 }
 
@@ -249,7 +118,7 @@ ASYNCHAT_DECL void dispatcher::close()
     connected_ = accepting_ = connecting_ = false;
     if (reason_ == close_reason::open)
         reason_ = close_reason::local;
-    plan_.reset();
+    attempt_.reset();
     if (lingers_)
         linger();
     set_transport(nullptr);
@@ -363,8 +232,8 @@ ASYNCHAT_DECL void dispatcher::ready(detail::readiness what, const std::error_co
             break;
         case detail::readiness::urgent: urgent_event(); break;
         }
-        if (watch_urgent_)
-            rearm_urgent();
+        if (urgent_.is_on() && urgent_.is_pending() && transport_)
+            urgent_.passed(poll_now(POLLPRI));
     });
 }
 
@@ -390,11 +259,11 @@ ASYNCHAT_DECL void dispatcher::update_interest()
         if (!is_socket_ || static_cast<detail::socket_transport&>(*transport_).is_stream())
             return;
     }
-    if (!reading_ && !eof_ && !accept_paused_ && readable())
+    if (!reading_ && !eof_ && !backoff_.is_paused() && readable())
         wait_for_input();
     if (!closed() && !accepting_ && writable())
         wait(detail::readiness::write);
-    if (!closed() && ((watch_urgent_ && !urgent_pending_) || is_deaf()))
+    if (!closed() && (urgent_.waits() || is_deaf()))
         wait(detail::readiness::urgent);
 }
 
@@ -564,9 +433,7 @@ ASYNCHAT_DECL void dispatcher::handle_expt_event()
 
 ASYNCHAT_DECL void dispatcher::watch_urgent_data(bool on)
 {
-    if (on && !watch_urgent_)
-        urgent_pending_ = false;
-    watch_urgent_ = on;
+    urgent_.set(on);
     flush_soon();
 }
 
@@ -575,23 +442,8 @@ ASYNCHAT_DECL void dispatcher::urgent_event()
 {
     if (is_deaf())
         look_for_error();
-    if (!watch_urgent_ || closed())
-        return;
-    const int state = poll_now(POLLPRI);
-    if ((state & POLLPRI) != 0)
-        urgent_pending_ = true;
-    else if ((state & (POLLERR | POLLHUP)) != 0)
-        watch_urgent_ = false; // it would wake us for ever
-    if (urgent_pending_ || (state & POLLERR) != 0)
+    if (urgent_.is_on() && !closed() && urgent_.event(poll_now(POLLPRI)))
         handle_expt_event();
-}
-
-/// Waits for the next urgent mark once the present one is behind us: the system goes on reporting
-/// it until the urgent byte was read or passed.
-ASYNCHAT_DECL void dispatcher::rearm_urgent()
-{
-    if (urgent_pending_ && transport_ && (poll_now(POLLPRI) & POLLPRI) == 0)
-        urgent_pending_ = false;
 }
 
 ASYNCHAT_DECL int dispatcher::poll_now(int events) const
@@ -716,8 +568,8 @@ ASYNCHAT_DECL std::optional<std::pair<socket, endpoint>> dispatcher::accept()
     std::error_code error;
     socket connection = require_any_socket("accept").accept(error);
     if (!error) {
-        accepted_ = received_ = true;
-        accept_failures_ = 0;
+        received_ = true;
+        backoff_.accepted();
         connection.accepted_ = true;
         endpoint peer = connection.peer();
         return std::make_pair(std::move(connection), std::move(peer));
@@ -730,31 +582,27 @@ ASYNCHAT_DECL std::optional<std::pair<socket, endpoint>> dispatcher::accept()
 /// handle_accept(), and what makes a listener outlive its failures.
 ASYNCHAT_DECL void dispatcher::accept_event()
 {
-    accepted_ = false;
+    backoff_.event_begins();
     try {
         handle_accept();
     } catch (const exit_now&) {
         throw;
     } catch (...) {
-        if (!accepted_)
+        if (backoff_.event_failed() && !closed())
             pause_accepting();
         throw;
     }
-    accept_failures_ = 0;
+    backoff_.event_ended();
 }
 
-/// The connection that could not be accepted stays in the system's queue, and the socket readable:
-/// looks again a little later instead of spinning.
+/// Looks again a little later.
 ASYNCHAT_DECL void dispatcher::pause_accepting()
 {
-    accept_failures_ = accept_failures_ == 0 ? 1 : 2;
-    if (accept_paused_ || closed())
-        return;
-    loop_.call_later(std::chrono::milliseconds(100), [state = state_] {
+    loop_.call_later(detail::accept_backoff::pause, [state = state_] {
         if (const auto channel = state->channel)
-            channel->in_event([&] { channel->accept_paused_ = false; });
+            channel->in_event([&] { channel->backoff_.end_pause(); });
     });
-    accept_paused_ = true;
+    backoff_.begin_pause();
 }
 
 // --- connecting ------------------------------------------------------------------------------
@@ -766,7 +614,7 @@ ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
     drop_attempt();
     if (!transport_)
         create_socket(to.family());
-    plan_.reset();
+    attempt_.reset();
     addr_ = to;
     start_clock(detail::deadlines::clock::connect);
     start_connect(to);
@@ -775,7 +623,7 @@ ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
 /// The socket of an attempt under way is of no use for another one, and its result none either.
 ASYNCHAT_DECL void dispatcher::drop_attempt()
 {
-    if (!connecting_ || (plan_ && plan_->keep_socket))
+    if (!connecting_ || (attempt_ && attempt_->keeps_socket()))
         return;
     connecting_ = false;
     set_transport(nullptr);
@@ -794,66 +642,42 @@ ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::string_view s
     if (const auto to = detail::numeric_endpoint(host, service))
         return connect(*to);
     drop_attempt();
-    plan_ = std::make_unique<detail::connect_plan>(loop_.context());
-    plan_->keep_socket = transport_ != nullptr;
+    attempt_ = std::make_unique<detail::connect_attempt>(loop_.context(), transport_ != nullptr);
     addr_ = endpoint::named(host, service);
     connected_ = accepting_ = eof_ = false;
     connecting_ = true;
     start_clock(detail::deadlines::clock::connect);
-    const auto ended = [state = state_, plan = plan_.get(), mark = std::weak_ptr(plan_->mark)](
-                           const std::error_code& error, std::vector<endpoint> found) {
-        const auto channel = state->channel;
-        if (!channel || mark.expired())
-            return; // closed, or connecting to somewhere else by now
-        plan->addresses = std::move(found);
-        channel->looked_up(error);
-    };
-    if (!detail::may_be_service(service))
-        return asio::post(loop_.context(), [ended] { ended(asio::error::service_not_found, {}); });
-    if (loop_.network_) // which knows its names
-        return asio::post(loop_.context(), [ended, to = addr_] { ended({}, {to}); });
-    using results = asio::ip::tcp::resolver::results_type;
-    plan_->resolver.async_resolve(std::string(host), std::string(service),
-                                  [ended](const std::error_code& error, const results& found) {
-                                      std::vector<endpoint> addresses;
-                                      for (const auto& entry : found)
-                                          addresses.push_back(entry.endpoint());
-                                      ended(error, std::move(addresses));
-                                  });
+    attempt_->look_up(host, service, loop_.network_ ? &addr_ : nullptr,
+                      [state = state_](const std::error_code& error) {
+                          if (const auto channel = state->channel)
+                              channel->looked_up(error);
+                      });
 }
 
 ASYNCHAT_DECL void dispatcher::looked_up(const std::error_code& error)
 {
     if (error)
         return connect_failed(close_reason::lookup_failed, error);
-    auto& addresses = plan_->addresses;
-    if (plan_->keep_socket && !in_memory_) {
-        const int family = require_socket("connect").family();
-        addresses.erase(
-            std::remove_if(addresses.begin(), addresses.end(),
-                           [family](const endpoint& a) { return a.family() != family; }),
-            addresses.end());
-    }
-    std::reverse(addresses.begin(), addresses.end());
+    if (attempt_->keeps_socket() && !in_memory_)
+        attempt_->restrict_to(require_socket("connect").family());
     connect_next({asio::error::address_family_not_supported, std::system_category()});
 }
 
 /// Tries the next address, or gives up with the error of the one before.
 ASYNCHAT_DECL void dispatcher::connect_next(const std::error_code& error)
 {
-    if (!plan_ || plan_->addresses.empty())
+    const auto to = attempt_ ? attempt_->next() : std::nullopt;
+    if (!to)
         return connect_failed(close_reason::connect_failed, error);
-    const endpoint to = std::move(plan_->addresses.back());
-    plan_->addresses.pop_back();
     // A socket whose connect failed is of no use for another one.
-    if (!std::exchange(plan_->keep_socket, false)) {
+    if (!attempt_->take_socket()) {
         try {
-            create_socket(to.family());
+            create_socket(to->family());
         } catch (const std::system_error& no_socket) {
             return connect_next(no_socket.code());
         }
     }
-    start_connect(to);
+    start_connect(*to);
 }
 
 ASYNCHAT_DECL void dispatcher::start_connect(const endpoint& to)
@@ -881,7 +705,7 @@ ASYNCHAT_DECL void dispatcher::connect_ended(const std::error_code& error)
 {
     if (error)
         return connect_next(error);
-    plan_.reset();
+    attempt_.reset();
     in_event([this] {
         if (writable())
             handle_write_event();
@@ -893,7 +717,7 @@ ASYNCHAT_DECL void dispatcher::connect_ended(const std::error_code& error)
 ASYNCHAT_DECL void dispatcher::connect_failed(asynchat::close_reason reason,
                                               const std::error_code& error)
 {
-    plan_.reset();
+    attempt_.reset();
     connecting_ = false;
     set_transport(nullptr); // of no use for another attempt
     in_event([&] {
@@ -1011,9 +835,9 @@ ASYNCHAT_DECL void dispatcher::handle_accept()
 {
     // Between two turns of the listener all other channels have theirs: one connection in each
     // would keep newcomers waiting.
-    constexpr int most = 64;
+    constexpr int max_connections = 64;
     const unsigned epoch = state_->epoch;
-    for (int i = 0; i < most; ++i) {
+    for (int i = 0; i < max_connections; ++i) {
         auto accepted = accept();
         if (!accepted)
             return;
@@ -1052,7 +876,7 @@ ASYNCHAT_DECL void dispatcher::handle_shutdown()
 ASYNCHAT_DECL void dispatcher::handle_error()
 {
     if (accepting_) {
-        if (accept_failures_ < 2) // the first of a row: the next ones say the same
+        if (backoff_.is_worth_telling())
             log_exception(", still listening");
         return;
     }
@@ -1225,74 +1049,6 @@ ASYNCHAT_DECL void dispatcher::output_flows() noexcept
 {
     if (rare_)
         rare_->clocks.stop(detail::deadlines::clock::write);
-}
-
-namespace detail {
-
-/// What is left of a channel that was closed after all its output was sent: reads, and drops, what
-/// the other side still sends until it comes to our end.
-class lingerer final : public dispatcher {
-public:
-    using dispatcher::dispatcher;
-
-    void handle_read() override
-    {
-        std::array<char, 16384> dropped;
-        for (int i = 0; i < 16 && recv(asio::buffer(dropped)) > 0; ++i) {
-        }
-    }
-    void handle_eof() override { close(); }
-    void handle_close() override { close(); }
-    void handle_error() override { close(); }
-};
-
-} // namespace detail
-
-namespace detail {
-
-// Of a loop, whatever its servers allow.
-inline constexpr std::size_t max_lingering = 1000;
-
-} // namespace detail
-
-ASYNCHAT_DECL void loop::linger(std::unique_ptr<detail::transport> connection, duration timeout,
-                                detail::address_slot* place)
-{
-    const auto forget_gone = [this](std::size_t most) {
-        for (; most > 0 && !lingerers_.is_empty(); --most) {
-            auto first = *lingerers_.pop();
-            if (first->channel)
-                lingerers_.push(std::move(first));
-        }
-    };
-    if (lingerers_.size() > 2 * lingering_ + 64)
-        forget_gone(lingerers_.size());
-    if (lingering_ >= detail::max_lingering)
-        end_oldest_linger();
-    auto channel = std::make_shared<detail::lingerer>(*this);
-    dispatcher& base = *channel;
-    base.set_transport(std::move(connection));
-    base.connected_ = true;
-    base.close_at(detail::later(now(), timeout));
-    base.state_->lingers = true;
-    lingerers_.push(base.state_);
-    if (place) {
-        detail::server_state::begin_linger(*place);
-        base.slot_ = place;
-    }
-    adopt(std::move(channel), true, false);
-}
-
-ASYNCHAT_DECL void loop::end_oldest_linger(const detail::server_state* server,
-                                           const detail::address_slot* place)
-{
-    for (const auto& state : lingerers_) {
-        const auto channel = state->channel;
-        if (!channel || (place && channel->slot_ != place) ||
-            (server && (!channel->slot_ || channel->slot_->server.get() != server)))
-            continue;
-        return channel->close();
-    }
 }
 
 /// Leaves the connection to a channel of its own.

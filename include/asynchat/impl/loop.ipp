@@ -102,7 +102,7 @@ ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_p
     swap_channels(channels_.size() - 1, open() - 1);
     state->number = adopted_++;
     if (state->lingers)
-        ++lingering_;
+        lingerers_.opened();
     state->channel = std::move(channel);
     const turn in_turn(*this);
     const auto adopted = state->channel;
@@ -120,7 +120,7 @@ ASYNCHAT_DECL void loop::remove(detail::channel_state& state)
     // Whoever called close() may still be in a function of the channel: it goes with the turn.
     drop_deadline(state);
     if (state.lingers)
-        --lingering_;
+        lingerers_.closed();
     // A pointer to nothing that still owns it: there may be no memory for a list of those.
     state.channel = std::shared_ptr<dispatcher>(state.channel, nullptr);
     swap_channels(state.index, open() - 1);
