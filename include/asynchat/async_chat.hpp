@@ -184,8 +184,8 @@ public:
     /// max_output(). Python: async_chat.push. Differs: it sends later, and gathers.
     bool push(std::string_view data)
     {
-        constexpr unsigned reasons = detail::stops::of_output | detail::stops::blocked;
-        return (!stops_.any_of(reasons) && queue_.append(data)) || queue_first(data);
+        constexpr unsigned reasons = detail::gate::of_output | detail::gate::blocked;
+        return (!gate_.has(reasons) && queue_.append(data)) || queue_first(data);
     }
     ASYNCHAT_DECL bool push(std::string&& data);
     ASYNCHAT_DECL bool push(std::shared_ptr<const std::string> data);
@@ -356,15 +356,15 @@ private:
     bool may_queue(std::size_t bytes);
     void queued();
     ASYNCHAT_DECL void pushed_much();
-    bool accepts_output() const noexcept { return !stops_.any_of(detail::stops::of_output); }
-    bool delivers_input() const noexcept { return !stops_.any_of(detail::stops::of_input); }
-    bool awaits_writable() const noexcept { return stops_.any_of(detail::stops::blocked); }
-    bool is_closing() const noexcept { return stops_.any_of(detail::stops::closing); }
+    bool accepts_output() const noexcept { return gate_.accepts_output(); }
+    bool delivers_input() const noexcept { return gate_.delivers_input(); }
+    bool awaits_writable() const noexcept { return gate_.has(detail::gate::blocked); }
+    bool is_closing() const noexcept { return gate_.has(detail::gate::closing); }
     /// Whether the input that is being delivered belongs to nobody any more.
     bool is_ending() const noexcept
     {
-        using detail::stops;
-        return stops_.any_of(stops::closed | stops::closing | stops::ended | stops::renewed);
+        using detail::gate;
+        return gate_.has(gate::closed | gate::closing | gate::ended | gate::renewed);
     }
     std::string_view held() const { return held_ > 0 ? scanner_.held(held_) : std::string_view(); }
     std::string_view kept() const noexcept

@@ -13,7 +13,7 @@
 #include <asynchat/detail/log_limit.hpp>
 #include <asynchat/detail/server_state.hpp>
 #include <asynchat/detail/rare_state.hpp>
-#include <asynchat/detail/stops.hpp>
+#include <asynchat/detail/gate.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
 #include <asynchat/loop.hpp>
@@ -263,7 +263,7 @@ public:
     bool connected() const noexcept { return connected_; }
     bool accepting() const noexcept { return accepting_; }
     bool connecting() const noexcept { return connecting_; }
-    bool closed() const noexcept { return stops_.any_of(detail::stops::closed); }
+    bool closed() const noexcept { return gate_.has(detail::gate::closed); }
 
     /// Why the channel was closed; decided before handle_close() and handle_error() are called.
     asynchat::close_reason close_reason() const noexcept { return reason_; }
@@ -389,7 +389,7 @@ private:
     /// Returns false when it was lost before, or the channel ends already.
     ASYNCHAT_DECL bool lose_connection(asynchat::close_reason reason, const std::error_code& error);
     ASYNCHAT_DECL void end_lost();
-    bool is_lost() const noexcept { return stops_.any_of(detail::stops::lost); }
+    bool is_lost() const noexcept { return gate_.has(detail::gate::lost); }
 
     /// Of a lost connection: whether there may be something to receive yet.
     ASYNCHAT_DECL bool may_receive();
@@ -439,7 +439,7 @@ private:
     /// Whether a connection would end unnoticed: nobody reads from it.
     bool is_deaf() const noexcept
     {
-        return connected_ && (eof_ || stops_.any_of(detail::stops::paused)) && !ended_unheard_;
+        return connected_ && (eof_ || gate_.has(detail::gate::paused)) && !ended_unheard_;
     }
     int poll_now(int events) const;
     void close_for(asynchat::close_reason reason);
@@ -520,7 +520,7 @@ private:
     endpoint addr_;
     std::error_code error_;
     detail::channel_log_limit log_limit_;
-    detail::stops stops_;
+    detail::gate gate_;
     asynchat::close_reason reason_ = asynchat::close_reason::open;
     unsigned char ignored_log_types_ = 1U << static_cast<unsigned>(log_type::warning);
     detail::accept_backoff backoff_;
@@ -574,7 +574,7 @@ template <class Body>
 bool dispatcher::guarded(Body&& body)
 {
     // A handle_close() on the stack may run the loop.
-    if (stops_.any_of(detail::stops::closed | detail::stops::ended))
+    if (gate_.is_over())
         return true;
     try {
         body();

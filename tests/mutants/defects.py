@@ -124,11 +124,11 @@ parse_input(parsing& now, std::size_t matched)
 {
     while (!now.input.empty() && !is_ending()) {""")
 chat("terminator-change-missed", "frames found together ignore a change of the terminator",
-     "stops_of_many = stops::of_input | stops::changed;",
-     "stops_of_many = stops::of_input;")
+     "stops_of_many = gate::of_input | gate::changed;",
+     "stops_of_many = gate::of_input;")
 chat("pause-missed-among-lines", "frames found together ignore pause_reading()",
-     "stops_of_many = stops::of_input | stops::changed;",
-     "stops_of_many = stops::closed | stops::changed;")
+     "stops_of_many = gate::of_input | gate::changed;",
+     "stops_of_many = gate::closed | gate::changed;")
 chat("limit-missed-among-lines", "frames found together may be longer than the limit",
      "if (size > frame_limit_ || size == now.input.npos)", "if (size == now.input.npos)")
 chat("paused-input-lost", "what was received and not delivered is lost by a pause",
@@ -136,14 +136,14 @@ chat("paused-input-lost", "what was received and not delivered is lost by a paus
 chat("resume-forgets-buffered-input", "after a pause only new bytes bring the buffered ones",
      """\
     deliver_later(); // or throws, for want of memory
-    stops_.set(detail::stops::paused, false);""",
-     "    stops_.set(detail::stops::paused, false);")
+    gate_.set(detail::gate::paused, false);""",
+     "    gate_.set(detail::gate::paused, false);")
 chat("resume-delivers-inside-the-call", "resume_reading() calls back before it returns",
      """\
     deliver_later(); // or throws, for want of memory
-    stops_.set(detail::stops::paused, false);""",
+    gate_.set(detail::gate::paused, false);""",
      """\
-    stops_.set(detail::stops::paused, false);
+    gate_.set(detail::gate::paused, false);
     in_event([this] { deliver_kept(); });""")
 chat("frame-timer-restarted-by-each-byte", "who sends a byte now and then keeps a frame for ever",
      """\
@@ -238,9 +238,9 @@ chat("drained-each-time", "handle_drained() although nothing had to wait",
      "if (queue_.is_empty() && !closed())")
 chat("discard-keeps-the-close", "discard_buffers() does not take back close_when_done()",
      """\
-    stops_.set(detail::stops::closing, false);
-    stops_.set(detail::stops::output_ended, output_ended_);""",
-     "    stops_.set(detail::stops::output_ended, output_ended_);")
+    gate_.set(detail::gate::closing, false);
+    gate_.set(detail::gate::output_ended, output_ended_);""",
+     "    gate_.set(detail::gate::output_ended, output_ended_);")
 
 queue = of("output_queue")
 
@@ -264,13 +264,13 @@ clocks = of("deadlines")
 
 channel("double-close", "handle_close() is called again when its override meets another end",
         """\
-    if (stops_.any_of(detail::stops::closed | detail::stops::ended))
+    if (gate_.is_over())
         return;
-    stops_.set(detail::stops::ended);""",
+    gate_.set(detail::gate::ended);""",
         """\
     if (closed())
         return;
-    stops_.set(detail::stops::ended);""")
+    gate_.set(detail::gate::ended);""")
 channel("close-forgotten-by-override",
         "a handle_close() that does not close leaves the channel open",
         """\
@@ -514,35 +514,35 @@ chat("lost-output-stays", "output that can never be sent stays, and keeps memory
      """\
     output_flows();
     queue_.clear();
-    stops_.set(detail::stops::blocked, false);
+    gate_.set(detail::gate::blocked, false);
     set_full(false);""",
      """\
     output_flows();
-    stops_.set(detail::stops::blocked, false);
+    gate_.set(detail::gate::blocked, false);
     set_full(false);""")
 chat("lost-output-not-told", "nobody can tell how much output was lost",
      "rare_->lost.output = queue_.size();", "")
 chat("full-and-deaf", "a full channel whose connection is lost delivers no more input",
      """\
-    stops_.set(detail::stops::blocked, false);
+    gate_.set(detail::gate::blocked, false);
     set_full(false);
 }""",
      """\
-    stops_.set(detail::stops::blocked, false);
+    gate_.set(detail::gate::blocked, false);
 }""")
 chat("ended-before-read", "what the system still holds is not read after a failed send",
-     "!stops_.any_of(detail::stops::turn_over) && !may_receive())",
-     "!stops_.any_of(detail::stops::turn_over))")
+     "!gate_.has(detail::gate::turn_over) && !may_receive())",
+     "!gate_.has(detail::gate::turn_over))")
 chat("ended-in-a-turn-that-is-over", "a lost connection ends before the rest of a turn came",
-     "!stops_.any_of(detail::stops::turn_over) && !may_receive())", "!may_receive())")
+     "!gate_.has(detail::gate::turn_over) && !may_receive())", "!may_receive())")
 chat("lost-while-paused", "a paused channel whose connection is lost stays until it is read again",
-     "stops_.any_of(detail::stops::closing | detail::stops::paused)",
-     "stops_.any_of(detail::stops::closing)")
+     "gate_.has(detail::gate::closing | detail::gate::paused)",
+     "gate_.has(detail::gate::closing)")
 chat("lost-while-closing", "a channel that closes when done stays when its send fails",
-     "stops_.any_of(detail::stops::closing | detail::stops::paused)",
-     "stops_.any_of(detail::stops::paused)")
+     "gate_.has(detail::gate::closing | detail::gate::paused)",
+     "gate_.has(detail::gate::paused)")
 chat("lost-after-the-end", "a channel that has read the end and is kept open stays when it is lost",
-     "if (eof_reported_ || stops_.any_of(", "if (stops_.any_of(")
+     "if (eof_reported_ || gate_.has(", "if (gate_.has(")
 chat("end-trusted-after-failed-send",
      "after a failed send a reset is taken for the end of the stream",
      """\
@@ -568,7 +568,7 @@ channel("failed-shutdown-is-orderly",
     if (error)
         throw detail::io_error(close_reason::system_error, error, "shutdown_output");""")
 channel("lost-and-forgotten", "after a failed send the channel goes on as if nothing had happened",
-        "    stops_.set(detail::stops::lost);\n", "")
+        "    gate_.set(detail::gate::lost);\n", "")
 channel("lost-without-error", "close_error() does not tell why the connection was lost",
         "rare_->lost.error = error;", "")
 channel("lost-for-ever", "a lost connection that gives nothing and does not end stays",
@@ -698,16 +698,16 @@ chat("fails-inside-push", "an error of a send from outside calls handle_error() 
 chat("turn-goes-on", "end_turn() ends nothing",
      """\
     deliver_later(); // or throws, for want of memory
-    stops_.set(detail::stops::turn_over);""",
+    gate_.set(detail::gate::turn_over);""",
      "")
 chat("turn-over-for-ever", "the input behind end_turn() never comes",
      """\
     deliver_later(); // or throws, for want of memory
-    stops_.set(detail::stops::turn_over);""",
-     "    stops_.set(detail::stops::turn_over);")
+    gate_.set(detail::gate::turn_over);""",
+     "    gate_.set(detail::gate::turn_over);")
 chat("turn-never-begins", "after end_turn() no turn begins again",
      """\
-    stops_.set(detail::stops::turn_over, false);
+    gate_.set(detail::gate::turn_over, false);
     if (parsing_ ||""",
      "    if (parsing_ ||")
 chat("both-sides-wait", "two channels that are full wait for each other",
@@ -728,7 +728,7 @@ chat("push-in-handle-close", "a push() in handle_close() is said to be sent",
     flush_soon();
     if (!rare_""",
      """\
-    if (stops_.any_of(detail::stops::of_output & ~unsigned{detail::stops::ended}))
+    if (gate_.has(detail::gate::of_output & ~unsigned{detail::gate::ended}))
         return false;
     flush_soon();
     if (!rare_""")
@@ -774,31 +774,31 @@ with_send("with-send-without-cap", "max_output() does not hold for dispatcher_wi
 with_send("with-send-cap-refuses-only", "over max_output() a dispatcher_with_send stays",
           "if (marks_.refused() && !closed()) {", "if (false) {")
 with_send("with-send-says-sent", "a send() in handle_close() says that it was queued",
-          "if (stops_.any_of(detail::stops::of_output) || data.size() == 0)",
+          "if (!gate_.accepts_output() || data.size() == 0)",
           "if (closed() || data.size() == 0)")
 
 # --- time that stands still ----------------------------------------------------------------------
 
 chat("frame-timed-while-paused", "the time of a frame runs while its channel is paused",
      """\
-    stops_.set(detail::stops::paused);
+    gate_.set(detail::gate::paused);
     stop_or_go_on_timing_frame();""",
-     "    stops_.set(detail::stops::paused);")
+     "    gate_.set(detail::gate::paused);")
 chat("frame-timed-while-full", "the time of a frame runs while its channel is full",
      """\
-    stops_.set(detail::stops::full, on);
+    gate_.set(detail::gate::full, on);
     stop_or_go_on_timing_frame();""",
-     "    stops_.set(detail::stops::full, on);")
+     "    gate_.set(detail::gate::full, on);")
 chat("frame-timed-in-a-nested-loop", "the time of a frame runs while a callback runs the loop",
      """\
-stops_.any_of(detail::stops::paused | detail::stops::full) ||
+gate_.has(detail::gate::paused | detail::gate::full) ||
                               (parsing_ && parsing_->nested > 0);""",
-     "stops_.any_of(detail::stops::paused | detail::stops::full);")
+     "gate_.has(detail::gate::paused | detail::gate::full);")
 chat("frame-not-timed-after-a-pause", "after a pause a frame may take for ever",
      """\
-    stops_.set(detail::stops::paused, false);
+    gate_.set(detail::gate::paused, false);
     stop_or_go_on_timing_frame();""",
-     "    stops_.set(detail::stops::paused, false);")
+     "    gate_.set(detail::gate::paused, false);")
 clocks("frame-timed-anew-after-a-pause",
        "who has a channel paused now and then keeps a frame for ever",
        "since_[index(clock::frame)] += now - std::exchange(frame_stopped_, never);",
@@ -904,8 +904,8 @@ chat("new-socket-old-end", "another connection ends for what the one before was 
      "    output_ended_ = ends_when_sent_ = input_ended_ = eof_reported_ = at_end_ = false;\n", "")
 chat("new-socket-still-stopped", "close_when_done() of one connection holds for the next",
      """\
-    for (const auto why : {stops::closing, stops::full, stops::output_ended, stops::blocked})
-        stops_.set(why, false);
+    for (const auto why : {gate::closing, gate::full, gate::output_ended, gate::blocked})
+        gate_.set(why, false);
 """,
      "")
 chat("new-socket-ends-with-the-old",
@@ -917,7 +917,7 @@ chat("new-socket-old-piece",
      """\
     if (parsing_) {
         parsing_->input = {};
-        stops_.set(detail::stops::renewed);
+        gate_.set(detail::gate::renewed);
     }
     kept_.reset();
     held_ = 0;
@@ -940,13 +940,13 @@ channel("new-socket-old-clocks", "another connection is ended by a timeout of th
 """,
         "")
 channel("new-socket-is-lost", "another connection is lost because the one before was",
-        "        stops_.set(detail::stops::lost, false);\n        forget_connection();",
+        "        gate_.set(detail::gate::lost, false);\n        forget_connection();",
         "        forget_connection();")
 channel("new-socket-forgets-too-much", "what was pushed before connect() is lost",
         "    if (had_connection) {", "    if (true) {")
 channel("new-socket-in-handle-close", "a connection made in handle_close() is closed behind it",
         """\
-    if (stops_.any_of(detail::stops::ended))
+    if (gate_.has(detail::gate::ended))
         throw std::logic_error(""",
         """\
     if (false)

@@ -37,7 +37,7 @@ inline constexpr std::size_t max_reserved = std::size_t{1} << 24; // for a frame
 inline constexpr std::size_t max_receive = std::size_t{1} << 30; // memory is reserved for it
 
 // What keeps frames from being taken many at a time.
-inline constexpr unsigned stops_of_many = stops::of_input | stops::changed;
+inline constexpr unsigned stops_of_many = gate::of_input | gate::changed;
 
 /// The buffers of one send. Only those in use are touched: an array would set all of them to zero
 /// for each message.
@@ -109,7 +109,7 @@ ASYNCHAT_DECL void async_chat::refuse_count(std::size_t count, std::size_t max_f
     if (rare_ && next.collects_everything())
         frame_has_ended();
     if (scanner_.set(next))
-        stops_.set(detail::stops::changed);
+        gate_.set(detail::gate::changed);
 }
 
 ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next)
@@ -252,7 +252,7 @@ ASYNCHAT_DECL void async_chat::receive_frame()
         ~parsed()
         {
             chat.parsing_ = nullptr;
-            chat.stops_.set(detail::stops::renewed, false);
+            chat.gate_.set(detail::gate::renewed, false);
             chat.count_frames(now.frames);
         }
     } const on_return{*this, now};
@@ -303,7 +303,7 @@ ASYNCHAT_DECL void async_chat::parse(std::string_view input, std::size_t matched
         count_frames(now.frames);
         const std::string_view rest = now.input;
         const bool dropped = is_ending();
-        stops_.set(detail::stops::renewed, false);
+        gate_.set(detail::gate::renewed, false);
         if (rest.empty() || dropped)
             return;
         if (!storage)
@@ -386,7 +386,7 @@ ASYNCHAT_DECL void async_chat::send_much()
 inline bool async_chat::can_take_many(const parsing& now) const
 {
     return scanner_.is_byte() && now.input.size() >= detail::find_bytes_size &&
-           !stops_.any_of(detail::stops_of_many) && keeps_terminator_;
+           !gate_.has(detail::stops_of_many) && keeps_terminator_;
 }
 
 /// Goes on after a frame, as long as others come that the same byte ends, and looks for the ends of
@@ -407,7 +407,7 @@ template <void (async_chat::*Deliver)(async_chat::parsing&, std::size_t)>
                 ends = ends >> size >> 1;
             (this->*Deliver)(now, size);
             send_if_much();
-            if (stops_.any_of(detail::stops_of_many))
+            if (gate_.has(detail::stops_of_many))
                 return;
         } while (ends != 0);
     } while (now.input.size() >= detail::find_bytes_size);
@@ -443,7 +443,7 @@ ASYNCHAT_DECL void async_chat::parse_input(parsing& now, std::size_t matched)
         }
         const auto step = scanner_.scan(now.input, std::exchange(matched, 0));
         const bool by_count = step.skip() == 0;
-        stops_.set(detail::stops::changed, false);
+        gate_.set(detail::gate::changed, false);
         if (step.found() && (by_count || frame_size_ + step.collect() <= frame_limit_)) {
             const unsigned revision = scanner_.revision();
             if (step.collect() > 0) // if it throws, the piece is delivered again
@@ -480,7 +480,7 @@ ASYNCHAT_DECL void async_chat::parse_frames(parsing& now, std::size_t matched)
         }
         const auto step = scanner_.scan(now.input, std::exchange(matched, 0));
         const bool by_count = step.skip() == 0;
-        stops_.set(detail::stops::changed, false);
+        gate_.set(detail::gate::changed, false);
         if (step.found() && (by_count || frame_size_ + step.collect() <= frame_limit_)) {
             const std::string_view piece(now.input.data(), step.collect());
             if (!collected_.empty())
@@ -609,7 +609,7 @@ ASYNCHAT_DECL void async_chat::deliver_begun_frame()
     try {
         collect_incoming_data(begun);
     } catch (...) {
-        if (!stops_.any_of(detail::stops::renewed))
+        if (!gate_.has(detail::gate::renewed))
             collected_ = std::move(begun); // delivered again, as every piece
         throw;
     }
@@ -653,8 +653,8 @@ ASYNCHAT_DECL void async_chat::stop_or_go_on_timing_frame()
 {
     if (!rare_ || !rare_->clocks.runs(detail::deadlines::clock::frame))
         return;
-    const bool stands_still = stops_.any_of(detail::stops::paused | detail::stops::full) ||
-                              (parsing_ && parsing_->nested > 0);
+    const bool stands_still =
+        gate_.has(detail::gate::paused | detail::gate::full) || (parsing_ && parsing_->nested > 0);
     if (stands_still)
         rare_->clocks.stand_still(owner().now());
     else if (rare_->clocks.go_on(owner().now()))
@@ -902,7 +902,7 @@ ASYNCHAT_DECL void async_chat::close_for_malformed_frame(std::string_view fault)
 
 ASYNCHAT_DECL void async_chat::pause_reading()
 {
-    stops_.set(detail::stops::paused);
+    gate_.set(detail::gate::paused);
     stop_or_go_on_timing_frame();
     if (!parsing_)
         flush_soon(); // then errors are to be noticed in another way
@@ -910,19 +910,19 @@ ASYNCHAT_DECL void async_chat::pause_reading()
 
 ASYNCHAT_DECL void async_chat::resume_reading()
 {
-    if (!stops_.any_of(detail::stops::paused))
+    if (!gate_.has(detail::gate::paused))
         return;
     deliver_later(); // or throws, for want of memory
-    stops_.set(detail::stops::paused, false);
+    gate_.set(detail::gate::paused, false);
     stop_or_go_on_timing_frame();
 }
 
 ASYNCHAT_DECL void async_chat::end_turn()
 {
-    if (!parsing_ || stops_.any_of(detail::stops::turn_over))
+    if (!parsing_ || gate_.has(detail::gate::turn_over))
         return;
     deliver_later(); // or throws, for want of memory
-    stops_.set(detail::stops::turn_over);
+    gate_.set(detail::gate::turn_over);
 }
 
 ASYNCHAT_DECL void async_chat::deliver_later()
@@ -939,7 +939,7 @@ ASYNCHAT_DECL void async_chat::deliver_later()
 /// end of the stream if that came meanwhile.
 ASYNCHAT_DECL void async_chat::deliver_kept()
 {
-    stops_.set(detail::stops::turn_over, false);
+    gate_.set(detail::gate::turn_over, false);
     if (parsing_ || !delivers_input())
         return; // the parser on the stack goes on by itself
     if (input_ended_ && !eof_reported_)
@@ -1034,7 +1034,7 @@ ASYNCHAT_DECL void async_chat::connection_lost(asynchat::close_reason reason,
     rare_->lost.output = queue_.size();
     output_flows();
     queue_.clear();
-    stops_.set(detail::stops::blocked, false);
+    gate_.set(detail::gate::blocked, false);
     set_full(false);
 }
 
@@ -1042,9 +1042,9 @@ ASYNCHAT_DECL void async_chat::connection_lost(asynchat::close_reason reason,
 ASYNCHAT_DECL void async_chat::end_when_heard()
 {
     // Nobody waits for a channel that is paused: an error ends it at once.
-    if (eof_reported_ || stops_.any_of(detail::stops::closing | detail::stops::paused))
+    if (eof_reported_ || gate_.has(detail::gate::closing | detail::gate::paused))
         return end_lost();
-    if (!parsing_ && !at_end_ && !stops_.any_of(detail::stops::turn_over) && !may_receive())
+    if (!parsing_ && !at_end_ && !gate_.has(detail::gate::turn_over) && !may_receive())
         end_of_input();
 }
 
@@ -1052,7 +1052,7 @@ ASYNCHAT_DECL void async_chat::forget_connection()
 {
     if (parsing_) {
         parsing_->input = {};
-        stops_.set(detail::stops::renewed);
+        gate_.set(detail::gate::renewed);
     }
     kept_.reset();
     held_ = 0;
@@ -1064,10 +1064,10 @@ ASYNCHAT_DECL void async_chat::forget_connection()
     marks_ = {};
     dropping_ = truncated_ = false;
     output_ended_ = ends_when_sent_ = input_ended_ = eof_reported_ = at_end_ = false;
-    using detail::stops;
-    for (const auto why : {stops::closing, stops::full, stops::output_ended, stops::blocked})
-        stops_.set(why, false);
-    stops_.set(stops::changed);
+    using detail::gate;
+    for (const auto why : {gate::closing, gate::full, gate::output_ended, gate::blocked})
+        gate_.set(why, false);
+    gate_.set(gate::changed);
 }
 
 ASYNCHAT_DECL void async_chat::handle_close()
@@ -1208,7 +1208,7 @@ ASYNCHAT_DECL bool async_chat::push_with_producer(std::unique_ptr<producer> sour
 
 ASYNCHAT_DECL void async_chat::close_when_done()
 {
-    stops_.set(detail::stops::closing);
+    gate_.set(detail::gate::closing);
     kept_.reset();
     held_ = 0;
     flush_soon();
@@ -1223,7 +1223,7 @@ ASYNCHAT_DECL void async_chat::close_when_done(loop::duration timeout)
 
 ASYNCHAT_DECL void async_chat::push_eof()
 {
-    stops_.set(detail::stops::output_ended);
+    gate_.set(detail::gate::output_ended);
     flush_soon();
 }
 
@@ -1231,16 +1231,16 @@ ASYNCHAT_DECL void async_chat::discard_buffers()
 {
     if (parsing_) {
         parsing_->input = {};
-        stops_.set(detail::stops::changed);
+        gate_.set(detail::gate::changed);
     }
     kept_.reset();
     held_ = 0;
     collected_.clear();
     unfilled_ = 0;
     queue_.clear();
-    stops_.set(detail::stops::blocked, false);
-    stops_.set(detail::stops::closing, false);
-    stops_.set(detail::stops::output_ended, output_ended_);
+    gate_.set(detail::gate::blocked, false);
+    gate_.set(detail::gate::closing, false);
+    gate_.set(detail::gate::output_ended, output_ended_);
     if (rare_ && !is_lost())
         rare_->clocks.stop(detail::deadlines::clock::close);
     if (rare_)
@@ -1303,11 +1303,11 @@ ASYNCHAT_DECL void async_chat::tell_marks()
 /// Stops delivering input because of the output, or goes on with it in a later turn.
 ASYNCHAT_DECL void async_chat::set_full(bool on)
 {
-    if (on == stops_.any_of(detail::stops::full))
+    if (on == gate_.has(detail::gate::full))
         return;
     if (!on)
         deliver_later(); // or throws, for want of memory
-    stops_.set(detail::stops::full, on);
+    gate_.set(detail::gate::full, on);
     stop_or_go_on_timing_frame();
 }
 
@@ -1343,7 +1343,7 @@ ASYNCHAT_DECL void async_chat::initiate_send()
         end(close_reason::local);
     } else if (ends_when_sent_) {
         end(close_reason::peer_finished);
-    } else if (stops_.any_of(detail::stops::output_ended) && !output_ended_ && connected()) {
+    } else if (gate_.has(detail::gate::output_ended) && !output_ended_ && connected()) {
         output_ended_ = true;
         shutdown_output();
         if (eof_reported_ && !is_lost())
@@ -1358,7 +1358,7 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
     const bool had_to_wait = awaits_writable();
     const std::size_t sent = send_some(what);
     // A handle_close() may send what it can, and hears no more of it.
-    if (stops_.any_of(detail::stops::closed | detail::stops::ended | detail::stops::lost))
+    if (gate_.has(detail::gate::closed | detail::gate::ended | detail::gate::lost))
         return;
     if (awaits_writable())
         output_waits(sent);
@@ -1385,8 +1385,8 @@ ASYNCHAT_DECL std::size_t async_chat::send_some(sending what)
             if (!chat.queue_.is_empty())
                 chat.try_flush_soon();
             // What is left goes when the socket is writable: not before, whatever is pushed.
-            chat.stops_.set(detail::stops::blocked,
-                            tried && chat.connected() && !chat.queue_.is_empty());
+            chat.gate_.set(detail::gate::blocked,
+                           tried && chat.connected() && !chat.queue_.is_empty());
             chat.sending_ = false;
         }
     } on_exit{*this, true};

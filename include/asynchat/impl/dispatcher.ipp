@@ -113,7 +113,7 @@ ASYNCHAT_DECL void dispatcher::close()
 {
     if (closed())
         return;
-    stops_.set(detail::stops::closed);
+    gate_.set(detail::gate::closed);
     loop_.log_limit_.leave_out(log_limit_.take_left_out()); // for others to tell
     connected_ = accepting_ = connecting_ = false;
     if (reason_ == close_reason::open)
@@ -163,9 +163,9 @@ ASYNCHAT_DECL void dispatcher::close_for(asynchat::close_reason reason)
 
 ASYNCHAT_DECL void dispatcher::end(asynchat::close_reason reason, std::error_code error)
 {
-    if (stops_.any_of(detail::stops::closed | detail::stops::ended))
+    if (gate_.is_over())
         return;
-    stops_.set(detail::stops::ended);
+    gate_.set(detail::gate::ended);
     reason_ = reason;
     error_ = detail::to_std(error);
     try {
@@ -183,14 +183,14 @@ ASYNCHAT_DECL void dispatcher::end(asynchat::close_reason reason, std::error_cod
 ASYNCHAT_DECL bool dispatcher::lose_connection(asynchat::close_reason reason,
                                                const std::error_code& error)
 {
-    if (is_lost() || stops_.any_of(detail::stops::closed | detail::stops::ended))
+    if (is_lost() || gate_.is_over())
         return false;
     // A lost connection has nothing more to wait for. What says that it is lost and goes on all the
     // same, such as a layer, gets the time of a linger.
     close_at(detail::later(loop_.now(), detail::client_timeouts.linger));
     rare_->lost.reason = reason;
     rare_->lost.error = error;
-    stops_.set(detail::stops::lost);
+    gate_.set(detail::gate::lost);
     flush_soon();
     return true;
 }
@@ -333,7 +333,7 @@ ASYNCHAT_DECL void dispatcher::try_flush_soon() noexcept
 
 ASYNCHAT_DECL void dispatcher::failed()
 {
-    if (stops_.any_of(detail::stops::closed | detail::stops::ended)) {
+    if (gate_.is_over()) {
         // Nothing is called after close() but the log: an error must not vanish.
         log_exception(" after the close of");
         return;
@@ -504,7 +504,7 @@ ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
     if (had_connection) {
         if (rare_)
             rare_->start_anew(loop_.now());
-        stops_.set(detail::stops::lost, false);
+        gate_.set(detail::gate::lost, false);
         forget_connection();
     }
     flush_soon();
@@ -515,7 +515,7 @@ ASYNCHAT_DECL void dispatcher::require_life(const char* what) const
 {
     if (closed())
         throw std::logic_error(std::string("asynchat: ") + what + "() on a closed channel");
-    if (stops_.any_of(detail::stops::ended))
+    if (gate_.has(detail::gate::ended))
         throw std::logic_error(std::string("asynchat: ") + what +
                                "() in handle_close(): create another channel instead");
 }

@@ -22,7 +22,7 @@ ASYNCHAT_DECL dispatcher_with_send::dispatcher_with_send(loop& owner, socket fro
 
 ASYNCHAT_DECL std::size_t dispatcher_with_send::send(const_buffers data)
 {
-    if (stops_.any_of(detail::stops::of_output) || data.size() == 0)
+    if (!gate_.accepts_output() || data.size() == 0)
         return 0;
     if (rare_ && rare_->output_is_full()) {
         marks_.refuse();
