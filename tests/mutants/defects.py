@@ -309,10 +309,10 @@ events("event-of-the-old-socket", "an event of the socket before reaches the new
        "if (!channel || state_->epoch != epoch_)", "if (!channel)")
 channel("connected-after-close", "closed in handle_connect(), and said to be connected",
         """\
-            if (channel.state_->epoch != epoch)
-                return;
-            channel.connected_ = true;""",
-        "            channel.connected_ = true;")
+        if (state_->epoch != epoch)
+            return;
+        connected_ = true;""",
+        "        connected_ = true;")
 channel("listener-dies-of-an-error", "the listener is closed when accept() fails",
         """\
     if (accepting_) {
@@ -791,8 +791,7 @@ chat("frame-timed-while-full", "the time of a frame runs while its channel is fu
      "    gate_.set(detail::gate::full, on);")
 chat("frame-timed-in-a-nested-loop", "the time of a frame runs while a callback runs the loop",
      """\
-gate_.has(detail::gate::paused | detail::gate::full) ||
-                              (parsing_ && parsing_->nested > 0);""",
+gate_.has(detail::gate::paused | detail::gate::full) || (parsing_ && parsing_->nested > 0);""",
      "gate_.has(detail::gate::paused | detail::gate::full);")
 chat("frame-not-timed-after-a-pause", "after a pause a frame may take for ever",
      """\

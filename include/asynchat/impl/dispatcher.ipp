@@ -9,6 +9,7 @@
 #include <asynchat/detail/failure.hpp>
 #include <asynchat/detail/io/connect_attempt.hpp>
 #include <asynchat/detail/io/transport.hpp>
+#include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/detail/timing/later.hpp>
 #include <asynchat/escape.hpp>
 
@@ -219,10 +220,7 @@ ASYNCHAT_DECL void dispatcher::ready(detail::readiness what, const std::error_co
         case detail::readiness::read:
             if (readable()) {
                 reading_ = true;
-                struct done {
-                    dispatcher& channel;
-                    ~done() { channel.reading_ = false; }
-                } const on_exit{*this};
+                const detail::scope_exit done([this] { reading_ = false; });
                 handle_read_event();
             }
             break;
@@ -408,17 +406,12 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
             return;
     }
     // The connection is there, whatever the handler makes of it; unless that is another one.
-    struct done {
-        dispatcher& channel;
-        unsigned epoch;
-        ~done()
-        {
-            if (channel.state_->epoch != epoch)
-                return;
-            channel.connected_ = true;
-            channel.connecting_ = false;
-        }
-    } const on_exit{*this, state_->epoch};
+    const detail::scope_exit done([this, epoch = state_->epoch] {
+        if (state_->epoch != epoch)
+            return;
+        connected_ = true;
+        connecting_ = false;
+    });
     note_activity();
     handle_connect();
 }

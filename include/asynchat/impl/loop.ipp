@@ -6,6 +6,7 @@
 
 #include <asynchat/loop.hpp>
 
+#include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/dispatcher.hpp>
 
 #include <asio/executor_work_guard.hpp>
@@ -150,14 +151,10 @@ ASYNCHAT_DECL void loop::close_all(bool ignore_all)
         if (channel->closed())
             continue;
         channel->reason_ = close_reason::shutdown;
-        struct done {
-            dispatcher& channel;
-            ~done()
-            {
-                if (!channel.closed())
-                    channel.reason_ = close_reason::open;
-            }
-        } const on_exit{*channel};
+        const detail::scope_exit done([&channel] {
+            if (!channel->closed())
+                channel->reason_ = close_reason::open;
+        });
         try {
             channel->close();
         } catch (const exit_now&) {

@@ -6,6 +6,7 @@
 
 #include <asynchat/server.hpp>
 
+#include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/escape.hpp>
 
 #include <algorithm>
@@ -133,16 +134,10 @@ ASYNCHAT_DECL void server_base::shut_down(loop& owner, std::vector<detail::state
                                           bool now)
 {
     owner.post([&owner, channels = std::move(channels), now]() mutable {
-        struct others {
-            ~others()
-            {
-                if (!rest.empty())
-                    shut_down(owner, std::move(rest), now);
-            }
-            loop& owner;
-            std::vector<detail::state_ptr>& rest;
-            bool now;
-        } const on_exit{owner, channels, now};
+        const detail::scope_exit others([&] {
+            if (!channels.empty())
+                shut_down(owner, std::move(channels), now);
+        });
         while (!channels.empty()) {
             const auto state = std::move(channels.back());
             channels.pop_back();
