@@ -6,6 +6,7 @@
 #endif
 
 #include <asynchat/impl/async_chat.ipp>
+#include <asynchat/impl/channel_access.ipp>
 #include <asynchat/impl/channel_state.ipp>
 #include <asynchat/impl/connect_attempt.ipp>
 #include <asynchat/impl/deadlines.ipp>

@@ -376,15 +376,15 @@ private:
         return frame_size_ < max_frame() ? max_frame() - frame_size_ : 0;
     }
 
-    ASYNCHAT_DECL void flush() override;
-    ASYNCHAT_DECL void end_of_input() override;
-    ASYNCHAT_DECL void connection_lost(asynchat::close_reason reason,
-                                       const std::error_code& error) override;
-    ASYNCHAT_DECL void forget_connection() override;
-    ASYNCHAT_DECL void nested_run(bool begins) override;
-    ASYNCHAT_DECL void fed_too_much() override { end_turn(); }
-    ASYNCHAT_DECL void deadline_reached() override;
-    bool reads_speculatively() const override { return true; }
+    ASYNCHAT_DECL void end_of_event_() override;
+    ASYNCHAT_DECL void end_of_input_() override;
+    ASYNCHAT_DECL void connection_lost_(asynchat::close_reason reason,
+                                        const std::error_code& error) override;
+    ASYNCHAT_DECL void forget_connection_() override;
+    ASYNCHAT_DECL void nested_run_(bool begins) override;
+    ASYNCHAT_DECL void fed_too_much_() override { end_turn(); }
+    ASYNCHAT_DECL void deadline_reached_() override;
+    bool reads_speculatively_() const override { return true; }
 
     void change_terminator(const terminator& next, std::size_t max_frame);
     [[noreturn]] static void refuse_count(std::size_t count, std::size_t max_frame);
@@ -476,7 +476,7 @@ private:
     bool output_ended_ : 1;   // push_eof() was called, and has happened
     bool ends_when_sent_ : 1; // by handle_eof()
     bool input_ended_ : 1;    // handle_eof() is due, or was called
-    bool at_end_ : 1;         // end_of_input() is on the stack
+    bool at_end_ : 1;         // end_of_input_() is on the stack
     bool eof_reported_ : 1;
     bool dropping_ : 1;  // the rest of a frame that is too long
     bool truncated_ : 1; // so it is, and its end is reported all the same

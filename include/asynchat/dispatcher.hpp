@@ -41,6 +41,7 @@ class connect_attempt;
 class descriptor_transport;
 class socket_transport;
 class transport;
+struct channel_access;
 } // namespace detail
 
 /// A channel: one socket, what it waits for, and the handlers to override.
@@ -337,10 +338,10 @@ protected:
     }
 
     /// Ends the channel: handle_close(), once, with this reason, then close().
-    ASYNCHAT_DECL void end(asynchat::close_reason reason, std::error_code error = {});
+    ASYNCHAT_DECL void finish(asynchat::close_reason reason, std::error_code error = {});
 
-    /// To be called when output was queued: flush() follows at the end of the running event of
-    /// this channel, or else before the loop sleeps.
+    /// To be called when output was queued: it is sent at the end of the running event of this
+    /// channel, or else before the loop sleeps.
     void flush_soon()
     {
         if (loop_.current_ != this) // else the end of the event does it
@@ -348,20 +349,14 @@ protected:
     }
 
 private:
-    friend class loop;
+    friend struct detail::channel_access; // for the rest of the library
     friend class async_chat;
     friend class dispatcher_with_send;
-    friend class file_dispatcher;
-    friend class server_base;
-    friend struct detail::server_state;
-    friend class detail::readiness_handler;
-    template <class T>
-    friend class handle;
 
     class event;
 
     /// For subclasses with an output queue: called at the end of each event, sends.
-    virtual void flush() {}
+    virtual void end_of_event_() {}
 
     /// Calls `body` as one event: exceptions go to handle_error(), then output is flushed and the
     /// interest updated.
@@ -371,20 +366,20 @@ private:
     /// Returns false when an exception went to handle_error().
     template <class Body>
     bool guarded(Body&& body);
-    ASYNCHAT_DECL void failed();
+    ASYNCHAT_DECL void handle_exception();
     void end_after_failed_handler();
     void input_failed(asynchat::close_reason reason, const std::error_code& error);
 
     /// No more input comes: calls handle_eof(), or ends a lost connection. For subclasses that have
     /// something to deliver before it.
-    virtual void end_of_input() { is_lost() ? end_lost() : handle_eof(); }
+    virtual void end_of_input_() { is_lost() ? end_lost() : handle_eof(); }
 
     /// The connection is lost, as an operation on it has told. The default ends the channel at
     /// once. Subclasses that queue their output call nobody from inside of a send: they remember
     /// it, with lose_connection(), and end when what was received is delivered.
-    virtual void connection_lost(asynchat::close_reason reason, const std::error_code& error)
+    virtual void connection_lost_(asynchat::close_reason reason, const std::error_code& error)
     {
-        end(reason, error);
+        finish(reason, error);
     }
     /// Returns false when it was lost before, or the channel ends already.
     ASYNCHAT_DECL bool lose_connection(asynchat::close_reason reason, const std::error_code& error);
@@ -395,22 +390,22 @@ private:
     ASYNCHAT_DECL bool may_receive();
 
     /// create_socket() has replaced the socket of a connection.
-    virtual void forget_connection() {}
+    virtual void forget_connection_() {}
 
     /// A callback of this channel begins, or has ended, to run the loop.
-    virtual void nested_run(bool) {}
+    virtual void nested_run_(bool) {}
 
     /// What this channel pushed to another one, in an event of its own, is more than that can send.
-    virtual void fed_too_much() {}
+    virtual void fed_too_much_() {}
 
     /// The time of loop::set_deadline() has come. Ends the channel if it took too long, or sets the
     /// next deadline.
-    ASYNCHAT_DECL virtual void deadline_reached();
+    ASYNCHAT_DECL virtual void deadline_reached_();
 
     /// Whether handle_read() may be called when it is only possible that input is there.
-    virtual bool reads_speculatively() const { return false; }
+    virtual bool reads_speculatively_() const { return false; }
 
-    ASYNCHAT_DECL void ready(detail::readiness what, const std::error_code& error);
+    ASYNCHAT_DECL void handle_readiness(detail::readiness what, const std::error_code& error);
     void ask_for_interest();
     ASYNCHAT_DECL void interest_refused();
     bool is_stale(detail::readiness what);
@@ -442,7 +437,7 @@ private:
         return connected_ && (eof_ || gate_.has(detail::gate::paused)) && !ended_unheard_;
     }
     int poll_now(int events) const;
-    void close_for(asynchat::close_reason reason);
+    void close_with(asynchat::close_reason reason);
     void count_received(std::size_t bytes) noexcept
     {
         if (slot_)
@@ -503,10 +498,6 @@ private:
     ASYNCHAT_DECL void output_waits(std::size_t sent);
     ASYNCHAT_DECL void output_flows() noexcept;
     void linger() noexcept;
-    void end_oldest_linger(const detail::server_state& server, const detail::address_slot* place)
-    {
-        loop_.end_oldest_linger(&server, place);
-    }
     void log_exception(const char* what);
     std::error_code pending_error();
     std::string safe_repr() const;
@@ -582,7 +573,7 @@ bool dispatcher::guarded(Body&& body)
     } catch (const exit_now&) {
         throw;
     } catch (...) {
-        failed();
+        handle_exception();
         return false;
     }
 }
@@ -592,7 +583,7 @@ void dispatcher::in_event(Body&& body)
 {
     event scope(*this);
     guarded(body);
-    guarded([this] { flush(); });
+    guarded([this] { end_of_event_(); });
     ask_for_interest();
     scope.finished();
 }
@@ -607,11 +598,17 @@ inline void dispatcher::ask_for_interest()
         interest_failed_ = false;
 }
 
+} // namespace asynchat
+
+#include <asynchat/detail/channel_access.hpp> // which needs the class
+
+namespace asynchat {
+
 template <class T>
 handle<T> loop::handle_of(T& channel)
 {
-    const dispatcher& base = channel;
-    return handle<T>(*this, std::static_pointer_cast<T>(base.state_->channel));
+    const auto& state = detail::channel_access::state(channel);
+    return handle<T>(*this, std::static_pointer_cast<T>(state->channel));
 }
 
 template <class T>
@@ -623,13 +620,14 @@ void handle<T>::post(F f) const
         return;
     loop_->post([channel = channel_, f = std::move(f)]() mutable {
         if (const auto alive = channel.lock())
-            static_cast<dispatcher&>(*alive).in_event([&] { f(*alive); });
+            detail::channel_access::in_event(*alive, [&] { f(*alive); });
     });
 }
 
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/impl/channel_access.ipp>
 #  include <asynchat/impl/channel_state.ipp>
 #  include <asynchat/impl/dispatcher.ipp>
 #  include <asynchat/impl/lingerer.ipp>

@@ -67,10 +67,10 @@ public:
     ASYNCHAT_DECL void handle_shutdown() override;
 
 private:
-    ASYNCHAT_DECL void flush() override;
-    ASYNCHAT_DECL void connection_lost(asynchat::close_reason reason,
-                                       const std::error_code& error) override;
-    ASYNCHAT_DECL void forget_connection() override;
+    ASYNCHAT_DECL void end_of_event_() override;
+    ASYNCHAT_DECL void connection_lost_(asynchat::close_reason reason,
+                                        const std::error_code& error) override;
+    ASYNCHAT_DECL void forget_connection_() override;
     void note_left();
 
     detail::output_queue queue_;

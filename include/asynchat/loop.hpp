@@ -39,6 +39,7 @@ namespace detail {
 class network;
 class transport;
 struct address_slot;
+struct channel_access;
 struct server_state;
 
 /// Whether what T sends goes straight to its transport: no class from dispatcher to T overrides
@@ -266,6 +267,7 @@ private:
     friend class async_chat;
     friend class dispatcher_with_send;
     friend class detail::clock;
+    friend struct detail::channel_access;
     friend class timer;
 
     class turn;
@@ -279,20 +281,20 @@ private:
     ASYNCHAT_DECL void flush_soon(const detail::state_ptr& state);
     ASYNCHAT_DECL void try_again_soon(const detail::state_ptr& state);
 
-    /// Has deadline_reached() of the channel called as an event of it, at `at` or up to a tenth of
+    /// Has deadline_reached_() of the channel called as an event of it, at `at` or up to a tenth of
     /// a second later, so that many channels share one wake-up. A channel has one deadline: an
-    /// earlier one replaces it, a later one is for deadline_reached() to set.
+    /// earlier one replaces it, a later one is for deadline_reached_() to set.
     ASYNCHAT_DECL void set_deadline(detail::channel_state& state, time_point at);
     ASYNCHAT_DECL void drop_deadline(detail::channel_state& state);
 
     /// Keeps a connection whose channel is closed until the other side ends it, or for `timeout`.
-    /// `place` is that of the channel in its server, or null.
+    /// `slot` is that of the channel in its server, or null.
     ASYNCHAT_DECL void linger(std::unique_ptr<detail::transport> connection, duration timeout,
-                              detail::address_slot* place);
+                              detail::address_slot* slot);
 
-    /// Ends the oldest of the connections that linger: of all, of a server, or of one place in it.
+    /// Ends the oldest of the connections that linger: of all, of a server, or of one slot in it.
     ASYNCHAT_DECL void end_oldest_linger(const detail::server_state* server = nullptr,
-                                         const detail::address_slot* place = nullptr);
+                                         const detail::address_slot* slot = nullptr);
 
     detail::output_pool& pool() noexcept { return output_pool_; }
     detail::string_pool& strings() noexcept { return output_pool_.strings(); }

@@ -88,7 +88,7 @@ private:
 
     ASYNCHAT_DECL server_base(loop& owner, const endpoint& where, maker make);
 
-    ASYNCHAT_DECL void flush() override;
+    ASYNCHAT_DECL void end_of_event_() override;
     void refuse(const endpoint& peer, std::size_t from_there);
     void serve(socket&& connection, std::uint64_t address);
     void make_room(const detail::address_slot& place);

@@ -211,11 +211,11 @@ chat("eof-loses-output", "the end of the other side's stream drops what is still
      """\
     ends_when_sent_ = true;
     flush_soon();""",
-     "end(close_reason::peer_finished);")
+     "finish(close_reason::peer_finished);")
 chat("half-closed-for-ever", "a channel whose streams have both ended stays",
      """\
         if (eof_reported_ && !is_lost())
-            end(close_reason::peer_finished);""",
+            finish(close_reason::peer_finished);""",
      "")
 chat("reply-reset-by-unread-input", "no lingering: the last reply is lost by a reset",
      "lingers_ = connected();", "")
@@ -395,7 +395,7 @@ channel("write-timer-not-stopped", "a channel that has sent all is ended by its 
 }""",
         "}")
 lingering("linger-never-ends", "a closed connection stays as long as the other side likes",
-          "base.close_at(detail::later(now(), timeout));", "(void)timeout;")
+          "detail::later(now(), timeout)", "((void)timeout, time_point::max())")
 
 time = of("loop")
 
@@ -436,17 +436,14 @@ server("stop-never-forces", "at the deadline of stop() channels are only asked o
        "shut_down(owner, channels_of(owner, *shared), true);",
        "shut_down(owner, channels_of(owner, *shared), false);")
 server("stop-goes-on-listening", "after stop() connections are still taken",
-       """\
-        accepting_ = false;
-        set_transport(nullptr);""",
-       "")
+       "        detail::channel_access::stop_listening(*this);\n", "")
 server("throwing-handler-counted-for-ever", "a handler that cannot be made keeps its place",
        "detail::server_state::leave(place, close_reason::callback_error);", "")
 
 place = of("server_state")
 
 place("full-for-ever", "the listener does not hear of free places",
-      "server.listener->flush_soon();", "")
+      "channel_access::flush_soon(*server.listener);", "")
 place("address-never-freed", "the connections of an address are counted up only",
       "--place.open;", "")
 place("close-counted-as-another", "the counter of another reason goes up",
@@ -509,7 +506,7 @@ file("offset-not-moved", "what the system sent of a file is sent again",
 
 chat("failed-send-loses-input",
      "a failed send ends the channel before what was received is delivered",
-     "if (!lose_connection(reason, error))\n        return;", "return end(reason, error);")
+     "if (!lose_connection(reason, error))\n        return;", "return finish(reason, error);")
 chat("lost-output-stays", "output that can never be sent stays, and keeps memory",
      """\
     output_flows();
@@ -559,7 +556,7 @@ channel("failed-shutdown-is-orderly",
         "a reset found by shutdown_output() ends as the peer's end would",
         """\
     if (is_disconnected(error))
-        return connection_lost(close_reason::reset, error);
+        return connection_lost_(close_reason::reset, error);
     if (error)
         throw detail::io_error(close_reason::system_error, error, "shutdown_output");""",
         """\
@@ -576,7 +573,7 @@ channel("lost-for-ever", "a lost connection that gives nothing and does not end 
 channel("lost-is-a-timeout", "a lost connection without an end is reported as a timeout",
         """\
     if (is_lost()) {
-        end_of_input();
+        end_of_input_();
         if (is_lost())
             end_lost(); // if that has not
         return;
@@ -586,7 +583,7 @@ channel("lost-is-a-timeout", "a lost connection without an end is reported as a 
 channel("other-errors-lose-input", "an error of send() that is no lost connection drops the input",
         """\
     else if (failure.source == detail::error_source::output)
-        connection_lost(failure.reason, failure.error);
+        connection_lost_(failure.reason, failure.error);
 """,
         "")
 channel("errors-of-input-lose-input", "an error of recv() drops held-back bytes",
@@ -601,9 +598,9 @@ channel("spins-unheard", "a hang-up while nobody reads keeps the loop busy",
         "    ended_unheard_ = is_socket_;\n", "")
 channel("unheard-reset-is-an-error", "a reset while nobody reads is reported as a system error",
         """\
-        return connection_lost(
+        return connection_lost_(
             is_disconnected(error) ? close_reason::reset : close_reason::system_error, error);""",
-        "        return connection_lost(close_reason::system_error, error);")
+        "        return connection_lost_(close_reason::system_error, error);")
 channel("finished-peer-unheard", "a write timeout drops what a peer said before it finished",
         "if (transport_ && transport_->peer_has_finished())", "if (false)")
 system("finished-peer-unnoticed", "no socket tells that its other side has finished",
@@ -683,15 +680,15 @@ chat("unwatched-behind-a-producer", "small pushes behind a producer never come t
 chat("talker-goes-on", "who fills others in one turn is not interrupted",
      """\
     if (talker && marks_.paused())
-        talker->fed_too_much();""",
+        talker->fed_too_much_();""",
      "")
 chat("told-inside-push", "handle_write_paused() is called inside push()",
      """\
     if (talker && marks_.paused())
-        talker->fed_too_much();""",
+        talker->fed_too_much_();""",
      """\
     if (talker && marks_.paused())
-        talker->fed_too_much();
+        talker->fed_too_much_();
     tell_marks();""")
 chat("fails-inside-push", "an error of a send from outside calls handle_error() inside push()",
      "if (what != sending::quietly) // else the next attempt tells", "")
@@ -939,8 +936,8 @@ channel("new-socket-old-clocks", "another connection is ended by a timeout of th
 """,
         "")
 channel("new-socket-is-lost", "another connection is lost because the one before was",
-        "        gate_.set(detail::gate::lost, false);\n        forget_connection();",
-        "        forget_connection();")
+        "        gate_.set(detail::gate::lost, false);\n        forget_connection_();",
+        "        forget_connection_();")
 channel("new-socket-forgets-too-much", "what was pushed before connect() is lost",
         "    if (had_connection) {", "    if (true) {")
 channel("new-socket-in-handle-close", "a connection made in handle_close() is closed behind it",
@@ -978,7 +975,7 @@ channel("exit-now-does-not-exit", "exit_now out of handle_error() is an exceptio
 channel("handle-error-throws-and-stays", "a channel whose handle_error() throws stays",
         """\
     try {
-        end(reason_, error_);
+        finish(reason_, error_);
     } catch (const exit_now&) {
         throw;
     } catch (...) {
@@ -994,7 +991,7 @@ ASYNCHAT_DECL void dispatcher::handle_read_event()""")
 channel("handle-close-leaves-the-loop", "an exception of a handle_close() behind it ends the loop",
         """\
     try {
-        end(reason_, error_);
+        finish(reason_, error_);
     } catch (const exit_now&) {
         throw;
     } catch (...) {
@@ -1002,11 +999,11 @@ channel("handle-close-leaves-the-loop", "an exception of a handle_close() behind
     }
 }""",
         """\
-    end(reason_, error_);
+    finish(reason_, error_);
 }""")
 channel("listener-dies-of-its-handler", "a listener whose handle_error() throws is closed",
-        "    if (accepting_ || closed())\n        return;\n    try {\n        end(",
-        "    if (closed())\n        return;\n    try {\n        end(")
+        "    if (accepting_ || closed())\n        return;\n    try {\n        finish(",
+        "    if (closed())\n        return;\n    try {\n        finish(")
 channel("failed-handler-not-logged", "what handle_error() throws vanishes",
         """\
     log_exception(accepting_ ? ", still listening" : ", closing channel");
@@ -1015,7 +1012,7 @@ channel("failed-handler-not-logged", "what handle_error() throws vanishes",
 channel("readable-throws-and-waits", "a readable() that throws once leaves its channel deaf",
         "    if (!again)\n        return flush_later();", "    if (!again)\n        return;")
 channel("readable-throws-for-ever", "a readable() that always throws keeps its channel",
-        "    guarded([this] { end(close_reason::callback_error); });", "")
+        "    guarded([this] { finish(close_reason::callback_error); });", "")
 channel("readable-throws-once", "a readable() that throws once ends a channel that survives that",
         "    if (!again)\n        return flush_later();\n", "")
 
@@ -1042,7 +1039,7 @@ time("old-ones-freed-in-a-nested-loop", "a nested run frees what its callers hav
         }
         if (outer_) {""")
 time("nested-output-waits", "what a channel pushed before it runs the loop is sent after that",
-     "            outer_->flush_soon(); // its event goes on only when we return\n", "")
+     "detail::channel_access::flush_soon(*outer_); // its event goes on only when we return\n", "")
 
 # --- connections that linger ---------------------------------------------------------------------
 
@@ -1061,27 +1058,31 @@ lingering("newest-linger-ended", "the connection that began to linger last is en
           """\
     for (const auto& state : lingerers_) {
         const auto channel = state->channel;
-        if (!channel || (place && channel->slot_ != place) ||
-            (server && (!channel->slot_ || channel->slot_->server.get() != server)))
+        if (!channel)
             continue;
-        return channel->close();
+        const auto* const its_slot = detail::channel_access::slot(*channel);
+        if (slot && its_slot != slot)
+            continue;
+        if (!server || (its_slot && its_slot->server.get() == server))
+            return channel->close();
     }""",
           """\
     std::shared_ptr<dispatcher> newest;
     for (const auto& state : lingerers_) {
         const auto channel = state->channel;
-        if (!channel || (place && channel->slot_ != place) ||
-            (server && (!channel->slot_ || channel->slot_->server.get() != server)))
+        if (!channel)
             continue;
-        newest = channel;
+        const auto* const its_slot = detail::channel_access::slot(*channel);
+        if (slot && its_slot != slot)
+            continue;
+        if (!server || (its_slot && its_slot->server.get() == server))
+            newest = channel;
     }
     if (newest)
         newest->close();""")
 lingering("linger-of-another-server-ended", "a server ends what lingers of another one",
-          """\
-            (server && (!channel->slot_ || channel->slot_->server.get() != server)))
-            continue;""",
-          "            (server && !channel->slot_))\n            continue;")
+          "if (!server || (its_slot && its_slot->server.get() == server))",
+          "if (!server || its_slot)")
 lingering("lingering-without-bound", "any number of connections may linger",
           """\
     if (lingerers_.is_full())

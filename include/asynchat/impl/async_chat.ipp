@@ -194,7 +194,7 @@ ASYNCHAT_DECL std::size_t async_chat::receive(asio::mutable_buffer into)
     } catch (const std::system_error& error) {
         const int number = detail::errno_of(error.code());
         if (!is_would_block(error.code()) && number != EALREADY && number != EINPROGRESS)
-            failed();
+            handle_exception();
         return 0;
     }
 }
@@ -335,7 +335,7 @@ ASYNCHAT_DECL void async_chat::keep_or_end(std::string_view input)
     try {
         keep(input);
     } catch (const std::bad_alloc&) {
-        end(close_reason::system_error, asio::error::no_memory);
+        finish(close_reason::system_error, asio::error::no_memory);
     }
 }
 
@@ -661,7 +661,7 @@ ASYNCHAT_DECL void async_chat::stop_or_go_on_timing_frame()
         look_at_clocks_by(rare_->clocks.due(detail::deadlines::clock::frame));
 }
 
-ASYNCHAT_DECL void async_chat::nested_run(bool begins)
+ASYNCHAT_DECL void async_chat::nested_run_(bool begins)
 {
     if (!parsing_)
         return;
@@ -674,7 +674,7 @@ ASYNCHAT_DECL void async_chat::frame_timeout(loop::duration timeout)
     set_timeout(&detail::timeouts::frame, timeout);
 }
 
-ASYNCHAT_DECL void async_chat::deadline_reached()
+ASYNCHAT_DECL void async_chat::deadline_reached_()
 {
     if (!rare_)
         return;
@@ -692,9 +692,9 @@ ASYNCHAT_DECL void async_chat::deadline_reached()
         if (state_->epoch != epoch)
             return; // closed, or another connection by now
         if (!is_closing())
-            return end(close_reason::frame_timeout);
+            return finish(close_reason::frame_timeout);
     }
-    dispatcher::deadline_reached();
+    dispatcher::deadline_reached_();
 }
 
 // --- a length in front of the frame ----------------------------------------------------------
@@ -890,14 +890,14 @@ ASYNCHAT_DECL void async_chat::close_for_frame_limit()
     log_of_peer(log_type::error,
                 "closing channel {}: a frame is longer than {} bytes, the limit of {}", safe_repr(),
                 max_frame(), setter);
-    end(close_reason::frame_limit);
+    finish(close_reason::frame_limit);
 }
 
 ASYNCHAT_DECL void async_chat::close_for_malformed_frame(std::string_view fault)
 {
     log_of_peer(log_type::error, "closing channel {}: a frame is malformed: {}", safe_repr(),
                 fault);
-    end(close_reason::bad_frame);
+    finish(close_reason::bad_frame);
 }
 
 ASYNCHAT_DECL void async_chat::pause_reading()
@@ -943,11 +943,11 @@ ASYNCHAT_DECL void async_chat::deliver_kept()
     if (parsing_ || !delivers_input())
         return; // the parser on the stack goes on by itself
     if (input_ended_ && !eof_reported_)
-        return end_of_input();
+        return end_of_input_();
     parse_all_kept();
 }
 
-ASYNCHAT_DECL void async_chat::end_of_input()
+ASYNCHAT_DECL void async_chat::end_of_input_()
 {
     if (at_end_)
         return; // a callback runs the loop: that on the stack goes on by itself
@@ -1021,13 +1021,13 @@ ASYNCHAT_DECL void async_chat::end_of_input()
         return end_lost();
     handle_eof();
     if (output_ended_)
-        end(close_reason::peer_finished);
+        finish(close_reason::peer_finished);
 }
 
-/// What was received is still to be delivered: the output is dropped, and flush() and
-/// end_of_input() see to the end.
-ASYNCHAT_DECL void async_chat::connection_lost(asynchat::close_reason reason,
-                                               const std::error_code& error)
+/// What was received is still to be delivered: the output is dropped, and end_of_event_() and
+/// end_of_input_() see to the end.
+ASYNCHAT_DECL void async_chat::connection_lost_(asynchat::close_reason reason,
+                                                const std::error_code& error)
 {
     if (!lose_connection(reason, error))
         return;
@@ -1045,10 +1045,10 @@ ASYNCHAT_DECL void async_chat::end_when_heard()
     if (eof_reported_ || gate_.has(detail::gate::closing | detail::gate::paused))
         return end_lost();
     if (!parsing_ && !at_end_ && !gate_.has(detail::gate::turn_over) && !may_receive())
-        end_of_input();
+        end_of_input_();
 }
 
-ASYNCHAT_DECL void async_chat::forget_connection()
+ASYNCHAT_DECL void async_chat::forget_connection_()
 {
     if (parsing_) {
         parsing_->input = {};
@@ -1161,7 +1161,7 @@ ASYNCHAT_DECL void async_chat::pushed_much()
         return;
     set_full(marks_.paused() && stops_when_full());
     if (talker && marks_.paused())
-        talker->fed_too_much();
+        talker->fed_too_much_();
 }
 
 ASYNCHAT_DECL bool async_chat::push(std::string&& data)
@@ -1258,7 +1258,7 @@ ASYNCHAT_DECL void async_chat::handle_write()
     initiate_send();
 }
 
-ASYNCHAT_DECL void async_chat::flush()
+ASYNCHAT_DECL void async_chat::end_of_event_()
 {
     if (!awaits_writable())
         initiate_send();
@@ -1277,7 +1277,7 @@ ASYNCHAT_DECL void async_chat::check_output_limit()
         log_of_peer(log_type::error,
                     "closing channel {}: {} bytes of output wait, the limit of max_output() is {}",
                     safe_repr(), queue_.size(), output_limits().max_bytes);
-        return end(close_reason::output_limit);
+        return finish(close_reason::output_limit);
     }
     if (rare_ || queue_.size() > output_limits().max_bytes)
         rare().output_left = queue_.size();
@@ -1340,14 +1340,14 @@ ASYNCHAT_DECL void async_chat::initiate_send()
         return;
     if (is_closing()) {
         lingers_ = connected();
-        end(close_reason::local);
+        finish(close_reason::local);
     } else if (ends_when_sent_) {
-        end(close_reason::peer_finished);
+        finish(close_reason::peer_finished);
     } else if (gate_.has(detail::gate::output_ended) && !output_ended_ && connected()) {
         output_ended_ = true;
         shutdown_output();
         if (eof_reported_ && !is_lost())
-            end(close_reason::peer_finished);
+            finish(close_reason::peer_finished);
     }
 }
 
@@ -1448,7 +1448,7 @@ inline bool async_chat::send_gathered(std::size_t most, std::size_t& sent, sendi
         }
     } catch (const std::system_error&) {
         if (what != sending::quietly) // else the next attempt tells
-            failed();
+            handle_exception();
         return false;
     }
     if (closed() || queue_.generation() != generation)

@@ -6,7 +6,7 @@
 
 #include <asynchat/detail/io/channel_state.hpp>
 
-#include <asynchat/dispatcher.hpp>
+#include <asynchat/detail/channel_access.hpp>
 
 #include <asio/error.hpp>
 #include <asio/post.hpp>
@@ -24,17 +24,17 @@ ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& result)
     const bool always = result == asio::error::operation_not_supported;
     const std::error_code error = always ? std::error_code() : result;
     if (what_ != readiness::write)
-        return channel->ready(what_, error);
+        return channel_access::ready(*channel, what_, error);
     // Reads before writes, as asyncore's poll() has it: what became ready together with us is
     // queued already, and a writer goes behind it, if there is memory for that.
     try {
         asio::post(channel->owner().context(), [state = state_, epoch = epoch_, error] {
             const auto writer = state->channel;
             if (writer && state->epoch == epoch)
-                writer->ready(readiness::write, error);
+                channel_access::ready(*writer, readiness::write, error);
         });
     } catch (const std::bad_alloc&) {
-        channel->ready(readiness::write, error);
+        channel_access::ready(*channel, readiness::write, error);
     }
 }
 

@@ -149,12 +149,12 @@ ASYNCHAT_DECL void dispatcher::shutdown_output()
     std::error_code error;
     transport_->shutdown_write(error);
     if (is_disconnected(error))
-        return connection_lost(close_reason::reset, error);
+        return connection_lost_(close_reason::reset, error);
     if (error)
         throw detail::io_error(close_reason::system_error, error, "shutdown_output");
 }
 
-ASYNCHAT_DECL void dispatcher::close_for(asynchat::close_reason reason)
+ASYNCHAT_DECL void dispatcher::close_with(asynchat::close_reason reason)
 {
     if (reason_ == close_reason::open)
         reason_ = reason;
@@ -162,7 +162,7 @@ ASYNCHAT_DECL void dispatcher::close_for(asynchat::close_reason reason)
     dispatcher::close();
 }
 
-ASYNCHAT_DECL void dispatcher::end(asynchat::close_reason reason, std::error_code error)
+ASYNCHAT_DECL void dispatcher::finish(asynchat::close_reason reason, std::error_code error)
 {
     if (gate_.is_over())
         return;
@@ -203,12 +203,13 @@ ASYNCHAT_DECL bool dispatcher::may_receive()
 
 ASYNCHAT_DECL void dispatcher::end_lost()
 {
-    end(rare_->lost.reason, rare_->lost.error);
+    finish(rare_->lost.reason, rare_->lost.error);
 }
 
 // --- events ----------------------------------------------------------------------------------
 
-ASYNCHAT_DECL void dispatcher::ready(detail::readiness what, const std::error_code& error)
+ASYNCHAT_DECL void dispatcher::handle_readiness(detail::readiness what,
+                                                const std::error_code& error)
 {
     state_->armed.set(what, false);
     in_event([&] {
@@ -240,7 +241,7 @@ ASYNCHAT_DECL void dispatcher::ready(detail::readiness what, const std::error_co
 /// finds out by itself.
 ASYNCHAT_DECL bool dispatcher::is_stale(detail::readiness what)
 {
-    if (has_event_ || what == detail::readiness::urgent || reads_speculatively() ||
+    if (has_event_ || what == detail::readiness::urgent || reads_speculatively_() ||
         native_handle() < 0)
         return false;
     has_event_ = poll_now(what == detail::readiness::read ? POLLIN : POLLOUT) != 0;
@@ -273,7 +274,7 @@ ASYNCHAT_DECL void dispatcher::interest_refused()
     interest_failed_ = true;
     if (!again)
         return flush_later();
-    guarded([this] { end(close_reason::callback_error); });
+    guarded([this] { finish(close_reason::callback_error); });
 }
 
 ASYNCHAT_DECL void dispatcher::wait(detail::readiness what)
@@ -291,7 +292,7 @@ ASYNCHAT_DECL void dispatcher::wait_for_input()
         return;
     const bool had_input = received_;
     received_ = false;
-    if (!had_input || loop_.polls_ || !reads_speculatively() || !state_->speculative_read.is_due())
+    if (!had_input || loop_.polls_ || !reads_speculatively_() || !state_->speculative_read.is_due())
         return wait(detail::readiness::read);
     loop_.try_again_soon(state_);
     state_->armed.set(detail::readiness::read, true);
@@ -307,7 +308,7 @@ ASYNCHAT_DECL void dispatcher::speculative_read(bool alone)
         return wait(detail::readiness::read);
     }
     received_ = false;
-    ready(detail::readiness::read, {});
+    handle_readiness(detail::readiness::read, {});
     if (received_ || state_->try_again_listed)
         state_->speculative_read.found_input();
     else
@@ -329,7 +330,7 @@ ASYNCHAT_DECL void dispatcher::try_flush_soon() noexcept
     }
 }
 
-ASYNCHAT_DECL void dispatcher::failed()
+ASYNCHAT_DECL void dispatcher::handle_exception()
 {
     if (gate_.is_over()) {
         // Nothing is called after close() but the log: an error must not vanish.
@@ -360,7 +361,7 @@ ASYNCHAT_DECL void dispatcher::end_after_failed_handler()
     if (accepting_ || closed())
         return;
     try {
-        end(reason_, error_);
+        finish(reason_, error_);
     } catch (const exit_now&) {
         throw;
     } catch (...) {
@@ -419,8 +420,8 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
 ASYNCHAT_DECL void dispatcher::handle_expt_event()
 {
     if (const auto error = pending_error())
-        return end(is_disconnected(error) ? close_reason::reset : close_reason::system_error,
-                   error);
+        return finish(is_disconnected(error) ? close_reason::reset : close_reason::system_error,
+                      error);
     handle_expt();
 }
 
@@ -448,7 +449,7 @@ ASYNCHAT_DECL int dispatcher::poll_now(int events) const
 ASYNCHAT_DECL void dispatcher::look_for_error()
 {
     if (const auto error = pending_error())
-        return connection_lost(
+        return connection_lost_(
             is_disconnected(error) ? close_reason::reset : close_reason::system_error, error);
     // Whatever else it is, waiting would be over at once for ever: what is there to read tells it
     // when somebody reads again.
@@ -498,7 +499,7 @@ ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
         if (rare_)
             rare_->start_anew(loop_.now());
         gate_.set(detail::gate::lost, false);
-        forget_connection();
+        forget_connection_();
     }
     flush_soon();
 }
@@ -737,7 +738,7 @@ ASYNCHAT_DECL std::size_t dispatcher::recv(asio::mutable_buffer into)
         return 0;
     if (error == asio::error::eof) {
         eof_ = true;
-        end_of_input();
+        end_of_input_();
         return 0;
     }
     if (is_disconnected(error)) {
@@ -752,9 +753,9 @@ ASYNCHAT_DECL void dispatcher::input_failed(asynchat::close_reason reason,
                                             const std::error_code& error)
 {
     eof_ = true;
-    connection_lost(reason, error);
+    connection_lost_(reason, error);
     if (!closed())
-        end_of_input();
+        end_of_input_();
 }
 
 ASYNCHAT_DECL std::size_t dispatcher::send(const_buffers data)
@@ -771,7 +772,7 @@ ASYNCHAT_DECL std::size_t dispatcher::send(const_buffers data)
     if (is_would_block(error))
         return 0;
     if (is_disconnected(error)) {
-        connection_lost(close_reason::reset, error);
+        connection_lost_(close_reason::reset, error);
         return 0;
     }
     throw detail::io_error(close_reason::system_error, error, "send", detail::error_source::output);
@@ -852,7 +853,7 @@ ASYNCHAT_DECL void dispatcher::handle_expt()
 
 ASYNCHAT_DECL void dispatcher::handle_eof()
 {
-    end(close_reason::peer_finished);
+    finish(close_reason::peer_finished);
 }
 
 ASYNCHAT_DECL void dispatcher::handle_close()
@@ -863,7 +864,7 @@ ASYNCHAT_DECL void dispatcher::handle_close()
 
 ASYNCHAT_DECL void dispatcher::handle_shutdown()
 {
-    end(close_reason::shutdown);
+    finish(close_reason::shutdown);
 }
 
 ASYNCHAT_DECL void dispatcher::handle_error()
@@ -878,9 +879,9 @@ ASYNCHAT_DECL void dispatcher::handle_error()
     if (failure.source == detail::error_source::input)
         input_failed(failure.reason, failure.error);
     else if (failure.source == detail::error_source::output)
-        connection_lost(failure.reason, failure.error);
+        connection_lost_(failure.reason, failure.error);
     else
-        end(failure.reason, failure.error);
+        finish(failure.reason, failure.error);
 }
 
 /// Whatever becomes of the line, what follows it is done all the same.
@@ -954,7 +955,7 @@ ASYNCHAT_DECL void dispatcher::look_at_clocks_by(loop::time_point time)
         loop_.set_deadline(*state_, time);
 }
 
-ASYNCHAT_DECL void dispatcher::deadline_reached()
+ASYNCHAT_DECL void dispatcher::deadline_reached_()
 {
     if (!rare_)
         return;
@@ -984,13 +985,13 @@ ASYNCHAT_DECL void dispatcher::clock_ran_out(detail::deadlines::clock what)
         return connect_failed(close_reason::connect_timeout, asio::error::timed_out);
     case clock::idle:
         log_timeout("nothing came and nothing went", "idle_timeout()", limits.idle);
-        return end(close_reason::idle_timeout);
+        return finish(close_reason::idle_timeout);
     case clock::write:
         log_timeout("the other side took no output", "write_timeout()", limits.write);
         // What it said before it finished is worth hearing.
         if (transport_ && transport_->peer_has_finished())
-            return connection_lost(close_reason::write_timeout, {});
-        return end(close_reason::write_timeout);
+            return connection_lost_(close_reason::write_timeout, {});
+        return finish(close_reason::write_timeout);
     case clock::frame: break;
     }
 }
@@ -1000,14 +1001,14 @@ ASYNCHAT_DECL void dispatcher::clock_ran_out(detail::deadlines::clock what)
 ASYNCHAT_DECL void dispatcher::close_time_reached()
 {
     if (is_lost()) {
-        end_of_input();
+        end_of_input_();
         if (is_lost())
             end_lost(); // if that has not
         return;
     }
     if (!state_->lingers)
         log_timeout("its output was not sent in the time given to close_when_done()", {}, {});
-    end(close_reason::close_timeout);
+    finish(close_reason::close_timeout);
 }
 
 /// A line for each timeout that ends a channel, as for each limit.

@@ -56,7 +56,7 @@ ASYNCHAT_DECL void dispatcher_with_send::initiate_send()
     output_flows();
     note_left();
     if (ends_for_ != close_reason::open && queue_.is_empty())
-        end(ends_for_);
+        finish(ends_for_);
 }
 
 ASYNCHAT_DECL bool dispatcher_with_send::writable()
@@ -69,7 +69,7 @@ ASYNCHAT_DECL void dispatcher_with_send::handle_write()
     initiate_send();
 }
 
-ASYNCHAT_DECL void dispatcher_with_send::flush()
+ASYNCHAT_DECL void dispatcher_with_send::end_of_event_()
 {
     if (!is_lost())
         initiate_send();
@@ -77,7 +77,7 @@ ASYNCHAT_DECL void dispatcher_with_send::flush()
         log_of_peer(log_type::error,
                     "closing channel {}: {} bytes of output wait, the limit of max_output() is {}",
                     safe_repr(), queue_.size(), output_limits().max_bytes);
-        end(close_reason::output_limit);
+        finish(close_reason::output_limit);
     } else if (is_lost() && !may_receive()) {
         end_lost();
     }
@@ -92,8 +92,8 @@ ASYNCHAT_DECL void dispatcher_with_send::note_left()
 }
 
 /// Nothing more is sent; what came is still there to be received.
-ASYNCHAT_DECL void dispatcher_with_send::connection_lost(asynchat::close_reason reason,
-                                                         const std::error_code& error)
+ASYNCHAT_DECL void dispatcher_with_send::connection_lost_(asynchat::close_reason reason,
+                                                          const std::error_code& error)
 {
     if (!lose_connection(reason, error))
         return;
@@ -103,7 +103,7 @@ ASYNCHAT_DECL void dispatcher_with_send::connection_lost(asynchat::close_reason 
     marks_ = {};
 }
 
-ASYNCHAT_DECL void dispatcher_with_send::forget_connection()
+ASYNCHAT_DECL void dispatcher_with_send::forget_connection_()
 {
     queue_.clear();
     marks_ = {};

@@ -6,9 +6,9 @@
 
 #include <asynchat/detail/io/lingerer.hpp>
 
+#include <asynchat/detail/channel_access.hpp>
 #include <asynchat/detail/server_state.hpp>
 #include <asynchat/detail/timing/later.hpp>
-#include <asynchat/dispatcher.hpp>
 
 #include <asio/buffer.hpp>
 
@@ -39,34 +39,34 @@ public:
 } // namespace detail
 
 ASYNCHAT_DECL void loop::linger(std::unique_ptr<detail::transport> connection, duration timeout,
-                                detail::address_slot* place)
+                                detail::address_slot* slot)
 {
     lingerers_.tidy();
     if (lingerers_.is_full())
         end_oldest_linger();
     auto channel = std::make_shared<detail::lingerer>(*this);
-    dispatcher& base = *channel;
-    base.set_transport(std::move(connection));
-    base.connected_ = true;
-    base.close_at(detail::later(now(), timeout));
-    base.state_->lingers = true;
-    lingerers_.add(base.state_);
-    if (place) {
-        detail::server_state::begin_linger(*place);
-        base.slot_ = place;
+    using access = detail::channel_access;
+    access::begin_linger(*channel, std::move(connection), detail::later(now(), timeout));
+    lingerers_.add(access::state(*channel));
+    if (slot) {
+        detail::server_state::begin_linger(*slot);
+        access::set_slot(*channel, slot);
     }
     adopt(std::move(channel), true, false);
 }
 
 ASYNCHAT_DECL void loop::end_oldest_linger(const detail::server_state* server,
-                                           const detail::address_slot* place)
+                                           const detail::address_slot* slot)
 {
     for (const auto& state : lingerers_) {
         const auto channel = state->channel;
-        if (!channel || (place && channel->slot_ != place) ||
-            (server && (!channel->slot_ || channel->slot_->server.get() != server)))
+        if (!channel)
             continue;
-        return channel->close();
+        const auto* const its_slot = detail::channel_access::slot(*channel);
+        if (slot && its_slot != slot)
+            continue;
+        if (!server || (its_slot && its_slot->server.get() == server))
+            return channel->close();
     }
 }
 

@@ -6,8 +6,8 @@
 
 #include <asynchat/loop.hpp>
 
+#include <asynchat/detail/channel_access.hpp>
 #include <asynchat/detail/scope_exit.hpp>
-#include <asynchat/dispatcher.hpp>
 
 #include <asio/executor_work_guard.hpp>
 
@@ -69,7 +69,8 @@ ASYNCHAT_DECL loop::~loop()
     while (!channels_.empty() || !timers_.empty()) {
         const turn in_turn(*this);
         while (open() > 0)
-            channels_[open() - 1]->channel->close_for(close_reason::shutdown);
+            detail::channel_access::close_with(*channels_[open() - 1]->channel,
+                                               close_reason::shutdown);
         while (!timers_.empty()) {
             const auto gone = timers_.pop();
             if (gone.timer)
@@ -94,11 +95,10 @@ ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> loop::channels() const
 ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_plainly,
                                bool keeps_terminator)
 {
-    channel->keeps_terminator_ = keeps_terminator;
-    channel->sends_plainly_ = sends_plainly;
+    detail::channel_access::set_overrides(*channel, sends_plainly, keeps_terminator);
     if (channel->closed())
         return; // closed by its own constructor
-    const auto state = channel->state_;
+    const auto state = detail::channel_access::state(*channel);
     channels_.push_back(state);
     swap_channels(channels_.size() - 1, open() - 1);
     state->number = adopted_++;
@@ -107,8 +107,8 @@ ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_p
     state->channel = std::move(channel);
     const turn in_turn(*this);
     const auto adopted = state->channel;
-    adopted->guarded([&] { adopted->update_interest(); });
-    adopted->guarded([&] {
+    detail::channel_access::guarded(*adopted, [&] { adopted->update_interest(); });
+    detail::channel_access::guarded(*adopted, [&] {
         if (!state->flush_listed)
             return;
         state->flush_listed = false;
@@ -150,10 +150,10 @@ ASYNCHAT_DECL void loop::close_all(bool ignore_all)
     for (const auto& channel : channels()) {
         if (channel->closed())
             continue;
-        channel->reason_ = close_reason::shutdown;
+        detail::channel_access::set_reason(*channel, close_reason::shutdown);
         const detail::scope_exit done([&channel] {
             if (!channel->closed())
-                channel->reason_ = close_reason::open;
+                detail::channel_access::set_reason(*channel, close_reason::open);
         });
         try {
             channel->close();
@@ -166,7 +166,7 @@ ASYNCHAT_DECL void loop::close_all(bool ignore_all)
             if (!ignore_all)
                 throw;
         }
-        channel->close_for(close_reason::shutdown);
+        detail::channel_access::close_with(*channel, close_reason::shutdown);
     }
     // From the back: the last one takes the place of one that is closed.
     for (std::size_t i = open(); i-- > 0;) {
@@ -256,7 +256,7 @@ ASYNCHAT_DECL void loop::flush_posted()
             const auto state = *to_flush_.pop();
             state->flush_listed = false;
             if (const auto channel = state->channel)
-                channel->in_event([] {});
+                detail::channel_access::in_event(*channel, [] {});
         }
     };
     detail::run_then_always(flush_listed, [this] {
@@ -297,7 +297,7 @@ ASYNCHAT_DECL void loop::try_again()
             const bool listed = state->try_again_listed; // not if it has another socket since
             state->try_again_listed = false;
             if (listed && state->channel)
-                state->channel->speculative_read(alone);
+                detail::channel_access::speculative_read(*state->channel, alone);
         }
     };
     detail::run_then_always(try_listed, [this] {
@@ -324,8 +324,8 @@ public:
             loop_.find_doomed();
         }
         if (outer_) {
-            outer_->nested_run(true);
-            outer_->flush_soon(); // its event goes on only when we return
+            detail::channel_access::nested_run(*outer_, true);
+            detail::channel_access::flush_soon(*outer_); // its event goes on only when we return
         }
         // And so does a flush_posted() or try_again() that we are nested in.
         loop_.flush_posted_ = loop_.look_posted_ = false;
@@ -347,7 +347,7 @@ public:
             loop_.find_doomed();
         }
         if (outer_)
-            outer_->nested_run(false);
+            detail::channel_access::nested_run(*outer_, false);
         // What ends us ends the run() that we are nested in: see it stopped, or let it look.
         if (--loop_.running_ == 0)
             loop_.stop_requested_ = false;
@@ -512,7 +512,8 @@ ASYNCHAT_DECL void loop::run_timers()
             if (due.timer)
                 run_timer(due.timer, now);
             else if (const auto channel = due.channel->channel)
-                channel->in_event([&] { channel->deadline_reached(); });
+                detail::channel_access::in_event(
+                    *channel, [&] { detail::channel_access::deadline_reached(*channel); });
         }
     };
     detail::run_then_always(run_due, [this] { wait_for_timers(); });

@@ -6,6 +6,7 @@
 
 #include <asynchat/server.hpp>
 
+#include <asynchat/detail/channel_access.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/escape.hpp>
 
@@ -54,16 +55,18 @@ ASYNCHAT_DECL void server_base::handle_accepted(socket connection, const endpoin
         return refuse(peer, from_there);
     serve(std::move(connection), address.value_or(0));
     if (counters().open >= max_connections_ && !std::exchange(told_full_, true))
-        log_of_peer(log_type::info, "{} accepts no more: {} connections are open", safe_repr(),
-                    counters().open);
+        detail::channel_access::log_of_peer(
+            *this, log_type::info, "{} accepts no more: {} connections are open",
+            detail::channel_access::safe_repr(*this), counters().open);
 }
 
 ASYNCHAT_DECL void server_base::refuse(const endpoint& peer, std::size_t from_there)
 {
     ++shared_->counters.refused;
-    log_of_peer(log_type::info, "{} refused {}: {} connections are open, {} from there",
-                safe_repr(), escaped(peer.to_string(), detail::longest_name), counters().open,
-                from_there);
+    detail::channel_access::log_of_peer(
+        *this, log_type::info, "{} refused {}: {} connections are open, {} from there",
+        detail::channel_access::safe_repr(*this), escaped(peer.to_string(), detail::longest_name),
+        counters().open, from_there);
 }
 
 ASYNCHAT_DECL void server_base::serve(socket&& connection, std::uint64_t address)
@@ -82,9 +85,9 @@ ASYNCHAT_DECL void server_base::serve(socket&& connection, std::uint64_t address
         detail::server_state::leave(place, channel ? channel->close_reason() : close_reason::local);
         return detail::server_state::forget(place);
     }
-    channel->slot_ = &place;
+    detail::channel_access::set_slot(*channel, &place);
     if (stopping_) // since its constructor
-        shut_down(owner(), {channel->state_}, false);
+        shut_down(owner(), {detail::channel_access::state(*channel)}, false);
 }
 
 /// What lingers must not take the place of what is served.
@@ -92,9 +95,9 @@ ASYNCHAT_DECL void server_base::make_room(const detail::address_slot& place)
 {
     const server_counters& all = counters();
     if (all.lingering > 0 && all.open + all.lingering > max_connections_)
-        end_oldest_linger(*shared_, nullptr);
+        detail::channel_access::end_oldest_linger(*this, *shared_, nullptr);
     if (place.lingering > 0 && place.open + place.lingering > max_per_address_)
-        end_oldest_linger(*shared_, &place);
+        detail::channel_access::end_oldest_linger(*this, *shared_, &place);
 }
 
 // --- the end ---------------------------------------------------------------------------------
@@ -108,8 +111,7 @@ ASYNCHAT_DECL void server_base::stop(loop::duration deadline)
         shut_down(owner, channels_of(owner, *shared), true);
     });
     if (!std::exchange(stopping_, true)) {
-        accepting_ = false;
-        set_transport(nullptr);
+        detail::channel_access::stop_listening(*this);
         shut_down(owner(), channels_of(owner(), *shared_), false);
     }
     flush_soon();
@@ -121,8 +123,9 @@ server_base::channels_of(loop& owner, const detail::server_state& shared)
 {
     std::vector<detail::state_ptr> found;
     for (const auto& channel : owner.channels()) {
-        if (channel->slot_ && channel->slot_->server.get() == &shared)
-            found.push_back(channel->state_);
+        const detail::address_slot* const slot = detail::channel_access::slot(*channel);
+        if (slot && slot->server.get() == &shared)
+            found.push_back(detail::channel_access::state(*channel));
     }
     std::reverse(found.begin(), found.end());
     return found;
@@ -144,9 +147,9 @@ ASYNCHAT_DECL void server_base::shut_down(loop& owner, std::vector<detail::state
             const auto channel = state->channel;
             if (!channel)
                 continue;
-            channel->in_event([&] {
+            detail::channel_access::in_event(*channel, [&] {
                 if (now)
-                    channel->end(close_reason::shutdown);
+                    detail::channel_access::finish(*channel, close_reason::shutdown);
                 else
                     channel->handle_shutdown();
             });
@@ -154,7 +157,7 @@ ASYNCHAT_DECL void server_base::shut_down(loop& owner, std::vector<detail::state
     });
 }
 
-ASYNCHAT_DECL void server_base::flush()
+ASYNCHAT_DECL void server_base::end_of_event_()
 {
     if (!stopping_)
         return;
@@ -162,7 +165,7 @@ ASYNCHAT_DECL void server_base::flush()
     if (counters().open > 0)
         return;
     deadline_.cancel();
-    end(close_reason::local);
+    finish(close_reason::local);
 }
 
 ASYNCHAT_DECL void server_base::handle_close()

@@ -6,7 +6,7 @@
 
 #include <asynchat/detail/server_state.hpp>
 
-#include <asynchat/dispatcher.hpp>
+#include <asynchat/detail/channel_access.hpp>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -69,7 +69,7 @@ ASYNCHAT_DECL void server_state::leave(address_slot& place, close_reason reason)
     if (!server.listener || !server.wakes_listener)
         return;
     try {
-        server.listener->flush_soon();
+        channel_access::flush_soon(*server.listener);
         server.wakes_listener = false;
     } catch (...) { // no memory: the next one wakes it
     }
