@@ -24,6 +24,7 @@
 
 #include <sys/socket.h>
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -545,6 +546,7 @@ public:
     }
     ~event()
     {
+        assert(channel_.loop_.current_ == &channel_); // events end in the reverse order
         channel_.loop_.current_ = outer_;
         if (!finished_)
             channel_.try_flush_soon();

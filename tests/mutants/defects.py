@@ -320,8 +320,6 @@ channel("listener-dies-of-an-error", "the listener is closed when accept() fails
         """\
     if (false) {
         if (backoff_.is_worth_telling())""")
-channel("aborted-connection-is-an-error", "ECONNABORTED stops the listener for a while",
-        "    case ECONNABORTED:\n", "")
 channel("accept-spins", "out of descriptors, the listener tries again at once",
         """\
     });
@@ -477,6 +475,8 @@ search("longest-first-tie", "of two terminators that end together the shorter on
 
 system = of("transport")
 
+system("aborted-connection-is-an-error", "ECONNABORTED stops the listener for a while",
+       "    case ECONNABORTED:\n", "")
 system("killed-by-sigpipe", "sendfile() to a closed connection kills the process",
        "pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);",
        "pthread_sigmask(SIG_BLOCK, nullptr, &before_);")

@@ -33,25 +33,6 @@
 
 namespace asynchat {
 
-namespace detail {
-
-/// Errors of accept() that belong to the connection that was waiting and not to the listener.
-inline bool is_lost_connection(const std::error_code& error) noexcept
-{
-    switch (errno_of(error)) {
-    case ECONNABORTED:
-    case EPROTO:
-    case ENETDOWN:
-    case ENOPROTOOPT:
-    case EHOSTDOWN:
-    case EHOSTUNREACH:
-    case ENETUNREACH: return true;
-    default: return false;
-    }
-}
-
-} // namespace detail
-
 // --- life ------------------------------------------------------------------------------------
 
 ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
@@ -76,15 +57,8 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owne
         return;
     }
     auto transport = std::make_unique<detail::socket_transport>(owner.context(), std::move(from));
-    if (addr_.empty() && transport->is_stream()) {
-        std::error_code error;
-        const auto peer = transport->asio_socket().remote_endpoint(error);
-        const int number = detail::errno_of(error);
-        if (error && number != ENOTCONN && number != EINVAL)
-            throw std::system_error(detail::to_std(error), "asynchat: dispatcher");
-        if (!error)
-            addr_ = endpoint::from_native(peer.data(), peer.size());
-    }
+    if (addr_.empty() && transport->is_stream())
+        addr_ = transport->connected_peer();
     connected_ = !addr_.empty();
     set_transport(std::move(transport));
     is_socket_ = true;
@@ -123,6 +97,7 @@ ASYNCHAT_DECL void dispatcher::close()
     if (lingers_)
         linger();
     set_transport(nullptr);
+    assert(!transport_ && reason_ != close_reason::open);
     if (slot_ && state_->lingers)
         detail::server_state::end_linger(*slot_);
     else if (slot_)
@@ -203,6 +178,7 @@ ASYNCHAT_DECL bool dispatcher::may_receive()
 
 ASYNCHAT_DECL void dispatcher::end_lost()
 {
+    assert(is_lost() && rare_ && rare_->lost.reason != close_reason::open);
     finish(rare_->lost.reason, rare_->lost.error);
 }
 
@@ -281,6 +257,7 @@ ASYNCHAT_DECL void dispatcher::wait(detail::readiness what)
 {
     if (closed() || state_->armed.has(what))
         return;
+    assert(transport_ && state_->channel); // else the wait would end for nobody
     transport_->async_wait(what, detail::readiness_handler(state_, what));
     state_->armed.set(what, true); // unless there was no memory for it
 }
@@ -484,11 +461,7 @@ ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
     if (loop_.network_) {
         next = loop_.network_->open(family, type);
     } else {
-        auto made = std::make_unique<detail::socket_transport>(
-            loop_.context(), detail::socket_transport::open(family, type));
-        if (type == SOCK_STREAM && (family == AF_INET || family == AF_INET6))
-            made->asio_socket().set_option(asio::ip::tcp::no_delay(true));
-        next = std::move(made);
+        next = detail::socket_transport::make(loop_.context(), family, type);
     }
     const bool had_connection = connected_;
     connected_ = accepting_ = connecting_ = was_lost_ = eof_ = was_accepted_ = false;
@@ -650,6 +623,7 @@ ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::string_view s
 
 ASYNCHAT_DECL void dispatcher::looked_up(const std::error_code& error)
 {
+    assert(attempt_); // its end would not be told else
     if (error)
         return connect_failed(close_reason::lookup_failed, error);
     if (attempt_->keeps_socket() && !in_memory_)
@@ -780,11 +754,9 @@ ASYNCHAT_DECL std::size_t dispatcher::send(const_buffers data)
 
 ASYNCHAT_DECL std::size_t dispatcher::sendto(std::string_view datagram, const endpoint& to)
 {
-    const auto native = to.native();
+    to.native(); // throws if it is no address
     std::error_code error;
-    const std::size_t sent = require_socket("sendto").asio_socket().send_to(
-        asio::buffer(datagram.data(), datagram.size()),
-        detail::any_protocol::endpoint(native.data(), native.size()), 0, error);
+    const std::size_t sent = require_socket("sendto").send_to(datagram, to, error);
     if (!error)
         return sent;
     if (is_would_block(error))
@@ -796,15 +768,12 @@ ASYNCHAT_DECL std::size_t dispatcher::sendto(std::string_view datagram, const en
 ASYNCHAT_DECL std::optional<std::size_t> dispatcher::recvfrom(asio::mutable_buffer into,
                                                               endpoint& from)
 {
-    detail::any_protocol::endpoint native;
     std::error_code error;
-    const std::size_t received =
-        require_socket("recvfrom").asio_socket().receive_from(into, native, 0, error);
+    const std::size_t received = require_socket("recvfrom").receive_from(into, from, error);
     if (is_would_block(error))
         return std::nullopt;
     if (error)
         throw detail::io_error(close_reason::system_error, error, "recvfrom");
-    from = endpoint::from_native(native.data(), native.size());
     return received;
 }
 

@@ -12,6 +12,7 @@
 #include <asio/executor_work_guard.hpp>
 
 #include <algorithm>
+#include <cassert>
 #include <csignal>
 #include <new>
 #include <system_error>
@@ -101,6 +102,7 @@ ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_p
     const auto state = detail::channel_access::state(*channel);
     channels_.push_back(state);
     swap_channels(channels_.size() - 1, open() - 1);
+    assert(!state->channel && channels_[open() - 1].get() == state.get());
     state->number = adopted_++;
     if (state->lingers)
         lingerers_.opened();
@@ -118,6 +120,7 @@ ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_p
 
 ASYNCHAT_DECL void loop::remove(detail::channel_state& state)
 {
+    assert(state.index < open() && channels_[state.index].get() == &state); // among the open ones
     // Whoever called close() may still be in a function of the channel: it goes with the turn.
     drop_deadline(state);
     if (state.lingers)
@@ -182,6 +185,7 @@ ASYNCHAT_DECL void loop::enter_turn() noexcept
 
 ASYNCHAT_DECL void loop::leave_turn() noexcept
 {
+    assert(turns_ > turns_before_);
     if (doomed_ > 0 && turns_ == turns_before_ + 1)
         destroy_closed();
     --turns_;
@@ -211,10 +215,12 @@ ASYNCHAT_DECL void loop::find_doomed() noexcept
 ASYNCHAT_DECL void loop::destroy_closed() noexcept
 {
     while (doomed_ > 0) {
+        assert(doomed_ <= closed_ && closed_ <= channels_.size());
         swap_channels(open() + --doomed_, channels_.size() - 1);
         const auto state = std::move(channels_.back());
         channels_.pop_back();
         --closed_;
+        assert(state->heap_index == detail::not_queued); // nothing looks for it any more
         const auto gone = std::move(state->channel);
     }
 }
