@@ -535,74 +535,11 @@ private:
     bool has_event_ : 1;        // an event of the present transport was found to be its own
 };
 
-/// An event of a channel, as long as it is on the stack: keeps the channel alive and makes it the
-/// one that is flushed at the end.
-class dispatcher::event {
-public:
-    explicit event(dispatcher& channel) noexcept
-        : channel_(channel), turn_(channel.loop_),
-          outer_(std::exchange(channel.loop_.current_, &channel))
-    {
-    }
-    ~event()
-    {
-        assert(channel_.loop_.current_ == &channel_); // events end in the reverse order
-        channel_.loop_.current_ = outer_;
-        if (!finished_)
-            channel_.try_flush_soon();
-    }
-    event(const event&) = delete;
-    event& operator=(const event&) = delete;
-
-    void finished() noexcept { finished_ = true; }
-
-private:
-    dispatcher& channel_;
-    loop::turn turn_; // a channel that is closed lives to the end of it
-    dispatcher* outer_;
-    bool finished_ = false;
-};
-
-template <class Body>
-bool dispatcher::guarded(Body&& body)
-{
-    // A handle_close() on the stack may run the loop.
-    if (gate_.is_over())
-        return true;
-    try {
-        body();
-        return true;
-    } catch (const exit_now&) {
-        throw;
-    } catch (...) {
-        handle_exception();
-        return false;
-    }
-}
-
-template <class Body>
-void dispatcher::in_event(Body&& body)
-{
-    event scope(*this);
-    guarded(body);
-    guarded([this] { end_of_event_(); });
-    ask_for_interest();
-    scope.finished();
-}
-
-/// update_interest(), and once more, in a later turn, when readable() or writable() throws: else
-/// the channel would wait for nothing.
-inline void dispatcher::ask_for_interest()
-{
-    if (!guarded([this] { update_interest(); }))
-        interest_refused();
-    else if (interest_failed_)
-        interest_failed_ = false;
-}
-
 } // namespace asynchat
 
-#include <asynchat/detail/channel_access.hpp> // which needs the class
+// These need the class.
+#include <asynchat/detail/channel_event.hpp>
+#include <asynchat/detail/channel_access.hpp>
 
 namespace asynchat {
 
@@ -632,6 +569,9 @@ void handle<T>::post(F f) const
 #  include <asynchat/impl/channel_access.ipp>
 #  include <asynchat/impl/channel_state.ipp>
 #  include <asynchat/impl/dispatcher.ipp>
+#  include <asynchat/impl/dispatcher_log.ipp>
+#  include <asynchat/impl/dispatcher_sockets.ipp>
+#  include <asynchat/impl/dispatcher_time.ipp>
 #  include <asynchat/impl/lingerer.ipp>
 #  include <asynchat/impl/loop.ipp>
 #  include <asynchat/impl/server_state.ipp>

@@ -260,6 +260,10 @@ channel = of("dispatcher")
 events = of("channel_state")
 attempt = of("connect_attempt")
 lingering = of("lingerer")
+sockets = of("dispatcher_sockets")
+log = of("dispatcher_log")
+lines = of("log_limit")
+times = of("dispatcher_time")
 clocks = of("deadlines")
 
 channel("double-close", "handle_close() is called again when its override meets another end",
@@ -320,12 +324,12 @@ channel("listener-dies-of-an-error", "the listener is closed when accept() fails
         """\
     if (false) {
         if (backoff_.is_worth_telling())""")
-channel("accept-spins", "out of descriptors, the listener tries again at once",
+sockets("accept-spins", "out of descriptors, the listener tries again at once",
         """\
     });
     backoff_.begin_pause();""",
         "    });")
-channel("back-off-never-reset", "the listener that has backed off never accepts again",
+sockets("back-off-never-reset", "the listener that has backed off never accepts again",
         "channel->in_event([&] { channel->backoff_.end_pause(); });",
         "channel->in_event([] {});")
 channel("would-block-is-an-error", "a full socket ends the channel",
@@ -346,12 +350,12 @@ channel("reset-taken-for-the-end", "a reset is reported as an orderly end",
         """\
         input_failed(close_reason::peer_finished, error);
         return 0;""")
-channel("log-flood", "a channel writes as many lines as the other side likes",
-        "if (!log_limit_.admit(second) || (of_server", "if ((of_server")
-channel("log-flood-of-a-server", "each connection of one peer has lines of its own",
-        "(of_server && !of_server->admit(second)) ||", "")
-channel("log-flood-of-a-loop", "the channels of a loop together write as they like",
-        "        !loop_.log_limit_.admit(second))", "        false)")
+lines("log-flood", "a channel writes as many lines as the other side likes",
+      "return of_channel.admit(second) && (", "return (")
+lines("log-flood-of-a-server", "each connection of one peer has lines of its own",
+      "(!of_server || of_server->admit(second)) &&", "")
+lines("log-flood-of-a-loop", "the channels of a loop together write as they like",
+      "of_loop.admit(second);", "true;")
 channel("left-out-and-forgotten", "a closed channel takes along what it has left out",
         "    loop_.log_limit_.leave_out(log_limit_.take_left_out()); // for others to tell\n", "")
 attempt("port-wraps", "port 99999 is 34463, as the system has it",
@@ -362,7 +366,7 @@ attempt("name-cut-at-nul", "the host is looked up as far as its first NUL",
         "if (name.find('\\0') != name.npos)", "if (false)")
 attempt("empty-name-is-here", "an empty host is this machine",
         "if (name.empty())", "if (false)")
-channel("old-attempt-counts", "the end of a connect that was given up is taken for the next one's",
+sockets("old-attempt-counts", "the end of a connect that was given up is taken for the next one's",
         """\
     connecting_ = false;
     set_transport(nullptr);
@@ -370,9 +374,9 @@ channel("old-attempt-counts", "the end of a connect that was given up is taken f
         "}")
 channel("event-of-another-channel", "a new channel gets the event of a closed one",
         "return !has_event_;", "return false;")
-channel("log-injection", "a peer may write line ends into the log",
-        """std::string(to_string(type)) + ": " + escaped(message) + '\\n'""",
-        """std::string(to_string(type)) + ": " + std::string(message) + '\\n'""")
+log("log-injection", "a peer may write line ends into the log",
+    """std::string(to_string(type)) + ": " + escaped(message) + '\\n'""",
+    """std::string(to_string(type)) + ": " + std::string(message) + '\\n'""")
 
 # --- time ----------------------------------------------------------------------------------------
 
@@ -381,17 +385,17 @@ channel("input-is-idle", "input does not put off the idle timeout",
         received_ = true;
         note_activity();""",
         "        received_ = true;")
-channel("timer-not-rearmed", "a deadline that was put off is forgotten",
-        "    look_at_clocks_by(rare_->clocks.next(counting));\n", "")
-channel("write-timer-restarted-by-push",
-        "output that is stuck never times out while more is pushed",
-        "if (sent > 0 || !rare_ || !rare_->clocks.runs(detail::deadlines::clock::write))\n", "")
-channel("write-timer-not-stopped", "a channel that has sent all is ended by its write timeout",
-        """\
+times("timer-not-rearmed", "a deadline that was put off is forgotten",
+      "    look_at_clocks_by(rare_->clocks.next(counting));\n", "")
+times("write-timer-restarted-by-push",
+      "output that is stuck never times out while more is pushed",
+      "if (sent > 0 || !rare_ || !rare_->clocks.runs(detail::deadlines::clock::write))\n", "")
+times("write-timer-not-stopped", "a channel that has sent all is ended by its write timeout",
+      """\
     if (rare_)
         rare_->clocks.stop(detail::deadlines::clock::write);
 }""",
-        "}")
+      "}")
 lingering("linger-never-ends", "a closed connection stays as long as the other side likes",
           "detail::later(now(), timeout)", "((void)timeout, time_point::max())")
 
@@ -570,8 +574,8 @@ channel("lost-without-error", "close_error() does not tell why the connection wa
         "rare_->lost.error = error;", "")
 channel("lost-for-ever", "a lost connection that gives nothing and does not end stays",
         "close_at(detail::later(loop_.now(), detail::client_timeouts.linger));", "rare();")
-channel("lost-is-a-timeout", "a lost connection without an end is reported as a timeout",
-        """\
+times("lost-is-a-timeout", "a lost connection without an end is reported as a timeout",
+      """\
     if (is_lost()) {
         end_of_input_();
         if (is_lost())
@@ -579,7 +583,7 @@ channel("lost-is-a-timeout", "a lost connection without an end is reported as a 
         return;
     }
 """,
-        "")
+      "")
 channel("other-errors-lose-input", "an error of send() that is no lost connection drops the input",
         """\
     else if (failure.source == detail::error_source::output)
@@ -601,8 +605,8 @@ channel("unheard-reset-is-an-error", "a reset while nobody reads is reported as 
         return connection_lost_(
             is_disconnected(error) ? close_reason::reset : close_reason::system_error, error);""",
         "        return connection_lost_(close_reason::system_error, error);")
-channel("finished-peer-unheard", "a write timeout drops what a peer said before it finished",
-        "if (transport_ && transport_->peer_has_finished())", "if (false)")
+times("finished-peer-unheard", "a write timeout drops what a peer said before it finished",
+      "if (transport_ && transport_->peer_has_finished())", "if (false)")
 system("finished-peer-unnoticed", "no socket tells that its other side has finished",
        "return (poll_now(native_handle(), POLLRDHUP) & (POLLRDHUP | POLLHUP)) != 0;",
        "return false;")
@@ -838,19 +842,19 @@ chat("producer-blamed-for-the-peer", "a producer that runs the loop for long is 
      "")
 chat("frame-timeout-not-logged", "a frame timeout ends a channel without a word",
      """log_timeout("a frame was not complete", "frame_timeout()", timeouts().frame);""", "")
-channel("idle-timeout-not-logged", "an idle timeout ends a channel without a word",
-        """log_timeout("nothing came and nothing went", "idle_timeout()", limits.idle);""", "")
-channel("write-timeout-not-logged", "a write timeout ends a channel without a word",
-        """log_timeout("the other side took no output", "write_timeout()", limits.write);""", "")
-channel("close-timeout-not-logged", "close_when_done() with a time drops output without a word",
-        """\
+times("idle-timeout-not-logged", "an idle timeout ends a channel without a word",
+      """log_timeout("nothing came and nothing went", "idle_timeout()", limits.idle);""", "")
+times("write-timeout-not-logged", "a write timeout ends a channel without a word",
+      """log_timeout("the other side took no output", "write_timeout()", limits.write);""", "")
+times("close-timeout-not-logged", "close_when_done() with a time drops output without a word",
+      """\
     if (!state_->lingers)
         log_timeout("its output""",
-        """\
+      """\
     if (false)
         log_timeout("its output""")
-channel("lingering-is-logged", "each connection that lingers to its end writes a line",
-        "if (!state_->lingers)\n        log_timeout(", "log_timeout(")
+times("lingering-is-logged", "each connection that lingers to its end writes a line",
+      "if (!state_->lingers)\n        log_timeout(", "log_timeout(")
 
 # --- one socket after the other ------------------------------------------------------------------
 
@@ -922,25 +926,25 @@ chat("new-socket-old-piece",
     kept_.reset();
     held_ = 0;
     frame_size_ = 0;""")
-channel("new-socket-knows-the-end", "a socket made after the end of a stream never reads",
+sockets("new-socket-knows-the-end", "a socket made after the end of a stream never reads",
         "connected_ = accepting_ = connecting_ = was_lost_ = eof_ = was_accepted_ = false;",
         "connected_ = accepting_ = connecting_ = was_lost_ = was_accepted_ = false;")
-channel("new-socket-old-role",
+sockets("new-socket-old-role",
         "a channel that connects anew has the bounds of one that was accepted",
         "connected_ = accepting_ = connecting_ = was_lost_ = eof_ = was_accepted_ = false;",
         "connected_ = accepting_ = connecting_ = was_lost_ = eof_ = false;")
-channel("new-socket-old-clocks", "another connection is ended by a timeout of the one before",
+sockets("new-socket-old-clocks", "another connection is ended by a timeout of the one before",
         """\
         if (rare_)
             rare_->start_anew(loop_.now());
 """,
         "")
-channel("new-socket-is-lost", "another connection is lost because the one before was",
+sockets("new-socket-is-lost", "another connection is lost because the one before was",
         "        gate_.set(detail::gate::lost, false);\n        forget_connection_();",
         "        forget_connection_();")
-channel("new-socket-forgets-too-much", "what was pushed before connect() is lost",
+sockets("new-socket-forgets-too-much", "what was pushed before connect() is lost",
         "    if (had_connection) {", "    if (true) {")
-channel("new-socket-in-handle-close", "a connection made in handle_close() is closed behind it",
+sockets("new-socket-in-handle-close", "a connection made in handle_close() is closed behind it",
         """\
     if (gate_.has(detail::gate::ended))
         throw std::logic_error(""",

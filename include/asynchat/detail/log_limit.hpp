@@ -4,8 +4,11 @@
 #ifndef ASYNCHAT_DETAIL_LOG_LIMIT_HPP
 #define ASYNCHAT_DETAIL_LOG_LIMIT_HPP
 
+#include <asynchat/config.hpp>
+
 #include <algorithm>
 #include <cstdint>
+#include <string>
 #include <utility>
 
 namespace asynchat::detail {
@@ -52,6 +55,18 @@ using channel_log_limit = log_limit<10>;
 using server_log_limit = log_limit<40>;
 using loop_log_limit = log_limit<100>;
 
+/// Whether a line may be written. Each limit counts what it leaves out, until a line passes all of
+/// them. A channel without a server has none for that.
+ASYNCHAT_DECL bool admit_line(std::uint32_t second, channel_log_limit& of_channel,
+                              server_log_limit* of_server, loop_log_limit& of_loop) noexcept;
+
+/// The end of that line, which tells of those left out; empty if there are none.
+ASYNCHAT_DECL std::string left_out_before(channel_log_limit& of_channel,
+                                          server_log_limit* of_server, loop_log_limit& of_loop);
+
 } // namespace asynchat::detail
 
+#ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/impl/log_limit.ipp>
+#endif
 #endif
