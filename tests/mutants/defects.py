@@ -440,14 +440,14 @@ server("stop-never-forces", "at the deadline of stop() channels are only asked o
 server("stop-goes-on-listening", "after stop() connections are still taken",
        "        detail::channel_access::stop_listening(*this);\n", "")
 server("throwing-handler-counted-for-ever", "a handler that cannot be made keeps its place",
-       "detail::server_state::leave(place, close_reason::callback_error);", "")
+       "detail::server_state::leave(slot, close_reason::callback_error);", "")
 
 place = of("server_state")
 
 place("full-for-ever", "the listener does not hear of free places",
       "channel_access::flush_soon(*server.listener);", "")
 place("address-never-freed", "the connections of an address are counted up only",
-      "--place.open;", "")
+      "--slot.open;", "")
 place("close-counted-as-another", "the counter of another reason goes up",
       "static_cast<std::size_t>(reason)];", "static_cast<std::size_t>(reason) - 1];")
 
@@ -1051,13 +1051,13 @@ server("lingering-not-counted", "connections that linger hold descriptors beyond
        "if (all.lingering > 0 && all.open + all.lingering > max_connections_)", "if (false)")
 server("lingering-at-an-address-not-counted",
        "one address has more connections by having them linger",
-       "if (place.lingering > 0 && place.open + place.lingering > max_per_address_)", "if (false)")
+       "if (slot.lingering > 0 && slot.open + slot.lingering > max_per_address_)", "if (false)")
 server("lingering-ended-too-early",
        "connections linger only while the server is far from its limit",
        "if (all.lingering > 0 && all.open + all.lingering > max_connections_)",
        "if (all.lingering > 0 && all.open + all.lingering >= max_connections_)")
 place("lingering-counted-up-only", "the places of connections that have lingered are never free",
-      "    --place.server->counters.lingering;\n", "")
+      "    --slot.server->counters.lingering;\n", "")
 lingering("newest-linger-ended", "the connection that began to linger last is ended for a newcomer",
           """\
     for (const auto& state : lingerers_) {

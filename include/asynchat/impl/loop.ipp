@@ -398,12 +398,12 @@ ASYNCHAT_DECL bool loop::poll(duration timeout)
     const running guard(*this, true);
     if (stop_requested_)
         return false;
-    constexpr duration longest = std::chrono::hours(24 * 365); // more would overflow the clock
+    constexpr duration max_timeout = std::chrono::hours(24 * 365); // more would overflow the clock
     // poll_one() also brings in what the handler that we are nested in has posted, which run_one()
     // would wait for in vain.
     bool ran = context_->poll_one() > 0;
     if (!ran && open() > 0 && timeout > duration::zero())
-        ran = clock_->run_one_until(*context_, now() + std::min(timeout, longest));
+        ran = clock_->run_one_until(*context_, now() + std::min(timeout, max_timeout));
     if (!ran)
         return false;
     // Everything that was ready with the first one is queued by now; what becomes ready while it
@@ -594,9 +594,9 @@ ASYNCHAT_DECL timer loop::start_timer(duration delay, duration period, std::func
 ASYNCHAT_DECL void loop::forget_timer(detail::timer_state& state)
 {
     state.done = true;
-    if (state.place == detail::not_queued)
+    if (state.heap_index == detail::not_queued)
         return; // it runs
-    timers_.remove(state.place);
+    timers_.remove(state.heap_index);
     if (timers_.empty())
         wait_for_timers(); // no more
 }

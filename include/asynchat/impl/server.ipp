@@ -32,9 +32,9 @@ ASYNCHAT_DECL server_base::~server_base()
 
 // --- connections -----------------------------------------------------------------------------
 
-ASYNCHAT_DECL void server_base::max_connections(std::size_t most)
+ASYNCHAT_DECL void server_base::max_connections(std::size_t n)
 {
-    max_connections_ = most;
+    max_connections_ = n;
     flush_soon(); // it may accept again
 }
 
@@ -71,33 +71,33 @@ ASYNCHAT_DECL void server_base::refuse(const endpoint& peer, std::size_t from_th
 
 ASYNCHAT_DECL void server_base::serve(socket&& connection, std::uint64_t address)
 {
-    detail::address_slot& place = shared_->enter(address);
-    make_room(place);
+    detail::address_slot& slot = shared_->enter(address);
+    make_room(slot);
     std::shared_ptr<dispatcher> channel;
     try {
         channel = make_(owner(), std::move(connection));
     } catch (...) {
-        detail::server_state::leave(place, close_reason::callback_error);
-        detail::server_state::forget(place);
+        detail::server_state::leave(slot, close_reason::callback_error);
+        detail::server_state::forget(slot);
         throw;
     }
     if (!channel || channel->closed()) { // by its own constructor
-        detail::server_state::leave(place, channel ? channel->close_reason() : close_reason::local);
-        return detail::server_state::forget(place);
+        detail::server_state::leave(slot, channel ? channel->close_reason() : close_reason::local);
+        return detail::server_state::forget(slot);
     }
-    detail::channel_access::set_slot(*channel, &place);
+    detail::channel_access::set_slot(*channel, &slot);
     if (stopping_) // since its constructor
         shut_down(owner(), {detail::channel_access::state(*channel)}, false);
 }
 
 /// What lingers must not take the place of what is served.
-ASYNCHAT_DECL void server_base::make_room(const detail::address_slot& place)
+ASYNCHAT_DECL void server_base::make_room(const detail::address_slot& slot)
 {
     const server_counters& all = counters();
     if (all.lingering > 0 && all.open + all.lingering > max_connections_)
         detail::channel_access::end_oldest_linger(*this, *shared_, nullptr);
-    if (place.lingering > 0 && place.open + place.lingering > max_per_address_)
-        detail::channel_access::end_oldest_linger(*this, *shared_, &place);
+    if (slot.lingering > 0 && slot.open + slot.lingering > max_per_address_)
+        detail::channel_access::end_oldest_linger(*this, *shared_, &slot);
 }
 
 // --- the end ---------------------------------------------------------------------------------

@@ -25,8 +25,8 @@ struct timer_state {
     std::function<void()> call;
     std::chrono::steady_clock::duration period;  // 0: once
     std::chrono::steady_clock::time_point due{}; // by the period, however late the last call was
-    unsigned place = not_queued;
-    bool done = false; // has run, or was cancelled
+    unsigned heap_index = not_queued;            // in the loop's queue
+    bool done = false;                           // has run, or was cancelled
 };
 
 /// What a loop has to do, by time; at the same time in the order in which it was asked for. A
@@ -58,7 +58,7 @@ public:
 
     void add(time_point at, std::shared_ptr<timer_state> timer)
     {
-        assert(timer->place == not_queued);
+        assert(timer->heap_index == not_queued);
         heap_.push_back({at, next_sequence_, std::move(timer), nullptr});
         added();
     }
@@ -94,7 +94,7 @@ private:
     }
     static unsigned& place_of(const entry& what) noexcept
     {
-        return what.timer ? what.timer->place : what.channel->heap_index;
+        return what.timer ? what.timer->heap_index : what.channel->heap_index;
     }
     void put(entry what, std::size_t place) noexcept
     {
