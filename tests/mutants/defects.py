@@ -805,13 +805,10 @@ clocks("frame-timed-anew-after-a-pause",
        "since_[index(clock::frame)] = now, frame_stopped_ = never;")
 chat("frame-deadline-forgotten", "after a pause nothing looks at the time of the frame again",
      """\
-    else if (rare_->clocks.go_on(owner().now()))
-        look_at_clocks_by(rare_->clocks.due(detail::deadlines::clock::frame));
+    rare_->clocks.go_on(owner().now());
+    look_at_clocks_by(rare_->clocks.due(detail::deadlines::clock::frame));
 """,
-     """\
-    else
-        rare_->clocks.go_on(owner().now());
-""")
+     "    rare_->clocks.go_on(owner().now());\n")
 chat("frame-timed-from-the-pause",
      "a frame that begins in the piece that pauses is timed all the same",
      """\

@@ -655,10 +655,12 @@ ASYNCHAT_DECL void async_chat::stop_or_go_on_timing_frame()
         return;
     const bool stands_still =
         gate_.has(detail::gate::paused | detail::gate::full) || (parsing_ && parsing_->nested > 0);
+    if (stands_still == rare_->clocks.stands_still())
+        return;
     if (stands_still)
-        rare_->clocks.stand_still(owner().now());
-    else if (rare_->clocks.go_on(owner().now()))
-        look_at_clocks_by(rare_->clocks.due(detail::deadlines::clock::frame));
+        return rare_->clocks.stand_still(owner().now());
+    rare_->clocks.go_on(owner().now());
+    look_at_clocks_by(rare_->clocks.due(detail::deadlines::clock::frame));
 }
 
 ASYNCHAT_DECL void async_chat::nested_run_(bool begins)

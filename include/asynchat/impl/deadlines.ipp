@@ -18,13 +18,10 @@ inline constexpr deadlines::clock judged[] = {deadlines::clock::close, deadlines
                                               deadlines::clock::idle, deadlines::clock::frame,
                                               deadlines::clock::write};
 
-ASYNCHAT_DECL bool deadlines::go_on(time_point now) noexcept
+ASYNCHAT_DECL void deadlines::go_on(time_point now) noexcept
 {
-    if (!stands_still())
-        return false;
-    assert(runs(clock::frame) && now >= frame_stopped_);
+    assert(runs(clock::frame) && stands_still() && now >= frame_stopped_);
     since_[index(clock::frame)] += now - std::exchange(frame_stopped_, never);
-    return true;
 }
 
 ASYNCHAT_DECL deadlines::time_point deadlines::due(clock what) const noexcept

@@ -91,16 +91,15 @@ public:
     /// Starts the clock `close`, which runs out at this time.
     void close_at(time_point at) noexcept { since_[index(clock::close)] = at; }
 
-    /// The clock of the frame, which runs, stands still until go_on(). More than once is as once.
+    /// The clock of the frame, which runs, stands still until go_on().
     void stand_still(time_point now) noexcept
     {
-        assert(runs(clock::frame) && now != never);
-        if (!stands_still())
-            frame_stopped_ = now;
+        assert(runs(clock::frame) && !stands_still() && now != never);
+        frame_stopped_ = now;
     }
 
-    /// The clock of the frame goes on from where it stood. Returns false when it did not stand.
-    ASYNCHAT_DECL bool go_on(time_point now) noexcept;
+    /// The clock of the frame goes on from where it stood.
+    ASYNCHAT_DECL void go_on(time_point now) noexcept;
     bool stands_still() const noexcept { return frame_stopped_ != never; }
 
     /// When a clock runs out; `never` if it does not run, stands still, or nothing bounds it.
