@@ -7,6 +7,8 @@
 
 #include <asynchat/asynchat.hpp>
 
+#include <sys/socket.h>
+
 #include <cerrno>
 #include <chrono>
 #include <system_error>
@@ -15,7 +17,11 @@ using asynchat::close_reason;
 
 namespace {
 
-/// A program that has functions of its own, by names that a library might have, too.
+struct event {};
+struct timeouts {};
+struct output_limits {};
+
+/// A program that has functions and types of its own, by names that a library might have, too.
 class own_names : public support::recording_chat {
 public:
     using recording_chat::recording_chat;
@@ -35,6 +41,10 @@ public:
     virtual bool reads_speculatively() const { return ++own_calls > 0; }
 
     mutable int own_calls = 0;
+    event last;
+    timeouts times;
+    output_limits limits;
+    linger at_close = {}; // of the system
 };
 
 using named = support::bench<own_names, support::manual_loop>;

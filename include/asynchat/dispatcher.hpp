@@ -354,7 +354,7 @@ private:
     friend class async_chat;
     friend class dispatcher_with_send;
 
-    class event;
+    class running_event;
 
     /// For subclasses with an output queue: called at the end of each event, sends.
     virtual void end_of_event_() {}
@@ -414,7 +414,7 @@ private:
     void wait_for_input();
     ASYNCHAT_DECL void flush_later();
     ASYNCHAT_DECL void try_flush_soon() noexcept;
-    ASYNCHAT_DECL void wait(detail::readiness what);
+    ASYNCHAT_DECL void wait_for(detail::readiness what);
     void set_transport(std::unique_ptr<detail::transport> next);
     void require_life(const char* what) const;
     detail::transport& require_any_socket(const char* what) const;
@@ -469,13 +469,13 @@ private:
         return ((ignored_log_types_ >> static_cast<unsigned>(type)) & 1U) != 0;
     }
     ASYNCHAT_DECL static std::string formatted(fmt::string_view format, fmt::format_args args);
-    const detail::timeouts& timeouts() const noexcept
+    const detail::timeouts& active_timeouts() const noexcept
     {
         return rare_           ? rare_->clocks.limits()
                : was_accepted_ ? detail::server_timeouts
                                : detail::client_timeouts;
     }
-    const detail::output_limits& output_limits() const noexcept
+    const detail::output_limits& active_output_limits() const noexcept
     {
         return rare_ ? rare_->output : detail::default_output_limits;
     }
@@ -498,7 +498,7 @@ private:
     /// other side took `sent` bytes; or nothing is.
     ASYNCHAT_DECL void output_waits(std::size_t sent);
     ASYNCHAT_DECL void output_flows() noexcept;
-    void linger() noexcept;
+    void leave_to_linger() noexcept;
     void log_exception(const char* what);
     std::error_code pending_error();
     std::string safe_repr() const;
@@ -523,7 +523,7 @@ private:
     bool accepting_ : 1;
     bool connecting_ : 1;
     bool was_accepted_ : 1;     // the connection, by one who listens
-    bool lingers_ : 1;          // close() leaves the connection to linger()
+    bool lingers_ : 1;          // close() leaves the connection to leave_to_linger()
     bool was_lost_ : 1;         // the connection was lost before we were given it
     bool eof_ : 1;              // nothing more comes from the other side
     bool reading_ : 1;          // handle_read_event() is on the stack

@@ -221,9 +221,9 @@ chat("reply-reset-by-unread-input", "no lingering: the last reply is lost by a r
      "lingers_ = connected();", "")
 chat("reads-over-the-high-mark", "who does not read answers may still ask",
      """\
-    if (marks_.update(queue_.size(), output_limits()))
+    if (marks_.update(queue_.size(), active_output_limits()))
         set_full(marks_.paused() && stops_when_full());""",
-     "    (void)marks_.update(queue_.size(), output_limits());")
+     "    (void)marks_.update(queue_.size(), active_output_limits());")
 chat("stuck-after-the-low-mark", "input that waited for the output is not delivered",
      """\
     if (!on)
@@ -306,9 +306,9 @@ channel("throwing-close-leaks", "an exception in handle_close() leaves the chann
     dispatcher::close();""")
 channel("descriptor-open-after-close", "close() leaves the descriptor to the destructor",
         """\
-        linger();
+        leave_to_linger();
     set_transport(nullptr);""",
-        "        linger();")
+        "        leave_to_linger();")
 events("event-of-the-old-socket", "an event of the socket before reaches the new one",
        "if (!channel || state_->epoch != epoch_)", "if (!channel)")
 channel("connected-after-close", "closed in handle_connect(), and said to be connected",
@@ -625,7 +625,7 @@ with_send("with-send-loses-the-count", "nobody can tell how much of dispatcher_w
 
 chat("cap-at-the-first-push", "one large answer ends the channel for max_output()",
      "if (!rare_ || !rare_->output_is_full() || bytes == 0)",
-     "if (queue_.size() <= output_limits().max_bytes || bytes == 0)")
+     "if (queue_.size() <= active_output_limits().max_bytes || bytes == 0)")
 chat("cap-refuses-only", "over max_output() pushes are refused, and the channel stays",
      """\
     marks_.refuse();
@@ -640,7 +640,7 @@ chat("cap-accepts-the-push", "the push over max_output() is queued all the same"
     return true;""")
 chat("cap-not-noted", "what waits behind a blocked socket is not counted for max_output()",
      """\
-    if (rare_ || queue_.size() > output_limits().max_bytes)
+    if (rare_ || queue_.size() > active_output_limits().max_bytes)
         rare().output_left = queue_.size();
     compare_with_marks();
     tell_marks();
@@ -662,7 +662,7 @@ chat("cap-never-caught-up", "who was over max_output() once is ended, also when 
 chat("outside-push-waits", "pushes from outside pile up although the other side reads",
      "sent = send_some(sending::quietly);", "")
 chat("outside-push-unnoticed", "what is pushed from outside does not count until a turn comes",
-     "if (!marks_.update(queue_.size(), output_limits()))", "if (true)")
+     "if (!marks_.update(queue_.size(), active_output_limits()))", "if (true)")
 chat("outside-push-reads-on", "a channel that others fill goes on reading",
      """\
     set_full(marks_.paused() && stops_when_full());
@@ -670,16 +670,16 @@ chat("outside-push-reads-on", "a channel that others fill goes on reading",
      "    if (talker && marks_.paused())")
 chat("outside-pushes-unwatched", "small pushes from outside never come to the high mark",
      """\
-    const std::size_t high = output_limits().high;
+    const std::size_t high = active_output_limits().high;
     queue_.watch(high);
     if (queue_.size() > high)""",
      """\
-    const std::size_t high = output_limits().high;
+    const std::size_t high = active_output_limits().high;
     if (queue_.size() > high)""")
 chat("unwatched-behind-a-producer", "small pushes behind a producer never come to the high mark",
      """\
     queue_.push(std::move(source));
-    queue_.watch(output_limits().high);""",
+    queue_.watch(active_output_limits().high);""",
      "    queue_.push(std::move(source));")
 chat("talker-goes-on", "who fills others in one turn is not interrupted",
      """\
@@ -713,10 +713,10 @@ chat("turn-never-begins", "after end_turn() no turn begins again",
      "    if (parsing_ ||")
 chat("both-sides-wait", "two channels that are full wait for each other",
      """\
-    if (marks_.update(queue_.size(), output_limits()))
+    if (marks_.update(queue_.size(), active_output_limits()))
         set_full(marks_.paused() && stops_when_full());""",
      """\
-    if (marks_.update(queue_.size(), output_limits()))
+    if (marks_.update(queue_.size(), active_output_limits()))
         set_full(marks_.paused());""")
 chat("reading-when-full-by-role-only", "stops_reading_when_full() changes nothing for later",
      "when_full_ = on ? when_full::stop : when_full::read_on;", "when_full_ = when_full::by_role;")
@@ -838,7 +838,7 @@ chat("producer-blamed-for-the-peer", "a producer that runs the loop for long is 
 """,
      "")
 chat("frame-timeout-not-logged", "a frame timeout ends a channel without a word",
-     """log_timeout("a frame was not complete", "frame_timeout()", timeouts().frame);""", "")
+     """log_timeout("a frame was not complete", "frame_timeout()", active_timeouts().frame);""", "")
 times("idle-timeout-not-logged", "an idle timeout ends a channel without a word",
       """log_timeout("nothing came and nothing went", "idle_timeout()", limits.idle);""", "")
 times("write-timeout-not-logged", "a write timeout ends a channel without a word",

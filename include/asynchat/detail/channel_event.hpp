@@ -14,22 +14,22 @@ namespace asynchat {
 
 /// An event of a channel, as long as it is on the stack: keeps the channel alive and makes it the
 /// one that is flushed at the end.
-class dispatcher::event {
+class dispatcher::running_event {
 public:
-    explicit event(dispatcher& channel) noexcept
+    explicit running_event(dispatcher& channel) noexcept
         : channel_(channel), turn_(channel.loop_),
           outer_(std::exchange(channel.loop_.current_, &channel))
     {
     }
-    ~event()
+    ~running_event()
     {
         assert(channel_.loop_.current_ == &channel_); // events end in the reverse order
         channel_.loop_.current_ = outer_;
         if (!finished_)
             channel_.try_flush_soon();
     }
-    event(const event&) = delete;
-    event& operator=(const event&) = delete;
+    running_event(const running_event&) = delete;
+    running_event& operator=(const running_event&) = delete;
 
     void finished() noexcept { finished_ = true; }
 
@@ -60,7 +60,7 @@ bool dispatcher::guarded(Body&& body)
 template <class Body>
 void dispatcher::in_event(Body&& body)
 {
-    event scope(*this);
+    running_event scope(*this);
     guarded(body);
     guarded([this] { end_of_event_(); });
     ask_for_interest();

@@ -641,7 +641,7 @@ ASYNCHAT_DECL void async_chat::frame_goes_on(parsing& now, bool from_start)
 
 ASYNCHAT_DECL void async_chat::time_frame()
 {
-    if (timeouts().frame == loop::duration::zero())
+    if (active_timeouts().frame == loop::duration::zero())
         return;
     start_clock(detail::deadlines::clock::frame);
     stop_or_go_on_timing_frame();
@@ -688,7 +688,7 @@ ASYNCHAT_DECL void async_chat::deadline_reached_()
         look_at_clocks_by(rare_->clocks.due(clock::frame));
     } else if (in_frame) {
         time_frame(); // for an exception that the channel survives
-        log_timeout("a frame was not complete", "frame_timeout()", timeouts().frame);
+        log_timeout("a frame was not complete", "frame_timeout()", active_timeouts().frame);
         const unsigned epoch = state_->epoch;
         handle_frame_timeout();
         if (state_->epoch != epoch)
@@ -1126,7 +1126,7 @@ inline void async_chat::queued()
 {
     if (owner().current_ == this && connected())
         return; // it is sent, or waits for the socket, before anything else can be pushed
-    const std::size_t high = output_limits().high;
+    const std::size_t high = active_output_limits().high;
     queue_.watch(high);
     if (queue_.size() > high)
         pushed_much();
@@ -1159,7 +1159,7 @@ ASYNCHAT_DECL void async_chat::pushed_much()
             return;
         awaits_writable() ? output_waits(sent) : output_flows();
     }
-    if (!marks_.update(queue_.size(), output_limits()))
+    if (!marks_.update(queue_.size(), active_output_limits()))
         return;
     set_full(marks_.paused() && stops_when_full());
     if (talker && marks_.paused())
@@ -1204,7 +1204,7 @@ ASYNCHAT_DECL bool async_chat::push_with_producer(std::unique_ptr<producer> sour
         return false;
     flush_soon();
     queue_.push(std::move(source));
-    queue_.watch(output_limits().high);
+    queue_.watch(active_output_limits().high);
     return true;
 }
 
@@ -1278,10 +1278,10 @@ ASYNCHAT_DECL void async_chat::check_output_limit()
     if (marks_.refused()) {
         log_of_peer(log_type::error,
                     "closing channel {}: {} bytes of output wait, the limit of max_output() is {}",
-                    safe_repr(), queue_.size(), output_limits().max_bytes);
+                    safe_repr(), queue_.size(), active_output_limits().max_bytes);
         return finish(close_reason::output_limit);
     }
-    if (rare_ || queue_.size() > output_limits().max_bytes)
+    if (rare_ || queue_.size() > active_output_limits().max_bytes)
         rare().output_left = queue_.size();
     compare_with_marks();
     tell_marks();
@@ -1289,7 +1289,7 @@ ASYNCHAT_DECL void async_chat::check_output_limit()
 
 ASYNCHAT_DECL void async_chat::compare_with_marks()
 {
-    if (marks_.update(queue_.size(), output_limits()))
+    if (marks_.update(queue_.size(), active_output_limits()))
         set_full(marks_.paused() && stops_when_full());
 }
 

@@ -87,7 +87,7 @@ ASYNCHAT_DECL void dispatcher::close()
         reason_ = close_reason::local;
     attempt_.reset();
     if (lingers_)
-        linger();
+        leave_to_linger();
     set_transport(nullptr);
     assert(!transport_ && reason_ != close_reason::open);
     if (slot_ && state_->lingers)
@@ -99,9 +99,9 @@ ASYNCHAT_DECL void dispatcher::close()
 }
 
 /// Leaves the connection to a channel of its own.
-ASYNCHAT_DECL void dispatcher::linger() noexcept
+ASYNCHAT_DECL void dispatcher::leave_to_linger() noexcept
 {
-    const loop::duration timeout = timeouts().linger;
+    const loop::duration timeout = active_timeouts().linger;
     if (!transport_ || eof_ || !transport_->is_connection() || timeout == loop::duration::zero())
         return;
     try {
@@ -244,9 +244,9 @@ ASYNCHAT_DECL void dispatcher::update_interest()
     if (!reading_ && !eof_ && !backoff_.is_paused() && readable())
         wait_for_input();
     if (!closed() && !accepting_ && writable())
-        wait(detail::readiness::write);
+        wait_for(detail::readiness::write);
     if (!closed() && (urgent_.waits() || is_deaf()))
-        wait(detail::readiness::urgent);
+        wait_for(detail::readiness::urgent);
 }
 
 /// What update_interest() threw was survived. It is asked again in a later turn, once: an answer
@@ -260,7 +260,7 @@ ASYNCHAT_DECL void dispatcher::interest_refused()
     guarded([this] { finish(close_reason::callback_error); });
 }
 
-ASYNCHAT_DECL void dispatcher::wait(detail::readiness what)
+ASYNCHAT_DECL void dispatcher::wait_for(detail::readiness what)
 {
     if (closed() || state_->armed.has(what))
         return;
@@ -277,7 +277,7 @@ ASYNCHAT_DECL void dispatcher::wait_for_input()
     const bool had_input = received_;
     received_ = false;
     if (!had_input || loop_.polls_ || !reads_speculatively_() || !state_->speculative_read.is_due())
-        return wait(detail::readiness::read);
+        return wait_for(detail::readiness::read);
     loop_.try_again_soon(state_);
     state_->armed.set(detail::readiness::read, true);
 }
@@ -289,7 +289,7 @@ ASYNCHAT_DECL void dispatcher::speculative_read(bool alone)
     if (alone) {
         state_->speculative_read.found_nothing();
         state_->armed.set(detail::readiness::read, false);
-        return wait(detail::readiness::read);
+        return wait_for(detail::readiness::read);
     }
     received_ = false;
     handle_readiness(detail::readiness::read, {});

@@ -22,7 +22,7 @@ namespace asynchat {
 ASYNCHAT_DECL detail::rare_state& dispatcher::rare()
 {
     if (!rare_)
-        rare_ = std::make_unique<detail::rare_state>(timeouts());
+        rare_ = std::make_unique<detail::rare_state>(active_timeouts());
     return *rare_;
 }
 
@@ -42,7 +42,7 @@ ASYNCHAT_DECL void dispatcher::connect_timeout(loop::duration timeout)
 
 ASYNCHAT_DECL void dispatcher::idle_timeout(loop::duration timeout)
 {
-    if (timeouts().idle == loop::duration::zero())
+    if (active_timeouts().idle == loop::duration::zero())
         rare().clocks.start(detail::deadlines::clock::idle, loop_.now());
     set_timeout(&detail::timeouts::idle, timeout);
 }
@@ -98,7 +98,7 @@ ASYNCHAT_DECL void dispatcher::clock_ran_out(detail::deadlines::clock what)
 {
     using clock = detail::deadlines::clock;
     assert(what != clock::frame); // that is for an async_chat
-    const detail::timeouts& limits = timeouts();
+    const detail::timeouts& limits = active_timeouts();
     switch (what) {
     case clock::close: return close_time_reached();
     case clock::connect:

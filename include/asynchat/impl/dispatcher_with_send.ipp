@@ -76,7 +76,7 @@ ASYNCHAT_DECL void dispatcher_with_send::end_of_event_()
     if (marks_.refused() && !closed()) {
         log_of_peer(log_type::error,
                     "closing channel {}: {} bytes of output wait, the limit of max_output() is {}",
-                    safe_repr(), queue_.size(), output_limits().max_bytes);
+                    safe_repr(), queue_.size(), active_output_limits().max_bytes);
         finish(close_reason::output_limit);
     } else if (is_lost() && !may_receive()) {
         end_lost();
@@ -86,9 +86,9 @@ ASYNCHAT_DECL void dispatcher_with_send::end_of_event_()
 /// What an attempt to send has left.
 ASYNCHAT_DECL void dispatcher_with_send::note_left()
 {
-    if (rare_ || queue_.size() > output_limits().max_bytes)
+    if (rare_ || queue_.size() > active_output_limits().max_bytes)
         rare().output_left = queue_.size();
-    marks_.update(queue_.size(), output_limits());
+    marks_.update(queue_.size(), active_output_limits());
 }
 
 /// Nothing more is sent; what came is still there to be received.
