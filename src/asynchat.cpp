@@ -6,14 +6,24 @@
 #endif
 
 #include <asynchat/impl/async_chat.ipp>
+#include <asynchat/impl/channel_access.ipp>
+#include <asynchat/impl/channel_state.ipp>
+#include <asynchat/impl/connect_attempt.ipp>
+#include <asynchat/impl/deadlines.ipp>
 #include <asynchat/impl/dispatcher.ipp>
+#include <asynchat/impl/dispatcher_log.ipp>
+#include <asynchat/impl/dispatcher_sockets.ipp>
+#include <asynchat/impl/dispatcher_time.ipp>
 #include <asynchat/impl/dispatcher_with_send.ipp>
 #include <asynchat/impl/endpoint.ipp>
 #include <asynchat/impl/error.ipp>
+#include <asynchat/impl/failure.ipp>
 #include <asynchat/impl/file_dispatcher.ipp>
 #include <asynchat/impl/file_producer.ipp>
 #include <asynchat/impl/frame_chat.ipp>
 #include <asynchat/impl/frame_decoder.ipp>
+#include <asynchat/impl/lingerer.ipp>
+#include <asynchat/impl/log_limit.ipp>
 #include <asynchat/impl/loop.ipp>
 #include <asynchat/impl/memory_network.ipp>
 #include <asynchat/impl/output_queue.ipp>

@@ -466,9 +466,9 @@ TEST_CASE("handle_close: is called once, whatever comes together", "[close][diff
         bench<> channel;
         channel.chat->on_close = [&] {
             CHECK(channel.reason() == close_reason::reset); // known by now
-            channel.chat->end(close_reason::system_error);
+            channel.chat->finish(close_reason::system_error);
             channel.chat->close();
-            channel.chat->end(close_reason::system_error);
+            channel.chat->finish(close_reason::system_error);
         };
         channel.recv_error(ECONNRESET);
         CHECK(channel.chat->closes == 1);

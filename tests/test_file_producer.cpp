@@ -452,8 +452,8 @@ class scripted {
 public:
     explicit scripted(asynchat::loop& loop) : chat_(loop.create<Chat>().lock())
     {
-        (*chat_.*private_member(support::set_transport_of{}))(
-            std::make_unique<file_transport>(loop.context(), plan));
+        asynchat::detail::channel_access::set_transport(
+            *chat_, std::make_unique<file_transport>(loop.context(), plan));
         chat_->set_connected(true);
     }
     ~scripted() { chat_->close(); }

@@ -290,7 +290,7 @@ TEST_CASE("names and texts are cut in the error line", "[logging][errors]")
 
 TEST_CASE("a limit admits so many lines a second, and counts the others", "[logging]")
 {
-    detail::line_limit<10> limit;
+    detail::log_limit<10> limit;
     for (int i = 0; i < 10; ++i)
         CHECK(limit.admit(5));
     CHECK(limit.take_left_out() == 0);
@@ -309,7 +309,7 @@ TEST_CASE("a limit admits so many lines a second, and counts the others", "[logg
     limit.leave_out(UINT32_MAX);
     limit.leave_out(5);
     CHECK(limit.take_left_out() == UINT32_MAX);
-    detail::line_limit<1> early;
+    detail::log_limit<1> early;
     CHECK(early.admit(0));
     CHECK_FALSE(early.admit(0));
 }

@@ -169,7 +169,7 @@ public:
     }
     void handle_connect() override {}
     void handle_eof() override {}
-    void handle_error() override { this->end(this->close_reason()); }
+    void handle_error() override { this->finish(this->close_reason()); }
     void handle_close() override
     {
         ended = this->owner().now();

@@ -49,7 +49,7 @@ TEST_CASE("a timer queue gives out by time, at the same time by age", "[timer_qu
         const auto next = queue.pop();
         order.push_back(static_cast<std::size_t>(
             std::find(timers.begin(), timers.end(), next.timer) - timers.begin()));
-        CHECK(next.timer->place == not_queued);
+        CHECK(next.timer->heap_index == not_queued);
     }
     CHECK(order == std::vector<std::size_t>{1, 3, 5, 2, 0, 4});
 }
@@ -62,9 +62,9 @@ TEST_CASE("a timer queue does not keep what was taken out", "[timer_queue]")
     queue.add(at(2), timer);
     queue.add(at(3), make_timer());
     CHECK(timer.use_count() == 2);
-    CHECK(queue.remove(timer->place).timer == timer);
+    CHECK(queue.remove(timer->heap_index).timer == timer);
     CHECK(timer.use_count() == 1);
-    CHECK(timer->place == not_queued);
+    CHECK(timer->heap_index == not_queued);
     CHECK(queue.pop().at == at(1));
     CHECK(queue.pop().at == at(3));
     CHECK(queue.empty());
@@ -86,7 +86,7 @@ TEST_CASE("a timer queue does what a sorted map does", "[timer_queue]")
         const key next{at(random.below(20)), queue.next_sequence()};
         if (what == 0) {
             timers.push_back(make_timer());
-            model[next] = &timers.back()->place;
+            model[next] = &timers.back()->heap_index;
             queue.add(next.first, timers.back());
         } else if (what == 1) {
             channels.push_back(std::make_unique<channel_state>());

@@ -129,7 +129,7 @@ private:
         idle_timeout(asynchat::loop::duration::zero());
         deadline_ = owner().call_later(crawler_.chosen().timeout, [this, what] {
             error_ = fmt::format("the {} was not there in time", what);
-            end(asynchat::close_reason::frame_timeout);
+            finish(asynchat::close_reason::frame_timeout);
         });
     }
 

@@ -170,7 +170,7 @@ public:
     /// seconds at first on a connection that was accepted, not bounded on others. As the timeouts
     /// of dispatcher; it stands still while reading is paused or the high mark holds, and while a
     /// callback of the input runs the loop, and goes on from there.
-    ASYNCHAT_DECL void frame_timeout(loop::duration longest);
+    ASYNCHAT_DECL void frame_timeout(loop::duration timeout);
 
     // --- output --------------------------------------------------------------------------------
 
@@ -185,8 +185,8 @@ public:
     /// max_output(). Python: async_chat.push. Differs: it sends later, and gathers.
     bool push(std::string_view data)
     {
-        constexpr unsigned reasons = detail::stops::of_output | detail::stops::blocked;
-        return (!stops_.any_of(reasons) && queue_.append(data)) || queue_first(data);
+        constexpr unsigned reasons = detail::gate::of_output | detail::gate::blocked;
+        return (!gate_.has(reasons) && queue_.append(data)) || queue_first(data);
     }
     ASYNCHAT_DECL bool push(std::string&& data);
     ASYNCHAT_DECL bool push(std::shared_ptr<const std::string> data);
@@ -235,9 +235,9 @@ public:
     /// Python: async_chat.close_when_done
     ASYNCHAT_DECL void close_when_done();
 
-    /// As above, but after `longest` whatever is left, for close_reason::close_timeout;
+    /// As above, but after `timeout` whatever is left, for close_reason::close_timeout;
     /// pending_output() tells what was lost.
-    ASYNCHAT_DECL void close_when_done(loop::duration longest);
+    ASYNCHAT_DECL void close_when_done(loop::duration timeout);
 
     /// Ends our stream when all that was pushed is sent: the other side comes to its end, and may
     /// go on sending. From now on push() returns false. The channel ends when the other side has
@@ -259,7 +259,7 @@ public:
     /// connection is lost or closed, the bytes that were lost.
     std::size_t pending_output() const noexcept
     {
-        return queue_.size() + (bounds_ ? bounds_->lost_output : 0);
+        return queue_.size() + (rare_ ? rare_->lost.output : 0);
     }
 
     // --- flow ----------------------------------------------------------------------------------
@@ -356,34 +356,34 @@ private:
     bool may_queue(std::size_t bytes);
     void queued();
     ASYNCHAT_DECL void pushed_much();
-    bool accepts_output() const noexcept { return !stops_.any_of(detail::stops::of_output); }
-    bool delivers_input() const noexcept { return !stops_.any_of(detail::stops::of_input); }
-    bool awaits_writable() const noexcept { return stops_.any_of(detail::stops::blocked); }
-    bool is_closing() const noexcept { return stops_.any_of(detail::stops::closing); }
+    bool accepts_output() const noexcept { return gate_.accepts_output(); }
+    bool delivers_input() const noexcept { return gate_.delivers_input(); }
+    bool awaits_writable() const noexcept { return gate_.has(detail::gate::blocked); }
+    bool is_closing() const noexcept { return gate_.has(detail::gate::closing); }
     /// Whether the input that is being delivered belongs to nobody any more.
     bool is_ending() const noexcept
     {
-        using detail::stops;
-        return stops_.any_of(stops::closed | stops::closing | stops::ended | stops::renewed);
+        using detail::gate;
+        return gate_.has(gate::closed | gate::closing | gate::ended | gate::renewed);
     }
     detail::string_pool& frame_memory() noexcept { return owner().strings(); }
-    bool is_renewed() const noexcept { return stops_.any_of(detail::stops::renewed); }
+    bool is_renewed() const noexcept { return gate_.has(detail::gate::renewed); }
     /// While input is delivered: a callback may run the loop, close, set a terminator.
     delivery* under_way() const noexcept { return static_cast<delivery*>(decoder_.under_way()); }
 
-    ASYNCHAT_DECL void flush() override;
-    ASYNCHAT_DECL void end_of_input() override;
-    ASYNCHAT_DECL void connection_lost(asynchat::close_reason reason,
-                                       const std::error_code& error) override;
-    ASYNCHAT_DECL void forget_connection() override;
-    ASYNCHAT_DECL void nested_run(bool begins) override;
-    ASYNCHAT_DECL void fed_too_much() override { end_turn(); }
-    ASYNCHAT_DECL void deadline_reached() override;
-    bool reads_speculatively() const override { return true; }
+    ASYNCHAT_DECL void end_of_event_() override;
+    ASYNCHAT_DECL void end_of_input_() override;
+    ASYNCHAT_DECL void connection_lost_(asynchat::close_reason reason,
+                                        const std::error_code& error) override;
+    ASYNCHAT_DECL void forget_connection_() override;
+    ASYNCHAT_DECL void nested_run_(bool begins) override;
+    ASYNCHAT_DECL void fed_too_much_() override { end_turn(); }
+    ASYNCHAT_DECL void deadline_reached_() override;
+    bool reads_speculatively_() const override { return true; }
 
     /// What a frame_chat does otherwise: hands out the input, and keeps its frames.
-    ASYNCHAT_DECL virtual void deliver(delivery& input);
-    virtual bool keeps_frames() const noexcept { return false; }
+    ASYNCHAT_DECL virtual void deliver_(delivery& input);
+    virtual bool keeps_frames_() const noexcept { return false; }
 
     void change_terminator(const terminator& next, std::size_t max_frame);
     void kept_frame_goes_on(bool was_dropping);
@@ -398,11 +398,11 @@ private:
     {
         if (is_ending())
             input.drop();
-        stops_.set(detail::stops::renewed, false);
+        gate_.set(detail::gate::renewed, false);
         count_frames(input.frames());
     }
     void time_frame_of(const delivery& input);
-    bool may_deliver(delivery& input) { return stops_.input_flows() || may_deliver_steered(input); }
+    bool may_deliver(delivery& input) { return gate_.input_flows() || may_deliver_steered(input); }
     ASYNCHAT_DECL bool may_deliver_steered(delivery& input);
     ASYNCHAT_DECL bool obey(delivery& input, detail::frame_decoder::step step);
     bool ask_overflow(delivery* input);
@@ -417,8 +417,8 @@ private:
     ASYNCHAT_DECL void stop_or_go_on_timing_frame();
     void frame_has_ended() noexcept
     {
-        if (bounds_)
-            bounds_->in_frame = bounds_->frame_stopped = detail::bounds::never;
+        if (rare_)
+            rare_->clocks.stop(detail::deadlines::clock::frame);
     }
     ASYNCHAT_DECL void end_when_heard();
     bool stops_when_full() const noexcept
@@ -448,7 +448,7 @@ private:
     bool output_ended_ : 1;   // push_eof() was called, and has happened
     bool ends_when_sent_ : 1; // by handle_eof()
     bool input_ended_ : 1;    // handle_eof() is due, or was called
-    bool at_end_ : 1;         // end_of_input() is on the stack
+    bool at_end_ : 1;         // end_of_input_() is on the stack
     bool eof_reported_ : 1;
 };
 

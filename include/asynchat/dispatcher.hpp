@@ -6,12 +6,14 @@
 
 #include <asynchat/config.hpp>
 #include <asynchat/const_buffers.hpp>
+#include <asynchat/detail/io/accept_backoff.hpp>
 #include <asynchat/detail/io/channel_state.hpp>
+#include <asynchat/detail/io/urgent_watch.hpp>
 #include <asynchat/detail/format.hpp>
-#include <asynchat/detail/line_limit.hpp>
+#include <asynchat/detail/log_limit.hpp>
 #include <asynchat/detail/server_state.hpp>
-#include <asynchat/detail/stops.hpp>
-#include <asynchat/detail/timing/bounds.hpp>
+#include <asynchat/detail/rare_state.hpp>
+#include <asynchat/detail/gate.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
 #include <asynchat/loop.hpp>
@@ -22,6 +24,7 @@
 
 #include <sys/socket.h>
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -35,10 +38,11 @@
 namespace asynchat {
 
 namespace detail {
+class connect_attempt;
 class descriptor_transport;
 class socket_transport;
 class transport;
-struct connect_plan;
+struct channel_access;
 } // namespace detail
 
 /// A channel: one socket, what it waits for, and the handlers to override.
@@ -175,20 +179,20 @@ public:
 
     /// From connect() to handle_connect(), with the look-up and all addresses: 30 seconds at first.
     /// It comes to handle_error(), as every failure to connect.
-    ASYNCHAT_DECL void connect_timeout(loop::duration longest);
+    ASYNCHAT_DECL void connect_timeout(loop::duration timeout);
 
     /// Without any byte in or out: not bounded at first.
-    ASYNCHAT_DECL void idle_timeout(loop::duration longest);
+    ASYNCHAT_DECL void idle_timeout(loop::duration timeout);
 
     /// While output waits and the other side takes nothing: 60 seconds at first. For channels that
     /// queue their output.
-    ASYNCHAT_DECL void write_timeout(loop::duration longest);
+    ASYNCHAT_DECL void write_timeout(loop::duration timeout);
 
     /// After close_when_done() has sent everything and the channel is closed, its connection stays
     /// for so long, or until the other side ends it, and drops what still comes: 2 seconds at
     /// first. Otherwise input that is not read would make the system reset the connection, and the
     /// other side might lose the last output. loop::run() waits for it. Zero: it does not stay.
-    ASYNCHAT_DECL void linger_timeout(loop::duration longest);
+    ASYNCHAT_DECL void linger_timeout(loop::duration timeout);
 
     // --- what it waits for ---------------------------------------------------------------------
 
@@ -261,7 +265,7 @@ public:
     bool connected() const noexcept { return connected_; }
     bool accepting() const noexcept { return accepting_; }
     bool connecting() const noexcept { return connecting_; }
-    bool closed() const noexcept { return stops_.any_of(detail::stops::closed); }
+    bool closed() const noexcept { return gate_.has(detail::gate::closed); }
 
     /// Why the channel was closed; decided before handle_close() and handle_error() are called.
     asynchat::close_reason close_reason() const noexcept { return reason_; }
@@ -335,10 +339,10 @@ protected:
     }
 
     /// Ends the channel: handle_close(), once, with this reason, then close().
-    ASYNCHAT_DECL void end(asynchat::close_reason reason, std::error_code error = {});
+    ASYNCHAT_DECL void finish(asynchat::close_reason reason, std::error_code error = {});
 
-    /// To be called when output was queued: flush() follows at the end of the running event of
-    /// this channel, or else before the loop sleeps.
+    /// To be called when output was queued: it is sent at the end of the running event of this
+    /// channel, or else before the loop sleeps.
     void flush_soon()
     {
         if (loop_.current_ != this) // else the end of the event does it
@@ -346,20 +350,14 @@ protected:
     }
 
 private:
-    friend class loop;
+    friend struct detail::channel_access; // for the rest of the library
     friend class async_chat;
     friend class dispatcher_with_send;
-    friend class file_dispatcher;
-    friend class server_base;
-    friend struct detail::server_state;
-    friend class detail::readiness_handler;
-    template <class T>
-    friend class handle;
 
-    class event;
+    class running_event;
 
     /// For subclasses with an output queue: called at the end of each event, sends.
-    virtual void flush() {}
+    virtual void end_of_event_() {}
 
     /// Calls `body` as one event: exceptions go to handle_error(), then output is flushed and the
     /// interest updated.
@@ -369,46 +367,46 @@ private:
     /// Returns false when an exception went to handle_error().
     template <class Body>
     bool guarded(Body&& body);
-    ASYNCHAT_DECL void failed();
+    ASYNCHAT_DECL void handle_exception();
     void end_after_failed_handler();
     void input_failed(asynchat::close_reason reason, const std::error_code& error);
 
     /// No more input comes: calls handle_eof(), or ends a lost connection. For subclasses that have
     /// something to deliver before it.
-    virtual void end_of_input() { is_lost() ? end_lost() : handle_eof(); }
+    virtual void end_of_input_() { is_lost() ? end_lost() : handle_eof(); }
 
     /// The connection is lost, as an operation on it has told. The default ends the channel at
     /// once. Subclasses that queue their output call nobody from inside of a send: they remember
     /// it, with lose_connection(), and end when what was received is delivered.
-    virtual void connection_lost(asynchat::close_reason reason, const std::error_code& error)
+    virtual void connection_lost_(asynchat::close_reason reason, const std::error_code& error)
     {
-        end(reason, error);
+        finish(reason, error);
     }
     /// Returns false when it was lost before, or the channel ends already.
     ASYNCHAT_DECL bool lose_connection(asynchat::close_reason reason, const std::error_code& error);
     ASYNCHAT_DECL void end_lost();
-    bool is_lost() const noexcept { return stops_.any_of(detail::stops::lost); }
+    bool is_lost() const noexcept { return gate_.has(detail::gate::lost); }
 
     /// Of a lost connection: whether there may be something to receive yet.
     ASYNCHAT_DECL bool may_receive();
 
     /// create_socket() has replaced the socket of a connection.
-    virtual void forget_connection() {}
+    virtual void forget_connection_() {}
 
     /// A callback of this channel begins, or has ended, to run the loop.
-    virtual void nested_run(bool) {}
+    virtual void nested_run_(bool) {}
 
     /// What this channel pushed to another one, in an event of its own, is more than that can send.
-    virtual void fed_too_much() {}
+    virtual void fed_too_much_() {}
 
     /// The time of loop::set_deadline() has come. Ends the channel if it took too long, or sets the
     /// next deadline.
-    ASYNCHAT_DECL virtual void deadline_reached();
+    ASYNCHAT_DECL virtual void deadline_reached_();
 
     /// Whether handle_read() may be called when it is only possible that input is there.
-    virtual bool reads_speculatively() const { return false; }
+    virtual bool reads_speculatively_() const { return false; }
 
-    ASYNCHAT_DECL void ready(detail::readiness what, const std::error_code& error);
+    ASYNCHAT_DECL void handle_readiness(detail::readiness what, const std::error_code& error);
     void ask_for_interest();
     ASYNCHAT_DECL void interest_refused();
     bool is_stale(detail::readiness what);
@@ -416,7 +414,7 @@ private:
     void wait_for_input();
     ASYNCHAT_DECL void flush_later();
     ASYNCHAT_DECL void try_flush_soon() noexcept;
-    ASYNCHAT_DECL void wait(detail::readiness what);
+    ASYNCHAT_DECL void wait_for(detail::readiness what);
     void set_transport(std::unique_ptr<detail::transport> next);
     void require_life(const char* what) const;
     detail::transport& require_any_socket(const char* what) const;
@@ -432,16 +430,15 @@ private:
     void accept_event();
     void pause_accepting();
     void urgent_event();
-    void rearm_urgent();
     void look_for_error();
 
     /// Whether a connection would end unnoticed: nobody reads from it.
     bool is_deaf() const noexcept
     {
-        return connected_ && (eof_ || stops_.any_of(detail::stops::paused)) && !ended_unheard_;
+        return connected_ && (eof_ || gate_.has(detail::gate::paused)) && !ended_unheard_;
     }
     int poll_now(int events) const;
-    void close_for(asynchat::close_reason reason);
+    void close_with(asynchat::close_reason reason);
     void count_received(std::size_t bytes) noexcept
     {
         if (slot_)
@@ -472,37 +469,36 @@ private:
         return ((ignored_log_types_ >> static_cast<unsigned>(type)) & 1U) != 0;
     }
     ASYNCHAT_DECL static std::string formatted(fmt::string_view format, fmt::format_args args);
-    const detail::timeouts& limits() const noexcept
+    const detail::timeouts& active_timeouts() const noexcept
     {
-        return bounds_         ? bounds_->limits
+        return rare_           ? rare_->clocks.limits()
                : was_accepted_ ? detail::server_timeouts
                                : detail::client_timeouts;
     }
-    const detail::flow_limits& flow() const noexcept
+    const detail::output_limits& active_output_limits() const noexcept
     {
-        return bounds_ ? bounds_->flow : detail::default_flow;
+        return rare_ ? rare_->output : detail::default_output_limits;
     }
-    ASYNCHAT_DECL detail::bounds& own_bounds();
+    ASYNCHAT_DECL detail::rare_state& rare();
     ASYNCHAT_DECL void set_marks(std::size_t high, std::size_t low);
-    ASYNCHAT_DECL void set_timeout(loop::duration detail::timeouts::*which, loop::duration longest);
-    ASYNCHAT_DECL void time_from_now(loop::time_point detail::bounds::*which,
-                                     loop::duration longest);
-    ASYNCHAT_DECL void close_by(loop::duration longest);
-    ASYNCHAT_DECL bool is_past(loop::time_point end);
-    ASYNCHAT_DECL bool is_over(loop::time_point since, loop::duration longest);
+    ASYNCHAT_DECL void set_timeout(loop::duration detail::timeouts::*which, loop::duration timeout);
+    ASYNCHAT_DECL void start_clock(detail::deadlines::clock what);
+    ASYNCHAT_DECL void close_at(loop::time_point time);
+    ASYNCHAT_DECL void look_at_clocks_by(loop::time_point time);
+    void clock_ran_out(detail::deadlines::clock what);
+    void close_time_reached();
     ASYNCHAT_DECL void log_timeout(std::string_view what, std::string_view setter,
                                    loop::duration limit);
     void note_activity()
     {
-        if (bounds_ && bounds_->limits.idle > loop::duration::zero())
-            time_from_now(&detail::bounds::idle, bounds_->limits.idle);
+        if (rare_ && rare_->clocks.limits().idle > loop::duration::zero())
+            start_clock(detail::deadlines::clock::idle);
     }
-    ASYNCHAT_DECL void output_blocked(bool blocked, bool progress);
-    void linger() noexcept;
-    void end_oldest_linger(const detail::server_state& server, const detail::address_slot* place)
-    {
-        loop_.end_oldest_linger(&server, place);
-    }
+    /// For channels with an output queue, after an attempt to send: something is left, of which the
+    /// other side took `sent` bytes; or nothing is.
+    ASYNCHAT_DECL void output_waits(std::size_t sent);
+    ASYNCHAT_DECL void output_flows() noexcept;
+    void leave_to_linger() noexcept;
     void log_exception(const char* what);
     std::error_code pending_error();
     std::string safe_repr() const;
@@ -510,106 +506,47 @@ private:
     loop& loop_;
     detail::state_ptr state_;
     std::unique_ptr<detail::transport> transport_;
-    std::unique_ptr<detail::connect_plan> plan_; // while a name is looked up and tried
-    detail::address_slot* slot_ = nullptr;       // among the connections of the server that made us
-    std::unique_ptr<detail::bounds> bounds_;     // see limits()
+    std::unique_ptr<detail::connect_attempt> attempt_; // while a name is looked up and tried
+    detail::address_slot* slot_ = nullptr;     // among the connections of the server that made us
+    std::unique_ptr<detail::rare_state> rare_; // see rare()
     endpoint addr_;
     std::error_code error_;
     detail::channel_log_limit log_limit_;
-    detail::stops stops_;
+    detail::gate gate_;
     asynchat::close_reason reason_ = asynchat::close_reason::open;
     unsigned char ignored_log_types_ = 1U << static_cast<unsigned>(log_type::warning);
-    unsigned char accept_failures_ = 0; // in a row
-    bool is_socket_ : 1;                // transport_ is a socket_transport
-    bool in_memory_ : 1;                // transport_ is a socket of another network
+    detail::accept_backoff backoff_;
+    detail::urgent_watch urgent_;
+    bool is_socket_ : 1; // transport_ is a socket_transport
+    bool in_memory_ : 1; // transport_ is a socket of another network
     bool connected_ : 1;
     bool accepting_ : 1;
     bool connecting_ : 1;
     bool was_accepted_ : 1;    // the connection, by one who listens
-    bool lingers_ : 1;         // close() leaves the connection to linger()
+    bool lingers_ : 1;         // close() leaves the connection to leave_to_linger()
     bool was_lost_ : 1;        // the connection was lost before we were given it
     bool eof_ : 1;             // nothing more comes from the other side
     bool reading_ : 1;         // handle_read_event() is on the stack
     bool received_ : 1;        // recv() found input since the interest was updated
-    bool accepted_ : 1;        // accept() succeeded in this event
-    bool accept_paused_ : 1;   // accept() failed a moment ago
     bool ended_unheard_ : 1;   // the other side is gone, which no error tells: nothing to wait for
     bool interest_failed_ : 1; // readable() or writable() threw when it was asked last
-    bool watch_urgent_ : 1;
-    bool urgent_pending_ : 1; // handle_expt() was called for the present urgent mark
-    bool sends_plainly_ : 1;  // send() is known not to be overridden
-    bool has_event_ : 1;      // an event of the present transport was found to be its own
+    bool sends_plainly_ : 1;   // send() is known not to be overridden
+    bool has_event_ : 1;       // an event of the present transport was found to be its own
 };
 
-/// An event of a channel, as long as it is on the stack: keeps the channel alive and makes it the
-/// one that is flushed at the end.
-class dispatcher::event {
-public:
-    explicit event(dispatcher& channel) noexcept
-        : channel_(channel), turn_(channel.loop_),
-          outer_(std::exchange(channel.loop_.current_, &channel))
-    {
-    }
-    ~event()
-    {
-        channel_.loop_.current_ = outer_;
-        if (!finished_)
-            channel_.try_flush_soon();
-    }
-    event(const event&) = delete;
-    event& operator=(const event&) = delete;
+} // namespace asynchat
 
-    void finished() noexcept { finished_ = true; }
+// These need the class.
+#include <asynchat/detail/channel_event.hpp>
+#include <asynchat/detail/channel_access.hpp>
 
-private:
-    dispatcher& channel_;
-    loop::turn turn_; // a channel that is closed lives to the end of it
-    dispatcher* outer_;
-    bool finished_ = false;
-};
-
-template <class Body>
-bool dispatcher::guarded(Body&& body)
-{
-    // A handle_close() on the stack may run the loop.
-    if (stops_.any_of(detail::stops::closed | detail::stops::ended))
-        return true;
-    try {
-        body();
-        return true;
-    } catch (const exit_now&) {
-        throw;
-    } catch (...) {
-        failed();
-        return false;
-    }
-}
-
-template <class Body>
-void dispatcher::in_event(Body&& body)
-{
-    event scope(*this);
-    guarded(body);
-    guarded([this] { flush(); });
-    ask_for_interest();
-    scope.finished();
-}
-
-/// update_interest(), and once more, in a later turn, when readable() or writable() throws: else
-/// the channel would wait for nothing.
-inline void dispatcher::ask_for_interest()
-{
-    if (!guarded([this] { update_interest(); }))
-        interest_refused();
-    else if (interest_failed_)
-        interest_failed_ = false;
-}
+namespace asynchat {
 
 template <class T>
 handle<T> loop::handle_of(T& channel)
 {
-    const dispatcher& base = channel;
-    return handle<T>(*this, std::static_pointer_cast<T>(base.state_->channel));
+    const auto& state = detail::channel_access::state(channel);
+    return handle<T>(*this, std::static_pointer_cast<T>(state->channel));
 }
 
 template <class T>
@@ -621,14 +558,20 @@ void handle<T>::post(F f) const
         return;
     loop_->post([channel = channel_, f = std::move(f)]() mutable {
         if (const auto alive = channel.lock())
-            static_cast<dispatcher&>(*alive).in_event([&] { f(*alive); });
+            detail::channel_access::in_event(*alive, [&] { f(*alive); });
     });
 }
 
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/impl/channel_access.ipp>
+#  include <asynchat/impl/channel_state.ipp>
 #  include <asynchat/impl/dispatcher.ipp>
+#  include <asynchat/impl/dispatcher_log.ipp>
+#  include <asynchat/impl/dispatcher_sockets.ipp>
+#  include <asynchat/impl/dispatcher_time.ipp>
+#  include <asynchat/impl/lingerer.ipp>
 #  include <asynchat/impl/loop.ipp>
 #  include <asynchat/impl/server_state.ipp>
 #endif

@@ -42,7 +42,7 @@ public:
     /// bytes that were lost. Python: the length of out_buffer
     std::size_t pending_output() const noexcept
     {
-        return queue_.size() + (bounds_ ? bounds_->lost_output : 0);
+        return queue_.size() + (rare_ ? rare_->lost.output : 0);
     }
 
     /// As in async_chat; 256 KiB and 64 KiB by default. Throws std::invalid_argument when `low` is
@@ -67,10 +67,10 @@ public:
     ASYNCHAT_DECL void handle_shutdown() override;
 
 private:
-    ASYNCHAT_DECL void flush() override;
-    ASYNCHAT_DECL void connection_lost(asynchat::close_reason reason,
-                                       const std::error_code& error) override;
-    ASYNCHAT_DECL void forget_connection() override;
+    ASYNCHAT_DECL void end_of_event_() override;
+    ASYNCHAT_DECL void connection_lost_(asynchat::close_reason reason,
+                                        const std::error_code& error) override;
+    ASYNCHAT_DECL void forget_connection_() override;
     void note_left();
 
     detail::output_queue queue_;

@@ -55,8 +55,8 @@ private:
     using step = detail::frame_decoder::step;
 
     ASYNCHAT_DECL void found_terminator() final;
-    ASYNCHAT_DECL void deliver(delivery& input) override;
-    bool keeps_frames() const noexcept override { return true; }
+    ASYNCHAT_DECL void deliver_(delivery& input) override;
+    bool keeps_frames_() const noexcept override { return true; }
     bool receives_in_place();
     void receive_in_place();
     ASYNCHAT_DECL void keep(delivery& input, step next);

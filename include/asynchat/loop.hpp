@@ -6,8 +6,9 @@
 
 #include <asynchat/config.hpp>
 #include <asynchat/detail/io/channel_state.hpp>
+#include <asynchat/detail/io/lingerer.hpp>
 #include <asynchat/detail/timing/clock.hpp>
-#include <asynchat/detail/line_limit.hpp>
+#include <asynchat/detail/log_limit.hpp>
 #include <asynchat/detail/output/output_queue.hpp>
 #include <asynchat/detail/output/string_pool.hpp>
 #include <asynchat/detail/timing/timer_queue.hpp>
@@ -38,6 +39,7 @@ namespace detail {
 class network;
 class transport;
 struct address_slot;
+struct channel_access;
 struct server_state;
 
 /// Whether what T sends goes straight to its transport: no class from dispatcher to T overrides
@@ -201,7 +203,7 @@ public:
     ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> channels() const;
 
     /// The number of live channels.
-    std::size_t size() const noexcept { return open() - lingering_; }
+    std::size_t size() const noexcept { return open() - lingerers_.open(); }
 
     /// Runs until no channel is left or stop() is called. Functions posted before are called
     /// first, so that they may create channels; timers alone do not keep it running. A loop that
@@ -265,6 +267,7 @@ private:
     friend class async_chat;
     friend class dispatcher_with_send;
     friend class detail::clock;
+    friend struct detail::channel_access;
     friend class timer;
 
     class turn;
@@ -278,20 +281,20 @@ private:
     ASYNCHAT_DECL void flush_soon(const detail::state_ptr& state);
     ASYNCHAT_DECL void try_again_soon(const detail::state_ptr& state);
 
-    /// Has deadline_reached() of the channel called as an event of it, at `at` or up to a tenth of
+    /// Has deadline_reached_() of the channel called as an event of it, at `at` or up to a tenth of
     /// a second later, so that many channels share one wake-up. A channel has one deadline: an
-    /// earlier one replaces it, a later one is for deadline_reached() to set.
+    /// earlier one replaces it, a later one is for deadline_reached_() to set.
     ASYNCHAT_DECL void set_deadline(detail::channel_state& state, time_point at);
     ASYNCHAT_DECL void drop_deadline(detail::channel_state& state);
 
-    /// Keeps a connection whose channel is closed until the other side ends it, or for `longest`.
-    /// `place` is that of the channel in its server, or null.
-    ASYNCHAT_DECL void linger(std::unique_ptr<detail::transport> connection, duration longest,
-                              detail::address_slot* place);
+    /// Keeps a connection whose channel is closed until the other side ends it, or for `timeout`.
+    /// `slot` is that of the channel in its server, or null.
+    ASYNCHAT_DECL void linger(std::unique_ptr<detail::transport> connection, duration timeout,
+                              detail::address_slot* slot);
 
-    /// Ends the oldest of the connections that linger: of all, of a server, or of one place in it.
+    /// Ends the oldest of the connections that linger: of all, of a server, or of one slot in it.
     ASYNCHAT_DECL void end_oldest_linger(const detail::server_state* server = nullptr,
-                                         const detail::address_slot* place = nullptr);
+                                         const detail::address_slot* slot = nullptr);
 
     detail::output_pool& pool() noexcept { return output_pool_; }
     detail::string_pool& strings() noexcept { return output_pool_.strings(); }
@@ -325,8 +328,7 @@ private:
     std::vector<detail::state_ptr> channels_; // behind the open ones those that go with the turn
     std::size_t closed_ = 0;                  // so many
     std::size_t doomed_ = 0;                  // the first of these: they go with the present turn
-    std::size_t lingering_ = 0;               // of the open ones
-    fifo<detail::state_ptr> lingerers_;       // those, oldest first, and some that are gone
+    detail::lingerer_list lingerers_;         // of the open ones
     fifo<detail::state_ptr> to_flush_;
     fifo<detail::state_ptr> to_look_at_;
     detail::timer_queue timers_;

@@ -41,7 +41,7 @@ public:
     /// would only make the client retry. Connections that linger after their channel was closed
     /// count as well: the oldest of them goes when a new one comes. A number below that of the open
     /// ones closes none of them.
-    ASYNCHAT_DECL void max_connections(std::size_t most);
+    ASYNCHAT_DECL void max_connections(std::size_t n);
     std::size_t max_connections() const noexcept { return max_connections_; }
 
     /// The connections that may be open at once from one address; `unlimited` at first. One IPv6
@@ -49,7 +49,7 @@ public:
     ///
     /// Those beyond it are closed at once, with a line in the log: waiting, they would keep the
     /// others from being accepted.
-    void max_connections_per_address(std::size_t most) noexcept { max_per_address_ = most; }
+    void max_connections_per_address(std::size_t n) noexcept { max_per_address_ = n; }
     std::size_t max_connections_per_address() const noexcept { return max_per_address_; }
 
     /// What it has seen so far. To be asked at any time in the loop's thread, also after the close.
@@ -88,10 +88,10 @@ private:
 
     ASYNCHAT_DECL server_base(loop& owner, const endpoint& where, maker make);
 
-    ASYNCHAT_DECL void flush() override;
+    ASYNCHAT_DECL void end_of_event_() override;
     void refuse(const endpoint& peer, std::size_t from_there);
     void serve(socket&& connection, std::uint64_t address);
-    void make_room(const detail::address_slot& place);
+    void make_room(const detail::address_slot& slot);
     static std::vector<detail::state_ptr> channels_of(loop& owner,
                                                       const detail::server_state& shared);
     static void shut_down(loop& owner, std::vector<detail::state_ptr> channels, bool now);

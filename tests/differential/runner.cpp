@@ -426,7 +426,7 @@ private:
         if (!asynchat::is_disconnected(error))
             throw std::system_error(error, "scripted");
         all_.cut = true;
-        end(asynchat::close_reason::reset, error);
+        finish(asynchat::close_reason::reset, error);
         return 0;
     }
 

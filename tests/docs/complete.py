@@ -113,9 +113,13 @@ def source_of(path):
     return headers.without_comments((INCLUDE / path).read_text(encoding="utf-8"))
 
 
+STRUCTS = {"timeouts": "detail/timing/deadlines.hpp",
+           "output_limits": "detail/output/water_marks.hpp"}
+
+
 def initializers(struct):
-    """Each member of a struct of detail/timing/bounds.hpp with the text of its default."""
-    body = headers.body_of("detail/timing/bounds.hpp", "struct", struct)
+    """Each member of a struct of limits with the text of its default."""
+    body = headers.body_of(STRUCTS[struct], "struct", struct)
     return dict(re.findall(r"(?m)^\s*(?!using)[\w:]+ (\w+) = ([^;]+);", body))
 
 
@@ -139,7 +143,7 @@ BOUNDS = {
     "connect": "connect_timeout()", "idle": "idle_timeout()", "frame": "frame_timeout()",
     "write": "write_timeout()", "linger": "linger_timeout()",
     "high": "set_write_buffer_limits()", "low": "set_write_buffer_limits()",
-    "most": "max_output()",
+    "max_bytes": "max_output()",
 }
 
 # The other places of limits: path, the text in front of and around the number, how it is written,
@@ -149,14 +153,14 @@ LIMITS = [
     ("async_chat.hpp", r"\bframe_limit_ = (\d+)", bytes_, "max_frame()"),
     ("async_chat.hpp", r"\bac_in_buffer_size = (\d+)", bytes_, "ac_in_buffer_size"),
     ("async_chat.hpp", r"\bac_out_buffer_size = (\d+)", bytes_, "ac_out_buffer_size"),
-    ("detail/line_limit.hpp", r"channel_log_limit = line_limit<(\d+)>", str, "log_info()"),
-    ("detail/line_limit.hpp", r"server_log_limit = line_limit<(\d+)>", str, "log_info()"),
-    ("detail/line_limit.hpp", r"loop_log_limit = line_limit<(\d+)>", str, "log_info()"),
+    ("detail/log_limit.hpp", r"channel_log_limit = log_limit<(\d+)>", str, "log_info()"),
+    ("detail/log_limit.hpp", r"server_log_limit = log_limit<(\d+)>", str, "log_info()"),
+    ("detail/log_limit.hpp", r"loop_log_limit = log_limit<(\d+)>", str, "log_info()"),
     ("escape.hpp", r"longest_name = (\d+)", lambda n: f"{n} bytes", "log_info()"),
     ("escape.hpp", r"longest_text = (\d+)", lambda n: f"{n} bytes", "log_info()"),
-    ("impl/dispatcher.ipp", r"constexpr int most = (\d+)", str, "handle_accept()"),
-    ("impl/dispatcher.ipp", r"max_lingering = (\d+)", lambda n: f"{n:,}", "linger_timeout()"),
-    ("impl/dispatcher.ipp", r"call_later\(std::chrono::milliseconds\((\d+)\)",
+    ("impl/dispatcher.ipp", r"constexpr int max_connections = (\d+)", str, "handle_accept()"),
+    ("detail/io/lingerer.hpp", r"max_open = (\d+)", lambda n: f"{n:,}", "linger_timeout()"),
+    ("detail/io/accept_backoff.hpp", r"pause = std::chrono::milliseconds\((\d+)\)",
      lambda n: f"{n / 1000:g} s", "handle_error()"),
     ("impl/loop.ipp", r"deadline_tick = std::chrono::milliseconds\((\d+)\)",
      lambda n: f"{n / 1000:g} s", "idle_timeout()"),
@@ -172,24 +176,25 @@ OFF = [
 # at once, names for values, and what no protocol reaches.
 NO_LIMITS = {
     "cut", "hex", "close_reason_count", "unlimited", "none", "never", "is_count_type", "no_byte",
-    "not_queued", "client_timeouts", "server_timeouts", "default_flow", "of_both", "of_input",
+    "not_queued", "client_timeouts", "server_timeouts", "default_output_limits", "of_both", "of_input",
     "of_output",
-    "reasons", "stops_of_many", "radix",
+    "reasons", "stops_of_many", "radix", "judged", "timeout_of",
     "block", "find_bytes_size", "capacity", "bits", "largest",            # how a search works
     "min_pooled_size", "max_small_size", "max_small", "max_large",        # memory that is kept
     "max_kept", "max_kept_block", "min_moved_size", "min_shared_size",
     "min_received_in_place", "max_reserved", "largest_length",            # how a frame is received
     "max_receive",  # 1 GiB in a call
-    "longest",      # of poll(): a year
+    "max_timeout",  # of poll(): a year
 }
 # Names that are limits in one place and something else in another.
-IN_LIMITS = {"longest_name", "longest_text", "most", "max_lingering", "deadline_tick"}
+IN_LIMITS = {"longest_name", "longest_text", "most", "max_connections", "max_lines", "max_open",
+             "pause", "deadline_tick"}
 
 
 def limits():
     """All (name, text of the value, call) that porting.md has to have in one row."""
     found = []
-    for struct in ("timeouts", "flow_limits"):
+    for struct in STRUCTS:
         for name, default in initializers(struct).items():
             if name not in BOUNDS:
                 problem("porting.md", f"a new bound in {struct}: '{name}'. Add it to the limits, "
@@ -197,7 +202,7 @@ def limits():
                 continue
             text = duration(default) if struct == "timeouts" else bytes_(int(default))
             found.append((name, text, BOUNDS[name]))
-    server = re.search(r"server_timeouts = {(.*?)};", source_of("detail/timing/bounds.hpp"), re.S).group(1)
+    server = re.search(r"server_timeouts = {(.*?)};", source_of("detail/timing/deadlines.hpp"), re.S).group(1)
     own = re.findall(r"std::chrono::\w+\(\d+\)", server)
     if len(own) != 1:
         problem("porting.md", "the timeouts of a server differ from those of a client in another "

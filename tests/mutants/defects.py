@@ -124,11 +124,11 @@ parse_input(parsing& now, std::size_t matched)
 {
     while (!now.input.empty() && !is_ending()) {""")
 chat("terminator-change-missed", "frames found together ignore a change of the terminator",
-     "stops_of_many = stops::of_input | stops::changed;",
-     "stops_of_many = stops::of_input;")
+     "stops_of_many = gate::of_input | gate::changed;",
+     "stops_of_many = gate::of_input;")
 chat("pause-missed-among-lines", "frames found together ignore pause_reading()",
-     "stops_of_many = stops::of_input | stops::changed;",
-     "stops_of_many = stops::closed | stops::changed;")
+     "stops_of_many = gate::of_input | gate::changed;",
+     "stops_of_many = gate::closed | gate::changed;")
 chat("limit-missed-among-lines", "frames found together may be longer than the limit",
      "if (size > frame_limit_ || size == now.input.npos)", "if (size == now.input.npos)")
 chat("paused-input-lost", "what was received and not delivered is lost by a pause",
@@ -136,18 +136,18 @@ chat("paused-input-lost", "what was received and not delivered is lost by a paus
 chat("resume-forgets-buffered-input", "after a pause only new bytes bring the buffered ones",
      """\
     deliver_later(); // or throws, for want of memory
-    stops_.set(detail::stops::paused, false);""",
-     "    stops_.set(detail::stops::paused, false);")
+    gate_.set(detail::gate::paused, false);""",
+     "    gate_.set(detail::gate::paused, false);")
 chat("resume-delivers-inside-the-call", "resume_reading() calls back before it returns",
      """\
     deliver_later(); // or throws, for want of memory
-    stops_.set(detail::stops::paused, false);""",
+    gate_.set(detail::gate::paused, false);""",
      """\
-    stops_.set(detail::stops::paused, false);
+    gate_.set(detail::gate::paused, false);
     in_event([this] { deliver_kept(); });""")
 chat("frame-timer-restarted-by-each-byte", "who sends a byte now and then keeps a frame for ever",
      """\
-    if (!from_start || !bounds_ || bounds_->in_frame == detail::bounds::never)
+    if (!from_start || !rare_ || !rare_->clocks.runs(detail::deadlines::clock::frame))
         time_frame();
 }
 
@@ -211,19 +211,19 @@ chat("eof-loses-output", "the end of the other side's stream drops what is still
      """\
     ends_when_sent_ = true;
     flush_soon();""",
-     "end(close_reason::peer_finished);")
+     "finish(close_reason::peer_finished);")
 chat("half-closed-for-ever", "a channel whose streams have both ended stays",
      """\
         if (eof_reported_ && !is_lost())
-            end(close_reason::peer_finished);""",
+            finish(close_reason::peer_finished);""",
      "")
 chat("reply-reset-by-unread-input", "no lingering: the last reply is lost by a reset",
      "lingers_ = connected();", "")
 chat("reads-over-the-high-mark", "who does not read answers may still ask",
      """\
-    if (marks_.update(queue_.size(), flow()))
+    if (marks_.update(queue_.size(), active_output_limits()))
         set_full(marks_.paused() && stops_when_full());""",
-     "    (void)marks_.update(queue_.size(), flow());")
+     "    (void)marks_.update(queue_.size(), active_output_limits());")
 chat("stuck-after-the-low-mark", "input that waited for the output is not delivered",
      """\
     if (!on)
@@ -231,16 +231,16 @@ chat("stuck-after-the-low-mark", "input that waited for the output is not delive
 """,
      "")
 chat("output-cap-not-judged", "pending output has no limit",
-     "if (!bounds_ || bounds_->left <= bounds_->flow.most || bytes == 0)",
+     "if (!rare_ || !rare_->output_is_full() || bytes == 0)",
      "if (true)")
 chat("drained-each-time", "handle_drained() although nothing had to wait",
      "if (had_to_wait && queue_.is_empty() && !closed())",
      "if (queue_.is_empty() && !closed())")
 chat("discard-keeps-the-close", "discard_buffers() does not take back close_when_done()",
      """\
-    stops_.set(detail::stops::closing, false);
-    stops_.set(detail::stops::output_ended, output_ended_);""",
-     "    stops_.set(detail::stops::output_ended, output_ended_);")
+    gate_.set(detail::gate::closing, false);
+    gate_.set(detail::gate::output_ended, output_ended_);""",
+     "    gate_.set(detail::gate::output_ended, output_ended_);")
 
 queue = of("output_queue")
 
@@ -257,16 +257,24 @@ queue("piece-of-producer-resent", "what was sent of a producer's piece is sent a
 # --- channels ------------------------------------------------------------------------------------
 
 channel = of("dispatcher")
+events = of("channel_state")
+attempt = of("connect_attempt")
+lingering = of("lingerer")
+sockets = of("dispatcher_sockets")
+log = of("dispatcher_log")
+lines = of("log_limit")
+times = of("dispatcher_time")
+clocks = of("deadlines")
 
 channel("double-close", "handle_close() is called again when its override meets another end",
         """\
-    if (stops_.any_of(detail::stops::closed | detail::stops::ended))
+    if (gate_.is_over())
         return;
-    stops_.set(detail::stops::ended);""",
+    gate_.set(detail::gate::ended);""",
         """\
     if (closed())
         return;
-    stops_.set(detail::stops::ended);""")
+    gate_.set(detail::gate::ended);""")
 channel("close-forgotten-by-override",
         "a handle_close() that does not close leaves the channel open",
         """\
@@ -298,33 +306,31 @@ channel("throwing-close-leaks", "an exception in handle_close() leaves the chann
     dispatcher::close();""")
 channel("descriptor-open-after-close", "close() leaves the descriptor to the destructor",
         """\
-        linger();
+        leave_to_linger();
     set_transport(nullptr);""",
-        "        linger();")
-channel("event-of-the-old-socket", "an event of the socket before reaches the new one",
-        "if (!channel || state_->epoch != epoch_)", "if (!channel)")
+        "        leave_to_linger();")
+events("event-of-the-old-socket", "an event of the socket before reaches the new one",
+       "if (!channel || state_->epoch != epoch_)", "if (!channel)")
 channel("connected-after-close", "closed in handle_connect(), and said to be connected",
         """\
-            if (channel.state_->epoch != epoch)
-                return;
-            channel.connected_ = true;""",
-        "            channel.connected_ = true;")
+        if (state_->epoch != epoch)
+            return;
+        connected_ = true;""",
+        "        connected_ = true;")
 channel("listener-dies-of-an-error", "the listener is closed when accept() fails",
         """\
     if (accepting_) {
-        if (accept_failures_ < 2)""",
+        if (backoff_.is_worth_telling())""",
         """\
     if (false) {
-        if (accept_failures_ < 2)""")
-channel("aborted-connection-is-an-error", "ECONNABORTED stops the listener for a while",
-        "    case ECONNABORTED:\n", "")
-channel("accept-spins", "out of descriptors, the listener tries again at once",
+        if (backoff_.is_worth_telling())""")
+sockets("accept-spins", "out of descriptors, the listener tries again at once",
         """\
     });
-    accept_paused_ = true;""",
+    backoff_.begin_pause();""",
         "    });")
-channel("back-off-never-reset", "the listener that has backed off never accepts again",
-        "channel->in_event([&] { channel->accept_paused_ = false; });",
+sockets("back-off-never-reset", "the listener that has backed off never accepts again",
+        "channel->in_event([&] { channel->backoff_.end_pause(); });",
         "channel->in_event([] {});")
 channel("would-block-is-an-error", "a full socket ends the channel",
         """\
@@ -344,23 +350,23 @@ channel("reset-taken-for-the-end", "a reset is reported as an orderly end",
         """\
         input_failed(close_reason::peer_finished, error);
         return 0;""")
-channel("log-flood", "a channel writes as many lines as the other side likes",
-        "if (!log_limit_.admit(second) || (of_server", "if ((of_server")
-channel("log-flood-of-a-server", "each connection of one peer has lines of its own",
-        "(of_server && !of_server->admit(second)) ||", "")
-channel("log-flood-of-a-loop", "the channels of a loop together write as they like",
-        "        !loop_.log_limit_.admit(second))", "        false)")
+lines("log-flood", "a channel writes as many lines as the other side likes",
+      "return of_channel.admit(second) && (", "return (")
+lines("log-flood-of-a-server", "each connection of one peer has lines of its own",
+      "(!of_server || of_server->admit(second)) &&", "")
+lines("log-flood-of-a-loop", "the channels of a loop together write as they like",
+      "of_loop.admit(second);", "true;")
 channel("left-out-and-forgotten", "a closed channel takes along what it has left out",
         "    loop_.log_limit_.leave_out(log_limit_.take_left_out()); // for others to tell\n", "")
-channel("port-wraps", "port 99999 is 34463, as the system has it",
+attempt("port-wraps", "port 99999 is 34463, as the system has it",
         "return static_cast<bool>(parse_number(service, 65535));", "return true;")
-channel("sign-is-a-port", "+80 is port 80, as the system has it",
+attempt("sign-is-a-port", "+80 is port 80, as the system has it",
         "return is_digit(first) || (first >= 'a'", "return true || (first >= 'a'")
-channel("name-cut-at-nul", "the host is looked up as far as its first NUL",
+attempt("name-cut-at-nul", "the host is looked up as far as its first NUL",
         "if (name.find('\\0') != name.npos)", "if (false)")
-channel("empty-name-is-here", "an empty host is this machine",
+attempt("empty-name-is-here", "an empty host is this machine",
         "if (name.empty())", "if (false)")
-channel("old-attempt-counts", "the end of a connect that was given up is taken for the next one's",
+sockets("old-attempt-counts", "the end of a connect that was given up is taken for the next one's",
         """\
     connecting_ = false;
     set_transport(nullptr);
@@ -368,9 +374,9 @@ channel("old-attempt-counts", "the end of a connect that was given up is taken f
         "}")
 channel("event-of-another-channel", "a new channel gets the event of a closed one",
         "return !has_event_;", "return false;")
-channel("log-injection", "a peer may write line ends into the log",
-        """std::string(to_string(type)) + ": " + escaped(message) + '\\n'""",
-        """std::string(to_string(type)) + ": " + std::string(message) + '\\n'""")
+log("log-injection", "a peer may write line ends into the log",
+    """std::string(to_string(type)) + ": " + escaped(message) + '\\n'""",
+    """std::string(to_string(type)) + ": " + std::string(message) + '\\n'""")
 
 # --- time ----------------------------------------------------------------------------------------
 
@@ -379,22 +385,19 @@ channel("input-is-idle", "input does not put off the idle timeout",
         received_ = true;
         note_activity();""",
         "        received_ = true;")
-channel("timer-not-rearmed", "a deadline that was put off is forgotten",
-        """\
-    if (end != detail::bounds::never)
-        loop_.set_deadline(*state_, end);""",
-        "")
-channel("write-timer-restarted-by-push",
-        "output that is stuck never times out while more is pushed",
-        "} else if (progress || !bounds_ || bounds_->blocked == detail::bounds::never) {",
-        "} else {")
-channel("write-timer-not-stopped", "a channel that has sent all is ended by its write timeout",
-        """\
-        if (bounds_)
-            bounds_->blocked = detail::bounds::never;""",
-        "")
-channel("linger-never-ends", "a closed connection stays as long as the other side likes",
-        "base.close_by(longest);", "")
+times("timer-not-rearmed", "a deadline that was put off is forgotten",
+      "    look_at_clocks_by(rare_->clocks.next(counting));\n", "")
+times("write-timer-restarted-by-push",
+      "output that is stuck never times out while more is pushed",
+      "if (sent > 0 || !rare_ || !rare_->clocks.runs(detail::deadlines::clock::write))\n", "")
+times("write-timer-not-stopped", "a channel that has sent all is ended by its write timeout",
+      """\
+    if (rare_)
+        rare_->clocks.stop(detail::deadlines::clock::write);
+}""",
+      "}")
+lingering("linger-never-ends", "a closed connection stays as long as the other side likes",
+          "detail::later(now(), timeout)", "((void)timeout, time_point::max())")
 
 time = of("loop")
 
@@ -435,19 +438,16 @@ server("stop-never-forces", "at the deadline of stop() channels are only asked o
        "shut_down(owner, channels_of(owner, *shared), true);",
        "shut_down(owner, channels_of(owner, *shared), false);")
 server("stop-goes-on-listening", "after stop() connections are still taken",
-       """\
-        accepting_ = false;
-        set_transport(nullptr);""",
-       "")
+       "        detail::channel_access::stop_listening(*this);\n", "")
 server("throwing-handler-counted-for-ever", "a handler that cannot be made keeps its place",
-       "detail::server_state::leave(place, close_reason::callback_error);", "")
+       "detail::server_state::leave(slot, close_reason::callback_error);", "")
 
 place = of("server_state")
 
 place("full-for-ever", "the listener does not hear of free places",
-      "server.listener->flush_soon();", "")
+      "channel_access::flush_soon(*server.listener);", "")
 place("address-never-freed", "the connections of an address are counted up only",
-      "--place.open;", "")
+      "--slot.open;", "")
 place("close-counted-as-another", "the counter of another reason goes up",
       "static_cast<std::size_t>(reason)];", "static_cast<std::size_t>(reason) - 1];")
 
@@ -479,6 +479,8 @@ search("longest-first-tie", "of two terminators that end together the shorter on
 
 system = of("transport")
 
+system("aborted-connection-is-an-error", "ECONNABORTED stops the listener for a while",
+       "    case ECONNABORTED:\n", "")
 system("killed-by-sigpipe", "sendfile() to a closed connection kills the process",
        "pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);",
        "pthread_sigmask(SIG_BLOCK, nullptr, &before_);")
@@ -508,40 +510,40 @@ file("offset-not-moved", "what the system sent of a file is sent again",
 
 chat("failed-send-loses-input",
      "a failed send ends the channel before what was received is delivered",
-     "if (!lose_connection(reason, error))\n        return;", "return end(reason, error);")
+     "if (!lose_connection(reason, error))\n        return;", "return finish(reason, error);")
 chat("lost-output-stays", "output that can never be sent stays, and keeps memory",
      """\
-    bounds_->blocked = detail::bounds::never;
+    output_flows();
     queue_.clear();
-    stops_.set(detail::stops::blocked, false);
+    gate_.set(detail::gate::blocked, false);
     set_full(false);""",
      """\
-    bounds_->blocked = detail::bounds::never;
-    stops_.set(detail::stops::blocked, false);
+    output_flows();
+    gate_.set(detail::gate::blocked, false);
     set_full(false);""")
 chat("lost-output-not-told", "nobody can tell how much output was lost",
-     "bounds_->lost_output = queue_.size();", "")
+     "rare_->lost.output = queue_.size();", "")
 chat("full-and-deaf", "a full channel whose connection is lost delivers no more input",
      """\
-    stops_.set(detail::stops::blocked, false);
+    gate_.set(detail::gate::blocked, false);
     set_full(false);
 }""",
      """\
-    stops_.set(detail::stops::blocked, false);
+    gate_.set(detail::gate::blocked, false);
 }""")
 chat("ended-before-read", "what the system still holds is not read after a failed send",
-     "!stops_.any_of(detail::stops::turn_over) && !may_receive())",
-     "!stops_.any_of(detail::stops::turn_over))")
+     "!gate_.has(detail::gate::turn_over) && !may_receive())",
+     "!gate_.has(detail::gate::turn_over))")
 chat("ended-in-a-turn-that-is-over", "a lost connection ends before the rest of a turn came",
-     "!stops_.any_of(detail::stops::turn_over) && !may_receive())", "!may_receive())")
+     "!gate_.has(detail::gate::turn_over) && !may_receive())", "!may_receive())")
 chat("lost-while-paused", "a paused channel whose connection is lost stays until it is read again",
-     "stops_.any_of(detail::stops::closing | detail::stops::paused)",
-     "stops_.any_of(detail::stops::closing)")
+     "gate_.has(detail::gate::closing | detail::gate::paused)",
+     "gate_.has(detail::gate::closing)")
 chat("lost-while-closing", "a channel that closes when done stays when its send fails",
-     "stops_.any_of(detail::stops::closing | detail::stops::paused)",
-     "stops_.any_of(detail::stops::paused)")
+     "gate_.has(detail::gate::closing | detail::gate::paused)",
+     "gate_.has(detail::gate::paused)")
 chat("lost-after-the-end", "a channel that has read the end and is kept open stays when it is lost",
-     "if (eof_reported_ || stops_.any_of(", "if (stops_.any_of(")
+     "if (eof_reported_ || gate_.has(", "if (gate_.has(")
 chat("end-trusted-after-failed-send",
      "after a failed send a reset is taken for the end of the stream",
      """\
@@ -553,12 +555,12 @@ chat("held-bytes-lost-at-reset", "a partial terminator is lost when the connecti
      "if (held_ > 0 || in_length || (whole_frames_ && !collected_.empty())) {",
      "if (!is_lost() && (held_ > 0 || in_length || (whole_frames_ && !collected_.empty()))) {")
 chat("discard-makes-it-immortal", "discard_buffers() lets a lost connection stay",
-     "if (bounds_ && !is_lost())", "if (bounds_)")
+     "if (rare_ && !is_lost())", "if (rare_)")
 channel("failed-shutdown-is-orderly",
         "a reset found by shutdown_output() ends as the peer's end would",
         """\
     if (is_disconnected(error))
-        return connection_lost(close_reason::reset, error);
+        return connection_lost_(close_reason::reset, error);
     if (error)
         throw detail::io_error(close_reason::system_error, error, "shutdown_output");""",
         """\
@@ -567,25 +569,25 @@ channel("failed-shutdown-is-orderly",
     if (error)
         throw detail::io_error(close_reason::system_error, error, "shutdown_output");""")
 channel("lost-and-forgotten", "after a failed send the channel goes on as if nothing had happened",
-        "    stops_.set(detail::stops::lost);\n", "")
+        "    gate_.set(detail::gate::lost);\n", "")
 channel("lost-without-error", "close_error() does not tell why the connection was lost",
-        "bounds_->lost_error = error;", "")
+        "rare_->lost.error = error;", "")
 channel("lost-for-ever", "a lost connection that gives nothing and does not end stays",
-        "close_by(detail::client_timeouts.linger);", "own_bounds();")
-channel("lost-is-a-timeout", "a lost connection without an end is reported as a timeout",
-        """\
-        if (is_lost()) {
-            end_of_input();
-            if (is_lost())
-                end_lost(); // if that has not
-            return;
-        }
+        "close_at(detail::later(loop_.now(), detail::client_timeouts.linger));", "rare();")
+times("lost-is-a-timeout", "a lost connection without an end is reported as a timeout",
+      """\
+    if (is_lost()) {
+        end_of_input_();
+        if (is_lost())
+            end_lost(); // if that has not
+        return;
+    }
 """,
-        "")
+      "")
 channel("other-errors-lose-input", "an error of send() that is no lost connection drops the input",
         """\
     else if (failure.source == detail::error_source::output)
-        connection_lost(failure.reason, failure.error);
+        connection_lost_(failure.reason, failure.error);
 """,
         "")
 channel("errors-of-input-lose-input", "an error of recv() drops held-back bytes",
@@ -595,16 +597,16 @@ channel("errors-of-input-lose-input", "an error of recv() drops held-back bytes"
     else if""",
         "    if")
 channel("reset-unheard", "a reset is not noticed while nobody reads or sends",
-        "((watch_urgent_ && !urgent_pending_) || is_deaf())", "(watch_urgent_ && !urgent_pending_)")
+        "(urgent_.waits() || is_deaf())", "urgent_.waits()")
 channel("spins-unheard", "a hang-up while nobody reads keeps the loop busy",
         "    ended_unheard_ = is_socket_;\n", "")
 channel("unheard-reset-is-an-error", "a reset while nobody reads is reported as a system error",
         """\
-        return connection_lost(
+        return connection_lost_(
             is_disconnected(error) ? close_reason::reset : close_reason::system_error, error);""",
-        "        return connection_lost(close_reason::system_error, error);")
-channel("finished-peer-unheard", "a write timeout drops what a peer said before it finished",
-        "if (transport_ && transport_->peer_has_finished())", "if (false)")
+        "        return connection_lost_(close_reason::system_error, error);")
+times("finished-peer-unheard", "a write timeout drops what a peer said before it finished",
+      "if (transport_ && transport_->peer_has_finished())", "if (false)")
 system("finished-peer-unnoticed", "no socket tells that its other side has finished",
        "return (poll_now(native_handle(), POLLRDHUP) & (POLLRDHUP | POLLHUP)) != 0;",
        "return false;")
@@ -617,13 +619,13 @@ with_send("with-send-loses-input",
 with_send("with-send-never-ends", "a failed send of dispatcher_with_send does not end it",
           "} else if (is_lost() && !may_receive()) {", "} else if (false) {")
 with_send("with-send-loses-the-count", "nobody can tell how much of dispatcher_with_send was lost",
-          "bounds_->lost_output = queue_.size();", "")
+          "rare_->lost.output = queue_.size();", "")
 
 # --- bounds of output ----------------------------------------------------------------------------
 
 chat("cap-at-the-first-push", "one large answer ends the channel for max_output()",
-     "if (!bounds_ || bounds_->left <= bounds_->flow.most || bytes == 0)",
-     "if (queue_.size() <= flow().most || bytes == 0)")
+     "if (!rare_ || !rare_->output_is_full() || bytes == 0)",
+     "if (queue_.size() <= active_output_limits().max_bytes || bytes == 0)")
 chat("cap-refuses-only", "over max_output() pushes are refused, and the channel stays",
      """\
     marks_.refuse();
@@ -638,8 +640,8 @@ chat("cap-accepts-the-push", "the push over max_output() is queued all the same"
     return true;""")
 chat("cap-not-noted", "what waits behind a blocked socket is not counted for max_output()",
      """\
-    if (bounds_ || queue_.size() > flow().most)
-        own_bounds().left = queue_.size();
+    if (rare_ || queue_.size() > active_output_limits().max_bytes)
+        rare().output_left = queue_.size();
     compare_with_marks();
     tell_marks();
 }
@@ -653,14 +655,14 @@ ASYNCHAT_DECL void async_chat::compare_with_marks()""",
 ASYNCHAT_DECL void async_chat::compare_with_marks()""")
 chat("cap-never-caught-up", "who was over max_output() once is ended, also when all was sent",
      """\
-    if (bounds_)
-        bounds_->left = queue_.size();
+    if (rare_)
+        rare_->output_left = queue_.size();
 """,
      "")
 chat("outside-push-waits", "pushes from outside pile up although the other side reads",
      "sent = send_some(sending::quietly);", "")
 chat("outside-push-unnoticed", "what is pushed from outside does not count until a turn comes",
-     "if (!marks_.update(queue_.size(), flow()))", "if (true)")
+     "if (!marks_.update(queue_.size(), active_output_limits()))", "if (true)")
 chat("outside-push-reads-on", "a channel that others fill goes on reading",
      """\
     set_full(marks_.paused() && stops_when_full());
@@ -668,53 +670,53 @@ chat("outside-push-reads-on", "a channel that others fill goes on reading",
      "    if (talker && marks_.paused())")
 chat("outside-pushes-unwatched", "small pushes from outside never come to the high mark",
      """\
-    const std::size_t high = flow().high;
+    const std::size_t high = active_output_limits().high;
     queue_.watch(high);
     if (queue_.size() > high)""",
      """\
-    const std::size_t high = flow().high;
+    const std::size_t high = active_output_limits().high;
     if (queue_.size() > high)""")
 chat("unwatched-behind-a-producer", "small pushes behind a producer never come to the high mark",
      """\
     queue_.push(std::move(source));
-    queue_.watch(flow().high);""",
+    queue_.watch(active_output_limits().high);""",
      "    queue_.push(std::move(source));")
 chat("talker-goes-on", "who fills others in one turn is not interrupted",
      """\
     if (talker && marks_.paused())
-        talker->fed_too_much();""",
+        talker->fed_too_much_();""",
      "")
 chat("told-inside-push", "handle_write_paused() is called inside push()",
      """\
     if (talker && marks_.paused())
-        talker->fed_too_much();""",
+        talker->fed_too_much_();""",
      """\
     if (talker && marks_.paused())
-        talker->fed_too_much();
+        talker->fed_too_much_();
     tell_marks();""")
 chat("fails-inside-push", "an error of a send from outside calls handle_error() inside push()",
      "if (what != sending::quietly) // else the next attempt tells", "")
 chat("turn-goes-on", "end_turn() ends nothing",
      """\
     deliver_later(); // or throws, for want of memory
-    stops_.set(detail::stops::turn_over);""",
+    gate_.set(detail::gate::turn_over);""",
      "")
 chat("turn-over-for-ever", "the input behind end_turn() never comes",
      """\
     deliver_later(); // or throws, for want of memory
-    stops_.set(detail::stops::turn_over);""",
-     "    stops_.set(detail::stops::turn_over);")
+    gate_.set(detail::gate::turn_over);""",
+     "    gate_.set(detail::gate::turn_over);")
 chat("turn-never-begins", "after end_turn() no turn begins again",
      """\
-    stops_.set(detail::stops::turn_over, false);
+    gate_.set(detail::gate::turn_over, false);
     if (parsing_ ||""",
      "    if (parsing_ ||")
 chat("both-sides-wait", "two channels that are full wait for each other",
      """\
-    if (marks_.update(queue_.size(), flow()))
+    if (marks_.update(queue_.size(), active_output_limits()))
         set_full(marks_.paused() && stops_when_full());""",
      """\
-    if (marks_.update(queue_.size(), flow()))
+    if (marks_.update(queue_.size(), active_output_limits()))
         set_full(marks_.paused());""")
 chat("reading-when-full-by-role-only", "stops_reading_when_full() changes nothing for later",
      "when_full_ = on ? when_full::stop : when_full::read_on;", "when_full_ = when_full::by_role;")
@@ -725,12 +727,12 @@ chat("push-in-handle-close", "a push() in handle_close() is said to be sent",
     if (!accepts_output())
         return false;
     flush_soon();
-    if (!bounds_""",
+    if (!rare_""",
      """\
-    if (stops_.any_of(detail::stops::of_output & ~unsigned{detail::stops::ended}))
+    if (gate_.has(detail::gate::of_output & ~unsigned{detail::gate::ended}))
         return false;
     flush_soon();
-    if (!bounds_""")
+    if (!rare_""")
 chat("producer-waits-for-the-socket", "a producer behind large answers waits for a writable socket",
      """\
             on_exit.tried = false; // the end of the event asks the producer
@@ -765,55 +767,54 @@ with_send("with-send-both-sides-wait",
 with_send("with-send-without-marks",
           "what waits in a dispatcher_with_send is not compared with the marks",
           """\
-            output_blocked(true, progress);
+            output_waits(sent);
             return note_left();""",
-          "            return output_blocked(true, progress);")
+          "            return output_waits(sent);")
 with_send("with-send-without-cap", "max_output() does not hold for dispatcher_with_send",
-          "if (bounds_ && bounds_->left > bounds_->flow.most) {", "if (false) {")
+          "if (rare_ && rare_->output_is_full()) {", "if (false) {")
 with_send("with-send-cap-refuses-only", "over max_output() a dispatcher_with_send stays",
           "if (marks_.refused() && !closed()) {", "if (false) {")
 with_send("with-send-says-sent", "a send() in handle_close() says that it was queued",
-          "if (stops_.any_of(detail::stops::of_output) || data.size() == 0)",
+          "if (!gate_.accepts_output() || data.size() == 0)",
           "if (closed() || data.size() == 0)")
 
 # --- time that stands still ----------------------------------------------------------------------
 
 chat("frame-timed-while-paused", "the time of a frame runs while its channel is paused",
      """\
-    stops_.set(detail::stops::paused);
+    gate_.set(detail::gate::paused);
     stop_or_go_on_timing_frame();""",
-     "    stops_.set(detail::stops::paused);")
+     "    gate_.set(detail::gate::paused);")
 chat("frame-timed-while-full", "the time of a frame runs while its channel is full",
      """\
-    stops_.set(detail::stops::full, on);
+    gate_.set(detail::gate::full, on);
     stop_or_go_on_timing_frame();""",
-     "    stops_.set(detail::stops::full, on);")
+     "    gate_.set(detail::gate::full, on);")
 chat("frame-timed-in-a-nested-loop", "the time of a frame runs while a callback runs the loop",
      """\
-stops_.any_of(detail::stops::paused | detail::stops::full) ||
-                              (parsing_ && parsing_->nested > 0);""",
-     "stops_.any_of(detail::stops::paused | detail::stops::full);")
+gate_.has(detail::gate::paused | detail::gate::full) || (parsing_ && parsing_->nested > 0);""",
+     "gate_.has(detail::gate::paused | detail::gate::full);")
 chat("frame-not-timed-after-a-pause", "after a pause a frame may take for ever",
      """\
-    stops_.set(detail::stops::paused, false);
+    gate_.set(detail::gate::paused, false);
     stop_or_go_on_timing_frame();""",
-     "    stops_.set(detail::stops::paused, false);")
-chat("frame-timed-anew-after-a-pause",
-     "who has a channel paused now and then keeps a frame for ever",
-     "t.in_frame += owner().now() - std::exchange(t.frame_stopped, detail::bounds::never);",
-     "t.in_frame = owner().now(), t.frame_stopped = detail::bounds::never;")
+     "    gate_.set(detail::gate::paused, false);")
+clocks("frame-timed-anew-after-a-pause",
+       "who has a channel paused now and then keeps a frame for ever",
+       "since_[index(clock::frame)] += now - std::exchange(frame_stopped_, never);",
+       "since_[index(clock::frame)] = now, frame_stopped_ = never;")
 chat("frame-deadline-forgotten", "after a pause nothing looks at the time of the frame again",
      """\
-    if (t.limits.frame > loop::duration::zero())
-        owner().set_deadline(*state_, detail::later(t.in_frame, t.limits.frame));
+    rare_->clocks.go_on(owner().now());
+    look_at_clocks_by(rare_->clocks.due(detail::deadlines::clock::frame));
 """,
-     "")
+     "    rare_->clocks.go_on(owner().now());\n")
 chat("frame-timed-from-the-pause",
      "a frame that begins in the piece that pauses is timed all the same",
      """\
-    bounds_->frame_stopped = detail::bounds::never;
+    start_clock(detail::deadlines::clock::frame);
     stop_or_go_on_timing_frame();""",
-     "    bounds_->frame_stopped = detail::bounds::never;")
+     "    start_clock(detail::deadlines::clock::frame);")
 chat("frame-timed-with-the-next", "the frame after another kind of terminator has less time",
      """\
         if (frame_size_ == 0)
@@ -821,7 +822,7 @@ chat("frame-timed-with-the-next", "the frame after another kind of terminator ha
      "")
 chat("frame-timed-without-frames", "what is collected without an end is ended as a frame too long",
      """\
-    if (bounds_ && next.collects_everything())
+    if (rare_ && next.collects_everything())
         frame_has_ended();""",
      "")
 chat("frame-timed-for-the-old", "after handle_frame_timeout() another connection is ended as well",
@@ -833,24 +834,24 @@ chat("frame-timed-for-the-old", "after handle_frame_timeout() another connection
 chat("producer-blamed-for-the-peer", "a producer that runs the loop for long is a write timeout",
      """\
     if (sending_)
-        bounds_->blocked = detail::bounds::never; // a producer runs the loop: it is measured anew
+        rare_->clocks.stop(clock::write); // a producer runs the loop: it is measured anew
 """,
      "")
 chat("frame-timeout-not-logged", "a frame timeout ends a channel without a word",
-     """log_timeout("a frame was not complete", "frame_timeout()", limits().frame);""", "")
-channel("idle-timeout-not-logged", "an idle timeout ends a channel without a word",
-        """log_timeout("nothing came and nothing went", "idle_timeout()", t.limits.idle);""", "")
-channel("write-timeout-not-logged", "a write timeout ends a channel without a word",
-        """log_timeout("the other side took no output", "write_timeout()", t.limits.write);""", "")
-channel("close-timeout-not-logged", "close_when_done() with a time drops output without a word",
-        """\
-        if (!state_->lingers)
-            log_timeout("its output""",
-        """\
-        if (false)
-            log_timeout("its output""")
-channel("lingering-is-logged", "each connection that lingers to its end writes a line",
-        "if (!state_->lingers)\n            log_timeout(", "log_timeout(")
+     """log_timeout("a frame was not complete", "frame_timeout()", active_timeouts().frame);""", "")
+times("idle-timeout-not-logged", "an idle timeout ends a channel without a word",
+      """log_timeout("nothing came and nothing went", "idle_timeout()", limits.idle);""", "")
+times("write-timeout-not-logged", "a write timeout ends a channel without a word",
+      """log_timeout("the other side took no output", "write_timeout()", limits.write);""", "")
+times("close-timeout-not-logged", "close_when_done() with a time drops output without a word",
+      """\
+    if (!state_->lingers)
+        log_timeout("its output""",
+      """\
+    if (false)
+        log_timeout("its output""")
+times("lingering-is-logged", "each connection that lingers to its end writes a line",
+      "if (!state_->lingers)\n        log_timeout(", "log_timeout(")
 
 # --- one socket after the other ------------------------------------------------------------------
 
@@ -900,8 +901,8 @@ chat("new-socket-old-end", "another connection ends for what the one before was 
      "    output_ended_ = ends_when_sent_ = input_ended_ = eof_reported_ = at_end_ = false;\n", "")
 chat("new-socket-still-stopped", "close_when_done() of one connection holds for the next",
      """\
-    for (const auto why : {stops::closing, stops::full, stops::output_ended, stops::blocked})
-        stops_.set(why, false);
+    for (const auto why : {gate::closing, gate::full, gate::output_ended, gate::blocked})
+        gate_.set(why, false);
 """,
      "")
 chat("new-socket-ends-with-the-old",
@@ -913,7 +914,7 @@ chat("new-socket-old-piece",
      """\
     if (parsing_) {
         parsing_->input = {};
-        stops_.set(detail::stops::renewed);
+        gate_.set(detail::gate::renewed);
     }
     kept_.reset();
     held_ = 0;
@@ -922,27 +923,27 @@ chat("new-socket-old-piece",
     kept_.reset();
     held_ = 0;
     frame_size_ = 0;""")
-channel("new-socket-knows-the-end", "a socket made after the end of a stream never reads",
+sockets("new-socket-knows-the-end", "a socket made after the end of a stream never reads",
         "connected_ = accepting_ = connecting_ = was_lost_ = eof_ = was_accepted_ = false;",
         "connected_ = accepting_ = connecting_ = was_lost_ = was_accepted_ = false;")
-channel("new-socket-old-role",
+sockets("new-socket-old-role",
         "a channel that connects anew has the bounds of one that was accepted",
         "connected_ = accepting_ = connecting_ = was_lost_ = eof_ = was_accepted_ = false;",
         "connected_ = accepting_ = connecting_ = was_lost_ = eof_ = false;")
-channel("new-socket-old-clocks", "another connection is ended by a timeout of the one before",
+sockets("new-socket-old-clocks", "another connection is ended by a timeout of the one before",
         """\
-        if (bounds_)
-            bounds_->start_anew(loop_.now());
+        if (rare_)
+            rare_->start_anew(loop_.now());
 """,
         "")
-channel("new-socket-is-lost", "another connection is lost because the one before was",
-        "        stops_.set(detail::stops::lost, false);\n        forget_connection();",
-        "        forget_connection();")
-channel("new-socket-forgets-too-much", "what was pushed before connect() is lost",
+sockets("new-socket-is-lost", "another connection is lost because the one before was",
+        "        gate_.set(detail::gate::lost, false);\n        forget_connection_();",
+        "        forget_connection_();")
+sockets("new-socket-forgets-too-much", "what was pushed before connect() is lost",
         "    if (had_connection) {", "    if (true) {")
-channel("new-socket-in-handle-close", "a connection made in handle_close() is closed behind it",
+sockets("new-socket-in-handle-close", "a connection made in handle_close() is closed behind it",
         """\
-    if (stops_.any_of(detail::stops::ended))
+    if (gate_.has(detail::gate::ended))
         throw std::logic_error(""",
         """\
     if (false)
@@ -975,7 +976,7 @@ channel("exit-now-does-not-exit", "exit_now out of handle_error() is an exceptio
 channel("handle-error-throws-and-stays", "a channel whose handle_error() throws stays",
         """\
     try {
-        end(reason_, error_);
+        finish(reason_, error_);
     } catch (const exit_now&) {
         throw;
     } catch (...) {
@@ -991,7 +992,7 @@ ASYNCHAT_DECL void dispatcher::handle_read_event()""")
 channel("handle-close-leaves-the-loop", "an exception of a handle_close() behind it ends the loop",
         """\
     try {
-        end(reason_, error_);
+        finish(reason_, error_);
     } catch (const exit_now&) {
         throw;
     } catch (...) {
@@ -999,11 +1000,11 @@ channel("handle-close-leaves-the-loop", "an exception of a handle_close() behind
     }
 }""",
         """\
-    end(reason_, error_);
+    finish(reason_, error_);
 }""")
 channel("listener-dies-of-its-handler", "a listener whose handle_error() throws is closed",
-        "    if (accepting_ || closed())\n        return;\n    try {\n        end(",
-        "    if (closed())\n        return;\n    try {\n        end(")
+        "    if (accepting_ || closed())\n        return;\n    try {\n        finish(",
+        "    if (closed())\n        return;\n    try {\n        finish(")
 channel("failed-handler-not-logged", "what handle_error() throws vanishes",
         """\
     log_exception(accepting_ ? ", still listening" : ", closing channel");
@@ -1012,7 +1013,7 @@ channel("failed-handler-not-logged", "what handle_error() throws vanishes",
 channel("readable-throws-and-waits", "a readable() that throws once leaves its channel deaf",
         "    if (!again)\n        return flush_later();", "    if (!again)\n        return;")
 channel("readable-throws-for-ever", "a readable() that always throws keeps its channel",
-        "    guarded([this] { end(close_reason::callback_error); });", "")
+        "    guarded([this] { finish(close_reason::callback_error); });", "")
 channel("readable-throws-once", "a readable() that throws once ends a channel that survives that",
         "    if (!again)\n        return flush_later();\n", "")
 
@@ -1039,7 +1040,7 @@ time("old-ones-freed-in-a-nested-loop", "a nested run frees what its callers hav
         }
         if (outer_) {""")
 time("nested-output-waits", "what a channel pushed before it runs the loop is sent after that",
-     "            outer_->flush_soon(); // its event goes on only when we return\n", "")
+     "detail::channel_access::flush_soon(*outer_); // its event goes on only when we return\n", "")
 
 # --- connections that linger ---------------------------------------------------------------------
 
@@ -1047,50 +1048,50 @@ server("lingering-not-counted", "connections that linger hold descriptors beyond
        "if (all.lingering > 0 && all.open + all.lingering > max_connections_)", "if (false)")
 server("lingering-at-an-address-not-counted",
        "one address has more connections by having them linger",
-       "if (place.lingering > 0 && place.open + place.lingering > max_per_address_)", "if (false)")
+       "if (slot.lingering > 0 && slot.open + slot.lingering > max_per_address_)", "if (false)")
 server("lingering-ended-too-early",
        "connections linger only while the server is far from its limit",
        "if (all.lingering > 0 && all.open + all.lingering > max_connections_)",
        "if (all.lingering > 0 && all.open + all.lingering >= max_connections_)")
 place("lingering-counted-up-only", "the places of connections that have lingered are never free",
-      "    --place.server->counters.lingering;\n", "")
-channel("newest-linger-ended", "the connection that began to linger last is ended for a newcomer",
-        """\
+      "    --slot.server->counters.lingering;\n", "")
+lingering("newest-linger-ended", "the connection that began to linger last is ended for a newcomer",
+          """\
     for (const auto& state : lingerers_) {
         const auto channel = state->channel;
-        if (!channel || (place && channel->slot_ != place) ||
-            (server && (!channel->slot_ || channel->slot_->server.get() != server)))
+        if (!channel)
             continue;
-        return channel->close();
+        const auto* const its_slot = detail::channel_access::slot(*channel);
+        if (slot && its_slot != slot)
+            continue;
+        if (!server || (its_slot && its_slot->server.get() == server))
+            return channel->close();
     }""",
-        """\
+          """\
     std::shared_ptr<dispatcher> newest;
     for (const auto& state : lingerers_) {
         const auto channel = state->channel;
-        if (!channel || (place && channel->slot_ != place) ||
-            (server && (!channel->slot_ || channel->slot_->server.get() != server)))
+        if (!channel)
             continue;
-        newest = channel;
+        const auto* const its_slot = detail::channel_access::slot(*channel);
+        if (slot && its_slot != slot)
+            continue;
+        if (!server || (its_slot && its_slot->server.get() == server))
+            newest = channel;
     }
     if (newest)
         newest->close();""")
-channel("linger-of-another-server-ended", "a server ends what lingers of another one",
-        """\
-            (server && (!channel->slot_ || channel->slot_->server.get() != server)))
-            continue;""",
-        "            (server && !channel->slot_))\n            continue;")
-channel("lingering-without-bound", "any number of connections may linger",
-        """\
-    if (lingering_ >= detail::max_lingering)
+lingering("linger-of-another-server-ended", "a server ends what lingers of another one",
+          "if (!server || (its_slot && its_slot->server.get() == server))",
+          "if (!server || its_slot)")
+lingering("lingering-without-bound", "any number of connections may linger",
+          """\
+    if (lingerers_.is_full())
         end_oldest_linger();
 """,
-        "")
-channel("lingering-never-forgotten", "each connection that has lingered keeps some memory",
-        """\
-    if (lingerers_.size() > 2 * lingering_ + 64)
-        forget_gone(lingerers_.size());
-""",
-        "")
+          "")
+lingering("lingering-never-forgotten", "each connection that has lingered keeps some memory",
+          "    lingerers_.tidy();\n", "")
 
 # --- accepting -----------------------------------------------------------------------------------
 
@@ -1099,10 +1100,10 @@ channel("accepts-more-than-it-may",
         "if (state_->epoch != epoch || !accepting_ || !readable())",
         "if (state_->epoch != epoch || !accepting_)")
 channel("accepts-without-a-break", "newcomers without end keep everybody else from being served",
-        "for (int i = 0; i < most; ++i) {\n        auto accepted = accept();",
+        "for (int i = 0; i < max_connections; ++i) {\n        auto accepted = accept();",
         "for (;;) {\n        auto accepted = accept();")
 channel("accepts-one-by-one", "of many newcomers each waits for a turn of its own",
-        "constexpr int most = 64;", "constexpr int most = 1;")
+        "constexpr int max_connections = 64;", "constexpr int max_connections = 1;")
 channel("accepts-without-a-socket", "a listener that closes in handle_accepted() goes on accepting",
         "if (state_->epoch != epoch || !accepting_ || !readable())", "if (!readable())")
 

@@ -22,7 +22,7 @@ from defects import DEFECTS
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-COPIED = ["CMakeLists.txt", "cmake", "include", "src", "tests"]
+COPIED = ["CMakeLists.txt", "cmake", "examples", "include", "src", "tests"]
 ENOUGH = 0.95
 
 # What the tests are, quick ones first; a mutant is caught by the first of them that fails.

@@ -86,7 +86,7 @@ public:
     // What is protected, for the tests.
     using async_chat::_collect_incoming_data;
     using async_chat::_get_data;
-    using async_chat::end;
+    using async_chat::finish;
     using async_chat::set_connected;
 
     std::function<void(std::string_view)> on_collect;

@@ -5,6 +5,7 @@
 #define ASYNCHAT_TESTS_SUPPORT_SCRIPTED_TRANSPORT_HPP
 
 #include <asynchat/asynchat.hpp>
+#include <asynchat/detail/channel_access.hpp>
 #include <asynchat/detail/io/transport.hpp>
 
 #include <asio/buffer.hpp>
@@ -228,30 +229,12 @@ inline void wire::wake()
         open_->wake();
 }
 
-// The library keeps the transport of a dispatcher to itself. Access is not checked in an explicit
-// instantiation, which lets the tests in without a door for everybody.
-namespace {
-
-struct set_transport_of {
-    using type = void (asynchat::dispatcher::*)(std::unique_ptr<asynchat::detail::transport>);
-    friend type private_member(set_transport_of);
-};
-
-template <class Tag, typename Tag::type member>
-struct open_member {
-    friend typename Tag::type private_member(Tag) { return member; }
-};
-
-template struct open_member<set_transport_of, &asynchat::dispatcher::set_transport>;
-
 /// To be called by the constructor of a channel, which then says that it is connected.
-[[maybe_unused]] void connect_to(asynchat::dispatcher& channel, const std::shared_ptr<wire>& to)
+inline void connect_to(asynchat::dispatcher& channel, const std::shared_ptr<wire>& to)
 {
-    (channel.*private_member(set_transport_of{}))(
-        std::make_unique<scripted_transport>(channel.owner().context(), to));
+    asynchat::detail::channel_access::set_transport(
+        channel, std::make_unique<scripted_transport>(channel.owner().context(), to));
 }
-
-} // namespace
 
 } // namespace support
 

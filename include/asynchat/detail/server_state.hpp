@@ -5,7 +5,7 @@
 #define ASYNCHAT_DETAIL_SERVER_STATE_HPP
 
 #include <asynchat/config.hpp>
-#include <asynchat/detail/line_limit.hpp>
+#include <asynchat/detail/log_limit.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
 #include <asynchat/server_counters.hpp>
@@ -51,17 +51,17 @@ struct server_state : std::enable_shared_from_this<server_state> {
     ASYNCHAT_DECL address_slot& enter(std::uint64_t address);
 
     /// The channel of a connection was closed, or could not be made.
-    ASYNCHAT_DECL static void leave(address_slot& place, close_reason reason) noexcept;
+    ASYNCHAT_DECL static void leave(address_slot& slot, close_reason reason) noexcept;
 
     /// The connection of a channel that is being closed lingers, in a channel of its own.
-    ASYNCHAT_DECL static void begin_linger(address_slot& place) noexcept;
-    ASYNCHAT_DECL static void end_linger(address_slot& place) noexcept;
+    ASYNCHAT_DECL static void begin_linger(address_slot& slot) noexcept;
+    ASYNCHAT_DECL static void end_linger(address_slot& slot) noexcept;
 
     /// The channel will not report any more.
-    ASYNCHAT_DECL static void forget(address_slot& place) noexcept;
+    ASYNCHAT_DECL static void forget(address_slot& slot) noexcept;
 
 private:
-    std::map<std::uint64_t, address_slot> places_; // a tree: who connects chooses the keys
+    std::map<std::uint64_t, address_slot> slots_; // a tree: who connects chooses the keys
 };
 
 } // namespace detail

@@ -7,6 +7,7 @@
 #include <asynchat/async_chat.hpp>
 
 #include <asynchat/detail/io/transport.hpp>
+#include <asynchat/detail/timing/later.hpp>
 #include <asynchat/escape.hpp>
 #include <asynchat/file_producer.hpp>
 
@@ -76,13 +77,13 @@ ASYNCHAT_DECL void async_chat::refuse_count(std::size_t count, std::size_t max_f
 [[gnu::always_inline]] inline void async_chat::change_terminator(const terminator& next,
                                                                  std::size_t max_frame)
 {
-    if (next.count() > max_frame && next.is_count() && keeps_frames())
+    if (next.count() > max_frame && next.is_count() && keeps_frames_())
         refuse_count(next.count(), max_frame);
     const bool was_dropping = decoder_.is_dropping();
     decoder_.set(next, max_frame);
     if (was_dropping || !frame_.is_empty())
         kept_frame_goes_on(was_dropping);
-    if (bounds_ && !decoder_.in_frame())
+    if (rare_ && !decoder_.in_frame())
         frame_has_ended(); // the next one begins with its first byte
 }
 
@@ -91,7 +92,7 @@ ASYNCHAT_DECL void async_chat::kept_frame_goes_on(bool was_dropping)
 {
     if (was_dropping && !decoder_.is_dropping())
         frame_.give_back(frame_memory());
-    if (frame_.is_empty() || !keeps_frames())
+    if (frame_.is_empty() || !keeps_frames_())
         return;
     decoder_.go_on_with(frame_.size());
     frame_.set_aside(decoder_.current().is_length_prefix());
@@ -112,7 +113,7 @@ ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next, std::size_
 /// Asks get_terminator(), if it may be overridden.
 ASYNCHAT_DECL void async_chat::follow_override()
 {
-    if (!stops_.any_of(detail::stops::steered))
+    if (!gate_.has(detail::gate::steered))
         return;
     const terminator& wanted = get_terminator();
     if (&wanted != &decoder_.current() && wanted != decoder_.current())
@@ -171,7 +172,7 @@ ASYNCHAT_DECL std::size_t async_chat::receive(asio::mutable_buffer into)
     } catch (const std::system_error& error) {
         const int number = detail::errno_of(error.code());
         if (!is_would_block(error.code()) && number != EALREADY && number != EINPROGRESS)
-            failed();
+            handle_exception();
         return 0;
     }
 }
@@ -182,13 +183,13 @@ void async_chat::parse(Input... input)
 {
     const auto deliver_all = [&] {
         delivery now(*this, input...);
-        deliver(now);
+        deliver_(now);
         time_frame_of(now);
     };
     // Without memory for input that was received already, nothing can follow it.
     const auto end_if_lost = [this] {
         if (decoder_.out_of_memory())
-            end(close_reason::system_error, asio::error::no_memory);
+            finish(close_reason::system_error, asio::error::no_memory);
     };
     try {
         deliver_all();
@@ -209,7 +210,7 @@ inline void async_chat::time_frame_of(const delivery& input)
     }
 }
 
-ASYNCHAT_DECL void async_chat::deliver(delivery& input)
+ASYNCHAT_DECL void async_chat::deliver_(delivery& input)
 {
     while (may_deliver(input)) {
         const auto step = input.next();
@@ -232,12 +233,12 @@ ASYNCHAT_DECL void async_chat::deliver(delivery& input)
 /// There is a reason to stop, or get_terminator() may be overridden: it is asked before each piece.
 ASYNCHAT_DECL bool async_chat::may_deliver_steered(delivery& input)
 {
-    constexpr unsigned reasons = detail::stops::of_input | detail::stops::renewed;
-    if (stops_.any_of(reasons))
+    constexpr unsigned reasons = detail::gate::of_input | detail::gate::renewed;
+    if (gate_.has(reasons))
         return false;
     if (!input.empty())
         follow_override();
-    return !stops_.any_of(reasons); // the override may do anything
+    return !gate_.has(reasons); // the override may do anything
 }
 
 /// What is not simply a piece. Returns false when the rest has to wait for more, or nobody wants
@@ -272,16 +273,15 @@ ASYNCHAT_DECL void async_chat::send_much()
 
 ASYNCHAT_DECL void async_chat::frame_goes_on()
 {
-    if (!bounds_ || bounds_->in_frame == detail::bounds::never)
+    if (!rare_ || !rare_->clocks.runs(detail::deadlines::clock::frame))
         time_frame();
 }
 
 ASYNCHAT_DECL void async_chat::time_frame()
 {
-    if (limits().frame == loop::duration::zero())
+    if (active_timeouts().frame == loop::duration::zero())
         return;
-    time_from_now(&detail::bounds::in_frame, limits().frame);
-    bounds_->frame_stopped = detail::bounds::never;
+    start_clock(detail::deadlines::clock::frame);
     stop_or_go_on_timing_frame();
 }
 
@@ -289,23 +289,19 @@ ASYNCHAT_DECL void async_chat::time_frame()
 /// sent, and goes on from there.
 ASYNCHAT_DECL void async_chat::stop_or_go_on_timing_frame()
 {
-    if (!bounds_ || bounds_->in_frame == detail::bounds::never)
+    if (!rare_ || !rare_->clocks.runs(detail::deadlines::clock::frame))
         return;
-    detail::bounds& t = *bounds_;
-    const bool stands_still = stops_.any_of(detail::stops::paused | detail::stops::full) ||
+    const bool stands_still = gate_.has(detail::gate::paused | detail::gate::full) ||
                               (under_way() && under_way()->nested > 0);
-    if (stands_still == (t.frame_stopped != detail::bounds::never))
+    if (stands_still == rare_->clocks.stands_still())
         return;
-    if (stands_still) {
-        t.frame_stopped = owner().now();
-        return;
-    }
-    t.in_frame += owner().now() - std::exchange(t.frame_stopped, detail::bounds::never);
-    if (t.limits.frame > loop::duration::zero())
-        owner().set_deadline(*state_, detail::later(t.in_frame, t.limits.frame));
+    if (stands_still)
+        return rare_->clocks.stand_still(owner().now());
+    rare_->clocks.go_on(owner().now());
+    look_at_clocks_by(rare_->clocks.due(detail::deadlines::clock::frame));
 }
 
-ASYNCHAT_DECL void async_chat::nested_run(bool begins)
+ASYNCHAT_DECL void async_chat::nested_run_(bool begins)
 {
     if (!under_way())
         return;
@@ -313,30 +309,32 @@ ASYNCHAT_DECL void async_chat::nested_run(bool begins)
     stop_or_go_on_timing_frame();
 }
 
-ASYNCHAT_DECL void async_chat::frame_timeout(loop::duration longest)
+ASYNCHAT_DECL void async_chat::frame_timeout(loop::duration timeout)
 {
-    set_timeout(&detail::timeouts::frame, longest);
-    own_bounds().frame_is_set = true;
+    set_timeout(&detail::timeouts::frame, timeout);
 }
 
-ASYNCHAT_DECL void async_chat::deadline_reached()
+ASYNCHAT_DECL void async_chat::deadline_reached_()
 {
-    if (!bounds_)
+    if (!rare_)
         return;
+    using clock = detail::deadlines::clock;
     if (sending_)
-        bounds_->blocked = detail::bounds::never; // a producer runs the loop: it is measured anew
-    if (!is_ending() && !input_ended_ && bounds_->frame_stopped == detail::bounds::never &&
-        is_over(bounds_->in_frame, limits().frame)) {
+        rare_->clocks.stop(clock::write); // a producer runs the loop: it is measured anew
+    const bool in_frame = !is_ending() && !input_ended_;
+    if (in_frame && rare_->clocks.due(clock::frame) > owner().now()) {
+        look_at_clocks_by(rare_->clocks.due(clock::frame));
+    } else if (in_frame) {
         time_frame(); // for an exception that the channel survives
-        log_timeout("a frame was not complete", "frame_timeout()", limits().frame);
+        log_timeout("a frame was not complete", "frame_timeout()", active_timeouts().frame);
         const unsigned epoch = state_->epoch;
         handle_frame_timeout();
         if (state_->epoch != epoch)
             return; // closed, or another connection by now
         if (!is_closing())
-            return end(close_reason::frame_timeout);
+            return finish(close_reason::frame_timeout);
     }
-    dispatcher::deadline_reached();
+    dispatcher::deadline_reached_();
 }
 
 // --- frames that are too long, or malformed ----------------------------------------------------
@@ -365,7 +363,7 @@ ASYNCHAT_DECL void async_chat::close_for_frame_limit()
     log_of_peer(log_type::error,
                 "closing channel {}: a frame is longer than {} bytes, the limit of {}", safe_repr(),
                 max_frame(), setter);
-    end(close_reason::frame_limit);
+    finish(close_reason::frame_limit);
 }
 
 ASYNCHAT_DECL void async_chat::close_for_malformed_frame(delivery& input)
@@ -376,14 +374,14 @@ ASYNCHAT_DECL void async_chat::close_for_malformed_frame(delivery& input)
                                                        wrong.position + 1, byte, wrong.fault)
                                          : fmt::format("behind it is '{}', not a comma", byte);
     log_of_peer(log_type::error, "closing channel {}: a frame is malformed: {}", safe_repr(), text);
-    end(close_reason::bad_frame);
+    finish(close_reason::bad_frame);
 }
 
 // --- flow --------------------------------------------------------------------------------------
 
 ASYNCHAT_DECL void async_chat::pause_reading()
 {
-    stops_.set(detail::stops::paused);
+    gate_.set(detail::gate::paused);
     stop_or_go_on_timing_frame();
     if (!under_way())
         flush_soon(); // then errors are to be noticed in another way
@@ -391,19 +389,19 @@ ASYNCHAT_DECL void async_chat::pause_reading()
 
 ASYNCHAT_DECL void async_chat::resume_reading()
 {
-    if (!stops_.any_of(detail::stops::paused))
+    if (!gate_.has(detail::gate::paused))
         return;
     deliver_later(); // or throws, for want of memory
-    stops_.set(detail::stops::paused, false);
+    gate_.set(detail::gate::paused, false);
     stop_or_go_on_timing_frame();
 }
 
 ASYNCHAT_DECL void async_chat::end_turn()
 {
-    if (!under_way() || stops_.any_of(detail::stops::turn_over))
+    if (!under_way() || gate_.has(detail::gate::turn_over))
         return;
     deliver_later(); // or throws, for want of memory
-    stops_.set(detail::stops::turn_over);
+    gate_.set(detail::gate::turn_over);
 }
 
 ASYNCHAT_DECL void async_chat::deliver_later()
@@ -420,16 +418,16 @@ ASYNCHAT_DECL void async_chat::deliver_later()
 /// end of the stream if that came meanwhile.
 ASYNCHAT_DECL void async_chat::deliver_kept()
 {
-    stops_.set(detail::stops::turn_over, false);
+    gate_.set(detail::gate::turn_over, false);
     if (under_way() || !delivers_input())
         return; // the loop on the stack goes on by itself
     if (input_ended_ && !eof_reported_)
-        return end_of_input();
+        return end_of_input_();
     if (decoder_.has_unread())
         parse();
 }
 
-ASYNCHAT_DECL void async_chat::end_of_input()
+ASYNCHAT_DECL void async_chat::end_of_input_()
 {
     if (at_end_)
         return; // a callback runs the loop: that on the stack goes on by itself
@@ -472,13 +470,13 @@ ASYNCHAT_DECL void async_chat::end_of_input()
         return end_lost();
     handle_eof();
     if (output_ended_)
-        end(close_reason::peer_finished);
+        finish(close_reason::peer_finished);
 }
 
 /// Delivers what waits for bytes that do not come. Returns false when the channel has ended.
 ASYNCHAT_DECL bool async_chat::deliver_remainder()
 {
-    const bool kept = keeps_frames() && frame_.size() > 0;
+    const bool kept = keeps_frames_() && frame_.size() > 0;
     const std::string_view last = decoder_.remainder();
     if (last.empty() && !kept)
         return true;
@@ -501,17 +499,17 @@ ASYNCHAT_DECL bool async_chat::deliver_remainder()
     return goes_on;
 }
 
-/// What was received is still to be delivered: the output is dropped, and flush() and
-/// end_of_input() see to the end.
-ASYNCHAT_DECL void async_chat::connection_lost(asynchat::close_reason reason,
-                                               const std::error_code& error)
+/// What was received is still to be delivered: the output is dropped, and end_of_event_() and
+/// end_of_input_() see to the end.
+ASYNCHAT_DECL void async_chat::connection_lost_(asynchat::close_reason reason,
+                                                const std::error_code& error)
 {
     if (!lose_connection(reason, error))
         return;
-    bounds_->lost_output = queue_.size();
-    bounds_->blocked = detail::bounds::never;
+    rare_->lost.output = queue_.size();
+    output_flows();
     queue_.clear();
-    stops_.set(detail::stops::blocked, false);
+    gate_.set(detail::gate::blocked, false);
     set_full(false);
 }
 
@@ -519,24 +517,24 @@ ASYNCHAT_DECL void async_chat::connection_lost(asynchat::close_reason reason,
 ASYNCHAT_DECL void async_chat::end_when_heard()
 {
     // Nobody waits for a channel that is paused: an error ends it at once.
-    if (eof_reported_ || stops_.any_of(detail::stops::closing | detail::stops::paused))
+    if (eof_reported_ || gate_.has(detail::gate::closing | detail::gate::paused))
         return end_lost();
-    if (!under_way() && !at_end_ && !stops_.any_of(detail::stops::turn_over) && !may_receive())
-        end_of_input();
+    if (!under_way() && !at_end_ && !gate_.has(detail::gate::turn_over) && !may_receive())
+        end_of_input_();
 }
 
-ASYNCHAT_DECL void async_chat::forget_connection()
+ASYNCHAT_DECL void async_chat::forget_connection_()
 {
     if (under_way())
-        stops_.set(detail::stops::renewed);
+        gate_.set(detail::gate::renewed);
     decoder_.start_anew();
     frame_.clear();
     queue_.clear();
     marks_ = {};
     output_ended_ = ends_when_sent_ = input_ended_ = eof_reported_ = at_end_ = false;
-    using detail::stops;
-    for (const auto why : {stops::closing, stops::full, stops::output_ended, stops::blocked})
-        stops_.set(why, false);
+    using detail::gate;
+    for (const auto why : {gate::closing, gate::full, gate::output_ended, gate::blocked})
+        gate_.set(why, false);
 }
 
 ASYNCHAT_DECL void async_chat::handle_close()
@@ -588,7 +586,7 @@ inline bool async_chat::may_queue(std::size_t bytes)
     if (!accepts_output())
         return false;
     flush_soon();
-    if (!bounds_ || bounds_->left <= bounds_->flow.most || bytes == 0)
+    if (!rare_ || !rare_->output_is_full() || bytes == 0)
         return true;
     marks_.refuse();
     return false;
@@ -599,7 +597,7 @@ inline void async_chat::queued()
 {
     if (owner().current_ == this && connected())
         return; // it is sent, or waits for the socket, before anything else can be pushed
-    const std::size_t high = flow().high;
+    const std::size_t high = active_output_limits().high;
     queue_.watch(high);
     if (queue_.size() > high)
         pushed_much();
@@ -630,13 +628,13 @@ ASYNCHAT_DECL void async_chat::pushed_much()
         }
         if (is_lost())
             return;
-        output_blocked(awaits_writable(), sent > 0);
+        awaits_writable() ? output_waits(sent) : output_flows();
     }
-    if (!marks_.update(queue_.size(), flow()))
+    if (!marks_.update(queue_.size(), active_output_limits()))
         return;
     set_full(marks_.paused() && stops_when_full());
     if (talker && marks_.paused())
-        talker->fed_too_much();
+        talker->fed_too_much_();
 }
 
 ASYNCHAT_DECL bool async_chat::push(std::string&& data)
@@ -677,28 +675,28 @@ ASYNCHAT_DECL bool async_chat::push_with_producer(std::unique_ptr<producer> sour
         return false;
     flush_soon();
     queue_.push(std::move(source));
-    queue_.watch(flow().high);
+    queue_.watch(active_output_limits().high);
     return true;
 }
 
 ASYNCHAT_DECL void async_chat::close_when_done()
 {
-    stops_.set(detail::stops::closing);
+    gate_.set(detail::gate::closing);
     if (!under_way())
         decoder_.drop_remainder();
     flush_soon();
 }
 
-ASYNCHAT_DECL void async_chat::close_when_done(loop::duration longest)
+ASYNCHAT_DECL void async_chat::close_when_done(loop::duration timeout)
 {
     close_when_done();
     if (!closed())
-        close_by(longest);
+        close_at(detail::later(owner().now(), timeout));
 }
 
 ASYNCHAT_DECL void async_chat::push_eof()
 {
-    stops_.set(detail::stops::output_ended);
+    gate_.set(detail::gate::output_ended);
     flush_soon();
 }
 
@@ -707,13 +705,13 @@ ASYNCHAT_DECL void async_chat::discard_buffers()
     decoder_.discard();
     frame_.clear();
     queue_.clear();
-    stops_.set(detail::stops::blocked, false);
-    stops_.set(detail::stops::closing, false);
-    stops_.set(detail::stops::output_ended, output_ended_);
-    if (bounds_ && !is_lost())
-        bounds_->close_by = detail::bounds::never;
-    if (bounds_)
-        bounds_->lost_output = 0; // it is given up
+    gate_.set(detail::gate::blocked, false);
+    gate_.set(detail::gate::closing, false);
+    gate_.set(detail::gate::output_ended, output_ended_);
+    if (rare_ && !is_lost())
+        rare_->clocks.stop(detail::deadlines::clock::close);
+    if (rare_)
+        rare_->lost.output = 0; // it is given up
     flush_soon();
 }
 
@@ -727,7 +725,7 @@ ASYNCHAT_DECL void async_chat::handle_write()
     initiate_send();
 }
 
-ASYNCHAT_DECL void async_chat::flush()
+ASYNCHAT_DECL void async_chat::end_of_event_()
 {
     if (!awaits_writable())
         initiate_send();
@@ -745,18 +743,18 @@ ASYNCHAT_DECL void async_chat::check_output_limit()
     if (marks_.refused()) {
         log_of_peer(log_type::error,
                     "closing channel {}: {} bytes of output wait, the limit of max_output() is {}",
-                    safe_repr(), queue_.size(), flow().most);
-        return end(close_reason::output_limit);
+                    safe_repr(), queue_.size(), active_output_limits().max_bytes);
+        return finish(close_reason::output_limit);
     }
-    if (bounds_ || queue_.size() > flow().most)
-        own_bounds().left = queue_.size();
+    if (rare_ || queue_.size() > active_output_limits().max_bytes)
+        rare().output_left = queue_.size();
     compare_with_marks();
     tell_marks();
 }
 
 ASYNCHAT_DECL void async_chat::compare_with_marks()
 {
-    if (marks_.update(queue_.size(), flow()))
+    if (marks_.update(queue_.size(), active_output_limits()))
         set_full(marks_.paused() && stops_when_full());
 }
 
@@ -772,11 +770,11 @@ ASYNCHAT_DECL void async_chat::tell_marks()
 /// Stops delivering input because of the output, or goes on with it in a later turn.
 ASYNCHAT_DECL void async_chat::set_full(bool on)
 {
-    if (on == stops_.any_of(detail::stops::full))
+    if (on == gate_.has(detail::gate::full))
         return;
     if (!on)
         deliver_later(); // or throws, for want of memory
-    stops_.set(detail::stops::full, on);
+    gate_.set(detail::gate::full, on);
     stop_or_go_on_timing_frame();
 }
 
@@ -788,7 +786,7 @@ ASYNCHAT_DECL void async_chat::set_write_buffer_limits(std::size_t high, std::si
 
 ASYNCHAT_DECL void async_chat::max_output(std::size_t bytes)
 {
-    own_bounds().flow.most = bytes;
+    rare().output.max_bytes = bytes;
     flush_soon();
 }
 
@@ -803,20 +801,20 @@ ASYNCHAT_DECL void async_chat::initiate_send()
     if (sending_ || is_lost())
         return; // called by a producer or a layer: the attempt on the stack goes on
     send_queued(sending::everything);
-    if (bounds_)
-        bounds_->left = queue_.size();
+    if (rare_)
+        rare_->output_left = queue_.size();
     if (!queue_.is_empty() || is_lost())
         return;
     if (is_closing()) {
         lingers_ = connected();
-        end(close_reason::local);
+        finish(close_reason::local);
     } else if (ends_when_sent_) {
-        end(close_reason::peer_finished);
-    } else if (stops_.any_of(detail::stops::output_ended) && !output_ended_ && connected()) {
+        finish(close_reason::peer_finished);
+    } else if (gate_.has(detail::gate::output_ended) && !output_ended_ && connected()) {
         output_ended_ = true;
         shutdown_output();
         if (eof_reported_ && !is_lost())
-            end(close_reason::peer_finished);
+            finish(close_reason::peer_finished);
     }
 }
 
@@ -827,10 +825,12 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
     const bool had_to_wait = awaits_writable();
     const std::size_t sent = send_some(what);
     // A handle_close() may send what it can, and hears no more of it.
-    if (stops_.any_of(detail::stops::closed | detail::stops::ended | detail::stops::lost))
+    if (gate_.has(detail::gate::closed | detail::gate::ended | detail::gate::lost))
         return;
-    if (awaits_writable() || bounds_)
-        output_blocked(awaits_writable(), sent > 0);
+    if (awaits_writable())
+        output_waits(sent);
+    else if (rare_)
+        output_flows();
     if (!queue_.is_empty() || !marks_.is_quiet()) {
         compare_with_marks();
         tell_marks();
@@ -852,8 +852,8 @@ ASYNCHAT_DECL std::size_t async_chat::send_some(sending what)
             if (!chat.queue_.is_empty())
                 chat.try_flush_soon();
             // What is left goes when the socket is writable: not before, whatever is pushed.
-            chat.stops_.set(detail::stops::blocked,
-                            tried && chat.connected() && !chat.queue_.is_empty());
+            chat.gate_.set(detail::gate::blocked,
+                           tried && chat.connected() && !chat.queue_.is_empty());
             chat.sending_ = false;
         }
     } on_exit{*this, true};
@@ -915,7 +915,7 @@ inline bool async_chat::send_gathered(std::size_t most, std::size_t& sent, sendi
         }
     } catch (const std::system_error&) {
         if (what != sending::quietly) // else the next attempt tells
-            failed();
+            handle_exception();
         return false;
     }
     if (closed() || queue_.generation() != generation)

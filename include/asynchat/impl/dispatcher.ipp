@@ -6,179 +6,24 @@
 
 #include <asynchat/dispatcher.hpp>
 
+#include <asynchat/detail/failure.hpp>
+#include <asynchat/detail/io/connect_attempt.hpp>
 #include <asynchat/detail/io/transport.hpp>
+#include <asynchat/detail/scope_exit.hpp>
+#include <asynchat/detail/timing/later.hpp>
 #include <asynchat/escape.hpp>
-#include <asynchat/number.hpp>
 
 #include <asio/error.hpp>
-#include <asio/ip/tcp.hpp>
-#include <asio/ip/v6_only.hpp>
-#include <asio/post.hpp>
-#include <asio/socket_base.hpp>
-#include <fmt/format.h>
 
-#include <cxxabi.h>
 #include <poll.h>
-#include <sys/socket.h>
 
-#include <algorithm>
-#include <array>
-#include <cerrno>
-#include <chrono>
-#include <cstdio>
-#include <cstdlib>
+#include <cassert>
+#include <memory>
 #include <new>
 #include <stdexcept>
-#include <typeinfo>
-#include <vector>
+#include <utility>
 
 namespace asynchat {
-
-namespace detail {
-
-/// The operation that an error comes from, as far as it tells what is left of the connection.
-enum class error_source : unsigned char { other, input, output };
-
-/// An error of the system on its way to handle_error(), with the reason it would close for.
-class io_error : public std::system_error {
-public:
-    io_error(asynchat::close_reason why, const std::error_code& error, const std::string& what,
-             error_source from = error_source::other)
-        : std::system_error(to_std(error), "asynchat: " + what), reason(why), source(from)
-    {
-    }
-    const asynchat::close_reason reason;
-    const error_source source;
-};
-
-/// A look-up, and the addresses that connect() has still to try.
-struct connect_plan {
-    explicit connect_plan(asio::io_context& context) : resolver(context) {}
-
-    asio::ip::tcp::resolver resolver;
-    std::vector<endpoint> addresses; // in reverse: the next one is at the back
-    bool keep_socket = false;        // create_socket() made one, for the first address
-    const std::shared_ptr<char> mark = std::make_shared<char>(); // goes with the plan
-};
-
-/// The name of a type as it is written in C++.
-inline std::string type_name(const std::type_info& type)
-{
-    int status = 0;
-    const std::unique_ptr<char, decltype(&std::free)> name(
-        abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free);
-    return name ? name.get() : type.name();
-}
-
-/// What a channel closes for when it does not survive the exception being handled.
-struct failure {
-    asynchat::close_reason reason = asynchat::close_reason::callback_error;
-    std::error_code error;
-    error_source source = error_source::other;
-
-    static failure current() noexcept
-    {
-        if (!std::current_exception())
-            return {};
-        try {
-            throw;
-        } catch (const io_error& e) {
-            return {e.reason, e.code(), e.source};
-        } catch (...) {
-            return {};
-        }
-    }
-
-    /// The exception being handled as "type: text".
-    static std::string text()
-    {
-        if (!std::current_exception())
-            return "no exception";
-        try {
-            throw;
-        } catch (const io_error& e) {
-            return escaped(e.what(), longest_text);
-        } catch (const std::exception& e) {
-            return type_name(typeid(e)) + ": " + escaped(e.what(), longest_text);
-        } catch (...) {
-            return "an exception of unknown type";
-        }
-    }
-};
-
-/// Throws when there is nothing to look up, or when the system would look up what is before a NUL.
-inline void require_name(const char* what, std::string_view name)
-{
-    if (name.empty())
-        throw std::invalid_argument(fmt::format("asynchat: connect(): the {} is empty", what));
-    if (name.find('\0') != name.npos)
-        throw std::invalid_argument(
-            fmt::format("asynchat: connect(): the {} '{}' has a NUL inside", what, quoted(name)));
-}
-
-/// Whether the system may be asked for it: it takes signs and spaces in front of digits, and the
-/// last 16 bits of a large number.
-inline bool may_be_service(std::string_view service)
-{
-    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-    if (std::all_of(service.begin(), service.end(), is_digit))
-        return static_cast<bool>(parse_number(service, 65535));
-    const char first = service.front();
-    return is_digit(first) || (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z');
-}
-
-/// The address that host and service are the digits of: nothing to look up.
-inline std::optional<endpoint> numeric_endpoint(std::string_view host, std::string_view service)
-{
-    std::error_code not_numeric;
-    const auto address = asio::ip::make_address(std::string(host), not_numeric);
-    const auto port = parse_number(service, 65535);
-    if (not_numeric || !port)
-        return std::nullopt;
-    return asio::ip::tcp::endpoint(address, static_cast<std::uint16_t>(*port));
-}
-
-/// Errors of accept() that belong to the connection that was waiting and not to the listener.
-inline bool is_lost_connection(const std::error_code& error) noexcept
-{
-    switch (errno_of(error)) {
-    case ECONNABORTED:
-    case EPROTO:
-    case ENETDOWN:
-    case ENOPROTOOPT:
-    case EHOSTDOWN:
-    case EHOSTUNREACH:
-    case ENETUNREACH: return true;
-    default: return false;
-    }
-}
-
-// --- from the reactor --------------------------------------------------------------------------
-
-ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& result)
-{
-    dispatcher* const channel = state_->channel.get();
-    if (!channel || state_->epoch != epoch_)
-        return;
-    // What cannot be waited for, such as a regular file, is always ready.
-    const bool always = result == asio::error::operation_not_supported;
-    const std::error_code error = always ? std::error_code() : result;
-    if (what_ != readiness::write)
-        return channel->ready(what_, error);
-    // Reads before writes, as asyncore's poll() has it: what became ready together with us is
-    // queued already, and a writer goes behind it, if there is memory for that.
-    try {
-        asio::post(channel->owner().context(), [state = state_, epoch = epoch_, error] {
-            const auto writer = state->channel;
-            if (writer && state->epoch == epoch)
-                writer->ready(readiness::write, error);
-        });
-    } catch (const std::bad_alloc&) {
-        channel->ready(readiness::write, error);
-    }
-}
-
-} // namespace detail
 
 // --- life ------------------------------------------------------------------------------------
 
@@ -186,8 +31,7 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
     : loop_(owner), state_(new detail::channel_state), is_socket_(false), in_memory_(false),
       connected_(false), accepting_(false), connecting_(false), was_accepted_(false),
       lingers_(false), was_lost_(false), eof_(false), reading_(false), received_(false),
-      accepted_(false), accept_paused_(false), ended_unheard_(false), interest_failed_(false),
-      watch_urgent_(false), urgent_pending_(false), sends_plainly_(false), has_event_(false)
+      ended_unheard_(false), interest_failed_(false), sends_plainly_(false), has_event_(false)
 {
 }
 
@@ -204,15 +48,8 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owne
         return;
     }
     auto transport = std::make_unique<detail::socket_transport>(owner.context(), std::move(from));
-    if (addr_.empty() && transport->is_stream()) {
-        std::error_code error;
-        const auto peer = transport->asio_socket().remote_endpoint(error);
-        const int number = detail::errno_of(error);
-        if (error && number != ENOTCONN && number != EINVAL)
-            throw std::system_error(detail::to_std(error), "asynchat: dispatcher");
-        if (!error)
-            addr_ = endpoint::from_native(peer.data(), peer.size());
-    }
+    if (addr_.empty() && transport->is_stream())
+        addr_ = transport->connected_peer();
     connected_ = !addr_.empty();
     set_transport(std::move(transport));
     is_socket_ = true;
@@ -232,8 +69,9 @@ ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<detail::transport> 
     ++state_->epoch;
     state_->armed = {};
     state_->try_again_listed = false;
-    is_socket_ = in_memory_ = reading_ = accept_paused_ = false;
-    ended_unheard_ = urgent_pending_ = has_event_ = false;
+    is_socket_ = in_memory_ = reading_ = ended_unheard_ = has_event_ = false;
+    backoff_.end_pause();
+    urgent_.start_anew();
     transport_ = std::move(next);
 }
 
@@ -241,21 +79,37 @@ ASYNCHAT_DECL void dispatcher::close()
 {
     if (closed())
         return;
-    stops_.set(detail::stops::closed);
+    gate_.set(detail::gate::closed);
     loop_.log_limit_.leave_out(log_limit_.take_left_out()); // for others to tell
     connected_ = accepting_ = connecting_ = false;
     if (reason_ == close_reason::open)
         reason_ = close_reason::local;
-    plan_.reset();
+    attempt_.reset();
     if (lingers_)
-        linger();
+        leave_to_linger();
     set_transport(nullptr);
+    assert(!transport_ && reason_ != close_reason::open);
     if (slot_ && state_->lingers)
         detail::server_state::end_linger(*slot_);
     else if (slot_)
         detail::server_state::leave(*slot_, reason_);
     if (state_->channel)
         loop_.remove(*state_);
+}
+
+/// Leaves the connection to a channel of its own.
+ASYNCHAT_DECL void dispatcher::leave_to_linger() noexcept
+{
+    const loop::duration timeout = active_timeouts().linger;
+    if (!transport_ || eof_ || !transport_->is_connection() || timeout == loop::duration::zero())
+        return;
+    try {
+        std::error_code error;
+        transport_->shutdown_write(error);
+        if (!error)
+            loop_.linger(std::move(transport_), timeout, slot_);
+    } catch (const std::bad_alloc&) { // then it is closed at once
+    }
 }
 
 ASYNCHAT_DECL void dispatcher::abort()
@@ -276,12 +130,12 @@ ASYNCHAT_DECL void dispatcher::shutdown_output()
     std::error_code error;
     transport_->shutdown_write(error);
     if (is_disconnected(error))
-        return connection_lost(close_reason::reset, error);
+        return connection_lost_(close_reason::reset, error);
     if (error)
         throw detail::io_error(close_reason::system_error, error, "shutdown_output");
 }
 
-ASYNCHAT_DECL void dispatcher::close_for(asynchat::close_reason reason)
+ASYNCHAT_DECL void dispatcher::close_with(asynchat::close_reason reason)
 {
     if (reason_ == close_reason::open)
         reason_ = reason;
@@ -289,11 +143,11 @@ ASYNCHAT_DECL void dispatcher::close_for(asynchat::close_reason reason)
     dispatcher::close();
 }
 
-ASYNCHAT_DECL void dispatcher::end(asynchat::close_reason reason, std::error_code error)
+ASYNCHAT_DECL void dispatcher::finish(asynchat::close_reason reason, std::error_code error)
 {
-    if (stops_.any_of(detail::stops::closed | detail::stops::ended))
+    if (gate_.is_over())
         return;
-    stops_.set(detail::stops::ended);
+    gate_.set(detail::gate::ended);
     reason_ = reason;
     error_ = detail::to_std(error);
     try {
@@ -311,14 +165,14 @@ ASYNCHAT_DECL void dispatcher::end(asynchat::close_reason reason, std::error_cod
 ASYNCHAT_DECL bool dispatcher::lose_connection(asynchat::close_reason reason,
                                                const std::error_code& error)
 {
-    if (is_lost() || stops_.any_of(detail::stops::closed | detail::stops::ended))
+    if (is_lost() || gate_.is_over())
         return false;
     // A lost connection has nothing more to wait for. What says that it is lost and goes on all the
     // same, such as a layer, gets the time of a linger.
-    close_by(detail::client_timeouts.linger);
-    bounds_->lost_for = reason;
-    bounds_->lost_error = error;
-    stops_.set(detail::stops::lost);
+    close_at(detail::later(loop_.now(), detail::client_timeouts.linger));
+    rare_->lost.reason = reason;
+    rare_->lost.error = error;
+    gate_.set(detail::gate::lost);
     flush_soon();
     return true;
 }
@@ -330,12 +184,14 @@ ASYNCHAT_DECL bool dispatcher::may_receive()
 
 ASYNCHAT_DECL void dispatcher::end_lost()
 {
-    end(bounds_->lost_for, bounds_->lost_error);
+    assert(is_lost() && rare_ && rare_->lost.reason != close_reason::open);
+    finish(rare_->lost.reason, rare_->lost.error);
 }
 
 // --- events ----------------------------------------------------------------------------------
 
-ASYNCHAT_DECL void dispatcher::ready(detail::readiness what, const std::error_code& error)
+ASYNCHAT_DECL void dispatcher::handle_readiness(detail::readiness what,
+                                                const std::error_code& error)
 {
     state_->armed.set(what, false);
     in_event([&] {
@@ -347,10 +203,7 @@ ASYNCHAT_DECL void dispatcher::ready(detail::readiness what, const std::error_co
         case detail::readiness::read:
             if (readable()) {
                 reading_ = true;
-                struct done {
-                    dispatcher& channel;
-                    ~done() { channel.reading_ = false; }
-                } const on_exit{*this};
+                const detail::scope_exit done([this] { reading_ = false; });
                 handle_read_event();
             }
             break;
@@ -360,8 +213,8 @@ ASYNCHAT_DECL void dispatcher::ready(detail::readiness what, const std::error_co
             break;
         case detail::readiness::urgent: urgent_event(); break;
         }
-        if (watch_urgent_)
-            rearm_urgent();
+        if (urgent_.is_on() && urgent_.is_pending() && transport_)
+            urgent_.passed(poll_now(POLLPRI));
     });
 }
 
@@ -370,7 +223,7 @@ ASYNCHAT_DECL void dispatcher::ready(detail::readiness what, const std::error_co
 /// finds out by itself.
 ASYNCHAT_DECL bool dispatcher::is_stale(detail::readiness what)
 {
-    if (has_event_ || what == detail::readiness::urgent || reads_speculatively() ||
+    if (has_event_ || what == detail::readiness::urgent || reads_speculatively_() ||
         native_handle() < 0)
         return false;
     has_event_ = poll_now(what == detail::readiness::read ? POLLIN : POLLOUT) != 0;
@@ -387,12 +240,12 @@ ASYNCHAT_DECL void dispatcher::update_interest()
         if (!is_socket_ || static_cast<detail::socket_transport&>(*transport_).is_stream())
             return;
     }
-    if (!reading_ && !eof_ && !accept_paused_ && readable())
+    if (!reading_ && !eof_ && !backoff_.is_paused() && readable())
         wait_for_input();
     if (!closed() && !accepting_ && writable())
-        wait(detail::readiness::write);
-    if (!closed() && ((watch_urgent_ && !urgent_pending_) || is_deaf()))
-        wait(detail::readiness::urgent);
+        wait_for(detail::readiness::write);
+    if (!closed() && (urgent_.waits() || is_deaf()))
+        wait_for(detail::readiness::urgent);
 }
 
 /// What update_interest() threw was survived. It is asked again in a later turn, once: an answer
@@ -403,13 +256,14 @@ ASYNCHAT_DECL void dispatcher::interest_refused()
     interest_failed_ = true;
     if (!again)
         return flush_later();
-    guarded([this] { end(close_reason::callback_error); });
+    guarded([this] { finish(close_reason::callback_error); });
 }
 
-ASYNCHAT_DECL void dispatcher::wait(detail::readiness what)
+ASYNCHAT_DECL void dispatcher::wait_for(detail::readiness what)
 {
     if (closed() || state_->armed.has(what))
         return;
+    assert(transport_ && state_->channel); // else the wait would end for nobody
     transport_->async_wait(what, detail::readiness_handler(state_, what));
     state_->armed.set(what, true); // unless there was no memory for it
 }
@@ -421,8 +275,8 @@ ASYNCHAT_DECL void dispatcher::wait_for_input()
         return;
     const bool had_input = received_;
     received_ = false;
-    if (!had_input || loop_.polls_ || !reads_speculatively() || !state_->speculative_read.is_due())
-        return wait(detail::readiness::read);
+    if (!had_input || loop_.polls_ || !reads_speculatively_() || !state_->speculative_read.is_due())
+        return wait_for(detail::readiness::read);
     loop_.try_again_soon(state_);
     state_->armed.set(detail::readiness::read, true);
 }
@@ -434,10 +288,10 @@ ASYNCHAT_DECL void dispatcher::speculative_read(bool alone)
     if (alone) {
         state_->speculative_read.found_nothing();
         state_->armed.set(detail::readiness::read, false);
-        return wait(detail::readiness::read);
+        return wait_for(detail::readiness::read);
     }
     received_ = false;
-    ready(detail::readiness::read, {});
+    handle_readiness(detail::readiness::read, {});
     if (received_ || state_->try_again_listed)
         state_->speculative_read.found_input();
     else
@@ -459,9 +313,9 @@ ASYNCHAT_DECL void dispatcher::try_flush_soon() noexcept
     }
 }
 
-ASYNCHAT_DECL void dispatcher::failed()
+ASYNCHAT_DECL void dispatcher::handle_exception()
 {
-    if (stops_.any_of(detail::stops::closed | detail::stops::ended)) {
+    if (gate_.is_over()) {
         // Nothing is called after close() but the log: an error must not vanish.
         log_exception(" after the close of");
         return;
@@ -490,7 +344,7 @@ ASYNCHAT_DECL void dispatcher::end_after_failed_handler()
     if (accepting_ || closed())
         return;
     try {
-        end(reason_, error_);
+        finish(reason_, error_);
     } catch (const exit_now&) {
         throw;
     } catch (...) {
@@ -536,17 +390,12 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
             return;
     }
     // The connection is there, whatever the handler makes of it; unless that is another one.
-    struct done {
-        dispatcher& channel;
-        unsigned epoch;
-        ~done()
-        {
-            if (channel.state_->epoch != epoch)
-                return;
-            channel.connected_ = true;
-            channel.connecting_ = false;
-        }
-    } const on_exit{*this, state_->epoch};
+    const detail::scope_exit done([this, epoch = state_->epoch] {
+        if (state_->epoch != epoch)
+            return;
+        connected_ = true;
+        connecting_ = false;
+    });
     note_activity();
     handle_connect();
 }
@@ -554,16 +403,14 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
 ASYNCHAT_DECL void dispatcher::handle_expt_event()
 {
     if (const auto error = pending_error())
-        return end(is_disconnected(error) ? close_reason::reset : close_reason::system_error,
-                   error);
+        return finish(is_disconnected(error) ? close_reason::reset : close_reason::system_error,
+                      error);
     handle_expt();
 }
 
 ASYNCHAT_DECL void dispatcher::watch_urgent_data(bool on)
 {
-    if (on && !watch_urgent_)
-        urgent_pending_ = false;
-    watch_urgent_ = on;
+    urgent_.set(on);
     flush_soon();
 }
 
@@ -572,23 +419,8 @@ ASYNCHAT_DECL void dispatcher::urgent_event()
 {
     if (is_deaf())
         look_for_error();
-    if (!watch_urgent_ || closed())
-        return;
-    const int state = poll_now(POLLPRI);
-    if ((state & POLLPRI) != 0)
-        urgent_pending_ = true;
-    else if ((state & (POLLERR | POLLHUP)) != 0)
-        watch_urgent_ = false; // it would wake us for ever
-    if (urgent_pending_ || (state & POLLERR) != 0)
+    if (urgent_.is_on() && !closed() && urgent_.event(poll_now(POLLPRI)))
         handle_expt_event();
-}
-
-/// Waits for the next urgent mark once the present one is behind us: the system goes on reporting
-/// it until the urgent byte was read or passed.
-ASYNCHAT_DECL void dispatcher::rearm_urgent()
-{
-    if (urgent_pending_ && transport_ && (poll_now(POLLPRI) & POLLPRI) == 0)
-        urgent_pending_ = false;
 }
 
 ASYNCHAT_DECL int dispatcher::poll_now(int events) const
@@ -600,7 +432,7 @@ ASYNCHAT_DECL int dispatcher::poll_now(int events) const
 ASYNCHAT_DECL void dispatcher::look_for_error()
 {
     if (const auto error = pending_error())
-        return connection_lost(
+        return connection_lost_(
             is_disconnected(error) ? close_reason::reset : close_reason::system_error, error);
     // Whatever else it is, waiting would be over at once for ever: what is there to read tells it
     // when somebody reads again.
@@ -610,293 +442,6 @@ ASYNCHAT_DECL void dispatcher::look_for_error()
 ASYNCHAT_DECL std::error_code dispatcher::pending_error()
 {
     return transport_ ? transport_->take_error() : std::error_code();
-}
-
-// --- sockets ---------------------------------------------------------------------------------
-
-ASYNCHAT_DECL detail::transport& dispatcher::require_any_socket(const char* what) const
-{
-    return in_memory_ ? *transport_ : require_socket(what);
-}
-
-ASYNCHAT_DECL detail::socket_transport& dispatcher::require_socket(const char* what) const
-{
-    if (!transport_ || !is_socket_)
-        throw std::logic_error(
-            std::string("asynchat: ") + what + "() needs a socket; " +
-            (closed() ? "this channel is closed" : "call create_socket() first"));
-    return static_cast<detail::socket_transport&>(*transport_);
-}
-
-ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
-{
-    require_life("create_socket");
-    std::unique_ptr<detail::transport> next;
-    if (loop_.network_) {
-        next = loop_.network_->open(family, type);
-    } else {
-        auto made = std::make_unique<detail::socket_transport>(
-            loop_.context(), detail::socket_transport::open(family, type));
-        if (type == SOCK_STREAM && (family == AF_INET || family == AF_INET6))
-            made->asio_socket().set_option(asio::ip::tcp::no_delay(true));
-        next = std::move(made);
-    }
-    const bool had_connection = connected_;
-    connected_ = accepting_ = connecting_ = was_lost_ = eof_ = was_accepted_ = false;
-    set_transport(std::move(next));
-    in_memory_ = loop_.network_ != nullptr;
-    is_socket_ = !in_memory_;
-    if (had_connection) {
-        if (bounds_)
-            bounds_->start_anew(loop_.now());
-        stops_.set(detail::stops::lost, false);
-        forget_connection();
-    }
-    flush_soon();
-}
-
-/// Nothing begins on a channel that has ended, and handle_close() is where it ends.
-ASYNCHAT_DECL void dispatcher::require_life(const char* what) const
-{
-    if (closed())
-        throw std::logic_error(std::string("asynchat: ") + what + "() on a closed channel");
-    if (stops_.any_of(detail::stops::ended))
-        throw std::logic_error(std::string("asynchat: ") + what +
-                               "() in handle_close(): create another channel instead");
-}
-
-ASYNCHAT_DECL void dispatcher::set_reuse_addr()
-{
-    try {
-        set_option("set_reuse_addr", asio::socket_base::reuse_address(true));
-    } catch (const std::system_error&) { // not needed then, or binding says so
-    }
-}
-
-ASYNCHAT_DECL void dispatcher::bind(const endpoint& where)
-{
-    std::error_code error;
-    bind(where, error);
-    if (error)
-        throw std::system_error(error, "asynchat: bind to " + detail::quoted(where.to_string()));
-}
-
-ASYNCHAT_DECL void dispatcher::bind(const endpoint& where, std::error_code& error)
-{
-    require_any_socket("bind").bind(where, error);
-    error = detail::to_std(error);
-    if (error)
-        return;
-    addr_ = where;
-    flush_soon();
-}
-
-ASYNCHAT_DECL void dispatcher::listen(int backlog)
-{
-    std::error_code error;
-    listen(backlog, error);
-    if (error)
-        throw std::system_error(error, "asynchat: listen on " + detail::quoted(addr_.to_string()));
-}
-
-ASYNCHAT_DECL void dispatcher::listen(int backlog, std::error_code& error)
-{
-    require_any_socket("listen").listen(backlog, error);
-    if (error)
-        return;
-    accepting_ = true;
-    flush_soon();
-}
-
-ASYNCHAT_DECL std::optional<std::pair<socket, endpoint>> dispatcher::accept()
-{
-    std::error_code error;
-    socket connection = require_any_socket("accept").accept(error);
-    if (!error) {
-        accepted_ = received_ = true;
-        accept_failures_ = 0;
-        connection.accepted_ = true;
-        endpoint peer = connection.peer();
-        return std::make_pair(std::move(connection), std::move(peer));
-    }
-    if (is_would_block(error) || detail::is_lost_connection(error))
-        return std::nullopt;
-    throw detail::io_error(close_reason::system_error, error, "accept");
-}
-
-/// handle_accept(), and what makes a listener outlive its failures.
-ASYNCHAT_DECL void dispatcher::accept_event()
-{
-    accepted_ = false;
-    try {
-        handle_accept();
-    } catch (const exit_now&) {
-        throw;
-    } catch (...) {
-        if (!accepted_)
-            pause_accepting();
-        throw;
-    }
-    accept_failures_ = 0;
-}
-
-/// The connection that could not be accepted stays in the system's queue, and the socket readable:
-/// looks again a little later instead of spinning.
-ASYNCHAT_DECL void dispatcher::pause_accepting()
-{
-    accept_failures_ = accept_failures_ == 0 ? 1 : 2;
-    if (accept_paused_ || closed())
-        return;
-    loop_.call_later(std::chrono::milliseconds(100), [state = state_] {
-        if (const auto channel = state->channel)
-            channel->in_event([&] { channel->accept_paused_ = false; });
-    });
-    accept_paused_ = true;
-}
-
-// --- connecting ------------------------------------------------------------------------------
-
-ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
-{
-    require_life("connect");
-    to.native(); // throws if it is no address
-    drop_attempt();
-    if (!transport_)
-        create_socket(to.family());
-    plan_.reset();
-    addr_ = to;
-    time_from_now(&detail::bounds::connecting, limits().connect);
-    start_connect(to);
-}
-
-/// The socket of an attempt under way is of no use for another one, and its result none either.
-ASYNCHAT_DECL void dispatcher::drop_attempt()
-{
-    if (!connecting_ || (plan_ && plan_->keep_socket))
-        return;
-    connecting_ = false;
-    set_transport(nullptr);
-}
-
-ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::int64_t port)
-{
-    connect(host, std::to_string(port));
-}
-
-ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::string_view service)
-{
-    require_life("connect");
-    detail::require_name("host", host);
-    detail::require_name("service", service);
-    if (const auto to = detail::numeric_endpoint(host, service))
-        return connect(*to);
-    drop_attempt();
-    plan_ = std::make_unique<detail::connect_plan>(loop_.context());
-    plan_->keep_socket = transport_ != nullptr;
-    addr_ = endpoint::named(host, service);
-    connected_ = accepting_ = eof_ = false;
-    connecting_ = true;
-    time_from_now(&detail::bounds::connecting, limits().connect);
-    const auto ended = [state = state_, plan = plan_.get(), mark = std::weak_ptr(plan_->mark)](
-                           const std::error_code& error, std::vector<endpoint> found) {
-        const auto channel = state->channel;
-        if (!channel || mark.expired())
-            return; // closed, or connecting to somewhere else by now
-        plan->addresses = std::move(found);
-        channel->looked_up(error);
-    };
-    if (!detail::may_be_service(service))
-        return asio::post(loop_.context(), [ended] { ended(asio::error::service_not_found, {}); });
-    if (loop_.network_) // which knows its names
-        return asio::post(loop_.context(), [ended, to = addr_] { ended({}, {to}); });
-    using results = asio::ip::tcp::resolver::results_type;
-    plan_->resolver.async_resolve(std::string(host), std::string(service),
-                                  [ended](const std::error_code& error, const results& found) {
-                                      std::vector<endpoint> addresses;
-                                      for (const auto& entry : found)
-                                          addresses.push_back(entry.endpoint());
-                                      ended(error, std::move(addresses));
-                                  });
-}
-
-ASYNCHAT_DECL void dispatcher::looked_up(const std::error_code& error)
-{
-    if (error)
-        return connect_failed(close_reason::lookup_failed, error);
-    auto& addresses = plan_->addresses;
-    if (plan_->keep_socket && !in_memory_) {
-        const int family = require_socket("connect").family();
-        addresses.erase(
-            std::remove_if(addresses.begin(), addresses.end(),
-                           [family](const endpoint& a) { return a.family() != family; }),
-            addresses.end());
-    }
-    std::reverse(addresses.begin(), addresses.end());
-    connect_next({asio::error::address_family_not_supported, std::system_category()});
-}
-
-/// Tries the next address, or gives up with the error of the one before.
-ASYNCHAT_DECL void dispatcher::connect_next(const std::error_code& error)
-{
-    if (!plan_ || plan_->addresses.empty())
-        return connect_failed(close_reason::connect_failed, error);
-    const endpoint to = std::move(plan_->addresses.back());
-    plan_->addresses.pop_back();
-    // A socket whose connect failed is of no use for another one.
-    if (!std::exchange(plan_->keep_socket, false)) {
-        try {
-            create_socket(to.family());
-        } catch (const std::system_error& no_socket) {
-            return connect_next(no_socket.code());
-        }
-    }
-    start_connect(to);
-}
-
-ASYNCHAT_DECL void dispatcher::start_connect(const endpoint& to)
-{
-    auto& transport = require_any_socket("connect");
-    connected_ = accepting_ = eof_ = false;
-    connecting_ = true;
-    ++state_->epoch; // what was under way has nothing to do with this attempt
-    state_->armed = {};
-    transport.async_connect(to,
-                            [state = state_, epoch = state_->epoch](const std::error_code& error) {
-                                const auto channel = state->channel;
-                                if (!channel || state->epoch != epoch)
-                                    return;
-                                // A new connection is a writer: behind the readers of this pass.
-                                asio::post(channel->loop_.context(), [state, epoch, error] {
-                                    const auto writer = state->channel;
-                                    if (writer && state->epoch == epoch)
-                                        writer->connect_ended(error);
-                                });
-                            });
-}
-
-ASYNCHAT_DECL void dispatcher::connect_ended(const std::error_code& error)
-{
-    if (error)
-        return connect_next(error);
-    plan_.reset();
-    in_event([this] {
-        if (writable())
-            handle_write_event();
-        else
-            handle_connect_event();
-    });
-}
-
-ASYNCHAT_DECL void dispatcher::connect_failed(asynchat::close_reason reason,
-                                              const std::error_code& error)
-{
-    plan_.reset();
-    connecting_ = false;
-    set_transport(nullptr); // of no use for another attempt
-    in_event([&] {
-        const char* what = reason == close_reason::lookup_failed ? "look-up of " : "connect to ";
-        throw detail::io_error(reason, error, what + detail::quoted(addr_.to_string()));
-    });
 }
 
 // --- data ------------------------------------------------------------------------------------
@@ -917,7 +462,7 @@ ASYNCHAT_DECL std::size_t dispatcher::recv(asio::mutable_buffer into)
         return 0;
     if (error == asio::error::eof) {
         eof_ = true;
-        end_of_input();
+        end_of_input_();
         return 0;
     }
     if (is_disconnected(error)) {
@@ -932,9 +477,9 @@ ASYNCHAT_DECL void dispatcher::input_failed(asynchat::close_reason reason,
                                             const std::error_code& error)
 {
     eof_ = true;
-    connection_lost(reason, error);
+    connection_lost_(reason, error);
     if (!closed())
-        end_of_input();
+        end_of_input_();
 }
 
 ASYNCHAT_DECL std::size_t dispatcher::send(const_buffers data)
@@ -951,7 +496,7 @@ ASYNCHAT_DECL std::size_t dispatcher::send(const_buffers data)
     if (is_would_block(error))
         return 0;
     if (is_disconnected(error)) {
-        connection_lost(close_reason::reset, error);
+        connection_lost_(close_reason::reset, error);
         return 0;
     }
     throw detail::io_error(close_reason::system_error, error, "send", detail::error_source::output);
@@ -959,11 +504,9 @@ ASYNCHAT_DECL std::size_t dispatcher::send(const_buffers data)
 
 ASYNCHAT_DECL std::size_t dispatcher::sendto(std::string_view datagram, const endpoint& to)
 {
-    const auto native = to.native();
+    to.native(); // throws if it is no address
     std::error_code error;
-    const std::size_t sent = require_socket("sendto").asio_socket().send_to(
-        asio::buffer(datagram.data(), datagram.size()),
-        detail::any_protocol::endpoint(native.data(), native.size()), 0, error);
+    const std::size_t sent = require_socket("sendto").send_to(datagram, to, error);
     if (!error)
         return sent;
     if (is_would_block(error))
@@ -975,15 +518,12 @@ ASYNCHAT_DECL std::size_t dispatcher::sendto(std::string_view datagram, const en
 ASYNCHAT_DECL std::optional<std::size_t> dispatcher::recvfrom(asio::mutable_buffer into,
                                                               endpoint& from)
 {
-    detail::any_protocol::endpoint native;
     std::error_code error;
-    const std::size_t received =
-        require_socket("recvfrom").asio_socket().receive_from(into, native, 0, error);
+    const std::size_t received = require_socket("recvfrom").receive_from(into, from, error);
     if (is_would_block(error))
         return std::nullopt;
     if (error)
         throw detail::io_error(close_reason::system_error, error, "recvfrom");
-    from = endpoint::from_native(native.data(), native.size());
     return received;
 }
 
@@ -1008,9 +548,9 @@ ASYNCHAT_DECL void dispatcher::handle_accept()
 {
     // Between two turns of the listener all other channels have theirs: one connection in each
     // would keep newcomers waiting.
-    constexpr int most = 64;
+    constexpr int max_connections = 64;
     const unsigned epoch = state_->epoch;
-    for (int i = 0; i < most; ++i) {
+    for (int i = 0; i < max_connections; ++i) {
         auto accepted = accept();
         if (!accepted)
             return;
@@ -1032,7 +572,7 @@ ASYNCHAT_DECL void dispatcher::handle_expt()
 
 ASYNCHAT_DECL void dispatcher::handle_eof()
 {
-    end(close_reason::peer_finished);
+    finish(close_reason::peer_finished);
 }
 
 ASYNCHAT_DECL void dispatcher::handle_close()
@@ -1043,13 +583,13 @@ ASYNCHAT_DECL void dispatcher::handle_close()
 
 ASYNCHAT_DECL void dispatcher::handle_shutdown()
 {
-    end(close_reason::shutdown);
+    finish(close_reason::shutdown);
 }
 
 ASYNCHAT_DECL void dispatcher::handle_error()
 {
     if (accepting_) {
-        if (accept_failures_ < 2) // the first of a row: the next ones say the same
+        if (backoff_.is_worth_telling())
             log_exception(", still listening");
         return;
     }
@@ -1058,370 +598,9 @@ ASYNCHAT_DECL void dispatcher::handle_error()
     if (failure.source == detail::error_source::input)
         input_failed(failure.reason, failure.error);
     else if (failure.source == detail::error_source::output)
-        connection_lost(failure.reason, failure.error);
+        connection_lost_(failure.reason, failure.error);
     else
-        end(failure.reason, failure.error);
-}
-
-/// Whatever becomes of the line, what follows it is done all the same.
-ASYNCHAT_DECL void dispatcher::log_exception(const char* what)
-{
-    try {
-        log_of_peer(log_type::error, "uncaptured exception{} {} ({})", what, safe_repr(),
-                    detail::failure::text());
-    } catch (const exit_now&) {
-        throw;
-    } catch (...) { // there is no memory for it, or an override of the log throws
-    }
-}
-
-// --- time ------------------------------------------------------------------------------------
-
-ASYNCHAT_DECL detail::bounds& dispatcher::own_bounds()
-{
-    if (!bounds_) {
-        auto own = std::make_unique<detail::bounds>();
-        own->limits = limits();
-        bounds_ = std::move(own);
-    }
-    return *bounds_;
-}
-
-ASYNCHAT_DECL void dispatcher::set_timeout(loop::duration detail::timeouts::*which,
-                                           loop::duration longest)
-{
-    if (longest < loop::duration::zero())
-        throw std::invalid_argument("asynchat: a timeout is negative");
-    own_bounds().limits.*which = longest;
-    loop_.set_deadline(*state_, loop_.now()); // works out the next one
-}
-
-ASYNCHAT_DECL void dispatcher::connect_timeout(loop::duration longest)
-{
-    set_timeout(&detail::timeouts::connect, longest);
-}
-
-ASYNCHAT_DECL void dispatcher::idle_timeout(loop::duration longest)
-{
-    if (limits().idle == loop::duration::zero())
-        own_bounds().idle = loop_.now();
-    set_timeout(&detail::timeouts::idle, longest);
-}
-
-ASYNCHAT_DECL void dispatcher::write_timeout(loop::duration longest)
-{
-    set_timeout(&detail::timeouts::write, longest);
-}
-
-ASYNCHAT_DECL void dispatcher::linger_timeout(loop::duration longest)
-{
-    set_timeout(&detail::timeouts::linger, longest);
-}
-
-/// Measures from now on what takes `longest` at most, if that is bounded.
-ASYNCHAT_DECL void dispatcher::time_from_now(loop::time_point detail::bounds::*which,
-                                             loop::duration longest)
-{
-    own_bounds().*which = loop_.now();
-    if (longest > loop::duration::zero())
-        loop_.set_deadline(*state_, detail::later(bounds_.get()->*which, longest));
-}
-
-/// Ends the channel after `longest`, which may be zero.
-ASYNCHAT_DECL void dispatcher::close_by(loop::duration longest)
-{
-    own_bounds().close_by = detail::later(loop_.now(), longest);
-    loop_.set_deadline(*state_, bounds_->close_by);
-}
-
-/// Whether what began at `since` has taken too long; if not, looks again when it will have.
-ASYNCHAT_DECL bool dispatcher::is_over(loop::time_point since, loop::duration longest)
-{
-    return since != detail::bounds::never && longest > loop::duration::zero() &&
-           is_past(detail::later(since, longest));
-}
-
-ASYNCHAT_DECL bool dispatcher::is_past(loop::time_point end)
-{
-    if (end <= loop_.now())
-        return true;
-    if (end != detail::bounds::never)
-        loop_.set_deadline(*state_, end);
-    return false;
-}
-
-ASYNCHAT_DECL void dispatcher::deadline_reached()
-{
-    if (!bounds_)
-        return;
-    const detail::bounds& t = *bounds_;
-    if (is_past(t.close_by)) {
-        if (is_lost()) {
-            end_of_input();
-            if (is_lost())
-                end_lost(); // if that has not
-            return;
-        }
-        if (!state_->lingers)
-            log_timeout("its output was not sent in the time given to close_when_done()", {}, {});
-        return end(close_reason::close_timeout);
-    }
-    if (connecting_ && is_over(t.connecting, t.limits.connect))
-        return connect_failed(close_reason::connect_timeout, asio::error::timed_out);
-    if (connected_ && is_over(t.idle, t.limits.idle)) {
-        log_timeout("nothing came and nothing went", "idle_timeout()", t.limits.idle);
-        return end(close_reason::idle_timeout);
-    }
-    if (is_over(t.blocked, t.limits.write)) {
-        log_timeout("the other side took no output", "write_timeout()", t.limits.write);
-        // What it said before it finished is worth hearing.
-        if (transport_ && transport_->peer_has_finished())
-            return connection_lost(close_reason::write_timeout, {});
-        return end(close_reason::write_timeout);
-    }
-}
-
-/// A line for each timeout that ends a channel, as for each limit.
-ASYNCHAT_DECL void dispatcher::log_timeout(std::string_view what, std::string_view setter,
-                                           loop::duration limit)
-{
-    std::string text(what);
-    if (!setter.empty()) {
-        const std::chrono::duration<double> seconds = limit;
-        text += fmt::format(" within {} s, the limit of {}", seconds.count(), setter);
-    }
-    log_of_peer(log_type::info, "closing channel {}: {}", safe_repr(), text);
-}
-
-/// For channels with an output queue.
-ASYNCHAT_DECL void dispatcher::set_marks(std::size_t high, std::size_t low)
-{
-    if (low > high)
-        throw std::invalid_argument("asynchat: the low mark is over the high one");
-    own_bounds().flow.high = high;
-    own_bounds().flow.low = low;
-    flush_soon();
-}
-
-/// For channels with an output queue, after an attempt to send: something is left, or the other
-/// side took something.
-ASYNCHAT_DECL void dispatcher::output_blocked(bool blocked, bool progress)
-{
-    if (!blocked) {
-        if (bounds_)
-            bounds_->blocked = detail::bounds::never;
-    } else if (progress || !bounds_ || bounds_->blocked == detail::bounds::never) {
-        time_from_now(&detail::bounds::blocked, limits().write);
-    }
-}
-
-namespace detail {
-
-/// What is left of a channel that was closed after all its output was sent: reads, and drops, what
-/// the other side still sends until it comes to our end.
-class lingerer final : public dispatcher {
-public:
-    using dispatcher::dispatcher;
-
-    void handle_read() override
-    {
-        std::array<char, 16384> dropped;
-        for (int i = 0; i < 16 && recv(asio::buffer(dropped)) > 0; ++i) {
-        }
-    }
-    void handle_eof() override { close(); }
-    void handle_close() override { close(); }
-    void handle_error() override { close(); }
-};
-
-} // namespace detail
-
-namespace detail {
-
-// Of a loop, whatever its servers allow.
-inline constexpr std::size_t max_lingering = 1000;
-
-} // namespace detail
-
-ASYNCHAT_DECL void loop::linger(std::unique_ptr<detail::transport> connection, duration longest,
-                                detail::address_slot* place)
-{
-    const auto forget_gone = [this](std::size_t most) {
-        for (; most > 0 && !lingerers_.is_empty(); --most) {
-            auto first = *lingerers_.pop();
-            if (first->channel)
-                lingerers_.push(std::move(first));
-        }
-    };
-    if (lingerers_.size() > 2 * lingering_ + 64)
-        forget_gone(lingerers_.size());
-    if (lingering_ >= detail::max_lingering)
-        end_oldest_linger();
-    auto channel = std::make_shared<detail::lingerer>(*this);
-    dispatcher& base = *channel;
-    base.set_transport(std::move(connection));
-    base.connected_ = true;
-    base.close_by(longest);
-    base.state_->lingers = true;
-    lingerers_.push(base.state_);
-    if (place) {
-        detail::server_state::begin_linger(*place);
-        base.slot_ = place;
-    }
-    adopt(std::move(channel), true, false);
-}
-
-ASYNCHAT_DECL void loop::end_oldest_linger(const detail::server_state* server,
-                                           const detail::address_slot* place)
-{
-    for (const auto& state : lingerers_) {
-        const auto channel = state->channel;
-        if (!channel || (place && channel->slot_ != place) ||
-            (server && (!channel->slot_ || channel->slot_->server.get() != server)))
-            continue;
-        return channel->close();
-    }
-}
-
-/// Leaves the connection to a channel of its own.
-ASYNCHAT_DECL void dispatcher::linger() noexcept
-{
-    const loop::duration longest = limits().linger;
-    if (!transport_ || eof_ || !transport_->is_connection() || longest == loop::duration::zero())
-        return;
-    try {
-        std::error_code error;
-        transport_->shutdown_write(error);
-        if (!error)
-            loop_.linger(std::move(transport_), longest, slot_);
-    } catch (const std::bad_alloc&) { // then it is closed at once
-    }
-}
-
-// --- state -----------------------------------------------------------------------------------
-
-ASYNCHAT_DECL endpoint dispatcher::local_endpoint() const
-{
-    return transport_ ? transport_->local_endpoint() : endpoint();
-}
-
-ASYNCHAT_DECL endpoint dispatcher::peer_endpoint() const
-{
-    return transport_ ? transport_->peer_endpoint() : endpoint();
-}
-
-ASYNCHAT_DECL int dispatcher::native_handle() const
-{
-    return transport_ ? transport_->native_handle() : -1;
-}
-
-template <class Option>
-void dispatcher::set_option(const char* what, const Option& option)
-{
-    if (!in_memory_)
-        require_socket(what).asio_socket().set_option(option);
-}
-
-ASYNCHAT_DECL void dispatcher::set_no_delay(bool on)
-{
-    set_option("set_no_delay", asio::ip::tcp::no_delay(on));
-}
-
-ASYNCHAT_DECL void dispatcher::set_keep_alive(bool on)
-{
-    set_option("set_keep_alive", asio::socket_base::keep_alive(on));
-}
-
-ASYNCHAT_DECL void dispatcher::set_dual_stack(bool on)
-{
-    set_option("set_dual_stack", asio::ip::v6_only(!on));
-}
-
-// --- logging ---------------------------------------------------------------------------------
-
-ASYNCHAT_DECL std::string dispatcher::formatted(fmt::string_view format, fmt::format_args args)
-{
-    return fmt::vformat(format, args);
-}
-
-ASYNCHAT_DECL void dispatcher::log(std::string_view message)
-{
-    const std::string line = "log: " + escaped(message) + '\n';
-    std::fwrite(line.data(), 1, line.size(), stderr);
-}
-
-ASYNCHAT_DECL void dispatcher::log_info(std::string_view message, log_type type)
-{
-    if (ignores(type))
-        return;
-    const std::string line = std::string(to_string(type)) + ": " + escaped(message) + '\n';
-    std::fwrite(line.data(), 1, line.size(), stderr);
-}
-
-namespace detail {
-
-/// Adds what a limit has left out to the end of a line.
-template <class Limit>
-void tell_left_out(std::string& text, Limit& limit, const char* whose)
-{
-    if (const std::uint32_t lines = limit.take_left_out(); lines > 0)
-        text += fmt::format("{}{} of {}", text.empty() ? "" : ", ", lines, whose);
-}
-
-} // namespace detail
-
-ASYNCHAT_DECL void dispatcher::log_line_of_peer(log_type type, fmt::string_view format,
-                                                fmt::format_args args)
-{
-    if (ignores(type)) // it must not use up what the others may have
-        return log_info(std::string_view(formatted(format, args)), type);
-    detail::server_log_limit* const of_server = slot_ ? &slot_->server->log_limit : nullptr;
-    const auto now = loop_.now().time_since_epoch();
-    const auto second =
-        static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count());
-    // Each counts what it leaves out, until a line passes all of them.
-    if (!log_limit_.admit(second) || (of_server && !of_server->admit(second)) ||
-        !loop_.log_limit_.admit(second))
-        return;
-    std::string line = formatted(format, args);
-    std::string left_out;
-    detail::tell_left_out(left_out, log_limit_, "this channel");
-    if (of_server)
-        detail::tell_left_out(left_out, *of_server, "its server");
-    detail::tell_left_out(left_out, loop_.log_limit_, "its loop");
-    if (!left_out.empty())
-        line += fmt::format(" (lines left out before this one: {})", left_out);
-    log_info(std::string_view(line), type);
-}
-
-ASYNCHAT_DECL void dispatcher::ignore_log_types(std::initializer_list<log_type> types)
-{
-    ignored_log_types_ = 0;
-    for (const log_type type : types)
-        ignored_log_types_ =
-            static_cast<unsigned char>(ignored_log_types_ | 1U << static_cast<unsigned>(type));
-}
-
-ASYNCHAT_DECL std::string dispatcher::repr() const
-{
-    std::string text = "<" + detail::type_name(typeid(*this));
-    if (accepting_ && !addr_.empty())
-        text += " listening";
-    else if (connected_)
-        text += " connected";
-    if (const std::string where = addr_.to_string(); !where.empty())
-        text += " " + where;
-    return text + fmt::format(" at {}>", static_cast<const void*>(this));
-}
-
-/// repr(), or what can be said when an override of it throws.
-ASYNCHAT_DECL std::string dispatcher::safe_repr() const
-{
-    try {
-        return escaped(repr(), detail::longest_name);
-    } catch (...) {
-        return fmt::format("<repr() failed for the channel at {}>", static_cast<const void*>(this));
-    }
+        finish(failure.reason, failure.error);
 }
 
 } // namespace asynchat

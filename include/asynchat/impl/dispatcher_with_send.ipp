@@ -22,9 +22,9 @@ ASYNCHAT_DECL dispatcher_with_send::dispatcher_with_send(loop& owner, socket fro
 
 ASYNCHAT_DECL std::size_t dispatcher_with_send::send(const_buffers data)
 {
-    if (stops_.any_of(detail::stops::of_output) || data.size() == 0)
+    if (!gate_.accepts_output() || data.size() == 0)
         return 0;
-    if (bounds_ && bounds_->left > bounds_->flow.most) {
+    if (rare_ && rare_->output_is_full()) {
         marks_.refuse();
         flush_soon();
         return 0;
@@ -39,7 +39,7 @@ ASYNCHAT_DECL std::size_t dispatcher_with_send::send(const_buffers data)
 
 ASYNCHAT_DECL void dispatcher_with_send::initiate_send()
 {
-    bool progress = false;
+    std::size_t sent = 0;
     while (connected() && !queue_.is_empty() && !is_lost()) {
         std::string_view data;
         queue_.gather(1, 65536, [&](std::string_view head) { data = head; });
@@ -47,16 +47,16 @@ ASYNCHAT_DECL void dispatcher_with_send::initiate_send()
         if (closed() || is_lost())
             return;
         queue_.consume(taken);
-        progress = progress || taken > 0;
+        sent += taken;
         if (taken < data.size()) {
-            output_blocked(true, progress);
+            output_waits(sent);
             return note_left();
         }
     }
-    output_blocked(false, progress);
+    output_flows();
     note_left();
     if (ends_for_ != close_reason::open && queue_.is_empty())
-        end(ends_for_);
+        finish(ends_for_);
 }
 
 ASYNCHAT_DECL bool dispatcher_with_send::writable()
@@ -69,15 +69,15 @@ ASYNCHAT_DECL void dispatcher_with_send::handle_write()
     initiate_send();
 }
 
-ASYNCHAT_DECL void dispatcher_with_send::flush()
+ASYNCHAT_DECL void dispatcher_with_send::end_of_event_()
 {
     if (!is_lost())
         initiate_send();
     if (marks_.refused() && !closed()) {
         log_of_peer(log_type::error,
                     "closing channel {}: {} bytes of output wait, the limit of max_output() is {}",
-                    safe_repr(), queue_.size(), flow().most);
-        end(close_reason::output_limit);
+                    safe_repr(), queue_.size(), active_output_limits().max_bytes);
+        finish(close_reason::output_limit);
     } else if (is_lost() && !may_receive()) {
         end_lost();
     }
@@ -86,24 +86,24 @@ ASYNCHAT_DECL void dispatcher_with_send::flush()
 /// What an attempt to send has left.
 ASYNCHAT_DECL void dispatcher_with_send::note_left()
 {
-    if (bounds_ || queue_.size() > flow().most)
-        own_bounds().left = queue_.size();
-    marks_.update(queue_.size(), flow());
+    if (rare_ || queue_.size() > active_output_limits().max_bytes)
+        rare().output_left = queue_.size();
+    marks_.update(queue_.size(), active_output_limits());
 }
 
 /// Nothing more is sent; what came is still there to be received.
-ASYNCHAT_DECL void dispatcher_with_send::connection_lost(asynchat::close_reason reason,
-                                                         const std::error_code& error)
+ASYNCHAT_DECL void dispatcher_with_send::connection_lost_(asynchat::close_reason reason,
+                                                          const std::error_code& error)
 {
     if (!lose_connection(reason, error))
         return;
-    bounds_->lost_output = queue_.size();
-    bounds_->blocked = detail::bounds::never;
+    rare_->lost.output = queue_.size();
+    output_flows();
     queue_.clear();
     marks_ = {};
 }
 
-ASYNCHAT_DECL void dispatcher_with_send::forget_connection()
+ASYNCHAT_DECL void dispatcher_with_send::forget_connection_()
 {
     queue_.clear();
     marks_ = {};
@@ -117,7 +117,7 @@ ASYNCHAT_DECL void dispatcher_with_send::set_write_buffer_limits(std::size_t hig
 
 ASYNCHAT_DECL void dispatcher_with_send::max_output(std::size_t bytes)
 {
-    own_bounds().flow.most = bytes;
+    rare().output.max_bytes = bytes;
 }
 
 ASYNCHAT_DECL bool dispatcher_with_send::readable()

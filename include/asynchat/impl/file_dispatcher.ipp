@@ -6,6 +6,7 @@
 
 #include <asynchat/file_dispatcher.hpp>
 
+#include <asynchat/detail/channel_access.hpp>
 #include <asynchat/detail/io/transport.hpp>
 
 #include <fcntl.h>
@@ -22,7 +23,8 @@ ASYNCHAT_DECL file_dispatcher::file_dispatcher(loop& owner, int descriptor)
     const int own = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
     if (own < 0)
         throw std::system_error(errno, std::system_category(), "asynchat: file_dispatcher");
-    set_transport(std::make_unique<detail::descriptor_transport>(owner.context(), own));
+    detail::channel_access::set_transport(
+        *this, std::make_unique<detail::descriptor_transport>(owner.context(), own));
     set_connected(true);
 }
 

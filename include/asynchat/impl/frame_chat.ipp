@@ -6,6 +6,8 @@
 
 #include <asynchat/frame_chat.hpp>
 
+#include <asynchat/detail/scope_exit.hpp>
+
 #include <asio/buffer.hpp>
 
 #include <algorithm>
@@ -43,7 +45,7 @@ ASYNCHAT_DECL std::string frame_chat::take_frame()
 
 // --- frames that lie in the input ----------------------------------------------------------------
 
-ASYNCHAT_DECL void frame_chat::deliver(delivery& input)
+ASYNCHAT_DECL void frame_chat::deliver_(delivery& input)
 {
     while (may_deliver(input)) {
         const auto next = input.next();
@@ -107,10 +109,7 @@ ASYNCHAT_DECL void frame_chat::deliver_kept_frame(delivery& input)
 {
     // Whatever the callback discards, the frame stays.
     detail::pooled_string storage(frame_memory(), frame_.take());
-    struct done {
-        delivery& input;
-        ~done() { input.storage = nullptr; }
-    } const on_exit{input};
+    const detail::scope_exit at_end([&input] { input.storage = nullptr; });
     input.frame = *storage;
     input.storage = &*storage;
     found_frame(*storage);
@@ -138,14 +137,10 @@ ASYNCHAT_DECL void frame_chat::receive_in_place()
     const std::size_t lacking = decoder_.lacking();
     if (frame_.is_empty())
         frame_.begin(frame_memory(), frame_to_come());
-    struct done {
-        frame_chat& chat;
-        ~done()
-        {
-            if (chat.frame_.size() == 0)
-                chat.frame_.give_back(chat.frame_memory()); // nothing came
-        }
-    } const on_exit{*this};
+    const detail::scope_exit at_end([this] {
+        if (frame_.size() == 0)
+            frame_.give_back(frame_memory()); // nothing came
+    });
     const std::size_t limit = max_receive();
     const auto space = frame_.space_for(std::min(lacking, limit), frame_to_come());
     // As much as a turn may send: the fewer calls, the better.

@@ -6,11 +6,13 @@
 
 #include <asynchat/loop.hpp>
 
-#include <asynchat/dispatcher.hpp>
+#include <asynchat/detail/channel_access.hpp>
+#include <asynchat/detail/scope_exit.hpp>
 
 #include <asio/executor_work_guard.hpp>
 
 #include <algorithm>
+#include <cassert>
 #include <csignal>
 #include <new>
 #include <system_error>
@@ -68,7 +70,8 @@ ASYNCHAT_DECL loop::~loop()
     while (!channels_.empty() || !timers_.empty()) {
         const turn in_turn(*this);
         while (open() > 0)
-            channels_[open() - 1]->channel->close_for(close_reason::shutdown);
+            detail::channel_access::close_with(*channels_[open() - 1]->channel,
+                                               close_reason::shutdown);
         while (!timers_.empty()) {
             const auto gone = timers_.pop();
             if (gone.timer)
@@ -93,21 +96,21 @@ ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> loop::channels() const
 ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_plainly,
                                bool keeps_terminator)
 {
-    channel->stops_.set(detail::stops::steered, !keeps_terminator);
-    channel->sends_plainly_ = sends_plainly;
+    detail::channel_access::set_overrides(*channel, sends_plainly, keeps_terminator);
     if (channel->closed())
         return; // closed by its own constructor
-    const auto state = channel->state_;
+    const auto state = detail::channel_access::state(*channel);
     channels_.push_back(state);
     swap_channels(channels_.size() - 1, open() - 1);
+    assert(!state->channel && channels_[open() - 1].get() == state.get());
     state->number = adopted_++;
     if (state->lingers)
-        ++lingering_;
+        lingerers_.opened();
     state->channel = std::move(channel);
     const turn in_turn(*this);
     const auto adopted = state->channel;
-    adopted->guarded([&] { adopted->update_interest(); });
-    adopted->guarded([&] {
+    detail::channel_access::guarded(*adopted, [&] { adopted->update_interest(); });
+    detail::channel_access::guarded(*adopted, [&] {
         if (!state->flush_listed)
             return;
         state->flush_listed = false;
@@ -117,10 +120,11 @@ ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_p
 
 ASYNCHAT_DECL void loop::remove(detail::channel_state& state)
 {
+    assert(state.index < open() && channels_[state.index].get() == &state); // among the open ones
     // Whoever called close() may still be in a function of the channel: it goes with the turn.
     drop_deadline(state);
     if (state.lingers)
-        --lingering_;
+        lingerers_.closed();
     // A pointer to nothing that still owns it: there may be no memory for a list of those.
     state.channel = std::shared_ptr<dispatcher>(state.channel, nullptr);
     swap_channels(state.index, open() - 1);
@@ -149,15 +153,11 @@ ASYNCHAT_DECL void loop::close_all(bool ignore_all)
     for (const auto& channel : channels()) {
         if (channel->closed())
             continue;
-        channel->reason_ = close_reason::shutdown;
-        struct done {
-            dispatcher& channel;
-            ~done()
-            {
-                if (!channel.closed())
-                    channel.reason_ = close_reason::open;
-            }
-        } const on_exit{*channel};
+        detail::channel_access::set_reason(*channel, close_reason::shutdown);
+        const detail::scope_exit done([&channel] {
+            if (!channel->closed())
+                detail::channel_access::set_reason(*channel, close_reason::open);
+        });
         try {
             channel->close();
         } catch (const exit_now&) {
@@ -169,7 +169,7 @@ ASYNCHAT_DECL void loop::close_all(bool ignore_all)
             if (!ignore_all)
                 throw;
         }
-        channel->close_for(close_reason::shutdown);
+        detail::channel_access::close_with(*channel, close_reason::shutdown);
     }
     // From the back: the last one takes the place of one that is closed.
     for (std::size_t i = open(); i-- > 0;) {
@@ -185,6 +185,7 @@ ASYNCHAT_DECL void loop::enter_turn() noexcept
 
 ASYNCHAT_DECL void loop::leave_turn() noexcept
 {
+    assert(turns_ > turns_before_);
     if (doomed_ > 0 && turns_ == turns_before_ + 1)
         destroy_closed();
     --turns_;
@@ -214,10 +215,12 @@ ASYNCHAT_DECL void loop::find_doomed() noexcept
 ASYNCHAT_DECL void loop::destroy_closed() noexcept
 {
     while (doomed_ > 0) {
+        assert(doomed_ <= closed_ && closed_ <= channels_.size());
         swap_channels(open() + --doomed_, channels_.size() - 1);
         const auto state = std::move(channels_.back());
         channels_.pop_back();
         --closed_;
+        assert(state->heap_index == detail::not_queued); // nothing looks for it any more
         const auto gone = std::move(state->channel);
     }
 }
@@ -259,7 +262,7 @@ ASYNCHAT_DECL void loop::flush_posted()
             const auto state = *to_flush_.pop();
             state->flush_listed = false;
             if (const auto channel = state->channel)
-                channel->in_event([] {});
+                detail::channel_access::in_event(*channel, [] {});
         }
     };
     detail::run_then_always(flush_listed, [this] {
@@ -300,7 +303,7 @@ ASYNCHAT_DECL void loop::try_again()
             const bool listed = state->try_again_listed; // not if it has another socket since
             state->try_again_listed = false;
             if (listed && state->channel)
-                state->channel->speculative_read(alone);
+                detail::channel_access::speculative_read(*state->channel, alone);
         }
     };
     detail::run_then_always(try_listed, [this] {
@@ -327,8 +330,8 @@ public:
             loop_.find_doomed();
         }
         if (outer_) {
-            outer_->nested_run(true);
-            outer_->flush_soon(); // its event goes on only when we return
+            detail::channel_access::nested_run(*outer_, true);
+            detail::channel_access::flush_soon(*outer_); // its event goes on only when we return
         }
         // And so does a flush_posted() or try_again() that we are nested in.
         loop_.flush_posted_ = loop_.look_posted_ = false;
@@ -350,7 +353,7 @@ public:
             loop_.find_doomed();
         }
         if (outer_)
-            outer_->nested_run(false);
+            detail::channel_access::nested_run(*outer_, false);
         // What ends us ends the run() that we are nested in: see it stopped, or let it look.
         if (--loop_.running_ == 0)
             loop_.stop_requested_ = false;
@@ -395,12 +398,12 @@ ASYNCHAT_DECL bool loop::poll(duration timeout)
     const running guard(*this, true);
     if (stop_requested_)
         return false;
-    constexpr duration longest = std::chrono::hours(24 * 365); // more would overflow the clock
+    constexpr duration max_timeout = std::chrono::hours(24 * 365); // more would overflow the clock
     // poll_one() also brings in what the handler that we are nested in has posted, which run_one()
     // would wait for in vain.
     bool ran = context_->poll_one() > 0;
     if (!ran && open() > 0 && timeout > duration::zero())
-        ran = clock_->run_one_until(*context_, now() + std::min(timeout, longest));
+        ran = clock_->run_one_until(*context_, now() + std::min(timeout, max_timeout));
     if (!ran)
         return false;
     // Everything that was ready with the first one is queued by now; what becomes ready while it
@@ -515,7 +518,8 @@ ASYNCHAT_DECL void loop::run_timers()
             if (due.timer)
                 run_timer(due.timer, now);
             else if (const auto channel = due.channel->channel)
-                channel->in_event([&] { channel->deadline_reached(); });
+                detail::channel_access::in_event(
+                    *channel, [&] { detail::channel_access::deadline_reached(*channel); });
         }
     };
     detail::run_then_always(run_due, [this] { wait_for_timers(); });
@@ -590,9 +594,9 @@ ASYNCHAT_DECL timer loop::start_timer(duration delay, duration period, std::func
 ASYNCHAT_DECL void loop::forget_timer(detail::timer_state& state)
 {
     state.done = true;
-    if (state.place == detail::not_queued)
+    if (state.heap_index == detail::not_queued)
         return; // it runs
-    timers_.remove(state.place);
+    timers_.remove(state.heap_index);
     if (timers_.empty())
         wait_for_timers(); // no more
 }

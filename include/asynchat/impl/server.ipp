@@ -6,6 +6,8 @@
 
 #include <asynchat/server.hpp>
 
+#include <asynchat/detail/channel_access.hpp>
+#include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/escape.hpp>
 
 #include <algorithm>
@@ -30,9 +32,9 @@ ASYNCHAT_DECL server_base::~server_base()
 
 // --- connections -----------------------------------------------------------------------------
 
-ASYNCHAT_DECL void server_base::max_connections(std::size_t most)
+ASYNCHAT_DECL void server_base::max_connections(std::size_t n)
 {
-    max_connections_ = most;
+    max_connections_ = n;
     flush_soon(); // it may accept again
 }
 
@@ -53,47 +55,49 @@ ASYNCHAT_DECL void server_base::handle_accepted(socket connection, const endpoin
         return refuse(peer, from_there);
     serve(std::move(connection), address.value_or(0));
     if (counters().open >= max_connections_ && !std::exchange(told_full_, true))
-        log_of_peer(log_type::info, "{} accepts no more: {} connections are open", safe_repr(),
-                    counters().open);
+        detail::channel_access::log_of_peer(
+            *this, log_type::info, "{} accepts no more: {} connections are open",
+            detail::channel_access::safe_repr(*this), counters().open);
 }
 
 ASYNCHAT_DECL void server_base::refuse(const endpoint& peer, std::size_t from_there)
 {
     ++shared_->counters.refused;
-    log_of_peer(log_type::info, "{} refused {}: {} connections are open, {} from there",
-                safe_repr(), escaped(peer.to_string(), detail::longest_name), counters().open,
-                from_there);
+    detail::channel_access::log_of_peer(
+        *this, log_type::info, "{} refused {}: {} connections are open, {} from there",
+        detail::channel_access::safe_repr(*this), escaped(peer.to_string(), detail::longest_name),
+        counters().open, from_there);
 }
 
 ASYNCHAT_DECL void server_base::serve(socket&& connection, std::uint64_t address)
 {
-    detail::address_slot& place = shared_->enter(address);
-    make_room(place);
+    detail::address_slot& slot = shared_->enter(address);
+    make_room(slot);
     std::shared_ptr<dispatcher> channel;
     try {
         channel = make_(owner(), std::move(connection));
     } catch (...) {
-        detail::server_state::leave(place, close_reason::callback_error);
-        detail::server_state::forget(place);
+        detail::server_state::leave(slot, close_reason::callback_error);
+        detail::server_state::forget(slot);
         throw;
     }
     if (!channel || channel->closed()) { // by its own constructor
-        detail::server_state::leave(place, channel ? channel->close_reason() : close_reason::local);
-        return detail::server_state::forget(place);
+        detail::server_state::leave(slot, channel ? channel->close_reason() : close_reason::local);
+        return detail::server_state::forget(slot);
     }
-    channel->slot_ = &place;
+    detail::channel_access::set_slot(*channel, &slot);
     if (stopping_) // since its constructor
-        shut_down(owner(), {channel->state_}, false);
+        shut_down(owner(), {detail::channel_access::state(*channel)}, false);
 }
 
 /// What lingers must not take the place of what is served.
-ASYNCHAT_DECL void server_base::make_room(const detail::address_slot& place)
+ASYNCHAT_DECL void server_base::make_room(const detail::address_slot& slot)
 {
     const server_counters& all = counters();
     if (all.lingering > 0 && all.open + all.lingering > max_connections_)
-        end_oldest_linger(*shared_, nullptr);
-    if (place.lingering > 0 && place.open + place.lingering > max_per_address_)
-        end_oldest_linger(*shared_, &place);
+        detail::channel_access::end_oldest_linger(*this, *shared_, nullptr);
+    if (slot.lingering > 0 && slot.open + slot.lingering > max_per_address_)
+        detail::channel_access::end_oldest_linger(*this, *shared_, &slot);
 }
 
 // --- the end ---------------------------------------------------------------------------------
@@ -107,8 +111,7 @@ ASYNCHAT_DECL void server_base::stop(loop::duration deadline)
         shut_down(owner, channels_of(owner, *shared), true);
     });
     if (!std::exchange(stopping_, true)) {
-        accepting_ = false;
-        set_transport(nullptr);
+        detail::channel_access::stop_listening(*this);
         shut_down(owner(), channels_of(owner(), *shared_), false);
     }
     flush_soon();
@@ -120,8 +123,9 @@ server_base::channels_of(loop& owner, const detail::server_state& shared)
 {
     std::vector<detail::state_ptr> found;
     for (const auto& channel : owner.channels()) {
-        if (channel->slot_ && channel->slot_->server.get() == &shared)
-            found.push_back(channel->state_);
+        const detail::address_slot* const slot = detail::channel_access::slot(*channel);
+        if (slot && slot->server.get() == &shared)
+            found.push_back(detail::channel_access::state(*channel));
     }
     std::reverse(found.begin(), found.end());
     return found;
@@ -133,25 +137,19 @@ ASYNCHAT_DECL void server_base::shut_down(loop& owner, std::vector<detail::state
                                           bool now)
 {
     owner.post([&owner, channels = std::move(channels), now]() mutable {
-        struct others {
-            ~others()
-            {
-                if (!rest.empty())
-                    shut_down(owner, std::move(rest), now);
-            }
-            loop& owner;
-            std::vector<detail::state_ptr>& rest;
-            bool now;
-        } const on_exit{owner, channels, now};
+        const detail::scope_exit others([&] {
+            if (!channels.empty())
+                shut_down(owner, std::move(channels), now);
+        });
         while (!channels.empty()) {
             const auto state = std::move(channels.back());
             channels.pop_back();
             const auto channel = state->channel;
             if (!channel)
                 continue;
-            channel->in_event([&] {
+            detail::channel_access::in_event(*channel, [&] {
                 if (now)
-                    channel->end(close_reason::shutdown);
+                    detail::channel_access::finish(*channel, close_reason::shutdown);
                 else
                     channel->handle_shutdown();
             });
@@ -159,7 +157,7 @@ ASYNCHAT_DECL void server_base::shut_down(loop& owner, std::vector<detail::state
     });
 }
 
-ASYNCHAT_DECL void server_base::flush()
+ASYNCHAT_DECL void server_base::end_of_event_()
 {
     if (!stopping_)
         return;
@@ -167,7 +165,7 @@ ASYNCHAT_DECL void server_base::flush()
     if (counters().open > 0)
         return;
     deadline_.cancel();
-    end(close_reason::local);
+    finish(close_reason::local);
 }
 
 ASYNCHAT_DECL void server_base::handle_close()

@@ -6,7 +6,7 @@
 
 #include <asynchat/detail/server_state.hpp>
 
-#include <asynchat/dispatcher.hpp>
+#include <asynchat/detail/channel_access.hpp>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -44,56 +44,56 @@ ASYNCHAT_DECL std::optional<std::uint64_t> server_state::address_of(const endpoi
 
 ASYNCHAT_DECL std::size_t server_state::open_from(std::uint64_t address) const
 {
-    const auto found = places_.find(address);
-    return found == places_.end() ? 0 : found->second.open;
+    const auto found = slots_.find(address);
+    return found == slots_.end() ? 0 : found->second.open;
 }
 
 ASYNCHAT_DECL address_slot& server_state::enter(std::uint64_t address)
 {
-    address_slot& place = places_[address];
-    place.server = shared_from_this();
-    place.address = address;
-    ++place.open;
-    ++place.users;
+    address_slot& slot = slots_[address];
+    slot.server = shared_from_this();
+    slot.address = address;
+    ++slot.open;
+    ++slot.users;
     ++counters.accepted;
     ++counters.open;
-    return place;
+    return slot;
 }
 
-ASYNCHAT_DECL void server_state::leave(address_slot& place, close_reason reason) noexcept
+ASYNCHAT_DECL void server_state::leave(address_slot& slot, close_reason reason) noexcept
 {
-    server_state& server = *place.server;
-    --place.open;
+    server_state& server = *slot.server;
+    --slot.open;
     --server.counters.open;
     ++server.counters.closes_by_reason[static_cast<std::size_t>(reason)];
     if (!server.listener || !server.wakes_listener)
         return;
     try {
-        server.listener->flush_soon();
+        channel_access::flush_soon(*server.listener);
         server.wakes_listener = false;
     } catch (...) { // no memory: the next one wakes it
     }
 }
 
-ASYNCHAT_DECL void server_state::begin_linger(address_slot& place) noexcept
+ASYNCHAT_DECL void server_state::begin_linger(address_slot& slot) noexcept
 {
-    ++place.users;
-    ++place.lingering;
-    ++place.server->counters.lingering;
+    ++slot.users;
+    ++slot.lingering;
+    ++slot.server->counters.lingering;
 }
 
-ASYNCHAT_DECL void server_state::end_linger(address_slot& place) noexcept
+ASYNCHAT_DECL void server_state::end_linger(address_slot& slot) noexcept
 {
-    --place.lingering;
-    --place.server->counters.lingering;
+    --slot.lingering;
+    --slot.server->counters.lingering;
 }
 
-ASYNCHAT_DECL void server_state::forget(address_slot& place) noexcept
+ASYNCHAT_DECL void server_state::forget(address_slot& slot) noexcept
 {
-    if (--place.users > 0)
+    if (--slot.users > 0)
         return;
-    const auto server = place.server; // as it may be the last one to know it
-    server->places_.erase(place.address);
+    const auto server = slot.server; // as it may be the last one to know it
+    server->slots_.erase(slot.address);
 }
 
 } // namespace asynchat::detail

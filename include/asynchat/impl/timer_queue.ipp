@@ -17,6 +17,7 @@ ASYNCHAT_DECL void timer_queue::added() noexcept
 
 ASYNCHAT_DECL void timer_queue::move_earlier(unsigned place, time_point at) noexcept
 {
+    assert(knows_its_place(place) && at <= heap_[place].at);
     entry what = std::move(heap_[place]);
     what.at = at;
     rise(std::move(what), place);
@@ -24,8 +25,9 @@ ASYNCHAT_DECL void timer_queue::move_earlier(unsigned place, time_point at) noex
 
 ASYNCHAT_DECL timer_queue::entry timer_queue::remove(unsigned place) noexcept
 {
+    assert(knows_its_place(place));
     entry gone = std::move(heap_[place]);
-    (gone.timer ? gone.timer->place : gone.channel->heap_index) = not_queued;
+    place_of(gone) = not_queued;
     entry last = std::move(heap_.back());
     heap_.pop_back();
     if (place < heap_.size()) {
@@ -59,6 +61,7 @@ ASYNCHAT_DECL void timer_queue::sink(entry what, std::size_t place) noexcept
         put(std::move(heap_[child]), place);
         place = child;
     }
+    assert(place == 0 || !before(what, heap_[(place - 1) / 2])); // all above it are earlier
     put(std::move(what), place);
 }
 

@@ -8,6 +8,7 @@
 #include <asynchat/socket.hpp>
 
 #include <asio/error.hpp>
+#include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
 
 #ifdef __linux__
@@ -25,6 +26,20 @@
 #include <utility>
 
 namespace asynchat::detail {
+
+ASYNCHAT_DECL bool is_lost_connection(const std::error_code& error) noexcept
+{
+    switch (errno_of(error)) {
+    case ECONNABORTED:
+    case EPROTO:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENETUNREACH: return true;
+    default: return false;
+    }
+}
 
 /// Keeps a write that nobody will read from killing the process, whatever the disposition of
 /// SIGPIPE: blocks the signal in this thread and takes away the one that the write made.
@@ -132,6 +147,15 @@ ssize_t again_after_signals(Call call, std::error_code& error)
             return 0;
         }
     }
+}
+
+ASYNCHAT_DECL std::unique_ptr<transport> socket_transport::make(asio::io_context& context,
+                                                                int family, int type)
+{
+    auto made = std::make_unique<socket_transport>(context, open(family, type));
+    if (type == SOCK_STREAM && (family == AF_INET || family == AF_INET6))
+        made->socket_.set_option(asio::ip::tcp::no_delay(true));
+    return made;
 }
 
 ASYNCHAT_DECL std::size_t socket_transport::read_some(asio::mutable_buffer into,
@@ -271,6 +295,34 @@ ASYNCHAT_DECL endpoint socket_transport::peer_endpoint() const
     std::error_code none;
     const auto where = socket_.remote_endpoint(none);
     return none ? endpoint() : endpoint::from_native(where.data(), where.size());
+}
+
+ASYNCHAT_DECL endpoint socket_transport::connected_peer() const
+{
+    std::error_code error;
+    const auto peer = socket_.remote_endpoint(error);
+    const int number = errno_of(error);
+    if (error && number != ENOTCONN && number != EINVAL)
+        throw std::system_error(to_std(error), "asynchat: dispatcher");
+    return error ? endpoint() : endpoint::from_native(peer.data(), peer.size());
+}
+
+ASYNCHAT_DECL std::size_t socket_transport::send_to(std::string_view datagram, const endpoint& to,
+                                                    std::error_code& error)
+{
+    const auto native = to.native();
+    return socket_.send_to(asio::buffer(datagram.data(), datagram.size()),
+                           any_protocol::endpoint(native.data(), native.size()), 0, error);
+}
+
+ASYNCHAT_DECL std::size_t socket_transport::receive_from(asio::mutable_buffer into, endpoint& from,
+                                                         std::error_code& error)
+{
+    any_protocol::endpoint native;
+    const std::size_t received = socket_.receive_from(into, native, 0, error);
+    if (!error)
+        from = endpoint::from_native(native.data(), native.size());
+    return received;
 }
 
 // --- other descriptors -----------------------------------------------------------------------

@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string_view>
 #include <system_error>
 
 namespace asynchat::detail {
@@ -28,6 +29,9 @@ using connect_handler = std::function<void(const std::error_code&)>;
 
 /// What poll() says of a descriptor at this moment; 0 for none.
 ASYNCHAT_DECL int poll_now(int descriptor, int events) noexcept;
+
+/// Whether an error of accept() belongs to the connection that was waiting and not to the listener.
+ASYNCHAT_DECL bool is_lost_connection(const std::error_code& error) noexcept;
 
 /// Where the bytes of a channel come from and go to: the seam below dispatcher::recv() and send().
 ///
@@ -132,6 +136,10 @@ public:
     /// Throws std::system_error.
     ASYNCHAT_DECL static asynchat::socket open(int family, int type);
 
+    /// The same as a transport, with TCP_NODELAY.
+    ASYNCHAT_DECL static std::unique_ptr<transport> make(asio::io_context& context, int family,
+                                                         int type);
+
     ASYNCHAT_DECL std::size_t read_some(asio::mutable_buffer into, std::error_code& error) override;
     ASYNCHAT_DECL std::size_t write_some(const_buffers from, std::error_code& error) override;
     ASYNCHAT_DECL std::size_t write_file(int file, std::uint64_t offset, std::size_t count,
@@ -154,6 +162,15 @@ public:
     ASYNCHAT_DECL void async_connect(const endpoint& to, connect_handler done) override;
     ASYNCHAT_DECL endpoint local_endpoint() const override;
     ASYNCHAT_DECL endpoint peer_endpoint() const override;
+
+    /// As peer_endpoint(). Throws std::system_error when it cannot tell whether there is one.
+    ASYNCHAT_DECL endpoint connected_peer() const;
+
+    /// One datagram; `from` stays as it is when there is none.
+    ASYNCHAT_DECL std::size_t send_to(std::string_view datagram, const endpoint& to,
+                                      std::error_code& error);
+    ASYNCHAT_DECL std::size_t receive_from(asio::mutable_buffer into, endpoint& from,
+                                           std::error_code& error);
 
     native_socket& asio_socket() noexcept { return socket_; }
 

@@ -4,11 +4,17 @@
 #ifndef ASYNCHAT_DETAIL_OUTPUT_WATER_MARKS_HPP
 #define ASYNCHAT_DETAIL_OUTPUT_WATER_MARKS_HPP
 
-#include <asynchat/detail/timing/bounds.hpp>
-
 #include <cstddef>
 
 namespace asynchat::detail {
+
+/// Bytes of output that may wait.
+struct output_limits {
+    std::size_t high = 262144;       // over it an accepted channel stops reading,
+    std::size_t low = 65536;         // until there are no more than these
+    std::size_t max_bytes = 8388608; // while more than these wait, more output ends the channel
+};
+inline constexpr output_limits default_output_limits = {};
 
 /// Whether the output that waits has passed the high mark, and not yet the low one; which of that
 /// the channel was told; and whether more was added than may wait. Calls nobody: the channel asks
@@ -18,7 +24,7 @@ public:
     enum class news : unsigned char { none, paused, resumed };
 
     /// So many bytes are left. Returns whether that changes paused().
-    bool update(std::size_t size, const flow_limits& limits) noexcept
+    bool update(std::size_t size, const output_limits& limits) noexcept
     {
         const bool before = paused();
         if (size > limits.high)

@@ -5,6 +5,7 @@
 #define ASYNCHAT_DETAIL_TIMING_CLOCK_HPP
 
 #include <asynchat/config.hpp>
+#include <asynchat/detail/timing/later.hpp>
 
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
@@ -15,17 +16,6 @@
 namespace asynchat::detail {
 
 struct loop_anchor;
-
-/// The sum, or the end of time. A delay that is negative is over.
-inline std::chrono::steady_clock::time_point
-later(std::chrono::steady_clock::time_point from,
-      std::chrono::steady_clock::duration delay) noexcept
-{
-    using time_point = std::chrono::steady_clock::time_point;
-    if (delay < std::chrono::steady_clock::duration::zero())
-        return from;
-    return delay < time_point::max() - from ? from + delay : time_point::max();
-}
 
 /// What time it is for a loop, and how it waits: the seam below its timers.
 class clock {

@@ -8,6 +8,7 @@
 #include <asynchat/detail/io/channel_state.hpp>
 #include <asynchat/fwd.hpp>
 
+#include <cassert>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -24,8 +25,8 @@ struct timer_state {
     std::function<void()> call;
     std::chrono::steady_clock::duration period;  // 0: once
     std::chrono::steady_clock::time_point due{}; // by the period, however late the last call was
-    unsigned place = not_queued;
-    bool done = false; // has run, or was cancelled
+    unsigned heap_index = not_queued;            // in the loop's queue
+    bool done = false;                           // has run, or was cancelled
 };
 
 /// What a loop has to do, by time; at the same time in the order in which it was asked for. A
@@ -46,24 +47,34 @@ public:
     };
 
     bool empty() const noexcept { return heap_.empty(); }
-    const entry& first() const noexcept { return heap_.front(); }
+    const entry& first() const noexcept
+    {
+        assert(!empty());
+        return heap_.front();
+    }
 
     /// Larger than the sequence of all that is in the queue, not larger than of what will be added.
     std::uint64_t next_sequence() const noexcept { return next_sequence_; }
 
     void add(time_point at, std::shared_ptr<timer_state> timer)
     {
+        assert(timer->heap_index == not_queued);
         heap_.push_back({at, next_sequence_, std::move(timer), nullptr});
         added();
     }
     void add(time_point at, channel_state& channel)
     {
+        assert(channel.heap_index == not_queued); // a channel has one deadline
         heap_.push_back({at, next_sequence_, nullptr, &channel});
         added();
     }
 
     /// The time of an element, by its place.
-    time_point time_at(unsigned place) const noexcept { return heap_[place].at; }
+    time_point time_at(unsigned place) const noexcept
+    {
+        assert(knows_its_place(place));
+        return heap_[place].at;
+    }
 
     /// Moves an element to an earlier time.
     ASYNCHAT_DECL void move_earlier(unsigned place, time_point at) noexcept;
@@ -77,9 +88,17 @@ private:
     {
         return a.at != b.at ? a.at < b.at : a.sequence < b.sequence;
     }
+    bool knows_its_place(std::size_t place) const noexcept
+    {
+        return place < heap_.size() && place_of(heap_[place]) == place;
+    }
+    static unsigned& place_of(const entry& what) noexcept
+    {
+        return what.timer ? what.timer->heap_index : what.channel->heap_index;
+    }
     void put(entry what, std::size_t place) noexcept
     {
-        (what.timer ? what.timer->place : what.channel->heap_index) = static_cast<unsigned>(place);
+        place_of(what) = static_cast<unsigned>(place);
         heap_[place] = std::move(what);
     }
     ASYNCHAT_DECL void added() noexcept;

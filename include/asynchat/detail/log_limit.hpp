@@ -1,20 +1,23 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-#ifndef ASYNCHAT_DETAIL_LINE_LIMIT_HPP
-#define ASYNCHAT_DETAIL_LINE_LIMIT_HPP
+#ifndef ASYNCHAT_DETAIL_LOG_LIMIT_HPP
+#define ASYNCHAT_DETAIL_LOG_LIMIT_HPP
+
+#include <asynchat/config.hpp>
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 #include <utility>
 
 namespace asynchat::detail {
 
 /// Bounds the lines of a log in each second. Lines beyond that are left out, and counted.
-template <std::uint32_t Most>
-class line_limit {
+template <std::uint32_t MaxLines>
+class log_limit {
 public:
-    static constexpr std::uint32_t most = Most;
+    static constexpr std::uint32_t max_lines = MaxLines;
 
     /// Asked for each line. False: it is left out.
     bool admit(std::uint32_t second) noexcept
@@ -23,7 +26,7 @@ public:
             second_ = second;
             lines_ = 0;
         }
-        if (lines_ == most) {
+        if (lines_ == max_lines) {
             leave_out(1);
             return false;
         }
@@ -48,10 +51,22 @@ private:
 
 /// Of one channel; of all channels that one server made; of one loop. One peer may have a channel
 /// after the other, and many at once.
-using channel_log_limit = line_limit<10>;
-using server_log_limit = line_limit<40>;
-using loop_log_limit = line_limit<100>;
+using channel_log_limit = log_limit<10>;
+using server_log_limit = log_limit<40>;
+using loop_log_limit = log_limit<100>;
+
+/// Whether a line may be written. Each limit counts what it leaves out, until a line passes all of
+/// them. A channel without a server has none for that.
+ASYNCHAT_DECL bool admit_line(std::uint32_t second, channel_log_limit& of_channel,
+                              server_log_limit* of_server, loop_log_limit& of_loop) noexcept;
+
+/// The end of that line, which tells of those left out; empty if there are none.
+ASYNCHAT_DECL std::string left_out_before(channel_log_limit& of_channel,
+                                          server_log_limit* of_server, loop_log_limit& of_loop);
 
 } // namespace asynchat::detail
 
+#ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/impl/log_limit.ipp>
+#endif
 #endif

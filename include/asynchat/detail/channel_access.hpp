@@ -1,0 +1,95 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+// In front of the guard: it includes this file where the class is complete.
+#include <asynchat/dispatcher.hpp>
+
+#ifndef ASYNCHAT_DETAIL_CHANNEL_ACCESS_HPP
+#  define ASYNCHAT_DETAIL_CHANNEL_ACCESS_HPP
+
+#  include <asynchat/config.hpp>
+
+#  include <fmt/core.h>
+
+#  include <memory>
+#  include <string>
+#  include <system_error>
+#  include <utility>
+
+namespace asynchat::detail {
+
+/// All that the rest of the library may do with the inside of a dispatcher: nobody else gets in.
+struct channel_access {
+    // --- the loop ------------------------------------------------------------------------------
+
+    static const state_ptr& state(const dispatcher& channel) noexcept { return channel.state_; }
+
+    /// What the type of the channel tells.
+    static void set_overrides(dispatcher& channel, bool sends_plainly,
+                              bool keeps_terminator) noexcept
+    {
+        channel.sends_plainly_ = sends_plainly;
+        channel.gate_.set(gate::steered, !keeps_terminator);
+    }
+    template <class Body>
+    static void in_event(dispatcher& channel, Body&& body)
+    {
+        channel.in_event(std::forward<Body>(body));
+    }
+    template <class Body>
+    static void guarded(dispatcher& channel, Body&& body)
+    {
+        channel.guarded(std::forward<Body>(body));
+    }
+    static void speculative_read(dispatcher& channel, bool alone)
+    {
+        channel.speculative_read(alone);
+    }
+    static void nested_run(dispatcher& channel, bool begins) { channel.nested_run_(begins); }
+    static void deadline_reached(dispatcher& channel) { channel.deadline_reached_(); }
+    static void flush_soon(dispatcher& channel) { channel.flush_soon(); }
+
+    /// Without handle_close(). An override of close() is called between the two.
+    static void set_reason(dispatcher& channel, close_reason reason) noexcept
+    {
+        channel.reason_ = reason;
+    }
+    static void close_with(dispatcher& channel, close_reason reason) { channel.close_with(reason); }
+
+    // --- connections that linger ---------------------------------------------------------------
+
+    /// The channel has this connection, and is closed at `time` at the latest.
+    ASYNCHAT_DECL static void
+    begin_linger(dispatcher& channel, std::unique_ptr<transport> connection, loop::time_point time);
+
+    // --- servers -------------------------------------------------------------------------------
+
+    static address_slot* slot(const dispatcher& channel) noexcept { return channel.slot_; }
+    static void set_slot(dispatcher& channel, address_slot* slot) noexcept { channel.slot_ = slot; }
+    static void finish(dispatcher& channel, close_reason reason) { channel.finish(reason); }
+    ASYNCHAT_DECL static void stop_listening(dispatcher& channel);
+    static void end_oldest_linger(dispatcher& channel, const server_state& server,
+                                  const address_slot* slot)
+    {
+        channel.loop_.end_oldest_linger(&server, slot);
+    }
+    template <class... Args>
+    static void log_of_peer(dispatcher& channel, log_type type, fmt::format_string<Args...> format,
+                            const Args&... args)
+    {
+        channel.log_of_peer(type, format, args...);
+    }
+    static std::string safe_repr(const dispatcher& channel) { return channel.safe_repr(); }
+
+    // --- operations under way, other kinds of descriptors ----------------------------------------
+
+    static void ready(dispatcher& channel, readiness what, const std::error_code& error)
+    {
+        channel.handle_readiness(what, error);
+    }
+    ASYNCHAT_DECL static void set_transport(dispatcher& channel, std::unique_ptr<transport> next);
+};
+
+} // namespace asynchat::detail
+
+#endif

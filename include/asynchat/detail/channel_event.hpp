@@ -1,0 +1,82 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+// In front of the guard: it includes this file where the class is complete.
+#include <asynchat/dispatcher.hpp>
+
+#ifndef ASYNCHAT_DETAIL_CHANNEL_EVENT_HPP
+#  define ASYNCHAT_DETAIL_CHANNEL_EVENT_HPP
+
+#  include <cassert>
+#  include <utility>
+
+namespace asynchat {
+
+/// An event of a channel, as long as it is on the stack: keeps the channel alive and makes it the
+/// one that is flushed at the end.
+class dispatcher::running_event {
+public:
+    explicit running_event(dispatcher& channel) noexcept
+        : channel_(channel), turn_(channel.loop_),
+          outer_(std::exchange(channel.loop_.current_, &channel))
+    {
+    }
+    ~running_event()
+    {
+        assert(channel_.loop_.current_ == &channel_); // events end in the reverse order
+        channel_.loop_.current_ = outer_;
+        if (!finished_)
+            channel_.try_flush_soon();
+    }
+    running_event(const running_event&) = delete;
+    running_event& operator=(const running_event&) = delete;
+
+    void finished() noexcept { finished_ = true; }
+
+private:
+    dispatcher& channel_;
+    loop::turn turn_; // a channel that is closed lives to the end of it
+    dispatcher* outer_;
+    bool finished_ = false;
+};
+
+template <class Body>
+bool dispatcher::guarded(Body&& body)
+{
+    // A handle_close() on the stack may run the loop.
+    if (gate_.is_over())
+        return true;
+    try {
+        body();
+        return true;
+    } catch (const exit_now&) {
+        throw;
+    } catch (...) {
+        handle_exception();
+        return false;
+    }
+}
+
+template <class Body>
+void dispatcher::in_event(Body&& body)
+{
+    running_event scope(*this);
+    guarded(body);
+    guarded([this] { end_of_event_(); });
+    ask_for_interest();
+    scope.finished();
+}
+
+/// update_interest(), and once more, in a later turn, when readable() or writable() throws: else
+/// the channel would wait for nothing.
+inline void dispatcher::ask_for_interest()
+{
+    if (!guarded([this] { update_interest(); }))
+        interest_refused();
+    else if (interest_failed_)
+        interest_failed_ = false;
+}
+
+} // namespace asynchat
+
+#endif

@@ -1,0 +1,52 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_DETAIL_FAILURE_HPP
+#define ASYNCHAT_DETAIL_FAILURE_HPP
+
+#include <asynchat/config.hpp>
+#include <asynchat/error.hpp>
+
+#include <string>
+#include <system_error>
+#include <typeinfo>
+
+namespace asynchat::detail {
+
+/// The operation that an error comes from, as far as it tells what is left of the connection.
+enum class error_source : unsigned char { other, input, output };
+
+/// An error of the system on its way to handle_error(), with the reason it would close for.
+class io_error : public std::system_error {
+public:
+    io_error(asynchat::close_reason why, const std::error_code& error, const std::string& what,
+             error_source from = error_source::other)
+        : std::system_error(to_std(error), "asynchat: " + what), reason(why), source(from)
+    {
+    }
+    const asynchat::close_reason reason;
+    const error_source source;
+};
+
+/// The name of a type as it is written in C++.
+ASYNCHAT_DECL std::string type_name(const std::type_info& type);
+
+/// What a channel closes for when it does not survive the exception being handled.
+struct failure {
+    asynchat::close_reason reason = asynchat::close_reason::callback_error;
+    std::error_code error;
+    error_source source = error_source::other;
+
+    /// Of the exception being handled.
+    ASYNCHAT_DECL static failure current() noexcept;
+
+    /// The exception being handled as "type: text".
+    ASYNCHAT_DECL static std::string text();
+};
+
+} // namespace asynchat::detail
+
+#ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/impl/failure.ipp>
+#endif
+#endif

@@ -1,0 +1,24 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_DETAIL_TIMING_LATER_HPP
+#define ASYNCHAT_DETAIL_TIMING_LATER_HPP
+
+#include <chrono>
+
+namespace asynchat::detail {
+
+/// The sum, or the end of time. A delay that is negative is over.
+inline std::chrono::steady_clock::time_point
+later(std::chrono::steady_clock::time_point from,
+      std::chrono::steady_clock::duration delay) noexcept
+{
+    using time_point = std::chrono::steady_clock::time_point;
+    if (delay < std::chrono::steady_clock::duration::zero())
+        return from;
+    return delay < time_point::max() - from ? from + delay : time_point::max();
+}
+
+} // namespace asynchat::detail
+
+#endif

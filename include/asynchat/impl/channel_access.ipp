@@ -1,0 +1,37 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_CHANNEL_ACCESS_IPP
+#define ASYNCHAT_IMPL_CHANNEL_ACCESS_IPP
+
+#include <asynchat/detail/channel_access.hpp>
+
+#include <asynchat/detail/io/transport.hpp>
+
+namespace asynchat::detail {
+
+ASYNCHAT_DECL void channel_access::set_transport(dispatcher& channel,
+                                                 std::unique_ptr<transport> next)
+{
+    channel.set_transport(std::move(next));
+}
+
+ASYNCHAT_DECL void channel_access::begin_linger(dispatcher& channel,
+                                                std::unique_ptr<transport> connection,
+                                                loop::time_point time)
+{
+    channel.set_transport(std::move(connection));
+    channel.connected_ = true;
+    channel.close_at(time);
+    channel.state_->lingers = true;
+}
+
+ASYNCHAT_DECL void channel_access::stop_listening(dispatcher& channel)
+{
+    channel.accepting_ = false;
+    channel.set_transport(nullptr);
+}
+
+} // namespace asynchat::detail
+
+#endif

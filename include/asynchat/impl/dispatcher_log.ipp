@@ -1,0 +1,101 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_DISPATCHER_LOG_IPP
+#define ASYNCHAT_IMPL_DISPATCHER_LOG_IPP
+
+#include <asynchat/dispatcher.hpp>
+
+#include <asynchat/detail/failure.hpp>
+#include <asynchat/escape.hpp>
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <typeinfo>
+
+namespace asynchat {
+
+ASYNCHAT_DECL std::string dispatcher::formatted(fmt::string_view format, fmt::format_args args)
+{
+    return fmt::vformat(format, args);
+}
+
+ASYNCHAT_DECL void dispatcher::log(std::string_view message)
+{
+    const std::string line = "log: " + escaped(message) + '\n';
+    std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+ASYNCHAT_DECL void dispatcher::log_info(std::string_view message, log_type type)
+{
+    if (ignores(type))
+        return;
+    const std::string line = std::string(to_string(type)) + ": " + escaped(message) + '\n';
+    std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+ASYNCHAT_DECL void dispatcher::log_line_of_peer(log_type type, fmt::string_view format,
+                                                fmt::format_args args)
+{
+    if (ignores(type)) // it must not use up what the others may have
+        return log_info(std::string_view(formatted(format, args)), type);
+    detail::server_log_limit* const of_server = slot_ ? &slot_->server->log_limit : nullptr;
+    const auto now = loop_.now().time_since_epoch();
+    const auto second =
+        static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count());
+    if (!detail::admit_line(second, log_limit_, of_server, loop_.log_limit_))
+        return;
+    const std::string line =
+        formatted(format, args) + detail::left_out_before(log_limit_, of_server, loop_.log_limit_);
+    log_info(std::string_view(line), type);
+}
+
+ASYNCHAT_DECL void dispatcher::ignore_log_types(std::initializer_list<log_type> types)
+{
+    ignored_log_types_ = 0;
+    for (const log_type type : types)
+        ignored_log_types_ =
+            static_cast<unsigned char>(ignored_log_types_ | 1U << static_cast<unsigned>(type));
+}
+
+ASYNCHAT_DECL std::string dispatcher::repr() const
+{
+    std::string text = "<" + detail::type_name(typeid(*this));
+    if (accepting_ && !addr_.empty())
+        text += " listening";
+    else if (connected_)
+        text += " connected";
+    if (const std::string where = addr_.to_string(); !where.empty())
+        text += " " + where;
+    return text + fmt::format(" at {}>", static_cast<const void*>(this));
+}
+
+/// repr(), or what can be said when an override of it throws.
+ASYNCHAT_DECL std::string dispatcher::safe_repr() const
+{
+    try {
+        return escaped(repr(), detail::longest_name);
+    } catch (...) {
+        return fmt::format("<repr() failed for the channel at {}>", static_cast<const void*>(this));
+    }
+}
+
+/// Whatever becomes of the line, what follows it is done all the same.
+ASYNCHAT_DECL void dispatcher::log_exception(const char* what)
+{
+    try {
+        log_of_peer(log_type::error, "uncaptured exception{} {} ({})", what, safe_repr(),
+                    detail::failure::text());
+    } catch (const exit_now&) {
+        throw;
+    } catch (...) { // there is no memory for it, or an override of the log throws
+    }
+}
+
+} // namespace asynchat
+
+#endif

@@ -1,0 +1,327 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_DISPATCHER_SOCKETS_IPP
+#define ASYNCHAT_IMPL_DISPATCHER_SOCKETS_IPP
+
+#include <asynchat/dispatcher.hpp>
+
+#include <asynchat/detail/failure.hpp>
+#include <asynchat/detail/io/connect_attempt.hpp>
+#include <asynchat/detail/io/transport.hpp>
+#include <asynchat/escape.hpp>
+
+#include <asio/error.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/ip/v6_only.hpp>
+#include <asio/post.hpp>
+#include <asio/socket_base.hpp>
+
+#include <sys/socket.h>
+
+#include <cassert>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace asynchat {
+
+// --- sockets ---------------------------------------------------------------------------------
+
+ASYNCHAT_DECL detail::transport& dispatcher::require_any_socket(const char* what) const
+{
+    return in_memory_ ? *transport_ : require_socket(what);
+}
+
+ASYNCHAT_DECL detail::socket_transport& dispatcher::require_socket(const char* what) const
+{
+    if (!transport_ || !is_socket_)
+        throw std::logic_error(
+            std::string("asynchat: ") + what + "() needs a socket; " +
+            (closed() ? "this channel is closed" : "call create_socket() first"));
+    return static_cast<detail::socket_transport&>(*transport_);
+}
+
+ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
+{
+    require_life("create_socket");
+    std::unique_ptr<detail::transport> next;
+    if (loop_.network_) {
+        next = loop_.network_->open(family, type);
+    } else {
+        next = detail::socket_transport::make(loop_.context(), family, type);
+    }
+    const bool had_connection = connected_;
+    connected_ = accepting_ = connecting_ = was_lost_ = eof_ = was_accepted_ = false;
+    set_transport(std::move(next));
+    in_memory_ = loop_.network_ != nullptr;
+    is_socket_ = !in_memory_;
+    if (had_connection) {
+        if (rare_)
+            rare_->start_anew(loop_.now());
+        gate_.set(detail::gate::lost, false);
+        forget_connection_();
+    }
+    flush_soon();
+}
+
+/// Nothing begins on a channel that has ended, and handle_close() is where it ends.
+ASYNCHAT_DECL void dispatcher::require_life(const char* what) const
+{
+    if (closed())
+        throw std::logic_error(std::string("asynchat: ") + what + "() on a closed channel");
+    if (gate_.has(detail::gate::ended))
+        throw std::logic_error(std::string("asynchat: ") + what +
+                               "() in handle_close(): create another channel instead");
+}
+
+ASYNCHAT_DECL void dispatcher::set_reuse_addr()
+{
+    try {
+        set_option("set_reuse_addr", asio::socket_base::reuse_address(true));
+    } catch (const std::system_error&) { // not needed then, or binding says so
+    }
+}
+
+ASYNCHAT_DECL void dispatcher::bind(const endpoint& where)
+{
+    std::error_code error;
+    bind(where, error);
+    if (error)
+        throw std::system_error(error, "asynchat: bind to " + detail::quoted(where.to_string()));
+}
+
+ASYNCHAT_DECL void dispatcher::bind(const endpoint& where, std::error_code& error)
+{
+    require_any_socket("bind").bind(where, error);
+    error = detail::to_std(error);
+    if (error)
+        return;
+    addr_ = where;
+    flush_soon();
+}
+
+ASYNCHAT_DECL void dispatcher::listen(int backlog)
+{
+    std::error_code error;
+    listen(backlog, error);
+    if (error)
+        throw std::system_error(error, "asynchat: listen on " + detail::quoted(addr_.to_string()));
+}
+
+ASYNCHAT_DECL void dispatcher::listen(int backlog, std::error_code& error)
+{
+    require_any_socket("listen").listen(backlog, error);
+    if (error)
+        return;
+    accepting_ = true;
+    flush_soon();
+}
+
+ASYNCHAT_DECL std::optional<std::pair<socket, endpoint>> dispatcher::accept()
+{
+    std::error_code error;
+    socket connection = require_any_socket("accept").accept(error);
+    if (!error) {
+        received_ = true;
+        backoff_.accepted();
+        connection.accepted_ = true;
+        endpoint peer = connection.peer();
+        return std::make_pair(std::move(connection), std::move(peer));
+    }
+    if (is_would_block(error) || detail::is_lost_connection(error))
+        return std::nullopt;
+    throw detail::io_error(close_reason::system_error, error, "accept");
+}
+
+/// handle_accept(), and what makes a listener outlive its failures.
+ASYNCHAT_DECL void dispatcher::accept_event()
+{
+    backoff_.event_begins();
+    try {
+        handle_accept();
+    } catch (const exit_now&) {
+        throw;
+    } catch (...) {
+        if (backoff_.event_failed() && !closed())
+            pause_accepting();
+        throw;
+    }
+    backoff_.event_ended();
+}
+
+/// Looks again a little later.
+ASYNCHAT_DECL void dispatcher::pause_accepting()
+{
+    loop_.call_later(detail::accept_backoff::pause, [state = state_] {
+        if (const auto channel = state->channel)
+            channel->in_event([&] { channel->backoff_.end_pause(); });
+    });
+    backoff_.begin_pause();
+}
+
+// --- connecting ------------------------------------------------------------------------------
+
+ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
+{
+    require_life("connect");
+    to.native(); // throws if it is no address
+    drop_attempt();
+    if (!transport_)
+        create_socket(to.family());
+    attempt_.reset();
+    addr_ = to;
+    start_clock(detail::deadlines::clock::connect);
+    start_connect(to);
+}
+
+/// The socket of an attempt under way is of no use for another one, and its result none either.
+ASYNCHAT_DECL void dispatcher::drop_attempt()
+{
+    if (!connecting_ || (attempt_ && attempt_->keeps_socket()))
+        return;
+    connecting_ = false;
+    set_transport(nullptr);
+}
+
+ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::int64_t port)
+{
+    connect(host, std::to_string(port));
+}
+
+ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::string_view service)
+{
+    require_life("connect");
+    detail::require_name("host", host);
+    detail::require_name("service", service);
+    if (const auto to = detail::numeric_endpoint(host, service))
+        return connect(*to);
+    drop_attempt();
+    attempt_ = std::make_unique<detail::connect_attempt>(loop_.context(), transport_ != nullptr);
+    addr_ = endpoint::named(host, service);
+    connected_ = accepting_ = eof_ = false;
+    connecting_ = true;
+    start_clock(detail::deadlines::clock::connect);
+    attempt_->look_up(host, service, loop_.network_ ? &addr_ : nullptr,
+                      [state = state_](const std::error_code& error) {
+                          if (const auto channel = state->channel)
+                              channel->looked_up(error);
+                      });
+}
+
+ASYNCHAT_DECL void dispatcher::looked_up(const std::error_code& error)
+{
+    assert(attempt_); // its end would not be told else
+    if (error)
+        return connect_failed(close_reason::lookup_failed, error);
+    if (attempt_->keeps_socket() && !in_memory_)
+        attempt_->restrict_to(require_socket("connect").family());
+    connect_next({asio::error::address_family_not_supported, std::system_category()});
+}
+
+/// Tries the next address, or gives up with the error of the one before.
+ASYNCHAT_DECL void dispatcher::connect_next(const std::error_code& error)
+{
+    const auto to = attempt_ ? attempt_->next() : std::nullopt;
+    if (!to)
+        return connect_failed(close_reason::connect_failed, error);
+    // A socket whose connect failed is of no use for another one.
+    if (!attempt_->take_socket()) {
+        try {
+            create_socket(to->family());
+        } catch (const std::system_error& no_socket) {
+            return connect_next(no_socket.code());
+        }
+    }
+    start_connect(*to);
+}
+
+ASYNCHAT_DECL void dispatcher::start_connect(const endpoint& to)
+{
+    auto& transport = require_any_socket("connect");
+    connected_ = accepting_ = eof_ = false;
+    connecting_ = true;
+    ++state_->epoch; // what was under way has nothing to do with this attempt
+    state_->armed = {};
+    transport.async_connect(to,
+                            [state = state_, epoch = state_->epoch](const std::error_code& error) {
+                                const auto channel = state->channel;
+                                if (!channel || state->epoch != epoch)
+                                    return;
+                                // A new connection is a writer: behind the readers of this pass.
+                                asio::post(channel->loop_.context(), [state, epoch, error] {
+                                    const auto writer = state->channel;
+                                    if (writer && state->epoch == epoch)
+                                        writer->connect_ended(error);
+                                });
+                            });
+}
+
+ASYNCHAT_DECL void dispatcher::connect_ended(const std::error_code& error)
+{
+    if (error)
+        return connect_next(error);
+    attempt_.reset();
+    in_event([this] {
+        if (writable())
+            handle_write_event();
+        else
+            handle_connect_event();
+    });
+}
+
+ASYNCHAT_DECL void dispatcher::connect_failed(asynchat::close_reason reason,
+                                              const std::error_code& error)
+{
+    attempt_.reset();
+    connecting_ = false;
+    set_transport(nullptr); // of no use for another attempt
+    in_event([&] {
+        const char* what = reason == close_reason::lookup_failed ? "look-up of " : "connect to ";
+        throw detail::io_error(reason, error, what + detail::quoted(addr_.to_string()));
+    });
+}
+
+// --- state -----------------------------------------------------------------------------------
+
+ASYNCHAT_DECL endpoint dispatcher::local_endpoint() const
+{
+    return transport_ ? transport_->local_endpoint() : endpoint();
+}
+
+ASYNCHAT_DECL endpoint dispatcher::peer_endpoint() const
+{
+    return transport_ ? transport_->peer_endpoint() : endpoint();
+}
+
+ASYNCHAT_DECL int dispatcher::native_handle() const
+{
+    return transport_ ? transport_->native_handle() : -1;
+}
+
+template <class Option>
+void dispatcher::set_option(const char* what, const Option& option)
+{
+    if (!in_memory_)
+        require_socket(what).asio_socket().set_option(option);
+}
+
+ASYNCHAT_DECL void dispatcher::set_no_delay(bool on)
+{
+    set_option("set_no_delay", asio::ip::tcp::no_delay(on));
+}
+
+ASYNCHAT_DECL void dispatcher::set_keep_alive(bool on)
+{
+    set_option("set_keep_alive", asio::socket_base::keep_alive(on));
+}
+
+ASYNCHAT_DECL void dispatcher::set_dual_stack(bool on)
+{
+    set_option("set_dual_stack", asio::ip::v6_only(!on));
+}
+
+} // namespace asynchat
+
+#endif

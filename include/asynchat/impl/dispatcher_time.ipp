@@ -1,0 +1,171 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_DISPATCHER_TIME_IPP
+#define ASYNCHAT_IMPL_DISPATCHER_TIME_IPP
+
+#include <asynchat/dispatcher.hpp>
+
+#include <asynchat/detail/io/transport.hpp>
+
+#include <asio/error.hpp>
+#include <fmt/format.h>
+
+#include <cassert>
+#include <chrono>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+namespace asynchat {
+
+ASYNCHAT_DECL detail::rare_state& dispatcher::rare()
+{
+    if (!rare_)
+        rare_ = std::make_unique<detail::rare_state>(active_timeouts());
+    return *rare_;
+}
+
+ASYNCHAT_DECL void dispatcher::set_timeout(loop::duration detail::timeouts::*which,
+                                           loop::duration timeout)
+{
+    if (timeout < loop::duration::zero())
+        throw std::invalid_argument("asynchat: a timeout is negative");
+    rare().clocks.set_timeout(which, timeout);
+    loop_.set_deadline(*state_, loop_.now()); // works out the next one
+}
+
+ASYNCHAT_DECL void dispatcher::connect_timeout(loop::duration timeout)
+{
+    set_timeout(&detail::timeouts::connect, timeout);
+}
+
+ASYNCHAT_DECL void dispatcher::idle_timeout(loop::duration timeout)
+{
+    if (active_timeouts().idle == loop::duration::zero())
+        rare().clocks.start(detail::deadlines::clock::idle, loop_.now());
+    set_timeout(&detail::timeouts::idle, timeout);
+}
+
+ASYNCHAT_DECL void dispatcher::write_timeout(loop::duration timeout)
+{
+    set_timeout(&detail::timeouts::write, timeout);
+}
+
+ASYNCHAT_DECL void dispatcher::linger_timeout(loop::duration timeout)
+{
+    set_timeout(&detail::timeouts::linger, timeout);
+}
+
+/// Measures from now on.
+ASYNCHAT_DECL void dispatcher::start_clock(detail::deadlines::clock what)
+{
+    rare().clocks.start(what, loop_.now());
+    look_at_clocks_by(rare_->clocks.due(what));
+}
+
+ASYNCHAT_DECL void dispatcher::close_at(loop::time_point time)
+{
+    rare().clocks.close_at(time);
+    look_at_clocks_by(time);
+}
+
+ASYNCHAT_DECL void dispatcher::look_at_clocks_by(loop::time_point time)
+{
+    if (time != detail::deadlines::never)
+        loop_.set_deadline(*state_, time);
+}
+
+ASYNCHAT_DECL void dispatcher::deadline_reached_()
+{
+    if (!rare_)
+        return;
+    using clock = detail::deadlines::clock;
+    detail::deadlines::clock_set counting;
+    counting.add(clock::close);
+    if (connecting_)
+        counting.add(clock::connect);
+    if (connected_)
+        counting.add(clock::idle);
+    counting.add(clock::write);
+    const auto over = rare_->clocks.expired(loop_.now(), counting);
+    if (over)
+        return clock_ran_out(*over);
+    look_at_clocks_by(rare_->clocks.next(counting));
+}
+
+ASYNCHAT_DECL void dispatcher::clock_ran_out(detail::deadlines::clock what)
+{
+    using clock = detail::deadlines::clock;
+    assert(what != clock::frame); // that is for an async_chat
+    const detail::timeouts& limits = active_timeouts();
+    switch (what) {
+    case clock::close: return close_time_reached();
+    case clock::connect:
+        look_at_clocks_by(rare_->clocks.due(clock::close));
+        return connect_failed(close_reason::connect_timeout, asio::error::timed_out);
+    case clock::idle:
+        log_timeout("nothing came and nothing went", "idle_timeout()", limits.idle);
+        return finish(close_reason::idle_timeout);
+    case clock::write:
+        log_timeout("the other side took no output", "write_timeout()", limits.write);
+        // What it said before it finished is worth hearing.
+        if (transport_ && transport_->peer_has_finished())
+            return connection_lost_(close_reason::write_timeout, {});
+        return finish(close_reason::write_timeout);
+    case clock::frame: break;
+    }
+}
+
+/// Of close_when_done(); of a lost connection, for one that neither gives input nor ends; and of a
+/// connection that lingers.
+ASYNCHAT_DECL void dispatcher::close_time_reached()
+{
+    if (is_lost()) {
+        end_of_input_();
+        if (is_lost())
+            end_lost(); // if that has not
+        return;
+    }
+    if (!state_->lingers)
+        log_timeout("its output was not sent in the time given to close_when_done()", {}, {});
+    finish(close_reason::close_timeout);
+}
+
+/// A line for each timeout that ends a channel, as for each limit.
+ASYNCHAT_DECL void dispatcher::log_timeout(std::string_view what, std::string_view setter,
+                                           loop::duration limit)
+{
+    std::string text(what);
+    if (!setter.empty()) {
+        const std::chrono::duration<double> seconds = limit;
+        text += fmt::format(" within {} s, the limit of {}", seconds.count(), setter);
+    }
+    log_of_peer(log_type::info, "closing channel {}: {}", safe_repr(), text);
+}
+
+/// For channels with an output queue.
+ASYNCHAT_DECL void dispatcher::set_marks(std::size_t high, std::size_t low)
+{
+    if (low > high)
+        throw std::invalid_argument("asynchat: the low mark is over the high one");
+    rare().output.high = high;
+    rare().output.low = low;
+    flush_soon();
+}
+
+ASYNCHAT_DECL void dispatcher::output_waits(std::size_t sent)
+{
+    if (sent > 0 || !rare_ || !rare_->clocks.runs(detail::deadlines::clock::write))
+        start_clock(detail::deadlines::clock::write);
+}
+
+ASYNCHAT_DECL void dispatcher::output_flows() noexcept
+{
+    if (rare_)
+        rare_->clocks.stop(detail::deadlines::clock::write);
+}
+
+} // namespace asynchat
+
+#endif

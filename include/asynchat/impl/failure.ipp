@@ -1,0 +1,57 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_FAILURE_IPP
+#define ASYNCHAT_IMPL_FAILURE_IPP
+
+#include <asynchat/detail/failure.hpp>
+
+#include <asynchat/escape.hpp>
+
+#include <cxxabi.h>
+
+#include <cstdlib>
+#include <exception>
+#include <memory>
+
+namespace asynchat::detail {
+
+ASYNCHAT_DECL std::string type_name(const std::type_info& type)
+{
+    int status = 0;
+    const std::unique_ptr<char, decltype(&std::free)> name(
+        abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free);
+    return name ? name.get() : type.name();
+}
+
+ASYNCHAT_DECL failure failure::current() noexcept
+{
+    if (!std::current_exception())
+        return {};
+    try {
+        throw;
+    } catch (const io_error& e) {
+        return {e.reason, e.code(), e.source};
+    } catch (...) {
+        return {};
+    }
+}
+
+ASYNCHAT_DECL std::string failure::text()
+{
+    if (!std::current_exception())
+        return "no exception";
+    try {
+        throw;
+    } catch (const io_error& e) {
+        return escaped(e.what(), longest_text);
+    } catch (const std::exception& e) {
+        return type_name(typeid(e)) + ": " + escaped(e.what(), longest_text);
+    } catch (...) {
+        return "an exception of unknown type";
+    }
+}
+
+} // namespace asynchat::detail
+
+#endif
