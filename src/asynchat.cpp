@@ -6,6 +6,7 @@
 #endif
 
 #include <asynchat/impl/async_chat.ipp>
+#include <asynchat/impl/byte_block.ipp>
 #include <asynchat/impl/dispatcher.ipp>
 #include <asynchat/impl/dispatcher_with_send.ipp>
 #include <asynchat/impl/endpoint.ipp>

@@ -1432,10 +1432,10 @@ inline bool async_chat::send_gathered(std::size_t most, std::size_t& sent, sendi
     const unsigned generation = queue_.generation();
     std::size_t offered = 0;
     std::size_t taken = 0;
-    queue_.pin(true);
+    queue_.pin();
     struct unpin {
         detail::output_queue& queue;
-        ~unpin() { queue.pin(false); }
+        ~unpin() { queue.unpin(); }
     } const after_sending{queue_};
     try {
         const std::string_view all = queue_.in_one_piece();

@@ -5,13 +5,13 @@
 #define ASYNCHAT_DETAIL_OUTPUT_OUTPUT_QUEUE_HPP
 
 #include <asynchat/config.hpp>
+#include <asynchat/detail/output/byte_block.hpp>
 #include <asynchat/detail/output/string_pool.hpp>
 #include <asynchat/fifo.hpp>
 #include <asynchat/producer.hpp>
 
-#include <algorithm>
+#include <cassert>
 #include <cstddef>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,84 +20,6 @@
 #include <vector>
 
 namespace asynchat::detail {
-
-// Where g++ sees the array that a view lies in, but not the size of the view, it warns of each of
-// these copies that the array would be too short for.
-#if defined(__GNUC__) && !defined(__clang__)
-#  pragma GCC diagnostic push
-#  pragma GCC diagnostic ignored "-Warray-bounds"
-#  pragma GCC diagnostic ignored "-Wstringop-overflow"
-#  pragma GCC diagnostic ignored "-Wstringop-overread"
-#endif
-/// Copies `size` bytes, short ones without a call: as two copies that overlap.
-inline void copy_bytes(char* to, const char* from, std::size_t size) noexcept
-{
-    if (size > 32) {
-        std::memcpy(to, from, size);
-    } else if (size >= 16) {
-        std::memcpy(to, from, 16);
-        std::memcpy(to + size - 16, from + size - 16, 16);
-    } else if (size >= 8) {
-        std::memcpy(to, from, 8);
-        std::memcpy(to + size - 8, from + size - 8, 8);
-    } else {
-        for (std::size_t i = 0; i < size; ++i)
-            to[i] = from[i];
-    }
-}
-#if defined(__GNUC__) && !defined(__clang__)
-#  pragma GCC diagnostic pop
-#endif
-
-/// Bytes that grow at the end. Nearly every push appends to one: a std::string would call into the
-/// standard library for it.
-class byte_block {
-public:
-    std::size_t size() const noexcept { return size_; }
-    std::size_t capacity() const noexcept { return capacity_; }
-    std::string_view view() const noexcept { return {bytes_.get(), size_}; }
-
-    void append(std::string_view data)
-    {
-        if (data.size() > capacity_ - size_)
-            grow(data.size());
-        add(data);
-        stop_ = std::max(stop_, size_);
-    }
-    /// As append(), if there is room, which stop_at() may have made smaller.
-    bool append_in_room(std::string_view data)
-    {
-        if (data.size() > stop_ - size_)
-            return false;
-        add(data);
-        return true;
-    }
-    void stop_at(std::size_t size) noexcept { stop_ = std::min(size, capacity_); }
-    void clear() noexcept
-    {
-        size_ = 0;
-        stop_ = capacity_;
-    }
-    void remove_front(std::size_t bytes) noexcept
-    {
-        size_ -= bytes;
-        std::memmove(bytes_.get(), bytes_.get() + bytes, size_);
-    }
-
-private:
-    ASYNCHAT_DECL void grow(std::size_t bytes);
-    void add(std::string_view data) noexcept
-    {
-        const std::size_t size = size_; // which the copy cannot change, as the compiler must think
-        copy_bytes(bytes_.get() + size, data.data(), data.size());
-        size_ = size + data.size();
-    }
-
-    std::unique_ptr<char[]> bytes_;
-    std::size_t size_ = 0;
-    std::size_t capacity_ = 0;
-    std::size_t stop_ = 0; // for append_in_room(); not under the size
-};
 
 /// What an output queue keeps while it is not empty.
 ///
@@ -224,7 +146,7 @@ public:
     std::string_view in_one_piece() const noexcept
     {
         return storage_ && storage_->entries.is_empty()
-                   ? storage_->block.view().substr(storage_->block_front)
+                   ? storage_->block.view(storage_->block_front)
                    : std::string_view();
     }
 
@@ -233,12 +155,17 @@ public:
     template <class Sink>
     std::size_t gather(std::size_t max_buffers, std::size_t max_bytes, Sink&& sink) const;
 
-    /// While pinned, what was shown stays where it is, whatever is pushed or dropped.
-    void pin(bool on) noexcept
+    /// While pinned, what was shown stays where it is, whatever is pushed or cleared.
+    void pin() noexcept
     {
-        pinned_ = on;
+        assert(!pinned_ && !pinned_storage_);
+        pinned_ = true;
+    }
+    void unpin() noexcept
+    {
+        pinned_ = false;
         if (pinned_storage_)
-            const auto dropped = std::move(pinned_storage_);
+            drop_pinned();
     }
 
     /// Drops the first `bytes` of what was shown.
@@ -248,6 +175,7 @@ public:
     ASYNCHAT_DECL void clear() noexcept;
 
 private:
+    [[gnu::cold]] ASYNCHAT_DECL void drop_pinned() noexcept;
     ASYNCHAT_DECL void push_otherwise(std::string_view data);
     void push_entry(output_storage::entry next, std::size_t bytes);
     void pop();
@@ -255,6 +183,7 @@ private:
     ASYNCHAT_DECL void consume_entries(std::size_t bytes);
     void drop_sent();
     void recycle_if_empty();
+    ASYNCHAT_DECL bool adds_up() const noexcept; // for assertions
 
     output_pool* pool_;
     std::unique_ptr<output_storage> storage_;        // null when the queue is empty
@@ -277,18 +206,21 @@ std::size_t output_queue::gather(std::size_t max_buffers, std::size_t max_bytes,
         sink(data);
         return max_buffers > 0 && total < max_bytes;
     };
-    const std::string_view block = storage_->block.view();
+    const auto rest = [](const std::string& data, std::size_t sent) {
+        assert(sent <= data.size());
+        return std::string_view(data.data() + sent, data.size() - sent);
+    };
     std::size_t block_at = storage_->block_front;
     std::size_t head_sent = storage_->head_sent;
     for (const auto& entry : storage_->entries) {
         std::string_view data;
         if (const auto* bytes = std::get_if<output_storage::block_bytes>(&entry)) {
-            data = block.substr(block_at, bytes->count);
+            data = {storage_->block.view(block_at).data(), bytes->count};
             block_at += bytes->count;
         } else if (const auto* own = std::get_if<std::string>(&entry)) {
-            data = std::string_view(*own).substr(head_sent);
+            data = rest(*own, head_sent);
         } else if (const auto* shared = std::get_if<output_storage::shared_bytes>(&entry)) {
-            data = std::string_view(**shared).substr(head_sent);
+            data = rest(**shared, head_sent);
         } else {
             // What comes after a producer waits for its end.
             if (&entry == &*storage_->entries.begin() && !storage_->piece.empty())
@@ -300,7 +232,7 @@ std::size_t output_queue::gather(std::size_t max_buffers, std::size_t max_bytes,
         head_sent = 0;
     }
     if (storage_->unlisted() > 0)
-        show(block.substr(storage_->block_listed));
+        show(storage_->block.view(storage_->block_listed));
     return total;
 }
 

@@ -6,6 +6,7 @@
 
 #include <asynchat/detail/timing/bounds.hpp>
 
+#include <cassert>
 #include <cstddef>
 
 namespace asynchat::detail {
@@ -20,6 +21,7 @@ public:
     /// So many bytes are left. Returns whether that changes paused().
     bool update(std::size_t size, const flow_limits& limits) noexcept
     {
+        assert(limits.low <= limits.high);
         const bool before = paused();
         if (size > limits.high)
             set(is_paused, true);
