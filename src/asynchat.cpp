@@ -16,6 +16,7 @@
 #include <asynchat/impl/frame_chat.ipp>
 #include <asynchat/impl/loop.ipp>
 #include <asynchat/impl/memory_network.ipp>
+#include <asynchat/impl/output_pump.ipp>
 #include <asynchat/impl/output_queue.ipp>
 #include <asynchat/impl/producer.ipp>
 #include <asynchat/impl/relay.ipp>

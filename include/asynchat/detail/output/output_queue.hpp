@@ -79,9 +79,8 @@ private:
 
 /// The output of a channel, first in, first out: bytes and producers. No I/O.
 ///
-/// Flow, for whoever sends:
-///   1. while waiting_producer(): take_producer(), ask it, and offer_piece() or drop_producer();
-///   2. gather() what can be sent now, send it, consume() what was taken.
+/// To send, see output_pump, or, without producers: gather() what can be sent now, send it, and
+/// consume() what was taken.
 /// Thread safety: none. Lifetime: the pool outlives the queue's last push.
 class output_queue {
 public:

@@ -1,0 +1,26 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_DETAIL_SCOPE_EXIT_HPP
+#define ASYNCHAT_DETAIL_SCOPE_EXIT_HPP
+
+#include <utility>
+
+namespace asynchat::detail {
+
+/// Calls a function at the end of the scope, whatever ends it. The function throws nothing.
+template <class F>
+class [[nodiscard]] scope_exit {
+public:
+    explicit scope_exit(F f) noexcept : f_(std::move(f)) {}
+    ~scope_exit() { f_(); }
+    scope_exit(const scope_exit&) = delete;
+    scope_exit& operator=(const scope_exit&) = delete;
+
+private:
+    F f_;
+};
+
+} // namespace asynchat::detail
+
+#endif
