@@ -179,6 +179,12 @@ pump("producer-asked-after-its-end", "a producer is called once more after its l
         (void)source->more();
         return queue_.drop_producer();
     }""")
+pump("piece-of-a-cleared-queue", "the piece of a producer that cleared the queue is sent",
+     """\
+    if (queue_.generation() != generation_)
+        return stop();
+    if (piece""",
+     "    if (piece")
 pump("producer-asked-without-pause", "a producer fills memory as fast as it can be asked",
      "return sent_ > 0 && sent_ + expected > max_bytes_ ? action::stop : action::producer;",
      "return expected > 0 ? action::producer : action::stop;")
