@@ -6,6 +6,7 @@
 #endif
 
 #include <asynchat/impl/async_chat.ipp>
+#include <asynchat/impl/byte_block.ipp>
 #include <asynchat/impl/channel_access.ipp>
 #include <asynchat/impl/channel_state.ipp>
 #include <asynchat/impl/connect_attempt.ipp>
@@ -22,10 +23,12 @@
 #include <asynchat/impl/file_producer.ipp>
 #include <asynchat/impl/frame_chat.ipp>
 #include <asynchat/impl/frame_decoder.ipp>
+#include <asynchat/impl/frame_pass.ipp>
 #include <asynchat/impl/lingerer.ipp>
 #include <asynchat/impl/log_limit.ipp>
 #include <asynchat/impl/loop.ipp>
 #include <asynchat/impl/memory_network.ipp>
+#include <asynchat/impl/output_pump.ipp>
 #include <asynchat/impl/output_queue.ipp>
 #include <asynchat/impl/producer.ipp>
 #include <asynchat/impl/relay.ipp>

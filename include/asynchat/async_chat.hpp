@@ -7,7 +7,7 @@
 #include <asynchat/config.hpp>
 #include <asynchat/detail/format.hpp>
 #include <asynchat/detail/output/output_queue.hpp>
-#include <asynchat/detail/framing/frame_decoder.hpp>
+#include <asynchat/detail/framing/frame_pass.hpp>
 #include <asynchat/detail/framing/frame_store.hpp>
 #include <asynchat/detail/output/water_marks.hpp>
 #include <asynchat/dispatcher.hpp>
@@ -19,13 +19,16 @@
 #include <cstddef>
 #include <limits>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
 namespace asynchat {
+
+namespace detail {
+class output_pump;
+}
 
 /// For max_frame: no limit at all.
 inline constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
@@ -429,13 +432,13 @@ private:
     void deliver_kept();
     void send_queued(sending what);
     std::size_t send_some(sending what);
-    bool send_gathered(std::size_t most, std::size_t& sent, sending what);
+    void send_data(detail::output_pump& pump, std::string_view piece, sending what);
+    void send_file(detail::output_pump& pump);
+    void ask_producer(detail::output_pump& pump);
     void check_output_limit();
     void compare_with_marks();
     void tell_marks();
     void set_full(bool on);
-    std::optional<std::size_t> send_file(std::size_t most);
-    bool ask_producer();
 
     detail::frame_decoder decoder_;
     detail::output_queue queue_;

@@ -24,7 +24,7 @@ public:
     fifo() = default;
     fifo(std::initializer_list<T> items) : items_(items) {}
 
-    bool is_empty() const noexcept { return front_ == items_.size(); }
+    bool is_empty() const noexcept { return begin() == end(); }
     std::size_t size() const noexcept { return items_.size() - front_; }
     explicit operator bool() const noexcept { return !is_empty(); }
 

@@ -78,11 +78,11 @@ private:
     bool has_ended() const noexcept { return left_ == 0; }
 
     /// more() with another limit.
-    ASYNCHAT_DECL std::string_view read(std::size_t most);
+    ASYNCHAT_DECL std::string_view read(std::size_t max_bytes);
 
-    /// Lets the system send up to `most` bytes. Returns how many it did, 0 when it would block, and
+    /// Lets the system send up to `max_bytes`. Returns how many it did, 0 when it would block, and
     /// nothing when the bytes must be read, which finds out why if it is an error.
-    ASYNCHAT_DECL std::optional<std::size_t> send_to(detail::transport& to, std::size_t most);
+    ASYNCHAT_DECL std::optional<std::size_t> send_to(detail::transport& to, std::size_t max_bytes);
 
     std::string name_; // for messages
     int descriptor_ = -1;

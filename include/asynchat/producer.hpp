@@ -16,6 +16,10 @@
 
 namespace asynchat {
 
+namespace detail {
+class output_pump;
+}
+
 /// A source of output that is asked for its next piece only when the pieces before it are gone.
 ///
 /// Give one to async_chat::push_with_producer(). It makes output of any size in constant memory.
@@ -38,6 +42,7 @@ public:
 
 private:
     friend class async_chat;
+    friend class detail::output_pump;
 
     /// For the one producer whose bytes may be sent without being read.
     virtual file_producer* as_file() noexcept { return nullptr; }

@@ -92,8 +92,8 @@ chat("spins-while-sending", "a producer that runs the loop keeps it busy with a 
 chat("forgets-to-wait-after-sending",
      "what is left after a producer that ran the loop is never sent",
      """\
-            if (!chat.queue_.is_empty())
-                chat.try_flush_soon();""",
+        if (!queue_.is_empty())
+            try_flush_soon();""",
      "")
 chat("last-reply-waits", "a peer that is still sending is not read, and never reads the last reply",
      "return (delivers_input() || is_closing()) && !closed() && !parsing_;",
@@ -166,26 +166,32 @@ chat("frame-timer-outlives-the-frame", "an idle channel is ended by the timeout 
 # --- output --------------------------------------------------------------------------------------
 
 chat("short-write-loses-the-rest", "what the system did not take is dropped",
-     "queue_.consume(taken);", "queue_.consume(offered);")
-chat("producer-asked-after-its-end", "a producer is called once more after its last piece",
+     "pump.sent(taken);", "pump.sent(~std::size_t{0});")
+
+pump = of("output_pump")
+
+pump("producer-asked-after-its-end", "a producer is called once more after its last piece",
      """\
-    if (piece.empty()) {
-        queue_.drop_producer();""",
+    if (piece.empty())
+        return queue_.drop_producer();""",
      """\
     if (piece.empty()) {
         (void)source->more();
-        queue_.drop_producer();""")
-chat("producer-asked-without-pause", "a producer fills memory as fast as it can be asked",
+        return queue_.drop_producer();
+    }""")
+pump("piece-of-a-cleared-queue", "the piece of a producer that cleared the queue is sent",
      """\
-        if (sent > 0 && sent + expected > most)
-            return sent;""",
-     "")
-chat("producer-asked-in-the-callback", "a producer is asked in the middle of the input",
+    if (queue_.generation() != generation_)
+        return stop();
+    if (piece""",
+     "    if (piece")
+pump("producer-asked-without-pause", "a producer fills memory as fast as it can be asked",
+     "return sent_ > 0 && sent_ + expected > max_bytes_ ? action::stop : action::producer;",
+     "return expected > 0 ? action::producer : action::stop;")
+pump("producer-asked-in-the-callback", "a producer is asked in the middle of the input",
      """\
-        if (what != sending::everything) {
-            on_exit.tried = false; // the end of the event asks the producer
-            return sent;
-        }
+    if (!asks_producers_)
+        return action::stop_before_producer;
 """,
      "")
 chat("close-when-done-loses-output", "the last output is lost by close_when_done()",
@@ -735,9 +741,9 @@ chat("push-in-handle-close", "a push() in handle_close() is said to be sent",
     if (!rare_""")
 chat("producer-waits-for-the-socket", "a producer behind large answers waits for a writable socket",
      """\
-            on_exit.tried = false; // the end of the event asks the producer
-            return sent;""",
-     "            return sent;")
+            tried = false; // the end of the event asks the producer
+""",
+     "")
 chat("override-not-looked-at", "input goes on after a get_terminator() that closed the channel",
      """\
 parse_input(parsing& now, std::size_t matched)

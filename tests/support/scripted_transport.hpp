@@ -5,7 +5,6 @@
 #define ASYNCHAT_TESTS_SUPPORT_SCRIPTED_TRANSPORT_HPP
 
 #include <asynchat/asynchat.hpp>
-#include <asynchat/detail/channel_access.hpp>
 #include <asynchat/detail/io/transport.hpp>
 
 #include <asio/buffer.hpp>

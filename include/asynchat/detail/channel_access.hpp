@@ -1,20 +1,19 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// In front of the guard: it includes this file where the class is complete.
-#include <asynchat/dispatcher.hpp>
+// A part of dispatcher.hpp, which includes it where the class is complete.
 
 #ifndef ASYNCHAT_DETAIL_CHANNEL_ACCESS_HPP
-#  define ASYNCHAT_DETAIL_CHANNEL_ACCESS_HPP
+#define ASYNCHAT_DETAIL_CHANNEL_ACCESS_HPP
 
-#  include <asynchat/config.hpp>
+#include <asynchat/config.hpp>
 
-#  include <fmt/core.h>
+#include <fmt/core.h>
 
-#  include <memory>
-#  include <string>
-#  include <system_error>
-#  include <utility>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <utility>
 
 namespace asynchat::detail {
 

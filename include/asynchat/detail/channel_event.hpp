@@ -1,14 +1,13 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// In front of the guard: it includes this file where the class is complete.
-#include <asynchat/dispatcher.hpp>
+// A part of dispatcher.hpp, which includes it where the class is complete.
 
 #ifndef ASYNCHAT_DETAIL_CHANNEL_EVENT_HPP
-#  define ASYNCHAT_DETAIL_CHANNEL_EVENT_HPP
+#define ASYNCHAT_DETAIL_CHANNEL_EVENT_HPP
 
-#  include <cassert>
-#  include <utility>
+#include <cassert>
+#include <utility>
 
 namespace asynchat {
 

@@ -7,6 +7,8 @@
 #include <asynchat/async_chat.hpp>
 
 #include <asynchat/detail/io/transport.hpp>
+#include <asynchat/detail/output/output_pump.hpp>
+#include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/detail/timing/later.hpp>
 #include <asynchat/escape.hpp>
 #include <asynchat/file_producer.hpp>
@@ -21,6 +23,7 @@
 #include <exception>
 #include <iterator>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <system_error>
 
@@ -203,6 +206,8 @@ void async_chat::parse(Input... input)
 inline void async_chat::time_frame_of(const delivery& input)
 {
     using began = detail::frame_decoder::pass::began;
+    if (is_ending())
+        return frame_has_ended();
     switch (input.frame_began()) {
     case began::nothing: return frame_has_ended();
     case began::before: return frame_goes_on();
@@ -842,128 +847,83 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
 /// Sends until there is nothing more, the socket takes no more, or it was much. Returns the bytes.
 ASYNCHAT_DECL std::size_t async_chat::send_some(sending what)
 {
-    struct done {
-        async_chat& chat;
-        bool tried; // all that may be sent now
-        ~done()
-        {
-            // It does not wait for the socket yet if a producer has run the loop. First: g++ 12
-            // loses a store that only a call in a condition follows while an exception passes.
-            if (!chat.queue_.is_empty())
-                chat.try_flush_soon();
-            // What is left goes when the socket is writable: not before, whatever is pushed.
-            chat.gate_.set(detail::gate::blocked,
-                           tried && chat.connected() && !chat.queue_.is_empty());
-            chat.sending_ = false;
-        }
-    } on_exit{*this, true};
+    bool tried = true; // all that may be sent now
+    const detail::scope_exit on_exit([this, &tried] {
+        // It does not wait for the socket yet if a producer has run the loop. First: g++ 12
+        // loses a store that only a call in a condition follows while an exception passes.
+        if (!queue_.is_empty())
+            try_flush_soon();
+        // What is left goes when the socket is writable: not before, whatever is pushed.
+        gate_.set(detail::gate::blocked, tried && connected() && !queue_.is_empty());
+        sending_ = false;
+    });
     sending_ = true;
 
-    const std::size_t most = std::max<std::size_t>(ac_out_buffer_size, 1);
-    const std::size_t turn_limit = most <= unlimited / 16 ? most * 16 : unlimited;
-    std::size_t sent = 0;
-    while (connected() && !queue_.is_empty() && sent < turn_limit) {
-        if (!queue_.waiting_producer()) {
-            if (!send_gathered(most, sent, what))
-                return sent;
-            continue;
+    using action = detail::output_pump::action;
+    detail::output_pump pump(queue_, ac_out_buffer_size, what == sending::everything);
+    while (connected()) {
+        const auto step = pump.next();
+        switch (step.what) {
+        case action::data: send_data(pump, step.piece, what); break;
+        case action::file: send_file(pump); break;
+        case action::producer: ask_producer(pump); break;
+        case action::stop_before_producer:
+            tried = false; // the end of the event asks the producer
+            return pump.sent();
+        case action::stop: return pump.sent();
         }
-        if (what != sending::everything) {
-            on_exit.tried = false; // the end of the event asks the producer
-            return sent;
-        }
-        // The next piece is asked for when all before it was taken, and in the same flush only
-        // if another one like those before would still fit into one send.
-        const std::size_t largest = queue_.largest_piece();
-        const std::size_t expected = largest > 0 ? largest : most;
-        if (const auto of_file = send_file(turn_limit - sent)) {
-            sent += *of_file;
-            if (*of_file == 0)
-                return sent; // the socket takes no more
-            continue;
-        }
-        if (sent > 0 && sent + expected > most)
-            return sent;
-        if (!ask_producer())
-            return sent;
     }
-    return sent;
+    return pump.sent();
 }
 
-/// One send of up to `most` bytes, which are added to `sent`. Returns false when it was the last
-/// one of this attempt.
-inline bool async_chat::send_gathered(std::size_t most, std::size_t& sent, sending what)
+/// One send: of `piece`, or of what the pump gathers when there is none.
+inline void async_chat::send_data(detail::output_pump& pump, std::string_view piece, sending what)
 {
-    const unsigned generation = queue_.generation();
-    std::size_t offered = 0;
     std::size_t taken = 0;
-    queue_.pin(true);
-    struct unpin {
-        detail::output_queue& queue;
-        ~unpin() { queue.pin(false); }
-    } const after_sending{queue_};
     try {
-        const std::string_view all = queue_.in_one_piece();
-        if (!all.empty() && all.size() <= most) {
-            offered = all.size();
-            taken = send(all);
+        if (!piece.empty()) {
+            taken = send(piece);
         } else {
             detail::buffer_list buffers;
-            offered = queue_.gather(buffers.capacity, most,
-                                    [&](std::string_view data) { buffers.add(data); });
+            pump.gather(buffers.capacity, [&](std::string_view data) { buffers.add(data); });
             taken = send(const_buffers(buffers.first(), buffers.count()));
         }
     } catch (const std::system_error&) {
         if (what != sending::quietly) // else the next attempt tells
             handle_exception();
-        return false;
+        return pump.stop();
     }
-    if (closed() || queue_.generation() != generation)
-        return false;
-    taken = std::min(taken, offered); // an override may count what it made of the data
-    queue_.consume(taken);
-    sent += taken;
-    return taken == offered; // else the socket takes no more
+    closed() ? pump.stop() : pump.sent(taken);
 }
 
-/// Lets the system send up to `most` bytes of the file at the head. Returns how many it did, 0 when
-/// it would block; nothing when there is no file, or it has to be asked as any producer.
-ASYNCHAT_DECL std::optional<std::size_t> async_chat::send_file(std::size_t most)
+/// Lets the system send of the file at the head what it takes, if nothing has to see the bytes.
+ASYNCHAT_DECL void async_chat::send_file(detail::output_pump& pump)
 {
-    file_producer* const file = sends_plainly_ ? queue_.head_producer().as_file() : nullptr;
-    if (!file || !transport_)
-        return std::nullopt;
-    const auto sent = file->send_to(*transport_, most);
+    if (!sends_plainly_ || !transport_)
+        return pump.sent_of_file(std::nullopt, false);
+    file_producer& file = pump.file();
+    const auto sent = file.send_to(*transport_, pump.max_of_file());
     if (sent.value_or(0) > 0)
         note_activity();
     count_sent(sent.value_or(0));
-    if (sent && file->has_ended())
-        queue_.drop_producer();
-    return sent;
+    pump.sent_of_file(sent, file.has_ended());
 }
 
-/// Asks the producer at the head for its next piece. Returns false when the attempt has to end.
-ASYNCHAT_DECL bool async_chat::ask_producer()
+/// Asks the producer at the head for its next piece.
+ASYNCHAT_DECL void async_chat::ask_producer(detail::output_pump& pump)
 {
-    const unsigned generation = queue_.generation();
-    auto source = queue_.take_producer();
+    auto source = pump.take_producer();
     std::string_view piece;
     try {
         file_producer* const file = source->as_file();
         piece = file ? file->read(ac_out_buffer_size) : source->more();
     } catch (...) {
-        if (queue_.generation() == generation)
-            queue_.offer_piece(std::move(source), {}); // asked again, if the channel survives
+        pump.put_back(std::move(source)); // asked again, if the channel survives
         throw;
     }
-    if (closed() || queue_.generation() != generation)
-        return false;
-    if (piece.empty()) {
-        queue_.drop_producer();
-        return true;
-    }
-    queue_.offer_piece(std::move(source), piece);
-    return true;
+    if (closed())
+        return pump.stop();
+    pump.answered(std::move(source), piece);
 }
 
 } // namespace asynchat

@@ -4,7 +4,7 @@
 #ifndef ASYNCHAT_IMPL_CHANNEL_ACCESS_IPP
 #define ASYNCHAT_IMPL_CHANNEL_ACCESS_IPP
 
-#include <asynchat/detail/channel_access.hpp>
+#include <asynchat/dispatcher.hpp>
 
 #include <asynchat/detail/io/transport.hpp>
 

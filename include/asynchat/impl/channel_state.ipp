@@ -6,7 +6,7 @@
 
 #include <asynchat/detail/io/channel_state.hpp>
 
-#include <asynchat/detail/channel_access.hpp>
+#include <asynchat/dispatcher.hpp>
 
 #include <asio/error.hpp>
 #include <asio/post.hpp>

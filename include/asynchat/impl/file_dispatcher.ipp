@@ -6,7 +6,7 @@
 
 #include <asynchat/file_dispatcher.hpp>
 
-#include <asynchat/detail/channel_access.hpp>
+#include <asynchat/dispatcher.hpp>
 #include <asynchat/detail/io/transport.hpp>
 
 #include <fcntl.h>

@@ -96,14 +96,13 @@ ASYNCHAT_DECL std::string_view file_producer::more()
     return read(65536);
 }
 
-ASYNCHAT_DECL std::string_view file_producer::read(std::size_t most)
+ASYNCHAT_DECL std::string_view file_producer::read(std::size_t max_bytes)
 {
     constexpr std::size_t largest = std::size_t{1} << 20; // memory is reserved for it
-    const std::uint64_t wanted =
-        std::min<std::uint64_t>(left_, std::clamp<std::size_t>(most, 1, largest));
-    if (wanted == 0)
+    const auto size = static_cast<std::size_t>(
+        std::min<std::uint64_t>(left_, std::clamp<std::size_t>(max_bytes, 1, largest)));
+    if (size == 0)
         return {};
-    const auto size = static_cast<std::size_t>(wanted);
     if (size > buffer_size_) {
         buffer_.reset(new char[size]);
         buffer_size_ = size;
@@ -128,12 +127,12 @@ ASYNCHAT_DECL std::string_view file_producer::read(std::size_t most)
 }
 
 ASYNCHAT_DECL std::optional<std::size_t> file_producer::send_to(detail::transport& to,
-                                                                std::size_t most)
+                                                                std::size_t max_bytes)
 {
     if (!sends_directly_ || left_ == 0)
         return std::nullopt;
     std::error_code error;
-    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(left_, most));
+    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(left_, max_bytes));
     const std::size_t sent = to.write_file(descriptor_, offset_, count, error);
     if (is_would_block(error))
         return 0;

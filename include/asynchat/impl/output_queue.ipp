@@ -7,6 +7,7 @@
 #include <asynchat/detail/output/output_queue.hpp>
 
 #include <algorithm>
+#include <cassert>
 #include <new>
 
 namespace asynchat::detail {
@@ -16,28 +17,22 @@ namespace asynchat::detail {
 inline constexpr std::size_t min_moved_size = 2048;
 inline constexpr std::size_t min_shared_size = 512;
 
-ASYNCHAT_DECL void byte_block::grow(std::size_t bytes)
-{
-    const std::size_t wanted = std::max({size_ + bytes, capacity_ * 2, std::size_t{512}});
-    std::unique_ptr<char[]> larger(new char[wanted]); // not initialized: it is about to be written
-    if (size_ > 0)
-        std::memcpy(larger.get(), bytes_.get(), size_);
-    bytes_ = std::move(larger);
-    capacity_ = stop_ = wanted;
-}
-
 ASYNCHAT_DECL std::unique_ptr<output_storage> output_pool::take()
 {
     if (unused_.empty())
         return std::make_unique<output_storage>();
     auto storage = std::move(unused_.back());
     unused_.pop_back();
+    assert(kept_ >= size_of(*storage));
     kept_ -= size_of(*storage);
     return storage;
 }
 
 ASYNCHAT_DECL void output_pool::give_back(std::unique_ptr<output_storage>& storage) noexcept
 {
+    // Whoever takes it would send what is in it.
+    assert(storage->entries.is_empty() && storage->unlisted() == 0);
+    assert(storage->head_sent == 0 && storage->piece.empty() && storage->largest_piece == 0);
     const std::size_t size = size_of(*storage);
     if (kept_ + size > max_kept || storage->block.capacity() > max_kept_block)
         return storage.reset();
@@ -103,6 +98,7 @@ ASYNCHAT_DECL void output_queue::push_entry(output_storage::entry next, std::siz
     if (fresh)
         storage_ = std::move(fresh);
     size_ += bytes;
+    assert(adds_up());
 }
 
 ASYNCHAT_DECL bool output_queue::is_producer_next() const noexcept
@@ -113,41 +109,54 @@ ASYNCHAT_DECL bool output_queue::is_producer_next() const noexcept
 
 ASYNCHAT_DECL producer& output_queue::head_producer() const noexcept
 {
+    assert(waiting_producer());
     return **std::get_if<std::unique_ptr<producer>>(&storage_->entries.first());
 }
 
 ASYNCHAT_DECL std::unique_ptr<producer> output_queue::take_producer()
 {
-    return std::move(std::get<std::unique_ptr<producer>>(storage_->entries.first()));
+    assert(waiting_producer() && !pinned_);
+    auto& source = std::get<std::unique_ptr<producer>>(storage_->entries.first());
+    assert(source); // it is not asked already
+    return std::move(source);
 }
 
 ASYNCHAT_DECL void output_queue::offer_piece(std::unique_ptr<producer> source,
                                              std::string_view piece)
 {
-    std::get<std::unique_ptr<producer>>(storage_->entries.first()) = std::move(source);
+    assert(waiting_producer() && source);
+    auto& head = std::get<std::unique_ptr<producer>>(storage_->entries.first());
+    assert(!head); // it was taken out
+    head = std::move(source);
     storage_->piece = piece;
     storage_->largest_piece = std::max(storage_->largest_piece, piece.size());
     size_ += piece.size();
+    assert(adds_up());
 }
 
 inline void output_queue::recycle_if_empty()
 {
-    if (storage_->entries.is_empty() && storage_->unlisted() == 0)
-        pool_->give_back(storage_);
+    if (!storage_->entries.is_empty() || storage_->unlisted() > 0)
+        return;
+    assert(size_ == 0 && !pinned_);
+    pool_->give_back(storage_);
 }
 
 ASYNCHAT_DECL void output_queue::drop_producer()
 {
+    assert(waiting_producer());
     pop();
     recycle_if_empty();
 }
 
 ASYNCHAT_DECL void output_queue::consume(std::size_t bytes)
 {
+    assert(bytes <= size_ && !pinned_);
     size_ -= bytes;
     if (!storage_->entries.is_empty())
         return consume_entries(bytes);
     auto& storage = *storage_;
+    assert(bytes <= storage.unlisted());
     storage.block_front += bytes;
     storage.block_listed = storage.block_front;
     drop_sent();
@@ -158,6 +167,7 @@ ASYNCHAT_DECL void output_queue::consume_entries(std::size_t bytes)
     auto& storage = *storage_;
     while (bytes > 0) {
         if (storage.entries.is_empty()) {
+            assert(bytes <= storage.unlisted());
             storage.block_front += bytes;
             storage.block_listed = storage.block_front;
             break;
@@ -171,6 +181,7 @@ ASYNCHAT_DECL void output_queue::consume_entries(std::size_t bytes)
             if (in_block->count == 0)
                 pop();
         } else if (std::holds_alternative<std::unique_ptr<producer>>(head)) {
+            assert(!storage.piece.empty()); // what is behind a producer was not shown
             const std::size_t taken = std::min(bytes, storage.piece.size());
             storage.piece.remove_prefix(taken);
             bytes -= taken;
@@ -185,6 +196,7 @@ ASYNCHAT_DECL void output_queue::consume_entries(std::size_t bytes)
                 pop();
         }
     }
+    assert(adds_up());
     drop_sent();
 }
 
@@ -205,6 +217,7 @@ inline void output_queue::drop_sent()
 /// Drops the entry at the head.
 ASYNCHAT_DECL void output_queue::pop()
 {
+    assert(!pinned_ && storage_->piece.empty());
     if (auto* const sent = std::get_if<std::string>(&storage_->entries.first()))
         pool_->strings().give_back(std::move(*sent));
     storage_->entries.pop();
@@ -220,6 +233,33 @@ ASYNCHAT_DECL void output_queue::clear() noexcept
         pinned_storage_ = std::move(dropped);
     size_ = 0;
     ++generation_;
+}
+
+ASYNCHAT_DECL void output_queue::drop_pinned() noexcept
+{
+    const auto dropped = std::move(pinned_storage_);
+}
+
+/// Whether the pieces have the size that they are said to have. Not looked at when they are many:
+/// each push would take as long.
+ASYNCHAT_DECL bool output_queue::adds_up() const noexcept
+{
+    const auto& storage = *storage_;
+    if (storage.entries.size() > 16)
+        return true;
+    std::size_t sum = storage.unlisted() + storage.piece.size();
+    std::size_t listed = storage.block_front;
+    for (const auto& entry : storage.entries) {
+        if (const auto* in_block = std::get_if<output_storage::block_bytes>(&entry)) {
+            listed += in_block->count;
+            sum += in_block->count;
+        } else if (const auto* own = std::get_if<std::string>(&entry)) {
+            sum += own->size();
+        } else if (const auto* shared = std::get_if<output_storage::shared_bytes>(&entry)) {
+            sum += (*shared)->size();
+        }
+    }
+    return listed == storage.block_listed && sum - storage.head_sent == size_;
 }
 
 } // namespace asynchat::detail

@@ -6,7 +6,7 @@
 
 #include <asynchat/server.hpp>
 
-#include <asynchat/detail/channel_access.hpp>
+#include <asynchat/dispatcher.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/escape.hpp>
 

@@ -6,7 +6,7 @@
 
 #include <asynchat/detail/server_state.hpp>
 
-#include <asynchat/detail/channel_access.hpp>
+#include <asynchat/dispatcher.hpp>
 
 #include <netinet/in.h>
 #include <sys/socket.h>

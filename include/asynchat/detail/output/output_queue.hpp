@@ -5,14 +5,13 @@
 #define ASYNCHAT_DETAIL_OUTPUT_OUTPUT_QUEUE_HPP
 
 #include <asynchat/config.hpp>
-#include <asynchat/detail/copy_bytes.hpp>
+#include <asynchat/detail/output/byte_block.hpp>
 #include <asynchat/detail/output/string_pool.hpp>
 #include <asynchat/fifo.hpp>
 #include <asynchat/producer.hpp>
 
-#include <algorithm>
+#include <cassert>
 #include <cstddef>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,56 +20,6 @@
 #include <vector>
 
 namespace asynchat::detail {
-
-/// Bytes that grow at the end. Nearly every push appends to one: a std::string would call into the
-/// standard library for it.
-class byte_block {
-public:
-    std::size_t size() const noexcept { return size_; }
-    std::size_t capacity() const noexcept { return capacity_; }
-    std::string_view view() const noexcept { return {bytes_.get(), size_}; }
-
-    void append(std::string_view data)
-    {
-        if (data.size() > capacity_ - size_)
-            grow(data.size());
-        add(data);
-        stop_ = std::max(stop_, size_);
-    }
-    /// As append(), if there is room, which stop_at() may have made smaller.
-    bool append_in_room(std::string_view data)
-    {
-        if (data.size() > stop_ - size_)
-            return false;
-        add(data);
-        return true;
-    }
-    void stop_at(std::size_t size) noexcept { stop_ = std::min(size, capacity_); }
-    void clear() noexcept
-    {
-        size_ = 0;
-        stop_ = capacity_;
-    }
-    void remove_front(std::size_t bytes) noexcept
-    {
-        size_ -= bytes;
-        std::memmove(bytes_.get(), bytes_.get() + bytes, size_);
-    }
-
-private:
-    ASYNCHAT_DECL void grow(std::size_t bytes);
-    void add(std::string_view data) noexcept
-    {
-        const std::size_t size = size_; // which the copy cannot change, as the compiler must think
-        copy_bytes(bytes_.get() + size, data.data(), data.size());
-        size_ = size + data.size();
-    }
-
-    std::unique_ptr<char[]> bytes_;
-    std::size_t size_ = 0;
-    std::size_t capacity_ = 0;
-    std::size_t stop_ = 0; // for append_in_room(); not under the size
-};
 
 /// What an output queue keeps while it is not empty.
 ///
@@ -130,9 +79,8 @@ private:
 
 /// The output of a channel, first in, first out: bytes and producers. No I/O.
 ///
-/// Flow, for whoever sends:
-///   1. while waiting_producer(): take_producer(), ask it, and offer_piece() or drop_producer();
-///   2. gather() what can be sent now, send it, consume() what was taken.
+/// To send, see output_pump, or, without producers: gather() what can be sent now, send it, and
+/// consume() what was taken.
 /// Thread safety: none. Lifetime: the pool outlives the queue's last push.
 class output_queue {
 public:
@@ -197,7 +145,7 @@ public:
     std::string_view in_one_piece() const noexcept
     {
         return storage_ && storage_->entries.is_empty()
-                   ? storage_->block.view().substr(storage_->block_front)
+                   ? storage_->block.view(storage_->block_front)
                    : std::string_view();
     }
 
@@ -206,12 +154,17 @@ public:
     template <class Sink>
     std::size_t gather(std::size_t max_buffers, std::size_t max_bytes, Sink&& sink) const;
 
-    /// While pinned, what was shown stays where it is, whatever is pushed or dropped.
-    void pin(bool on) noexcept
+    /// While pinned, what was shown stays where it is, whatever is pushed or cleared.
+    void pin() noexcept
     {
-        pinned_ = on;
+        assert(!pinned_ && !pinned_storage_);
+        pinned_ = true;
+    }
+    void unpin() noexcept
+    {
+        pinned_ = false;
         if (pinned_storage_)
-            const auto dropped = std::move(pinned_storage_);
+            drop_pinned();
     }
 
     /// Drops the first `bytes` of what was shown.
@@ -221,6 +174,7 @@ public:
     ASYNCHAT_DECL void clear() noexcept;
 
 private:
+    [[gnu::cold]] ASYNCHAT_DECL void drop_pinned() noexcept;
     ASYNCHAT_DECL void push_otherwise(std::string_view data);
     void push_entry(output_storage::entry next, std::size_t bytes);
     void pop();
@@ -228,6 +182,7 @@ private:
     ASYNCHAT_DECL void consume_entries(std::size_t bytes);
     void drop_sent();
     void recycle_if_empty();
+    ASYNCHAT_DECL bool adds_up() const noexcept; // for assertions
 
     output_pool* pool_;
     std::unique_ptr<output_storage> storage_;        // null when the queue is empty
@@ -250,18 +205,21 @@ std::size_t output_queue::gather(std::size_t max_buffers, std::size_t max_bytes,
         sink(data);
         return max_buffers > 0 && total < max_bytes;
     };
-    const std::string_view block = storage_->block.view();
+    const auto rest = [](const std::string& data, std::size_t sent) {
+        assert(sent <= data.size());
+        return std::string_view(data.data() + sent, data.size() - sent);
+    };
     std::size_t block_at = storage_->block_front;
     std::size_t head_sent = storage_->head_sent;
     for (const auto& entry : storage_->entries) {
         std::string_view data;
         if (const auto* bytes = std::get_if<output_storage::block_bytes>(&entry)) {
-            data = block.substr(block_at, bytes->count);
+            data = {storage_->block.view(block_at).data(), bytes->count};
             block_at += bytes->count;
         } else if (const auto* own = std::get_if<std::string>(&entry)) {
-            data = std::string_view(*own).substr(head_sent);
+            data = rest(*own, head_sent);
         } else if (const auto* shared = std::get_if<output_storage::shared_bytes>(&entry)) {
-            data = std::string_view(**shared).substr(head_sent);
+            data = rest(**shared, head_sent);
         } else {
             // What comes after a producer waits for its end.
             if (&entry == &*storage_->entries.begin() && !storage_->piece.empty())
@@ -273,7 +231,7 @@ std::size_t output_queue::gather(std::size_t max_buffers, std::size_t max_bytes,
         head_sent = 0;
     }
     if (storage_->unlisted() > 0)
-        show(block.substr(storage_->block_listed));
+        show(storage_->block.view(storage_->block_listed));
     return total;
 }
 

@@ -4,6 +4,7 @@
 #ifndef ASYNCHAT_DETAIL_OUTPUT_STRING_POOL_HPP
 #define ASYNCHAT_DETAIL_OUTPUT_STRING_POOL_HPP
 
+#include <cassert>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -24,17 +25,18 @@ public:
         large_.reserve(max_large / max_small_size);
     }
 
-    /// A string, if possible with memory for `wanted` bytes. Not with far more: a slow peer may
+    /// A string, if possible with memory for `n` bytes. Not with far more: a slow peer may
     /// make us keep it for long. A small one is empty; a large one has the size that it had, and
     /// whatever was in it.
-    std::string take(std::size_t wanted)
+    std::string take(std::size_t n)
     {
-        if (wanted > max_small_size)
-            return take_large(wanted);
+        if (n > max_small_size)
+            return take_large(n);
         if (small_.empty())
             return {};
         std::string string = std::move(small_.back());
         small_.pop_back();
+        assert(string.empty());
         return string;
     }
 
@@ -46,9 +48,11 @@ public:
             if (size > max_large - kept_large_)
                 return;
             kept_large_ += size;
+            assert(large_.size() < large_.capacity()); // growing may throw
             large_.push_back(std::move(string));
         } else if (size >= min_pooled_size && small_.size() < max_small) {
             string.clear();
+            assert(small_.size() < small_.capacity());
             small_.push_back(std::move(string));
         }
     }
@@ -59,13 +63,14 @@ private:
     static constexpr std::size_t max_small = 16; // strings
     static constexpr std::size_t max_large = 4 * 1024 * 1024;
 
-    std::string take_large(std::size_t wanted)
+    std::string take_large(std::size_t n)
     {
         for (std::string& each : large_) {
             const std::size_t size = each.capacity();
-            if (size < wanted || size / 2 > wanted)
+            if (size < n || size / 2 > n)
                 continue;
             std::string string = std::move(each);
+            assert(size <= kept_large_);
             kept_large_ -= size;
             if (&each != &large_.back())
                 each = std::move(large_.back());

@@ -4,6 +4,7 @@
 #ifndef ASYNCHAT_DETAIL_OUTPUT_WATER_MARKS_HPP
 #define ASYNCHAT_DETAIL_OUTPUT_WATER_MARKS_HPP
 
+#include <cassert>
 #include <cstddef>
 
 namespace asynchat::detail {
@@ -26,6 +27,7 @@ public:
     /// So many bytes are left. Returns whether that changes paused().
     bool update(std::size_t size, const output_limits& limits) noexcept
     {
+        assert(limits.low <= limits.high);
         const bool before = paused();
         if (size > limits.high)
             set(is_paused, true);

@@ -1,0 +1,262 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_DETAIL_FRAMING_FRAME_PASS_HPP
+#define ASYNCHAT_DETAIL_FRAMING_FRAME_PASS_HPP
+
+#include <asynchat/config.hpp>
+#include <asynchat/detail/framing/find_byte.hpp>
+#include <asynchat/detail/framing/frame_decoder.hpp>
+
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+namespace asynchat::detail {
+
+/// The input of one receive, on the stack.
+class frame_decoder::pass {
+public:
+    enum class began : unsigned char { nothing, before, here };
+
+    /// `input` begins with carried(), and stays where it is for as long as the pass.
+    pass(frame_decoder& decoder, std::string_view input) noexcept
+        : at_(input.data()), end_(at_ + input.size()), decoder_(decoder),
+          partial_match_(std::exchange(decoder.partial_match_, 0U)),
+          hints_(decoder.begun_ ? went_on : 0)
+    {
+        assert(!decoder.pass_);
+        decoder.unread_.reset();
+        decoder.pass_ = this;
+    }
+
+    /// Nothing was received: the unread input.
+    explicit pass(frame_decoder& decoder) noexcept
+        : decoder_(decoder), storage_(std::move(decoder.unread_)),
+          hints_(decoder.begun_ ? went_on : 0)
+    {
+        assert(!decoder.pass_ && (!storage_ || decoder.partial_match_ == 0));
+        if (storage_) {
+            at_ = storage_->bytes.data() + storage_->front;
+            end_ = storage_->bytes.data() + storage_->bytes.size();
+        }
+        decoder.pass_ = this;
+    }
+
+    /// Of a frame whose last bytes went around: see filled().
+    struct received_aside {};
+    pass(frame_decoder& decoder, received_aside) noexcept : decoder_(decoder), frames_(1)
+    {
+        assert(!decoder.pass_ && !decoder.begun_);
+        decoder.pass_ = this;
+    }
+    pass(const pass&) = delete;
+    pass& operator=(const pass&) = delete;
+    ~pass()
+    {
+        assert(decoder_.pass_ == this);
+        decoder_.pass_ = nullptr;
+        if (at_ != end_)
+            keep();
+    }
+
+    /// What comes next; the same again until take() or a change. Takes nothing, but a complete
+    /// length in front of a frame, which is no part of it.
+    [[gnu::always_inline]] step next()
+    {
+        if (ends_ != 0) {
+            const auto size = first_end();
+            assert(decoder_.changes_ == none && decoder_.size_ == 0 && !decoder_.is_dropping());
+            assert(at_[size] == decoder_.scanner_.only_byte() && size <= decoder_.limit_);
+            return step(size, 1, step::ends);
+        }
+        decoder_.changes_ = none;
+        if (at_ == end_)
+            return step::of(step::rare::starved);
+        if (is(far))
+            return look_far();
+        const std::size_t count = decoder_.current().count();
+        if (count > 0 && left() >= count && decoder_.current().is_count())
+            return step(count, 0, step::ends | step::counts);
+        return look();
+    }
+
+    /// The bytes to deliver; valid as long as the input is.
+    std::string_view piece(step s) const noexcept { return {at_, s.size()}; }
+
+    /// Takes it off the input. After discard() there is nothing left to take; after set() a count
+    /// does not go down, and what was held back for the old terminator is for the new one. Returns
+    /// whether a frame ends with it.
+    [[gnu::always_inline]] bool take(step s) noexcept
+    {
+        assert(!s.is_rare());
+        if (ends_ != 0) { // so nothing was changed, and the step is the first of these
+            assert(s == step(first_end(), 1, step::ends));
+            at_ += s.size() + 1;
+            ends_ = ends_ >> s.size() >> 1;
+            ++frames_;
+            return true;
+        }
+        if (__builtin_expect(decoder_.changes_ != none || s.has(step::unusual), 0))
+            return take_otherwise(s);
+        assert(s.ends_frame() && s.size() + s.behind() <= left());
+        at_ += s.size();
+        if (s.has(step::counts))
+            decoder_.scanner_.count_down(s.size());
+        else
+            at_ += s.behind();
+        decoder_.size_ = 0;
+        decoder_.begun_ = false;
+        ++frames_;
+        return true;
+    }
+
+    /// The answer to too_long: the rest of the frame is dropped, its end reported or not. Does
+    /// nothing if the frame has ended meanwhile, because the terminator is of another kind.
+    ASYNCHAT_DECL void drop_frame(bool report_end) noexcept;
+
+    /// What is wrong; of a malformed step.
+    ASYNCHAT_DECL malformation fault() const;
+
+    /// Nobody wants the rest of the input.
+    void drop() noexcept
+    {
+        at_ = end_;
+        ends_ = 0;
+    }
+
+    std::size_t frames() const noexcept { return frames_; } ///< ended so far, and reported
+    bool empty() const noexcept { return at_ == end_; }
+    std::string_view rest() const noexcept { return {at_, left()}; }
+
+    /// Since when the frame that is not ended goes on.
+    began frame_began() const noexcept
+    {
+        if (!decoder_.begun_)
+            return began::nothing;
+        return frames_ == 0 && is(went_on) ? began::before : began::here;
+    }
+
+private:
+    friend class frame_decoder;
+
+    std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
+    // What is known of the input.
+    enum hint : unsigned char {
+        far = 1, // a byte ended the last frame, and the limit is large: so may many that follow
+        long_ones = 2, // it was longer than one look far
+        of_length = 4, // the frame is too long by the length in front of it
+        went_on = 8,   // the frame at the front began before this pass
+    };
+    bool is(hint what) const noexcept { return (hints_ & what) != 0; }
+    void set(hint what, bool on = true) noexcept
+    {
+        hints_ = static_cast<unsigned char>(on ? hints_ | what : hints_ & ~what);
+    }
+
+    std::size_t first_end() const noexcept { return static_cast<unsigned>(__builtin_ctzll(ends_)); }
+    void look_anew() noexcept
+    {
+        ends_ = 0;
+        set(far, false);
+    }
+    ASYNCHAT_DECL step look();
+    ASYNCHAT_DECL step look_for_string();
+    [[gnu::always_inline]] step look_far();
+    ASYNCHAT_DECL step look_near();
+    step whole(std::size_t size) noexcept;
+    ASYNCHAT_DECL step judge(terminator_scanner::step seen) noexcept;
+    ASYNCHAT_DECL step judge_length() noexcept;
+    ASYNCHAT_DECL step judge_counted() noexcept;
+    void begin_frame() noexcept;
+    ASYNCHAT_DECL bool take_otherwise(step s) noexcept;
+    bool take_changed(step s) noexcept;
+    ASYNCHAT_DECL void keep() noexcept;
+
+    const char* at_ = nullptr;
+    const char* end_ = nullptr;
+    std::uint64_t ends_ = 0; // of the next frames, one bit for each byte from at_ on; 0: not known
+    frame_decoder& decoder_;
+    std::size_t frames_ = 0;
+    std::size_t partial_match_ = 0;         // bytes at the front that begin the terminator
+    std::size_t prefix_;                    // bytes of the length that was read last
+    std::size_t length_;                    // what it says
+    std::unique_ptr<unread_input> storage_; // where the input lies, if it was unread
+    unsigned char hints_ = 0;
+};
+
+/// After a frame that a byte ended, others follow most often, and of the same size: finds all ends
+/// among 64 bytes, or the next one.
+inline frame_decoder::step frame_decoder::pass::look_far()
+{
+    const frame_decoder& d = decoder_;
+    assert(d.size_ == 0 && !d.is_dropping() && d.limit_ >= find_bytes_size && d.scanner_.is_byte());
+    if (!is(long_ones)) {
+        if (left() < find_bytes_size)
+            return look_near();
+        ends_ = find_bytes(at_, d.scanner_.only_byte());
+        if (ends_ != 0)
+            return step(first_end(), 1, step::ends);
+        set(long_ones);
+    }
+    const void* const found = std::memchr(at_, d.scanner_.only_byte(), left());
+    const auto size = static_cast<std::size_t>(static_cast<const char*>(found) - at_);
+    if (!found || size > d.limit_ || size < find_bytes_size) {
+        set(long_ones, false);
+        return look_near();
+    }
+    return step(size, 1, step::ends);
+}
+
+inline void frame_decoder::set(const terminator& next, std::size_t limit)
+{
+    if (partial_match_ > 0 && next != current())
+        give_back_partial_match();
+    if (next.is_count()) { // the commonest, and a change each time
+        scanner_.set_count(next.count());
+        return restart(limit);
+    }
+    const bool restarts = !is_string(next) || !is_string(current());
+    if (scanner_.set(next)) {
+        if (restarts)
+            return restart(limit);
+        changes_ = static_cast<unsigned char>(changes_ | changed);
+        if (pass_)
+            pass_->partial_match_ = 0;
+    } else if (limit == limit_) {
+        return;
+    }
+    this->limit(limit);
+}
+
+/// The next byte begins another frame.
+inline void frame_decoder::restart(std::size_t limit) noexcept
+{
+    frame_is_over();
+    limit_ = limit;
+    changes_ = static_cast<unsigned char>(changes_ | changed | restarted);
+    if (!pass_)
+        return;
+    pass_->ends_ = 0;
+    pass_->partial_match_ = 0;
+    pass_->hints_ &= pass::of_length;
+}
+
+inline void frame_decoder::limit(std::size_t bytes) noexcept
+{
+    limit_ = bytes;
+    if (pass_)
+        pass_->look_anew(); // what it sees was within the old one
+}
+
+} // namespace asynchat::detail
+
+#ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/impl/frame_decoder.ipp>
+#  include <asynchat/impl/frame_pass.ipp>
+#endif
+#endif

@@ -1,0 +1,239 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_FRAME_PASS_IPP
+#define ASYNCHAT_IMPL_FRAME_PASS_IPP
+
+#include <asynchat/detail/framing/frame_pass.hpp>
+
+#include <algorithm>
+
+namespace asynchat::detail {
+
+// --- looking for the end -------------------------------------------------------------------------
+
+/// A leaf, which saves no registers: what needs some is in the functions that it goes on to.
+ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::look()
+{
+    const frame_decoder& d = decoder_;
+    if (!d.scanner_.is_byte())
+        return look_for_string();
+    const std::size_t at = find_byte_near(rest(), d.scanner_.only_byte());
+    if (at < left() && d.size_ + at <= d.limit_ && !d.is_dropping())
+        return whole(at);
+    return look_near();
+}
+
+/// A byte ends the frame.
+inline frame_decoder::step frame_decoder::pass::whole(std::size_t size) noexcept
+{
+    if (decoder_.size_ == 0 && decoder_.limit_ >= find_bytes_size)
+        set(far);
+    return step(size, 1, step::ends);
+}
+
+ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::look_for_string()
+{
+    frame_decoder& d = decoder_;
+    if (!is_string(d.current()))
+        return judge(terminator_scanner::step::more_to_come(left(), 0));
+    // A second look at the same bytes begins at the front: several strings are found by an
+    // automaton that has gone on.
+    const auto seen = d.scanner_.find_string(rest(), std::exchange(partial_match_, 0));
+    if (seen.found() && d.size_ + seen.collect() <= d.limit_ && !d.is_dropping())
+        return step(seen.collect(), seen.skip(), step::ends);
+    return judge(seen);
+}
+
+/// Looks for a byte, once.
+ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::look_near()
+{
+    const frame_decoder& d = decoder_;
+    const std::size_t at = find_byte(rest(), d.scanner_.only_byte());
+    if (at < left() && d.size_ + at <= d.limit_ && !d.is_dropping())
+        return whole(at);
+    return judge(at < left() ? terminator_scanner::step::end_of_frame(at, 1)
+                             : terminator_scanner::step::more_to_come(at, 0));
+}
+
+// --- what is not simply a whole frame, or its last piece -----------------------------------------
+
+ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge(terminator_scanner::step seen) noexcept
+{
+    const frame_decoder& d = decoder_;
+    set(far, false);
+    if (d.current().is_length_prefix())
+        return d.scanner_.in_frame() ? judge_counted() : judge_length();
+    if (d.is_dropping()) {
+        if (!seen.found())
+            return step(0, seen.held(), step::unusual | step::holds);
+        const std::size_t reported =
+            d.overflow_ == overflow::truncates ? std::size_t{step::ends} : 0;
+        return step(0, seen.collect() + seen.skip(), step::unusual | step::closes | reported);
+    }
+    if (!is_string(d.current()))
+        return step(left(), 0,
+                    step::unusual | (d.current().count() > 0 ? std::size_t{step::counts} : 0));
+    const std::size_t room = d.room();
+    if (seen.collect() > room) // the frame fills up first
+        return room > 0 ? step(room, 0, step::unusual | step::fills)
+                        : step::of(step::rare::too_long);
+    if (!seen.found())
+        return step(seen.collect(), seen.held(), step::unusual | step::fills | step::holds);
+    // The limit may be lower than it was.
+    return d.size_ <= d.limit_ ? step(seen.collect(), seen.skip(), step::ends)
+                               : step::of(step::rare::too_long);
+}
+
+/// The input begins with the length of a frame.
+ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge_length() noexcept
+{
+    frame_decoder& d = decoder_;
+    const auto length = d.scanner_.read_length({at_, left()});
+    if (length.how == length_prefix::state::incomplete) {
+        d.begun_ = true;
+        return step::of(step::rare::starved);
+    }
+    if (length.how == length_prefix::state::malformed)
+        return step::of(step::rare::malformed);
+    length_ = length.length;
+    prefix_ = length.size;
+    length_ = length.length;
+    set(of_length, length_ > d.limit_);
+    if (is(of_length))
+        return step::of(step::rare::too_long);
+    // At once: for an empty frame nothing more needs to come.
+    if (length_ == 0 && !d.scanner_.ends_with_comma())
+        return step(0, prefix_, step::unusual | step::closes | step::ends);
+    begin_frame();
+    return at_ == end_ ? step::of(step::rare::starved) : judge_counted();
+}
+
+/// Takes the length.
+inline void frame_decoder::pass::begin_frame() noexcept
+{
+    frame_decoder& d = decoder_;
+    at_ += std::min(left(), prefix_);
+    d.size_ = 0;
+    d.begun_ = true;
+    d.scanner_.begin_frame(length_);
+}
+
+/// The input begins with bytes of a frame whose length is known, or with the comma behind it.
+ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge_counted() noexcept
+{
+    const frame_decoder& d = decoder_;
+    const std::size_t count = d.current().count();
+    const std::size_t size = std::min(left(), count);
+    const std::size_t comma = d.scanner_.ends_with_comma() ? 1 : 0;
+    const bool closes = size == count && (comma == 0 || (size < left() && at_[size] == ','));
+    if (size == 0 && !closes)
+        return step::of(step::rare::malformed); // another byte than a comma
+    std::size_t wanted = size;
+    std::size_t flags = step::unusual | step::counts;
+    if (d.is_dropping()) {
+        wanted = d.overflow_ == overflow::truncates ? std::min(size, d.room()) : 0;
+        flags |= step::fills;
+    }
+    if (closes)
+        flags |=
+            d.overflow_ == overflow::skips ? std::size_t{step::closes} : step::closes | step::ends;
+    return step(wanted, size - wanted + (closes ? comma : 0), flags);
+}
+
+ASYNCHAT_DECL frame_decoder::malformation frame_decoder::pass::fault() const
+{
+    if (decoder_.scanner_.in_frame())
+        return {0, nullptr};
+    const auto length = decoder_.scanner_.read_length({at_, left()});
+    assert(length.how == length_prefix::state::malformed);
+    return {length.size, length.fault};
+}
+
+// --- taking --------------------------------------------------------------------------------------
+
+ASYNCHAT_DECL bool frame_decoder::pass::take_otherwise(step s) noexcept
+{
+    frame_decoder& d = decoder_;
+    if ((d.changes_ & changed) != 0)
+        return take_changed(s);
+    const bool was_discarded = (d.changes_ & discarded) != 0; // so nothing is left
+    assert(was_discarded || s.size() + s.behind() <= left());
+    if (s.has(step::counts)) // they were delivered, discarded or not
+        d.scanner_.count_down(s.has(step::closes)    ? d.current().count()
+                              : s.has(step::unusual) ? s.size() + s.behind()
+                                                     : s.size());
+    if (s.has(step::fills))
+        d.size_ += s.size();
+    if (!was_discarded) {
+        at_ = s.has(step::holds) ? end_ : at_ + s.size() + s.behind();
+        d.partial_match_ = s.has(step::holds) ? static_cast<unsigned>(s.behind()) : 0;
+    }
+    assert(d.partial_match_ == 0 || (at_ == end_ && !d.unread_));
+    if (!s.has(step::closes) && !s.ends_frame()) {
+        d.begun_ = !d.current().collects_everything();
+        return false;
+    }
+    if (d.overflow_ == overflow::truncates)
+        d.changes_ = static_cast<unsigned char>(d.changes_ | truncation);
+    d.scanner_.end_frame();
+    d.frame_is_over();
+    set(went_on, false);
+    if (s.ends_frame())
+        ++frames_;
+    return s.ends_frame();
+}
+
+/// The terminator was changed since the look. An end that was found stays one, unless it is that of
+/// a frame whose rest was to be dropped.
+inline bool frame_decoder::pass::take_changed(step s) noexcept
+{
+    frame_decoder& d = decoder_;
+    const bool ends = s.ends_frame() && !s.has(step::fills);
+    at_ += std::min(left(), s.size() + (ends ? s.behind() : 0));
+    if (s.has(step::holds) && at_ != end_) { // looked at together with the next input, as in Python
+        d.keep(rest());
+        at_ = end_;
+    }
+    if (ends) {
+        d.size_ = 0;
+        d.begun_ = false;
+        ++frames_;
+    } else if ((d.changes_ & restarted) == 0) {
+        if (s.has(step::fills))
+            d.size_ += s.size();
+        d.begun_ = true;
+    }
+    return ends;
+}
+
+ASYNCHAT_DECL void frame_decoder::pass::drop_frame(bool report_end) noexcept
+{
+    frame_decoder& d = decoder_;
+    const bool by_length = is(of_length);
+    set(of_length, false);
+    if ((d.changes_ & restarted) != 0) { // the frame has ended
+        if (by_length)
+            at_ += std::min(left(), prefix_);
+        return;
+    }
+    if (by_length)
+        begin_frame();
+    d.begun_ = true;
+    d.overflow_ = report_end ? overflow::truncates : overflow::skips;
+}
+
+/// What is left is unread: where it lies, if it was unread before, so that pausing after each frame
+/// does not move all that is behind it.
+ASYNCHAT_DECL void frame_decoder::pass::keep() noexcept
+{
+    assert(decoder_.partial_match_ == 0 && !decoder_.unread_);
+    if (!storage_)
+        return decoder_.keep(rest());
+    storage_->front = storage_->bytes.size() - left();
+    decoder_.unread_ = std::move(storage_);
+}
+
+} // namespace asynchat::detail
+
+#endif

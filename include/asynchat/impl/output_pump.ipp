@@ -1,0 +1,64 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_OUTPUT_PUMP_IPP
+#define ASYNCHAT_IMPL_OUTPUT_PUMP_IPP
+
+#include <asynchat/detail/output/output_pump.hpp>
+
+#include <cassert>
+#include <utility>
+
+namespace asynchat::detail {
+
+ASYNCHAT_DECL output_pump::action output_pump::next_of_producer() const
+{
+    if (!asks_producers_)
+        return action::stop_before_producer;
+    if (!reads_file_ && queue_.head_producer().as_file())
+        return action::file;
+    // The next piece is asked for when all before it was taken, and in the same attempt only if
+    // another one like those before would still fit into one send.
+    const std::size_t largest = queue_.largest_piece();
+    const std::size_t expected = largest > 0 ? largest : max_bytes_;
+    return sent_ > 0 && sent_ + expected > max_bytes_ ? action::stop : action::producer;
+}
+
+ASYNCHAT_DECL file_producer& output_pump::file() const
+{
+    return *queue_.head_producer().as_file();
+}
+
+ASYNCHAT_DECL void output_pump::sent_of_file(std::optional<std::size_t> bytes, bool has_ended)
+{
+    reads_file_ = !bytes;
+    if (!bytes)
+        return;
+    assert(*bytes <= max_of_file());
+    sent_ += *bytes;
+    if (has_ended)
+        queue_.drop_producer();
+    if (*bytes == 0)
+        stop();
+}
+
+ASYNCHAT_DECL void output_pump::answered(std::unique_ptr<producer> source, std::string_view piece)
+{
+    reads_file_ = false;
+    if (queue_.generation() != generation_)
+        return stop();
+    if (piece.empty())
+        return queue_.drop_producer();
+    queue_.offer_piece(std::move(source), piece);
+}
+
+ASYNCHAT_DECL void output_pump::put_back(std::unique_ptr<producer> source)
+{
+    if (queue_.generation() == generation_)
+        queue_.offer_piece(std::move(source), {});
+    stop();
+}
+
+} // namespace asynchat::detail
+
+#endif

@@ -1,0 +1,143 @@
+# asynchat - Python's asynchat programming model on standalone Asio
+# SPDX-License-Identifier: BSL-1.0
+"""Looks who includes whom in include/asynchat: rooms.py [test]
+
+A machine calls nobody, so it includes nothing that it could call: the way in (detail/framing), the
+way out (detail/output) and a few others know neither sockets, nor the loop, nor channels, nor logs,
+nor clocks. No file of the two rooms is long. No header includes itself by way of others. With
+`test`, looks whether all that would be noticed.
+"""
+
+import pathlib
+import re
+import sys
+import tempfile
+
+INCLUDE = pathlib.Path(__file__).resolve().parents[2] / "include" / "asynchat"
+ROOMS = ("detail/framing/", "detail/output/")
+MACHINES = ("detail/gate.hpp", "detail/io/accept_backoff.hpp", "detail/io/urgent_watch.hpp",
+            "detail/timing/deadlines.hpp")
+MAX_LINES = 300
+FORBIDDEN = re.compile(r"asio(\.hpp|/)|fmt/|chrono$|ctime$|time\.h$|sys/time\.h$|"
+                       r"asynchat/(loop|dispatcher|socket|const_buffers|detail/timing/clock|"
+                       r"detail/io/\w+)\.hpp$")
+# What counts time is told it.
+ALLOWED = {("detail/timing/deadlines.hpp", "chrono"), ("impl/deadlines.ipp", "chrono"),
+           ("detail/io/accept_backoff.hpp", "chrono")}
+
+
+def includes(text):
+    """What a header includes itself, without what follows it in a header-only library."""
+    text = re.sub(r"(?ms)^#\s*ifdef ASYNCHAT_HEADER_ONLY\n.*?^#\s*endif\n", "", text)
+    return re.findall(r'(?m)^\s*#\s*include\s*[<"]([^>"]+)[>"]', text)
+
+
+def read(root):
+    """The text of each header and implementation, by its path under asynchat/."""
+    return {str(file.relative_to(root)): file.read_text(encoding="utf-8")
+            for file in sorted(root.rglob("*")) if file.suffix in (".hpp", ".ipp")}
+
+
+def inside(files):
+    """The machines: headers, and the implementations of the same name."""
+    headers = [name for name in files if name.startswith(ROOMS) or name in MACHINES]
+    bodies = [f"impl/{pathlib.Path(name).stem}.ipp" for name in headers]
+    return headers + [name for name in bodies if name in files]
+
+
+def ways(files, start):
+    """All that a file includes, itself or by way of others: name -> the file that names it."""
+    found, waiting = {}, [start]
+    while waiting:
+        by = waiting.pop()
+        for name in includes(files[by]):
+            own = name[len("asynchat/"):] if name.startswith("asynchat/") else None
+            if name not in found:
+                found[name] = by
+                if own in files:
+                    waiting.append(own)
+    return found
+
+
+def circle(files):
+    """A circle of headers that include each other, as a list; or None."""
+    done = set()
+
+    def follow(name, path):
+        if name in path:
+            return path[path.index(name):] + [name]
+        if name in done or name not in files:
+            return None
+        for included in includes(files[name]):
+            if included.startswith("asynchat/"):
+                found = follow(included[len("asynchat/"):], path + [name])
+                if found:
+                    return found
+        done.add(name)
+        return None
+
+    for name in files:
+        found = follow(name, [])
+        if found:
+            return found
+    return None
+
+
+def faults(files):
+    found = []
+    for name in inside(files):
+        for included, by in ways(files, name).items():
+            if FORBIDDEN.match(included) and (name, included) not in ALLOWED:
+                found.append(f"{name} includes <{included}>, by way of {by}")
+        lines = files[name].count("\n")
+        if lines > MAX_LINES:
+            found.append(f"{name} has {lines} lines, {MAX_LINES} at most are allowed")
+    if not inside(files):
+        found.append("there is nothing in " + " and ".join(ROOMS))
+    round_trip = circle(files)
+    if round_trip:
+        found.append("a circle: " + " -> ".join(round_trip))
+    return found
+
+
+def notices():
+    """Whether each fault is found, in a few files that are made up."""
+    good = {
+        "loop.hpp": "#include <asio.hpp>\n#include <chrono>\n",
+        "detail/output/queue.hpp": "#include <string>\n#ifdef ASYNCHAT_HEADER_ONLY\n"
+                                   "#  include <asynchat/impl/queue.ipp>\n#endif\n#endif\n",
+        "impl/queue.ipp": "#include <asynchat/detail/output/queue.hpp>\n",
+        "chat.hpp": "#include <asynchat/detail/output/queue.hpp>\n#include <asynchat/loop.hpp>\n",
+    }
+    queue = "detail/output/queue.hpp"
+    defects = {
+        "asio": {queue: "#include <asio/buffer.hpp>\n"},
+        "a clock": {queue: "#  include <chrono>\n"},
+        "fmt": {queue: "#include <fmt/core.h>\n"},
+        "the loop": {queue: "#include <asynchat/loop.hpp>\n"},
+        "a channel, by way of another": {queue: '#include "asynchat/chat.hpp"\n'},
+        "the loop, in the bodies": {"impl/queue.ipp": "#include <asynchat/loop.hpp>\n"},
+        "a long file": {queue: "\n" * (MAX_LINES + 1)},
+        "a circle": {"loop.hpp": "#include <asynchat/chat.hpp>\n"},
+        "a header that includes itself": {"loop.hpp": "#include <asynchat/loop.hpp>\n"},
+    }
+    found = [f"complains: {fault}" for fault in faults(good)]
+    found += [f"does not notice {what}" for what, defect in defects.items()
+              if not faults({**good, **defect})]
+    with tempfile.TemporaryDirectory() as nothing:
+        if not faults(read(pathlib.Path(nothing))):
+            found.append("does not notice that nothing is there")
+    return found
+
+
+def main():
+    if sys.argv[1:] not in ([], ["test"]):
+        sys.exit(__doc__)
+    found = notices() if sys.argv[1:] else faults(read(INCLUDE))
+    for fault in found:
+        print(fault)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
