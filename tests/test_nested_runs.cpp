@@ -156,6 +156,27 @@ TEST_CASE("a channel of before that a nested run closes stays until that has ret
     CHECK(all.alive == 0);
 }
 
+TEST_CASE("a channel of before that a nested run closes stays, whatever is made and closed there",
+          "[nested-runs][nested]")
+{
+    census all;
+    asynchat::testing::loop loop;
+    counted& channel = make(loop, all);
+    std::size_t inside = 0;
+    in_a_callback(loop, [&] {
+        loop.post([&] {
+            channel.close();
+            make(loop, all).close();
+            make(loop, all); // while two are closed, of which one has to stay
+        });
+        loop.poll();
+        loop.poll();
+        inside = all.alive;
+    });
+    CHECK(inside == 2);
+    CHECK(all.alive == 1);
+}
+
 TEST_CASE("a channel that was closed before a nested run stays until that has returned",
           "[nested-runs][nested]")
 {

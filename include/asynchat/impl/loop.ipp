@@ -100,8 +100,10 @@ ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_p
     if (channel->closed())
         return; // closed by its own constructor
     const auto state = detail::channel_access::state(*channel);
+    // Behind the open ones; of the closed ones, the doomed stay in front of the others.
     channels_.push_back(state);
-    swap_channels(channels_.size() - 1, open() - 1);
+    swap_channels(channels_.size() - 1, open() - 1 + doomed_);
+    swap_channels(open() - 1 + doomed_, open() - 1);
     assert(!state->channel && channels_[open() - 1].get() == state.get());
     state->number = adopted_++;
     if (state->lingers)
