@@ -207,6 +207,35 @@ TEST_CASE("max_output: who was over it and has caught up may be sent more", "[ou
     CHECK_FALSE(c.chat->closed());
 }
 
+TEST_CASE("max_output: output that is given up makes room", "[output-limits][flow]")
+{
+    small_channel c;
+    c.chat->max_output(100);
+    c.event([](lines& chat) { CHECK(chat.push(bytes(200))); });
+    SECTION("in an event of its own")
+    {
+        c.event([](lines& chat) { chat.discard_buffers(); });
+        c.event([](lines& chat) { CHECK(chat.push("more")); });
+    }
+    SECTION("for what is pushed at once")
+    {
+        c.event([](lines& chat) {
+            chat.discard_buffers();
+            CHECK(chat.push("more"));
+        });
+    }
+    SECTION("also behind a push that was refused")
+    {
+        c.event([](lines& chat) {
+            CHECK_FALSE(chat.push("too much"));
+            chat.discard_buffers();
+            CHECK(chat.push("more"));
+        });
+    }
+    CHECK_FALSE(c.chat->closed());
+    CHECK(c.chat->pending_output() == 4);
+}
+
 TEST_CASE("max_output: the pieces of producers are not refused", "[output-limits][flow]")
 {
     small_channel c;

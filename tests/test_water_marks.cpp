@@ -5,7 +5,6 @@
 
 #include <asynchat/detail/output/water_marks.hpp>
 
-
 #include <cstddef>
 #include <utility>
 #include <vector>

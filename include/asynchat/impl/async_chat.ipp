@@ -715,8 +715,11 @@ ASYNCHAT_DECL void async_chat::discard_buffers()
     gate_.set(detail::gate::output_ended, output_ended_);
     if (rare_ && !is_lost())
         rare_->clocks.stop(detail::deadlines::clock::close);
-    if (rare_)
+    marks_.accept();
+    if (rare_) {
+        rare_->output_left = 0;
         rare_->lost.output = 0; // it is given up
+    }
     flush_soon();
 }
 

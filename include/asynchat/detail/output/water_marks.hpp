@@ -40,6 +40,8 @@ public:
 
     /// More was added than may wait: the channel has to end.
     void refuse() noexcept { set(over_limit, true); }
+    /// What was refused, and all before it, is given up.
+    void accept() noexcept { set(over_limit, false); }
     bool refused() const noexcept { return (state_ & over_limit) != 0; }
 
     /// Whether there is nothing to compare, to tell or to end for.
