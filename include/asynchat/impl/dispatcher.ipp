@@ -397,6 +397,8 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
         connecting_ = false;
     });
     note_activity();
+    if (rare_)
+        rare_->clocks.stop(detail::deadlines::clock::connect); // the handler may take its time
     handle_connect();
 }
 
