@@ -9,10 +9,12 @@
 #include <asynchat/asynchat.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 // The time here is that of a manual clock.
@@ -458,4 +460,109 @@ TEST_CASE("accepted connections have a frame timeout of 120 seconds, others none
     CHECK(accepted->close_reason() == close_reason::frame_timeout);
     CHECK_FALSE(adopted->closed());
     loop.close_all();
+}
+
+// --- what came in time and is not seen yet -------------------------------------------------------
+
+namespace {
+
+/// Counts its frames.
+class counter : public asynchat::async_chat {
+public:
+    using async_chat::async_chat;
+    void collect_incoming_data(std::string_view) override {}
+    void found_terminator() override { ++frames; }
+    std::size_t frames = 0;
+};
+
+/// A channel over a socket, and the time of a manual clock; the other end is a plain socket.
+struct over_a_socket {
+    support::manual_loop loop;
+    support::raw_peer peer;
+    std::shared_ptr<counter> chat;
+
+    over_a_socket()
+    {
+        auto ends = support::connected_pair();
+        peer = std::move(ends.second);
+        chat = loop.create<counter>(std::move(ends.first)).lock();
+        chat->set_terminator("\n");
+    }
+    void pass(std::chrono::steady_clock::duration time)
+    {
+        loop.advance(time);
+        support::settle(loop);
+    }
+};
+
+} // namespace
+
+TEST_CASE("frame timeout: the end of a frame that is there counts, though it is seen late")
+{
+    over_a_socket b;
+    b.chat->frame_timeout(seconds(10));
+    b.peer.send("begun");
+    support::settle(b.loop);
+    SECTION("it is there")
+    {
+        b.peer.send(", ended\n");
+        b.pass(seconds(10) + tick);
+        CHECK_FALSE(b.chat->closed());
+        CHECK(b.chat->frames == 1);
+    }
+    SECTION("only more of it is")
+    {
+        b.peer.send(", not ended");
+        b.pass(seconds(10) + tick);
+        CHECK_FALSE(b.chat->closed());
+        b.peer.send(", nor now");
+        b.pass(tick); // once
+        CHECK(b.chat->close_reason() == close_reason::frame_timeout);
+    }
+    SECTION("nothing is")
+    {
+        b.pass(seconds(10) + tick);
+        CHECK(b.chat->close_reason() == close_reason::frame_timeout);
+    }
+}
+
+TEST_CASE("idle timeout: input that is there counts, though it is seen late")
+{
+    over_a_socket b;
+    b.chat->idle_timeout(seconds(10));
+    support::settle(b.loop);
+    b.peer.send("not idle\n");
+    b.pass(seconds(10) + tick);
+    CHECK_FALSE(b.chat->closed());
+    CHECK(b.chat->frames == 1);
+    b.pass(seconds(10) + tick);
+    CHECK(b.chat->close_reason() == close_reason::idle_timeout);
+}
+
+TEST_CASE("connect timeout: a connection that is made counts, though it is seen late")
+{
+    const support::raw_listener listener(asynchat::endpoint("127.0.0.1", 0));
+    support::manual_loop loop;
+    const auto client = loop.create<support::recorder>().lock();
+    client->connect(listener.address());
+    loop.advance(seconds(31));
+    support::settle(loop);
+    CHECK(client->connected());
+    loop.close_all();
+}
+
+TEST_CASE("write timeout: a reader that is slow takes something")
+{
+    // The system tells a writer only when much of its memory is free again.
+    over_a_socket b;
+    b.chat->push(std::string(std::size_t{32} << 20, 'x'));
+    support::settle(b.loop);
+    REQUIRE(b.chat->pending_output() > 0);
+    for (int i = 0; i < 5; ++i) {
+        CHECK(b.peer.drop(200000) > 0);
+        b.pass(seconds(60) + tick);
+        CHECK_FALSE(b.chat->closed());
+    }
+    b.pass(seconds(60) + 2 * tick);
+    CHECK(b.chat->close_reason() == close_reason::write_timeout);
 }

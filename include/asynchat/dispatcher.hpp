@@ -438,6 +438,8 @@ private:
         return connected_ && (eof_ || gate_.has(detail::gate::paused)) && !ended_unheard_;
     }
     int poll_now(int events) const;
+    void look_what_was_taken();
+    ASYNCHAT_DECL bool was_met(detail::deadlines::clock what);
     void close_with(asynchat::close_reason reason);
     void count_received(std::size_t bytes) noexcept
     {

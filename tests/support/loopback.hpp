@@ -290,6 +290,14 @@ public:
         return received_;
     }
 
+    /// Receives at most so many bytes of what is there, for nobody. Returns how many.
+    std::size_t drop(std::size_t max_bytes)
+    {
+        std::vector<char> buffer(max_bytes);
+        const ssize_t got = ::recv(fd(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+        return got > 0 ? static_cast<std::size_t>(got) : 0;
+    }
+
     /// Whether the other side has ended its stream, and how.
     bool ended()
     {

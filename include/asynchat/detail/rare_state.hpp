@@ -28,13 +28,14 @@ struct rare_state {
     deadlines clocks;
     output_limits output;
     std::size_t output_left = 0; // bytes that the last event left
+    std::size_t in_flight = 0;   // bytes that the other side had not taken at the last look
     lost_connection lost;
 
     /// Of another connection: what was set stays.
     void start_anew(deadlines::time_point now) noexcept
     {
         clocks.start_anew(now);
-        output_left = 0;
+        output_left = in_flight = 0;
         lost = {};
     }
 

@@ -327,7 +327,7 @@ ASYNCHAT_DECL void async_chat::deadline_reached_()
     if (sending_)
         rare_->clocks.stop(clock::write); // a producer runs the loop: it is measured anew
     const bool in_frame = !is_ending() && !input_ended_;
-    if (in_frame && rare_->clocks.due(clock::frame) > owner().now()) {
+    if (in_frame && (rare_->clocks.due(clock::frame) > owner().now() || was_met(clock::frame))) {
         look_at_clocks_by(rare_->clocks.due(clock::frame));
     } else if (in_frame) {
         time_frame(); // for an exception that the channel survives

@@ -34,7 +34,7 @@ ASYNCHAT_DECL deadlines::time_point deadlines::due(clock what) const noexcept
     const duration timeout = limits_.*timeout_of[index(what)];
     if (timeout == duration::zero() || (what == clock::frame && stands_still()))
         return never;
-    return later(since, timeout);
+    return later(since, put_off_.has(what) ? timeout + grace : timeout);
 }
 
 ASYNCHAT_DECL std::optional<deadlines::clock> deadlines::expired(time_point now,
@@ -61,6 +61,7 @@ ASYNCHAT_DECL void deadlines::start_anew(time_point now) noexcept
 {
     const bool was_timed = runs(clock::idle);
     since_.fill(never);
+    put_off_ = {};
     frame_stopped_ = never;
     if (!frame_is_set_)
         limits_.frame = client_timeouts.frame;

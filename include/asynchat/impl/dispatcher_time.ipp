@@ -7,15 +7,20 @@
 #include <asynchat/dispatcher.hpp>
 
 #include <asynchat/detail/io/transport.hpp>
+#include <asynchat/detail/timing/later.hpp>
 
 #include <asio/error.hpp>
 #include <fmt/format.h>
 
+#include <poll.h>
+
+#include <algorithm>
 #include <cassert>
 #include <chrono>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace asynchat {
 
@@ -88,10 +93,40 @@ ASYNCHAT_DECL void dispatcher::deadline_reached_()
     if (connected_)
         counting.add(clock::idle);
     counting.add(clock::write);
+    look_what_was_taken();
     const auto over = rare_->clocks.expired(loop_.now(), counting);
-    if (over)
+    if (over && !was_met(*over))
         return clock_ran_out(*over);
     look_at_clocks_by(rare_->clocks.next(counting));
+}
+
+/// Of a socket that takes no output: whether the other side has taken some of what the system has.
+/// The system tells us only when much of its memory is free, for which a slow reader takes minutes.
+ASYNCHAT_DECL void dispatcher::look_what_was_taken()
+{
+    using clock = detail::deadlines::clock;
+    const loop::duration limit = active_timeouts().write;
+    if (!transport_ || rare_->in_flight == 0 || limit == loop::duration::zero() ||
+        !rare_->clocks.runs(clock::write))
+        return;
+    const std::size_t before = std::exchange(rare_->in_flight, transport_->in_flight());
+    if (rare_->in_flight < before)
+        start_clock(clock::write);
+    const auto later = std::max<loop::duration>(limit / 16, std::chrono::milliseconds(100));
+    look_at_clocks_by(detail::later(loop_.now(), later));
+}
+
+/// Whether the other side has done in time what a clock that has run out waits for, which we have
+/// only not seen yet, as a callback has taken long. Then the clock goes on.
+ASYNCHAT_DECL bool dispatcher::was_met(detail::deadlines::clock what)
+{
+    using clock = detail::deadlines::clock;
+    if (what == clock::close || !transport_)
+        return false;
+    int events = what == clock::frame || what == clock::idle ? POLLIN : POLLOUT;
+    if (what == clock::idle && rare_->clocks.runs(clock::write))
+        events |= POLLOUT;
+    return (poll_now(events) & events) != 0 && rare_->clocks.put_off(what);
 }
 
 ASYNCHAT_DECL void dispatcher::clock_ran_out(detail::deadlines::clock what)
@@ -156,8 +191,11 @@ ASYNCHAT_DECL void dispatcher::set_marks(std::size_t high, std::size_t low)
 
 ASYNCHAT_DECL void dispatcher::output_waits(std::size_t sent)
 {
-    if (sent > 0 || !rare_ || !rare_->clocks.runs(detail::deadlines::clock::write))
-        start_clock(detail::deadlines::clock::write);
+    if (sent == 0 && rare_ && rare_->clocks.runs(detail::deadlines::clock::write))
+        return;
+    start_clock(detail::deadlines::clock::write);
+    rare_->in_flight = transport_ ? transport_->in_flight() : 0;
+    look_what_was_taken();
 }
 
 ASYNCHAT_DECL void dispatcher::output_flows() noexcept

@@ -12,9 +12,11 @@
 #include <asio/post.hpp>
 
 #ifdef __linux__
+#  include <linux/sockios.h>
 #  include <sys/sendfile.h>
 #endif
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/un.h>
@@ -216,6 +218,16 @@ ASYNCHAT_DECL bool socket_transport::peer_has_finished()
 #else
     return false;
 #endif
+}
+
+ASYNCHAT_DECL std::size_t socket_transport::in_flight()
+{
+#ifdef SIOCOUTQ
+    int bytes = 0;
+    if (::ioctl(native_handle(), SIOCOUTQ, &bytes) == 0 && bytes > 0)
+        return static_cast<std::size_t>(bytes);
+#endif
+    return 0;
 }
 
 ASYNCHAT_DECL bool socket_transport::may_read()

@@ -65,6 +65,9 @@ public:
     /// Whether the end of the incoming stream is there, behind what there is to read.
     virtual bool peer_has_finished() { return false; }
 
+    /// Bytes that were written and that the other side has not taken yet, as far as one can know.
+    virtual std::size_t in_flight() { return 0; }
+
     /// Whether read_some() has something to give, an end or an error included, now or soon.
     virtual bool may_read() { return true; }
 
@@ -148,6 +151,7 @@ public:
     int native_handle() override { return socket_.native_handle(); }
     ASYNCHAT_DECL std::error_code take_error() override;
     ASYNCHAT_DECL bool peer_has_finished() override;
+    ASYNCHAT_DECL std::size_t in_flight() override;
     ASYNCHAT_DECL bool may_read() override;
     bool is_connection() const noexcept override { return is_stream(); }
     ASYNCHAT_DECL void shutdown_write(std::error_code& error) override;

@@ -42,6 +42,7 @@ public:
     using duration = timeouts::duration;
     using time_point = std::chrono::steady_clock::time_point;
     static constexpr time_point never = time_point::max();
+    static constexpr duration grace = std::chrono::milliseconds(100);
 
     /// `close` is a time that was set, the others are measured from their start.
     enum class clock : unsigned char { connect, idle, frame, write, close };
@@ -52,6 +53,10 @@ public:
         constexpr void add(clock what) noexcept
         {
             bits_ = static_cast<unsigned char>(bits_ | 1U << index(what));
+        }
+        constexpr void remove(clock what) noexcept
+        {
+            bits_ = static_cast<unsigned char>(bits_ & ~(1U << index(what)));
         }
         constexpr bool has(clock what) const noexcept { return ((bits_ >> index(what)) & 1U) != 0; }
 
@@ -77,6 +82,7 @@ public:
     {
         assert(what != clock::close && now != never);
         since_[index(what)] = now;
+        put_off_.remove(what);
         if (what == clock::frame)
             frame_stopped_ = never;
     }
@@ -87,6 +93,17 @@ public:
             frame_stopped_ = never;
     }
     bool runs(clock what) const noexcept { return since_[index(what)] != never; }
+
+    /// A clock that has run out gets a tenth of a second more, once since its start: what it waits
+    /// for is there, and we are late ourselves. Returns false if it had that before.
+    bool put_off(clock what) noexcept
+    {
+        assert(what != clock::close && runs(what));
+        if (put_off_.has(what))
+            return false;
+        put_off_.add(what);
+        return true;
+    }
 
     /// Starts the clock `close`, which runs out at this time.
     void close_at(time_point at) noexcept { since_[index(clock::close)] = at; }
@@ -124,6 +141,7 @@ private:
     // Since when what the timeout bounds goes on; `never` while it does not. The frame's is later
     // by as much as it has stood still. The last one is the time to close at.
     std::array<time_point, 5> since_;
+    clock_set put_off_;
     time_point frame_stopped_ = never; // since when the frame's clock stands still
     bool frame_is_set_ = false;        // limits_.frame, by the user; else it is that of the role
 };
