@@ -1,7 +1,7 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// Each line that a member sends goes to all members.
+// Sends each line of a member to all members.
 
 #include <asynchat/asynchat.hpp>
 
@@ -29,12 +29,12 @@ public:
 
     void found_terminator() override
     {
-        const auto line = std::make_shared<const std::string>(_get_data() + "\n"); // for all, once
+        const auto line = std::make_shared<const std::string>(_get_data() + "\n");
         for (member* const each : members_) {
             if (!each->write_paused()) // a member that does not read misses lines
                 each->push(line);
         }
-        end_turn(); // one line makes many; let others speak before the next one
+        end_turn(); // a line costs a push for each member: serve the others before the next one
     }
 
 private:
@@ -43,7 +43,7 @@ private:
 
 int main()
 {
-    room members; // the members in the loop refer to it: it goes after them
+    room members; // outlives the loop, whose members refer to it
     asynchat::loop loop;
     loop.stop_on_signals();
     const asynchat::endpoint any_port("127.0.0.1", 0);

@@ -1,7 +1,7 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// Sends a line to a server and prints the line that it answers.
+// Sends a line to a server and prints the answer, which is a line.
 //
 //     client HOST PORT LINE
 
@@ -20,8 +20,8 @@ public:
         : async_chat(loop), line_(std::move(line))
     {
         set_terminator({"\r\n", "\n"});
-        frame_timeout(std::chrono::seconds(10)); // for the whole answer,
-        idle_timeout(std::chrono::seconds(10));  // and for its first byte
+        idle_timeout(std::chrono::seconds(10));  // until the answer begins,
+        frame_timeout(std::chrono::seconds(10)); // and until it is complete
         connect(host, port);
     }
 

@@ -62,7 +62,7 @@ private:
     void process_command(const std::string& command)
     {
         step(name, "_process_command() '{}'", escaped(command));
-        const bool is_echo = command.rfind("ECHO ", 0) == 0;
+        const bool is_echo = command.substr(0, 5) == "ECHO ";
         const auto length = asynchat::parse_number(is_echo ? command.substr(5) : "", max_frame());
         if (length && *length > 0) // set_terminator(0) would collect everything
             return set_terminator(*length);

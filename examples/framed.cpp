@@ -1,7 +1,7 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// A frame is its length, in 4 bytes with the highest first, and its bytes. Each frame is sent back.
+// Sends each frame back: 4 bytes for the length, the highest first, then the bytes of the frame.
 
 #include <asynchat/asynchat.hpp>
 
@@ -20,7 +20,7 @@ public:
     void found_frame(std::string_view frame) override
     {
         push(length_of(frame));
-        push(frame); // the two leave in one piece
+        push(frame); // sent together with its length
     }
 
 private:

@@ -82,7 +82,7 @@ public:
         return value;
     }
 
-    // What is left: none of it is an option, and there are `most` words at most.
+    // What is left: no options, and `most` words at most.
     std::vector<std::string> words(std::size_t most) const
     {
         for (const std::string& word : words_) {
@@ -95,7 +95,7 @@ public:
         return words_;
     }
 
-    // What is left, whatever it is: at least `names`, of which one that is missing is told.
+    // What is left: at least one word for each of `names`.
     std::vector<std::string> words(std::initializer_list<std::string_view> names) const
     {
         if (words_.size() < names.size())

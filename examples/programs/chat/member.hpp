@@ -50,7 +50,7 @@ public:
         else if (!line.empty())
             say(line);
         if (room_.take_turn_is_over())
-            end_turn(); // or one who talks without end would keep all others waiting
+            end_turn(); // or a member that talks without end would keep all others waiting
     }
 
     asynchat::overflow handle_overflow() override
@@ -59,8 +59,8 @@ public:
         return asynchat::overflow::skip;
     }
 
-    // A slow reader costs 64 KiB and nobody's time: beyond that lines are dropped for him, and he
-    // is told how many.
+    // A slow reader costs 64 KiB and delays no other: above that its lines are dropped, and it is
+    // told how many.
     void hear(const shared_line& line) override
     {
         if (write_paused())

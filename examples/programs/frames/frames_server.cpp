@@ -28,7 +28,7 @@ constexpr std::string_view usage =
     "  big     integers of 4 bytes, the highest first; each answered with the sum so far\n"
     "  little  the same, the lowest byte first\n"
     "  blobs   any bytes behind their length, an integer of 4 bytes; sent back\n"
-    "  record  a line \"NAME COUNT\", so many big integers, a blob, a text ended by ###: answered\n"
+    "  record  a line \"NAME COUNT\", as many big integers, a blob, a text ended by ###: answered\n"
     "          with a line; then the next record\n"
     "\n"
     "HOST is an address in digits, 127.0.0.1 if not given. PORT 0, or none, is any free one; the\n"
