@@ -4,8 +4,8 @@ A test is a script that imports this file, has functions whose names begin with 
 
     support.main(globals())
 
-It is started with the folder of the built examples as its argument, and perhaps the names of those
-functions that are to run. It exits with 0, 1, or 77 when a function could not run here because a
+Its argument is the folder of the built examples, build/debug/bin; the names of the functions to run
+may follow. It exits with 0, 1, or 77 when a function could not run here because a
 program is missing; with ASYNCHAT_NO_SKIP in the environment that is a failure, too.
 """
 
@@ -42,9 +42,9 @@ def need(*names):
     skip(f"{' or '.join(names)} is not installed")
 
 
-def example(folder, name=None):
+def example(name):
     """The path of a built example."""
-    return os.path.join(os.path.abspath(sys.argv[1]), folder, name or folder)
+    return os.path.join(os.path.abspath(sys.argv[1]), name)
 
 
 def check(what, got, wanted):

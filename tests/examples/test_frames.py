@@ -8,8 +8,8 @@ import threading
 import support
 from support import Program, check, check_that, connect, example, receive_all, run
 
-SERVER = example("frames", "frames_server")
-CLIENT = example("frames", "frames_client")
+SERVER = example("frames_server")
+CLIENT = example("frames_client")
 SIZES = [1, 2, 3, 5, 7, 64, 1000, 1 << 20]  # bytes of the pieces in which the peer sends
 
 

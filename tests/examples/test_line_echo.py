@@ -12,7 +12,7 @@ import support
 from support import Program, check, check_that, connect, example, need, receive_all, run
 
 SERVER = example("line_echo")
-CLIENT = example("line_echo", "line_echo_client")
+CLIENT = example("line_echo_client")
 LINES = ["one", "two words", "", "x" * 5000]
 
 

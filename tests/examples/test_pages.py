@@ -1,4 +1,4 @@
-"""The pages of the examples say how to build and start the programs.
+"""The pages say how to build and start the examples.
 
     python3 test_pages.py FOLDER-OF-BUILT-EXAMPLES [test_NAME...]
 """
@@ -10,6 +10,7 @@ import support
 from support import check, check_that, example
 
 TREE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+PROGRAMS = ["chat", "frames", "http_fetch", "http_server", "line_echo"]
 
 
 def text_of(*path):
@@ -17,28 +18,38 @@ def text_of(*path):
         return file.read()
 
 
-def pages():
-    """(name, text) of each example that has a page."""
-    for name in sorted(os.listdir(os.path.join(TREE, "examples"))):
-        if os.path.exists(os.path.join(TREE, "docs", f"{name}.md")):
-            yield name, text_of("docs", f"{name}.md")
+def names_in(*folder, end=""):
+    return sorted(name[:len(name) - len(end)] for name in os.listdir(os.path.join(TREE, *folder))
+                  if name.endswith(end))
 
 
-def test_build_and_start():
-    names = [name for name, _ in pages()]
-    check("pages", names, ["chat", "frames", "http_fetch", "http_server", "line_echo"])
-    for name, text in pages():
-        first, section = re.search(r"\n## (.*?)\n(.*?)(?=\n## |\Z)", text, re.S).groups()
-        check(f"the first section of {name}", first, "Build and start")
-        check_that(f"{name}: ./run examples", f"`build/release/examples/{name}" in section)
-        check_that(f"{name}: the folder", f"\ncd build/examples/{name}\n" in section)
-        targets = re.search(r"cmake --build build --target (.*)", section)[1].split()
-        built = re.findall(r"add_executable\((\w+)", text_of("examples", name, "CMakeLists.txt"))
-        check(f"targets of {name}", sorted(targets), sorted(built))
-        started = set(re.findall(r"^\./(\w+) ?", section, re.M)) - {"run"}
-        check_that(f"{name}: {started} are started", started and started <= set(targets))
-        for program in targets:
-            check_that(program, os.access(example(name, program), os.X_OK))
+def test_each_program_has_a_page():
+    folders = [name for name in names_in("examples", "programs") if "." not in name]
+    check("programs", folders, PROGRAMS)
+    for name in PROGRAMS:
+        section = re.search(r"\n## Build and start\n(.*?)(?=\n## |\Z)", text_of("docs", f"{name}.md"),
+                            re.S)[1]
+        build, start = re.search(r"\n```sh\n(.*)\n(.*)\n```\n", section).groups()
+        built = re.findall(r"add_executable\((\w+)",
+                           text_of("examples", "programs", name, "CMakeLists.txt"))
+        check(f"the first command of {name}", build,
+              "cmake -B build -DASYNCHAT_BUILD_EXAMPLES=ON && cmake --build build -t "
+              + " ".join(built))
+        check_that(f"the second command of {name} starts one: {start}",
+                   re.match(r"build/bin/(\w+)", start)[1] in built)
+        check_that(f"{name}: ./run examples", "`./run examples`" in section)
+        for program in built:
+            check_that(program, os.access(example(program), os.X_OK))
+
+
+def test_the_page_of_the_examples_has_them_all():
+    page = text_of("docs", "examples.md")
+    files = names_in("examples", end=".cpp")
+    check("examples", re.findall(r"^\| \[\w+\]\(\.\./examples/(\w+)\.cpp\) \|", page, re.M), sorted(
+        files, key=["echo", "line_server", "client", "framed", "proxy", "broadcast"].index))
+    check("programs", sorted(re.findall(r"^\| \[\w+\]\((\w+)\.md\) \|", page, re.M)), PROGRAMS)
+    for name in files:
+        check_that(name, os.access(example(name), os.X_OK))
 
 
 if __name__ == "__main__":

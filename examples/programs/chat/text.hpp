@@ -54,8 +54,7 @@ inline std::optional<character> first_character(std::string_view text)
     return character{code, size};
 }
 
-// Where the first byte is that is no text: a control character, of the terminals of those who read
-// it, or not UTF-8.
+// The position of the first byte that is no text: a control character, or not UTF-8.
 inline std::optional<std::size_t> first_bad_byte(std::string_view text)
 {
     for (std::size_t at = 0; at < text.size();) {

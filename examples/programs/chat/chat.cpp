@@ -7,16 +7,15 @@
 //
 // Exits with 0 after SIGINT or SIGTERM, 1 when it cannot serve, 2 when used wrongly.
 
+#include "../arguments.hpp"
 #include "federation.hpp"
 #include "member.hpp"
 #include "room.hpp"
 
 #include <chrono>
-#include <exception>
 #include <functional>
 #include <memory>
 #include <random>
-#include <stdexcept>
 #include <string>
 
 namespace {
@@ -39,54 +38,38 @@ struct settings {
     std::string name;
 };
 
-std::uint16_t parse_port(std::string_view flag, std::string_view text)
-{
-    const auto port = asynchat::parse_number(text, 65535);
-    if (!port) {
-        throw std::invalid_argument(fmt::format("{}: {} at byte {} of '{}'", flag,
-                                                asynchat::to_string(port.error()), port.position(),
-                                                asynchat::escaped(text)));
-    }
-    return static_cast<std::uint16_t>(*port);
-}
-
-settings parse(int argc, char** argv)
+settings parse(arguments::command_line line)
 {
     settings result;
-    for (int i = 1; i < argc; i += 2) {
-        const std::string_view flag = argv[i];
-        if (flag != "--host" && flag != "--port" && flag != "--redis" && flag != "--name")
-            throw std::invalid_argument(fmt::format("there is no {}", flag));
-        if (i + 1 == argc)
-            throw std::invalid_argument(fmt::format("nothing after {}", flag));
-        const std::string_view value = argv[i + 1];
-        if (flag == "--host") {
-            result.host = value;
-        } else if (flag == "--port") {
-            result.port = parse_port(flag, value);
-        } else if (flag == "--redis") {
-            const std::size_t colon = value.rfind(':');
-            if (colon == std::string_view::npos || colon == 0)
-                throw std::invalid_argument(fmt::format("--redis: '{}' is not HOST:PORT", value));
-            result.redis_host = value.substr(0, colon);
-            result.redis_port = parse_port(flag, value.substr(colon + 1));
-        } else {
-            if (const auto bad = chat::first_bad_byte_of_name(value))
-                throw std::invalid_argument(
-                    fmt::format("--name: byte {} of '{}'", *bad, asynchat::escaped(value)));
-            result.name = value;
-        }
+    result.host = line.option("--host").value_or(result.host);
+    if (const auto port = line.option("--port"))
+        result.port = arguments::port("--port", *port);
+    if (const auto redis = line.option("--redis")) {
+        const std::size_t colon = redis->rfind(':');
+        if (colon == std::string::npos || colon == 0)
+            throw arguments::wrong_use(
+                fmt::format("--redis: '{}' is not HOST:PORT", asynchat::escaped(*redis)));
+        result.redis_host = redis->substr(0, colon);
+        result.redis_port = arguments::port("--redis", redis->substr(colon + 1));
     }
+    if (const auto name = line.option("--name")) {
+        if (const auto bad = chat::first_bad_byte_of_name(*name))
+            throw arguments::wrong_use(
+                fmt::format("--name: byte {} of '{}'", *bad, asynchat::escaped(*name)));
+        result.name = *name;
+    }
+    line.words(0);
     if (result.redis_host.empty() != result.name.empty()) {
         if (result.redis_host.empty())
-            throw std::invalid_argument("--name: without --redis there is only one server");
+            throw arguments::wrong_use("--name: without --redis there is only one server");
         result.name = fmt::format("{:08x}", std::random_device()());
     }
     return result;
 }
 
-void serve(const settings& wanted)
+int serve(const arguments::command_line& line)
 {
+    const settings wanted = parse(line);
     chat::room room(wanted.name);
     asynchat::loop loop;
     const auto server = loop.create<asynchat::server<chat::member>>(
@@ -107,24 +90,12 @@ void serve(const settings& wanted)
             others->stop();
     });
     loop.run();
+    return 0;
 }
 
 } // namespace
 
 int main(int argc, char** argv)
 {
-    try {
-        if (argc == 2 && argv[1] == std::string_view("--help")) {
-            fmt::print("{}", usage);
-            return 0;
-        }
-        serve(parse(argc, argv));
-        return 0;
-    } catch (const std::invalid_argument& error) {
-        fmt::print(stderr, "chat: {}\n{}", error.what(), usage);
-        return 2;
-    } catch (const std::exception& error) {
-        fmt::print(stderr, "chat: {}\n", error.what());
-        return 1;
-    }
+    return arguments::run("chat", usage, argc, argv, serve);
 }

@@ -20,7 +20,7 @@ namespace chat {
 // A line that goes to many: kept once, however many have not read it yet.
 using shared_line = std::shared_ptr<const std::string>;
 
-// What the room sees of who is in it.
+// What the room sees of a member.
 class listener {
 public:
     virtual void hear(const shared_line& line) = 0;
@@ -62,7 +62,7 @@ public:
     }
     void free_name(const std::string& name) { names_.erase(name); }
 
-    // The listener of that name who is in the room, or null.
+    // The listener of that name in the room, or null.
     listener* find(std::string_view name) const
     {
         const auto found = names_.find(name);
@@ -77,7 +77,7 @@ public:
         return all;
     }
 
-    // Said here: everybody hears it, and who comes later.
+    // Said here: everybody hears it, and later members do.
     void say(std::string_view line)
     {
         remember(line);

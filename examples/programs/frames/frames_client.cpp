@@ -7,15 +7,14 @@
 //
 // Exits with 0 when all were answered, 1 when not, 2 when used wrongly.
 
+#include "../arguments.hpp"
 #include "framing.hpp"
 
 #include <fmt/core.h>
 
 #include <chrono>
 #include <cstdio>
-#include <exception>
 #include <optional>
-#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -34,13 +33,7 @@ constexpr std::string_view usage =
 
 std::uint32_t number_of(std::string_view text)
 {
-    const auto number = asynchat::parse_number(text, 0xffffffff);
-    if (!number) {
-        throw std::invalid_argument(fmt::format("NUMBER: {} at byte {} of '{}'",
-                                                asynchat::to_string(number.error()),
-                                                number.position(), asynchat::escaped(text)));
-    }
-    return static_cast<std::uint32_t>(*number);
+    return static_cast<std::uint32_t>(arguments::number("NUMBER", text, 0xffffffff));
 }
 
 // What goes out, what comes back, and how often.
@@ -51,8 +44,7 @@ struct conversation {
     std::optional<byte_order> answers_are_numbers;
 };
 
-std::optional<conversation> prepare(std::string_view protocol,
-                                    const std::vector<std::string>& messages)
+conversation prepare(std::string_view protocol, const std::vector<std::string>& messages)
 {
     conversation talk{"", mark, messages.size(), std::nullopt};
     if (protocol == "marks") {
@@ -75,8 +67,10 @@ std::optional<conversation> prepare(std::string_view protocol,
         talk.output += prefixed(messages[1]) + marked(messages[2]);
         talk.answers_end_with = "\n";
         talk.answers = 1;
+    } else if (protocol == "record") {
+        throw arguments::wrong_use("a record has NAME BLOB TEXT");
     } else {
-        return std::nullopt;
+        throw arguments::wrong_use(fmt::format("there is no {}", asynchat::escaped(protocol)));
     }
     return talk;
 }
@@ -118,40 +112,21 @@ private:
     conversation& talk_;
 };
 
-int run(int argc, char** argv)
+int converse(const arguments::command_line& line)
 {
-    std::optional<conversation> talk;
-    if (argc >= 5)
-        talk = prepare(argv[1], {argv + 4, argv + argc});
-    if (!talk) {
-        const bool asked = argc == 2 && argv[1] == std::string_view("--help");
-        fmt::print(asked ? stdout : stderr, "{}", usage);
-        return asked ? 0 : 2;
-    }
-    const auto port = asynchat::parse_number(argv[3], 65535);
-    if (!port) {
-        throw std::invalid_argument(fmt::format("PORT: {} at byte {} of '{}'",
-                                                asynchat::to_string(port.error()), port.position(),
-                                                argv[3]));
-    }
+    const auto words = line.words({"PROTOCOL", "HOST", "PORT", "MESSAGE"});
+    conversation talk = prepare(words[0], {words.begin() + 3, words.end()});
+    const auto port = arguments::port("PORT", words[2]);
     asynchat::loop loop;
     loop.stop_on_signals();
-    loop.create<client>(std::string(argv[2]), static_cast<std::uint16_t>(*port), *talk);
+    loop.create<client>(words[1], port, talk);
     loop.run();
-    return talk->answers == 0 ? 0 : 1;
+    return talk.answers == 0 ? 0 : 1;
 }
 
 } // namespace
 
 int main(int argc, char** argv)
 {
-    try {
-        return run(argc, argv);
-    } catch (const std::invalid_argument& error) {
-        fmt::print(stderr, "frames_client: {}\n", error.what());
-        return 2;
-    } catch (const std::exception& error) {
-        fmt::print(stderr, "frames_client: {}\n", error.what());
-        return 1;
-    }
+    return arguments::run("frames_client", usage, argc, argv, converse);
 }

@@ -8,14 +8,14 @@
 //
 // Exits with 0 after a signal, 1 when it cannot serve, 2 when used wrongly.
 
+#include "../arguments.hpp"
+
 #include <asynchat/asynchat.hpp>
 
 #include <fmt/core.h>
 
 #include <array>
 #include <cstdio>
-#include <exception>
-#include <string>
 #include <string_view>
 #include <utility>
 
@@ -90,11 +90,13 @@ private:
     bool simple_;
 };
 
-int serve(const std::string& host, std::uint16_t port, bool simple)
+int serve(arguments::command_line line)
 {
+    const bool simple = line.flag("--simple");
+    const auto where = arguments::address(line.words(2));
     asynchat::loop loop;
     loop.stop_on_signals();
-    const auto server = loop.create<echo_server>(asynchat::endpoint(host, port), simple);
+    const auto server = loop.create<echo_server>(where, simple);
     fmt::print("listening on {}\n", server->local_endpoint().to_string());
     std::fflush(stdout);
     loop.run();
@@ -105,25 +107,5 @@ int serve(const std::string& host, std::uint16_t port, bool simple)
 
 int main(int argc, char** argv)
 {
-    const bool simple = argc > 1 && argv[1] == std::string_view("--simple");
-    const int first = simple ? 2 : 1;
-    const std::string host = argc > first ? argv[first] : "127.0.0.1";
-    const std::string port = argc > first + 1 ? argv[first + 1] : "0";
-    if (argc > first + 2 || host.substr(0, 1) == "-") {
-        const bool asked = host == "--help";
-        fmt::print(asked ? stdout : stderr, "{}", usage);
-        return asked ? 0 : 2;
-    }
-    const auto number = asynchat::parse_number(port, 65535);
-    if (!number) {
-        fmt::print(stderr, "line_echo: PORT: {} at byte {} of '{}'\n",
-                   asynchat::to_string(number.error()), number.position(), port);
-        return 2;
-    }
-    try {
-        return serve(host, static_cast<std::uint16_t>(*number), simple);
-    } catch (const std::exception& error) {
-        fmt::print(stderr, "line_echo: {}\n", error.what());
-        return 1;
-    }
+    return arguments::run("line_echo", usage, argc, argv, serve);
 }

@@ -7,13 +7,14 @@
 //
 // Exits with 0 when every line was answered with a line, 1 when not, 2 when used wrongly.
 
+#include "../arguments.hpp"
+
 #include <asynchat/asynchat.hpp>
 
 #include <fmt/core.h>
 
 #include <chrono>
 #include <cstdio>
-#include <exception>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,31 +62,24 @@ private:
     std::size_t& answered_;
 };
 
+constexpr std::string_view usage = "usage: line_echo_client HOST PORT LINE...\n";
+
+int send_lines(const arguments::command_line& line)
+{
+    const auto words = line.words({"HOST", "PORT", "LINE"});
+    const auto port = arguments::port("PORT", words[1]);
+    const std::vector<std::string> lines(words.begin() + 2, words.end());
+    std::size_t answered = 0;
+    asynchat::loop loop;
+    loop.stop_on_signals();
+    loop.create<echo_client>(words[0], port, lines, answered);
+    loop.run();
+    return answered == lines.size() ? 0 : 1;
+}
+
 } // namespace
 
 int main(int argc, char** argv)
 {
-    if (argc < 4) {
-        fmt::print(stderr, "usage: line_echo_client HOST PORT LINE...\n");
-        return 2;
-    }
-    const auto port = asynchat::parse_number(argv[2], 65535);
-    if (!port) {
-        fmt::print(stderr, "line_echo_client: PORT: {} at byte {} of '{}'\n",
-                   asynchat::to_string(port.error()), port.position(), argv[2]);
-        return 2;
-    }
-    try {
-        const std::vector<std::string> lines(argv + 3, argv + argc);
-        std::size_t answered = 0;
-        asynchat::loop loop;
-        loop.stop_on_signals();
-        loop.create<echo_client>(std::string(argv[1]), static_cast<std::uint16_t>(*port), lines,
-                                 answered);
-        loop.run();
-        return answered == lines.size() ? 0 : 1;
-    } catch (const std::exception& error) {
-        fmt::print(stderr, "line_echo_client: {}\n", error.what());
-        return 1;
-    }
+    return arguments::run("line_echo_client", usage, argc, argv, send_lines);
 }

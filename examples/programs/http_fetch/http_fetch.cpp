@@ -7,12 +7,12 @@
 //
 // Exits with 0 when all came, 1 when not, 2 when used wrongly.
 
+#include "../arguments.hpp"
 #include "fetch_channel.hpp"
 
 #include <unistd.h>
 
 #include <cstdio>
-#include <exception>
 
 namespace {
 
@@ -28,54 +28,39 @@ constexpr std::string_view usage =
     "  --timeout SECONDS  for a connection, for a header, and without a byte, 1 to 3600 (10)\n"
     "  URL                http://host[:port][/path]\n";
 
-struct arguments {
-    http::fetch_settings settings;
-    std::vector<http::url> urls;
-};
-
-// A number from 1 to `max`, or std::invalid_argument that names the argument and the byte.
-std::size_t number(std::string_view name, std::string_view text, std::size_t max)
+std::size_t positive(std::string_view name, std::string_view text, std::size_t most)
 {
-    const auto parsed = asynchat::parse_number(text, max);
-    if (!parsed)
-        throw std::invalid_argument(fmt::format("{}: {} at byte {} of '{}'", name,
-                                                asynchat::to_string(parsed.error()),
-                                                parsed.position(), text));
-    if (*parsed == 0)
-        throw std::invalid_argument(fmt::format("{}: 0 is too little", name));
-    return *parsed;
+    const std::size_t number = arguments::number(name, text, most);
+    if (number == 0)
+        throw arguments::wrong_use(fmt::format("{}: 0 is too little", name));
+    return number;
 }
 
-arguments parse(const std::vector<std::string>& given)
+http::fetch_settings parse_settings(arguments::command_line& line)
 {
-    arguments parsed;
-    for (std::size_t i = 0; i < given.size(); ++i) {
-        const std::string& word = given[i];
-        if (word.substr(0, 1) != "-") {
-            const auto where = http::parse_url(word);
-            if (!where)
-                throw std::invalid_argument(fmt::format("URL: '{}' is not http://host", word));
-            parsed.urls.push_back(*where);
-            continue;
-        }
-        if (word == "--recursive") {
-            parsed.settings.is_recursive = true;
-            continue;
-        }
-        if (word != "--output" && word != "--connections" && word != "--timeout")
-            throw std::invalid_argument(fmt::format("there is no {}", word));
-        if (++i == given.size())
-            throw std::invalid_argument(fmt::format("{}: the value is missing", word));
-        if (word == "--output")
-            parsed.settings.folder = given[i];
-        else if (word == "--connections")
-            parsed.settings.per_host = number(word, given[i], 100);
-        else
-            parsed.settings.timeout = std::chrono::seconds(number(word, given[i], 3600));
+    http::fetch_settings settings;
+    settings.is_recursive = line.flag("--recursive");
+    settings.folder = line.option("--output").value_or("");
+    if (const auto number = line.option("--connections"))
+        settings.per_host = positive("--connections", *number, 100);
+    if (const auto seconds = line.option("--timeout"))
+        settings.timeout = std::chrono::seconds(positive("--timeout", *seconds, 3600));
+    return settings;
+}
+
+std::vector<http::url> parse_urls(const std::vector<std::string>& words)
+{
+    std::vector<http::url> urls;
+    for (const std::string& word : words) {
+        const auto url = http::parse_url(word);
+        if (!url)
+            throw arguments::wrong_use(
+                fmt::format("URL: '{}' is not http://host", asynchat::escaped(word)));
+        urls.push_back(*url);
     }
-    if (parsed.urls.empty())
-        throw std::invalid_argument("URL: none is given");
-    return parsed;
+    if (urls.empty())
+        throw arguments::wrong_use("URL: none is given");
+    return urls;
 }
 
 long long milliseconds_since(std::chrono::steady_clock::time_point start)
@@ -84,8 +69,10 @@ long long milliseconds_since(std::chrono::steady_clock::time_point start)
     return duration_cast<milliseconds>(steady_clock::now() - start).count();
 }
 
-bool fetch(const arguments& given)
+int fetch(arguments::command_line line)
 {
+    const auto settings = parse_settings(line);
+    const auto urls = parse_urls(line.words(asynchat::unlimited));
     const auto start = std::chrono::steady_clock::now();
     const bool shows_progress = isatty(STDERR_FILENO) == 1;
     std::size_t fetched = 0;
@@ -107,8 +94,8 @@ bool fetch(const arguments& given)
     };
     asynchat::loop loop;
     loop.stop_on_signals();
-    http::crawler crawler(loop, given.settings, report);
-    for (const http::url& where : given.urls)
+    http::crawler crawler(loop, settings, report);
+    for (const http::url& where : urls)
         crawler.add(where);
     crawler.start();
     if (shows_progress) {
@@ -127,28 +114,12 @@ bool fetch(const arguments& given)
                                                 : "";
     fmt::print("{} fetched, {} failed{}, {} bytes, {} ms\n", fetched, failures, end, bytes,
                milliseconds_since(start));
-    return failures == 0 && *end == '\0';
+    return failures == 0 && *end == '\0' ? 0 : 1;
 }
 
 } // namespace
 
 int main(int argc, char** argv)
 {
-    arguments given;
-    if (argc == 2 && argv[1] == std::string_view("--help")) {
-        fmt::print("{}", usage);
-        return 0;
-    }
-    try {
-        given = parse({argv + 1, argv + argc});
-    } catch (const std::invalid_argument& error) {
-        fmt::print(stderr, "http_fetch: {}\n\n{}", error.what(), usage);
-        return 2;
-    }
-    try {
-        return fetch(given) ? 0 : 1;
-    } catch (const std::exception& error) {
-        fmt::print(stderr, "http_fetch: {}\n", error.what());
-        return 1;
-    }
+    return arguments::run("http_fetch", usage, argc, argv, fetch);
 }

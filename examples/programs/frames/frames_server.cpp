@@ -7,13 +7,13 @@
 //
 // Exits with 0 after a signal, 1 when it cannot serve, 2 when used wrongly.
 
+#include "../arguments.hpp"
 #include "framing.hpp"
 
 #include <fmt/core.h>
 
 #include <chrono>
 #include <cstdio>
-#include <exception>
 #include <functional>
 #include <utility>
 
@@ -28,7 +28,7 @@ constexpr std::string_view usage =
     "  big     integers of 4 bytes, the highest first; each answered with the sum so far\n"
     "  little  the same, the lowest byte first\n"
     "  blobs   any bytes behind their length, an integer of 4 bytes; sent back\n"
-    "  record  a line \"NAME COUNT\", so many big integers, a blob, a text ended by ###: answered\n"
+    "  record  a line \"NAME COUNT\", as many big integers, a blob, a text ended by ###: answered\n"
     "          with a line; then the next record\n"
     "\n"
     "HOST is an address in digits, 127.0.0.1 if not given. PORT 0, or none, is any free one; the\n"
@@ -170,38 +170,26 @@ starter find_protocol(std::string_view name)
         return start<blobs>();
     if (name == "record")
         return start<records>();
-    return nullptr;
+    throw arguments::wrong_use(fmt::format("there is no {}", asynchat::escaped(name)));
+}
+
+int serve(const arguments::command_line& line)
+{
+    const auto words = line.words(3);
+    if (words.empty())
+        throw arguments::wrong_use("PROTOCOL is missing");
+    const starter start_server = find_protocol(words[0]);
+    const auto where = arguments::address(words, 1);
+    asynchat::loop loop;
+    loop.stop_on_signals();
+    start_server(loop, where);
+    loop.run();
+    return 0;
 }
 
 } // namespace
 
 int main(int argc, char** argv)
 {
-    const std::string_view name = argc > 1 ? argv[1] : "";
-    const starter start_server = find_protocol(name);
-    if (argc > 4 || !start_server) {
-        const bool asked = name == "--help";
-        if (!asked && !start_server && argc > 1)
-            fmt::print(stderr, "frames_server: there is no {}\n\n", name);
-        fmt::print(asked ? stdout : stderr, "{}", usage);
-        return asked ? 0 : 2;
-    }
-    const std::string port = argc > 3 ? argv[3] : "0";
-    const auto number = asynchat::parse_number(port, 65535);
-    if (!number) {
-        fmt::print(stderr, "frames_server: PORT: {} at byte {} of '{}'\n",
-                   asynchat::to_string(number.error()), number.position(), port);
-        return 2;
-    }
-    try {
-        asynchat::loop loop;
-        loop.stop_on_signals();
-        start_server(loop, asynchat::endpoint(argc > 2 ? argv[2] : "127.0.0.1",
-                                              static_cast<std::uint16_t>(*number)));
-        loop.run();
-        return 0;
-    } catch (const std::exception& error) {
-        fmt::print(stderr, "frames_server: {}\n", error.what());
-        return 1;
-    }
+    return arguments::run("frames_server", usage, argc, argv, serve);
 }

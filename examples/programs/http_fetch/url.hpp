@@ -18,7 +18,7 @@ struct url {
     std::uint16_t port = 80;
     std::string target; // path and query, as they are sent
 
-    // Who is asked: also the value of the field Host.
+    // The host to ask, as in the field Host.
     std::string site() const
     {
         const bool is_ipv6 = host.find(':') != host.npos;

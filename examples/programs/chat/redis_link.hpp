@@ -17,7 +17,7 @@
 
 namespace chat {
 
-// Whom a redis_link serves.
+// What a redis_link serves.
 class link_user {
 public:
     virtual void link_is_up() = 0;

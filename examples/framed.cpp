@@ -1,0 +1,44 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+// Sends each frame back: 4 bytes for the length, the highest first, then the bytes of the frame.
+
+#include <asynchat/asynchat.hpp>
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+class session : public asynchat::frame_chat {
+public:
+    session(asynchat::loop& loop, asynchat::socket peer) : frame_chat(loop, std::move(peer))
+    {
+        set_terminator(asynchat::terminator::length_prefix(4));
+        max_frame(1 << 20); // a longer frame ends the connection before it takes any memory
+    }
+
+    void found_frame(std::string_view frame) override
+    {
+        push(length_of(frame));
+        push(frame); // sent together with its length
+    }
+
+private:
+    static std::string length_of(std::string_view frame)
+    {
+        std::string bytes;
+        for (int shift = 24; shift >= 0; shift -= 8)
+            bytes += static_cast<char>(frame.size() >> shift & 0xff);
+        return bytes;
+    }
+};
+
+int main()
+{
+    asynchat::loop loop;
+    loop.stop_on_signals();
+    const asynchat::endpoint any_port("127.0.0.1", 0);
+    const auto server = loop.create<asynchat::server<session>>(any_port);
+    server->log("listening on {}", server->local_endpoint().to_string());
+    loop.run();
+}

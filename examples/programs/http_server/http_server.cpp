@@ -1,0 +1,58 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+// A web server: the example of asynchat's manual made whole. Serves a folder of files, and a page
+// of its own that shows what it is doing.
+//
+//     http_server [--root FOLDER] [--timeout SECONDS] [HOST [PORT]]     until SIGINT or SIGTERM
+//
+// Exits with 0 after a signal, 1 when it cannot serve, 2 when used wrongly.
+
+#include "../arguments.hpp"
+#include "http_channel.hpp"
+
+#include <cstdio>
+
+namespace {
+
+constexpr std::string_view usage =
+    "usage: http_server [--root FOLDER] [--timeout SECONDS] [HOST [PORT]]\n"
+    "\n"
+    "Serves HTTP until SIGINT or SIGTERM; a second signal does not wait for the last answers.\n"
+    "\n"
+    "  --root FOLDER      its files, index.html for the folders; without it only /server\n"
+    "  --timeout SECONDS  for a request to be complete; twice that for it to begin\n"
+    "                     (30; 0 is for ever)\n"
+    "  HOST               an address in digits: 127.0.0.1 if not given\n"
+    "  PORT               0, or none, is any free one; the first line of the output tells which\n";
+
+int serve(arguments::command_line line)
+{
+    using namespace std::chrono_literals;
+    http::settings settings;
+    settings.root = line.option("--root").value_or("");
+    if (const auto seconds = line.option("--timeout"))
+        settings.timeout = std::chrono::seconds(arguments::number("--timeout", *seconds, 3600));
+    const auto where = arguments::address(line.words(2));
+    http::site site(settings);
+    asynchat::loop loop;
+    const auto server =
+        loop.create<asynchat::server<http::http_channel>>(where, std::ref(site)).lock();
+    server->max_connections(400); // each may have a file open; 1024 descriptors are usual
+    site.show(server->counters());
+    loop.on_signals([&] { server->stop(5s); });
+    fmt::print("listening on http://{}/\n", server->local_endpoint().to_string());
+    std::fflush(stdout);
+    loop.run();
+    fmt::print("{} requests on {} connections, {} bytes in, {} bytes out\n", site.requests(),
+               server->counters().accepted, server->counters().bytes_in,
+               server->counters().bytes_out);
+    return 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    return arguments::run("http_server", usage, argc, argv, serve);
+}
