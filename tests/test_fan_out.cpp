@@ -1,7 +1,7 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-#include "../examples/chat/member.hpp"
+#include "../examples/programs/chat/member.hpp"
 #include "support/catch.hpp"
 
 #include <asynchat/asynchat.hpp>

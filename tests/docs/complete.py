@@ -150,7 +150,7 @@ BOUNDS = {
 # and the call that has to stand in the same row (or a name, where there is no call).
 LIMITS = [
     ("async_chat.hpp", r"\bmax_frame_ = (\d+)", bytes_, "max_frame()"),
-    ("async_chat.hpp", r"\bframe_limit_ = (\d+)", bytes_, "max_frame()"),
+    ("detail/framing/frame_decoder.hpp", r"\blimit_ = (\d+)", bytes_, "max_frame()"),
     ("async_chat.hpp", r"\bac_in_buffer_size = (\d+)", bytes_, "ac_in_buffer_size"),
     ("async_chat.hpp", r"\bac_out_buffer_size = (\d+)", bytes_, "ac_out_buffer_size"),
     ("detail/log_limit.hpp", r"channel_log_limit = log_limit<(\d+)>", str, "log_info()"),
@@ -178,13 +178,14 @@ NO_LIMITS = {
     "cut", "hex", "close_reason_count", "unlimited", "none", "never", "is_count_type", "no_byte",
     "not_queued", "client_timeouts", "server_timeouts", "default_output_limits", "of_both", "of_input",
     "of_output",
-    "reasons", "stops_of_many", "radix", "judged", "timeout_of",
+    "reasons", "radix", "judged", "timeout_of",
     "block", "find_bytes_size", "capacity", "bits", "largest",            # how a search works
     "min_pooled_size", "max_small_size", "max_small", "max_large",        # memory that is kept
     "max_kept", "max_kept_block", "min_moved_size", "min_shared_size",
     "min_received_in_place", "max_reserved", "largest_length",            # how a frame is received
     "max_receive",  # 1 GiB in a call
     "max_timeout",  # of poll(): a year
+    "grace",        # of a timeout, when we are late ourselves
 }
 # Names that are limits in one place and something else in another.
 IN_LIMITS = {"longest_name", "longest_text", "most", "max_connections", "max_lines", "max_open",

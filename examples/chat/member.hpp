@@ -1,1 +1,0 @@
-#include "../programs/chat/member.hpp" // for tests/test_fan_out.cpp
