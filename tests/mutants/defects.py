@@ -1,7 +1,7 @@
 """Defects for mutants.py: each a short text of the library, found exactly once, and what stands
 there instead. They imitate what went wrong in libraries of this kind.
 
-All of them are in bodies of the compiled library, so that only that is built again.
+Nearly all of them are in bodies of the compiled library, so that only that is built again.
 """
 
 import collections
@@ -12,61 +12,61 @@ DEFECTS = []
 
 def of(file):
     """Returns a function that adds a defect to this file."""
-    path = f"include/asynchat/impl/{file}.ipp"
+    path = "include/asynchat/" + (file if file.endswith(".hpp") else f"impl/{file}.ipp")
     return lambda name, imitates, old, new: DEFECTS.append(Defect(name, imitates, path, old, new))
 
 
 # --- frames --------------------------------------------------------------------------------------
 
 chat = of("async_chat")
+decoding = of("frame_decoder")
+passing = of("frame_pass")
+pass_inline = of("detail/framing/frame_pass.hpp")
 
-chat("limit-counts-delimiter", "the limit of a frame includes its terminator",
+passing("limit-counts-delimiter", "the limit of a frame includes its terminator",
      """\
-            const unsigned revision = scanner_.revision();
-            if (step.collect() > 0) // if it throws""",
+    if (seen.found() && d.size_ + seen.collect() <= d.limit_ && !d.is_dropping())
+        return step(seen""",
      """\
-            if (!by_count && frame_size_ + step.collect() + step.skip() > frame_limit_)
-                return close_for_frame_limit();
-            const unsigned revision = scanner_.revision();
-            if (step.collect() > 0) // if it throws""")
-chat("length-limit-off-by-one", "a frame of exactly the longest announced length is refused",
-     "length.length > max_frame() && !ask_overflow()",
-     "length.length >= max_frame() && !ask_overflow()")
-chat("delimiter-dropped-on-overflow", "what follows a frame that was too long is dropped as well",
+    if (seen.found() && d.size_ + seen.collect() + seen.skip() > d.limit_ && !d.is_dropping())
+        return step::of(step::rare::too_long);
+    if (seen.found() && d.size_ + seen.collect() <= d.limit_ && !d.is_dropping())
+        return step(seen""")
+passing("length-limit-off-by-one", "a frame of exactly the longest announced length is refused",
+     "set(of_length, length_ > d.limit_);",
+     "set(of_length, length_ >= d.limit_);")
+passing("delimiter-dropped-on-overflow",
+     "what follows a frame that was too long is dropped as well",
+     "at_ = s.has(step::holds) ? end_ :",
+     "at_ = s.has(step::holds) || d.is_dropping() ? end_ :")
+passing("skipped-frame-reported", "the end of a frame that was dropped is reported",
+     "d.overflow_ == overflow::truncates ? std::size_t{step::ends} : 0;",
+     "step::ends;")
+passing("truncated-for-ever", "frames that are not cut are said to be",
      """\
-        now.input.remove_prefix(step.collect() + step.skip());
-        end_announced_frame(now, {});""",
+    if (d.overflow_ == overflow::truncates)
+        d.changes_""",
      """\
-        now.input = {};
-        end_announced_frame(now, {});""")
-chat("skipped-frame-reported", "the end of a frame that was dropped is reported",
-     """\
-    if (dropped && !truncated_)
-        return;""",
-     "")
-chat("truncated-for-ever", "after one frame that was cut all are said to be",
-     "~done() { chat.truncated_ = false; }", "~done() {}")
+    if (s.has(step::unusual))
+        d.changes_""")
 chat("frame-after-close", "the terminator is reported after a close() in the piece before it",
      """\
-            if (is_ending())
-                return;
-            frame_size_ = 0;""",
-     """\
-            frame_size_ = 0;""")
+        if (is_ending())
+            break;
+        if (ended)""",
+     "        if (ended)")
 chat("one-of-many-after-close", "the same for the one of many short frames",
      """\
-    if (is_ending())
-        return;
-    ++now.frames;
-    found_terminator();
-}""",
+        if (is_ending())
+            break;
+        if (ended)""",
      """\
-    ++now.frames;
-    found_terminator();
-}""")
+        if (is_ending() && input.frames() < 2)
+            break;
+        if (ended)""")
 chat("nested-loop-reorders-input", "what arrives while a callback runs the loop overtakes the rest",
      """\
-    if (parsing_)
+    if (under_way())
         return; //""",
      "    //")
 chat("handlers-after-close", "a handler of the output is called after a close() in a callback",
@@ -77,7 +77,7 @@ chat("handlers-after-close", "a handler of the output is called after a close() 
     tell_marks();
 }
 
-/// Whether there may be many""",
+ASYNCHAT_DECL void async_chat::frame_goes_on""",
      """\
     if (sending_)
         return;
@@ -85,7 +85,7 @@ chat("handlers-after-close", "a handler of the output is called after a close() 
     tell_marks();
 }
 
-/// Whether there may be many""")
+ASYNCHAT_DECL void async_chat::frame_goes_on""")
 chat("spins-while-sending", "a producer that runs the loop keeps it busy with a writable socket",
      "(!queue_.is_empty() || is_closing() || !connected()) && !sending_",
      "!queue_.is_empty() || is_closing() || !connected()")
@@ -96,43 +96,57 @@ chat("forgets-to-wait-after-sending",
             try_flush_soon();""",
      "")
 chat("last-reply-waits", "a peer that is still sending is not read, and never reads the last reply",
-     "return (delivers_input() || is_closing()) && !closed() && !parsing_;",
-     "return delivers_input() && !parsing_;")
-chat("rest-lost-at-new-terminator", "bytes held back for a terminator are lost when it changes",
-     "keep(held());", "")
-chat("limit-counts-twice", "a piece that is delivered again is counted again",
-     "frame_size_ = size_before;", "")
-chat("held-byte-lost-between-pieces", "one byte of a partial terminator is lost at a piece's end",
+     "return (delivers_input() || is_closing()) && !closed() && !under_way();",
+     "return delivers_input() && !under_way();")
+decoding("rest-lost-at-new-terminator", "bytes held back for a terminator are lost when it changes",
      """\
-    if (step.held() > 0 && !now.input.empty()) {
-        held_ = step.held();""",
+    unread_ =
+        std::make_unique<unread_input>(unread_input{std::string(scanner_.held(partial_match_))});
+""",
+     "")
+passing("limit-counts-twice", "a piece that is delivered again is counted again",
+     "        return step(seen.collect(), seen.held(), step::unusual | step::fills | step::holds);",
      """\
-    if (step.held() > 0 && !now.input.empty()) {
-        held_ = step.held() - 1;""")
-chat("held-bytes-lost-at-eof", "a partial terminator is lost at the end of the stream",
-     "last = in_length ? kept() : held();",
-     "last = in_length ? kept() : std::string_view();")
-chat("comma-not-checked", "any byte may stand behind a netstring",
-     "(size < now.input.size() && now.input[size] == ',')", "size < now.input.size()")
+        return decoder_.size_ += seen.collect(),
+               step(seen.collect(), seen.held(), step::unusual | step::holds);""")
+passing("held-byte-lost-between-pieces",
+     "one byte of a partial terminator is lost at a piece's end",
+     "static_cast<unsigned>(s.behind()) : 0;",
+     "static_cast<unsigned>(s.behind() - (s.behind() > 0)) : 0;")
+decoding("held-bytes-lost-at-eof", "a partial terminator is lost at the end of the stream",
+     """\
+    return unread_ || is_dropping() || partial_match_ == 0 ? std::string_view()
+""",
+     """\
+    return unread_ || is_dropping() || partial_match_ < 99 ? std::string_view()
+""")
+passing("comma-not-checked", "any byte may stand behind a netstring",
+     "(size < left() && at_[size] == ',')",
+     "size < left()")
 chat("pause-ignored-until-next-read", "pause_reading() acts only after all that was received",
+     "    while (may_deliver(input)) {",
+     "    while (may_deliver(input) || (!is_ending() && !input.empty())) {")
+pass_inline("terminator-change-missed", "frames found together ignore a change of the terminator",
      """\
-parse_input(parsing& now, std::size_t matched)
-{
-    while (!now.input.empty() && delivers_input()) {""",
+    pass_->ends_ = 0;
+    pass_->partial_match_ = 0;
+    pass_->hints_""",
      """\
-parse_input(parsing& now, std::size_t matched)
-{
-    while (!now.input.empty() && !is_ending()) {""")
-chat("terminator-change-missed", "frames found together ignore a change of the terminator",
-     "stops_of_many = gate::of_input | gate::changed;",
-     "stops_of_many = gate::of_input;")
+    pass_->partial_match_ = 0;
+    pass_->hints_""")
 chat("pause-missed-among-lines", "frames found together ignore pause_reading()",
-     "stops_of_many = gate::of_input | gate::changed;",
-     "stops_of_many = gate::closed | gate::changed;")
-chat("limit-missed-among-lines", "frames found together may be longer than the limit",
-     "if (size > frame_limit_ || size == now.input.npos)", "if (size == now.input.npos)")
-chat("paused-input-lost", "what was received and not delivered is lost by a pause",
-     "return keep_or_end(rest);", "return;")
+     "    while (may_deliver(input)) {",
+     "    while (may_deliver(input) || (input.frames() > 1 && !is_ending() && !input.empty())) {")
+pass_inline("limit-missed-among-lines", "frames found together may be longer than the limit",
+     "if (!found || size > d.limit_ || size < find_bytes_size) {",
+     "if (!found || size < find_bytes_size) {")
+passing("paused-input-lost", "what was received and not delivered is lost by a pause",
+     """\
+    if (!storage_)
+        return decoder_.keep(rest());""",
+     """\
+    if (!storage_)
+        return;""")
 chat("resume-forgets-buffered-input", "after a pause only new bytes bring the buffered ones",
      """\
     deliver_later(); // or throws, for want of memory
@@ -147,21 +161,15 @@ chat("resume-delivers-inside-the-call", "resume_reading() calls back before it r
     in_event([this] { deliver_kept(); });""")
 chat("frame-timer-restarted-by-each-byte", "who sends a byte now and then keeps a frame for ever",
      """\
-    if (!from_start || !rare_ || !rare_->clocks.runs(detail::deadlines::clock::frame))
+    if (!rare_ || !rare_->clocks.runs(detail::deadlines::clock::frame))
         time_frame();
-}
-
-ASYNCHAT_DECL void async_chat::time_frame()""",
+""",
      """\
     time_frame();
-}
-
-ASYNCHAT_DECL void async_chat::time_frame()""")
+""")
 chat("frame-timer-outlives-the-frame", "an idle channel is ended by the timeout of its last frame",
-     """\
-        if (!now.unfinished)
-            frame_has_ended();""",
-     "")
+     "case began::nothing: return frame_has_ended();",
+     "case began::nothing: return;")
 
 # --- output --------------------------------------------------------------------------------------
 
@@ -203,16 +211,9 @@ chat("close-when-done-loses-output", "the last output is lost by close_when_done
 chat("close-when-done-waits-for-an-event",
      "nothing to send: the channel stays until the next event",
      """\
-    held_ = 0;
-    flush_soon();
-}
-
-ASYNCHAT_DECL void async_chat::close_when_done(loop""",
-     """\
-    held_ = 0;
-}
-
-ASYNCHAT_DECL void async_chat::close_when_done(loop""")
+        decoder_.drop_remainder();
+    flush_soon();""",
+     "        decoder_.drop_remainder();")
 chat("eof-loses-output", "the end of the other side's stream drops what is still to be sent",
      """\
     ends_when_sent_ = true;
@@ -393,9 +394,12 @@ channel("input-is-idle", "input does not put off the idle timeout",
         "        received_ = true;")
 times("timer-not-rearmed", "a deadline that was put off is forgotten",
       "    look_at_clocks_by(rare_->clocks.next(counting));\n", "")
-times("write-timer-restarted-by-push",
-      "output that is stuck never times out while more is pushed",
-      "if (sent > 0 || !rare_ || !rare_->clocks.runs(detail::deadlines::clock::write))\n", "")
+times("write-timer-restarted-by-push", "output that is stuck never times out while more is pushed",
+     """\
+    if (sent == 0 && rare_ && rare_->clocks.runs(detail::deadlines::clock::write))
+        return;
+""",
+     "")
 times("write-timer-not-stopped", "a channel that has sent all is ended by its write timeout",
       """\
     if (rare_)
@@ -558,8 +562,8 @@ chat("end-trusted-after-failed-send",
     handle_eof();""",
      "    handle_eof();")
 chat("held-bytes-lost-at-reset", "a partial terminator is lost when the connection is",
-     "if (held_ > 0 || in_length || (whole_frames_ && !collected_.empty())) {",
-     "if (!is_lost() && (held_ > 0 || in_length || (whole_frames_ && !collected_.empty()))) {")
+     "    if (last.empty() && !kept)",
+     "    if (is_lost() || (last.empty() && !kept))")
 chat("discard-makes-it-immortal", "discard_buffers() lets a lost connection stay",
      "if (rare_ && !is_lost())", "if (rare_)")
 channel("failed-shutdown-is-orderly",
@@ -715,8 +719,8 @@ chat("turn-over-for-ever", "the input behind end_turn() never comes",
 chat("turn-never-begins", "after end_turn() no turn begins again",
      """\
     gate_.set(detail::gate::turn_over, false);
-    if (parsing_ ||""",
-     "    if (parsing_ ||")
+    if (under_way() ||""",
+     "    if (under_way() ||")
 chat("both-sides-wait", "two channels that are full wait for each other",
      """\
     if (marks_.update(queue_.size(), active_output_limits()))
@@ -745,26 +749,8 @@ chat("producer-waits-for-the-socket", "a producer behind large answers waits for
 """,
      "")
 chat("override-not-looked-at", "input goes on after a get_terminator() that closed the channel",
-     """\
-parse_input(parsing& now, std::size_t matched)
-{
-    while (!now.input.empty() && delivers_input()) {
-        if (!keeps_terminator_) {
-            if (follow_override())
-                matched = 0;
-            if (now.input.empty() || !delivers_input())
-                return; // the override may do anything
-        }""",
-     """\
-parse_input(parsing& now, std::size_t matched)
-{
-    while (!now.input.empty() && delivers_input()) {
-        if (!keeps_terminator_) {
-            if (follow_override())
-                matched = 0;
-            if (now.input.empty())
-                return;
-        }""")
+     "    return !gate_.has(reasons); //",
+     "    return true; //")
 with_send("with-send-reads-on", "who does not read the answers of dispatcher_with_send may ask on",
           "return !was_accepted_ || !marks_.paused();", "return true;")
 with_send("with-send-both-sides-wait",
@@ -798,7 +784,8 @@ chat("frame-timed-while-full", "the time of a frame runs while its channel is fu
      "    gate_.set(detail::gate::full, on);")
 chat("frame-timed-in-a-nested-loop", "the time of a frame runs while a callback runs the loop",
      """\
-gate_.has(detail::gate::paused | detail::gate::full) || (parsing_ && parsing_->nested > 0);""",
+gate_.has(detail::gate::paused | detail::gate::full) ||
+                              (under_way() && under_way()->nested > 0);""",
      "gate_.has(detail::gate::paused | detail::gate::full);")
 chat("frame-not-timed-after-a-pause", "after a pause a frame may take for ever",
      """\
@@ -823,14 +810,13 @@ chat("frame-timed-from-the-pause",
      "    start_clock(detail::deadlines::clock::frame);")
 chat("frame-timed-with-the-next", "the frame after another kind of terminator has less time",
      """\
-        if (frame_size_ == 0)
-            frame_has_ended(); // the next one begins with its first byte""",
-     "")
-chat("frame-timed-without-frames", "what is collected without an end is ended as a frame too long",
-     """\
-    if (rare_ && next.collects_everything())
-        frame_has_ended();""",
-     "")
+    if (rare_ && !decoder_.in_frame())
+        frame_has_ended(); //""",
+     "    //")
+passing("frame-timed-without-frames",
+     "what is collected without an end is ended as a frame too long",
+     "d.begun_ = !d.current().collects_everything();",
+     "d.begun_ = true;")
 chat("frame-timed-for-the-old", "after handle_frame_timeout() another connection is ended as well",
      """\
         if (state_->epoch != epoch)
@@ -861,48 +847,41 @@ times("lingering-is-logged", "each connection that lingers to its end writes a l
 
 # --- one socket after the other ------------------------------------------------------------------
 
-chat("new-socket-old-input", "another connection begins with input of the one before",
+decoding("new-socket-old-input", "another connection begins with input of the one before",
      """\
-    kept_.reset();
-    held_ = 0;
-    frame_size_ = 0;
-    collected_.clear();
-    unfilled_ = 0;
-    scanner_.start_anew();""",
+    discard();
+    frame_is_over();""",
+     "    frame_is_over();")
+decoding("new-socket-held-bytes", "another connection begins with a part of a terminator",
      """\
-    held_ = 0;
-    frame_size_ = 0;
-    scanner_.start_anew();""")
-chat("new-socket-held-bytes", "another connection begins with a part of a terminator",
+    discard();
+    frame_is_over();""",
      """\
-    held_ = 0;
-    frame_size_ = 0;
-    collected_.clear();
-    unfilled_ = 0;
-    scanner_.start_anew();""",
+    const unsigned held = partial_match_;
+    discard();
+    partial_match_ = held;
+    frame_is_over();""")
+decoding("new-socket-old-frame", "another connection goes on with a frame of the one before",
      """\
-    frame_size_ = 0;
-    collected_.clear();
-    unfilled_ = 0;
-    scanner_.start_anew();""")
-chat("new-socket-old-frame", "another connection goes on with a frame of the one before",
-     "    scanner_.start_anew();\n", "")
+    scanner_.start_anew();
+""",
+     "")
 chat("new-socket-old-output", "output for one connection is sent on another",
      """\
     queue_.clear();
     marks_ = {};
-    dropping_ =""",
+    output_ended_ =""",
      """\
     marks_ = {};
-    dropping_ =""")
+    output_ended_ =""")
 chat("new-socket-still-full", "a channel stays full when its connection is another",
      """\
     queue_.clear();
     marks_ = {};
-    dropping_ =""",
+    output_ended_ =""",
      """\
     queue_.clear();
-    dropping_ =""")
+    output_ended_ =""")
 chat("new-socket-old-end", "another connection ends for what the one before was told",
      "    output_ended_ = ends_when_sent_ = input_ended_ = eof_reported_ = at_end_ = false;\n", "")
 chat("new-socket-still-stopped", "close_when_done() of one connection holds for the next",
@@ -918,17 +897,10 @@ chat("new-socket-ends-with-the-old",
 chat("new-socket-old-piece",
      "the rest of a piece is delivered as if the new connection had sent it",
      """\
-    if (parsing_) {
-        parsing_->input = {};
+    if (under_way())
         gate_.set(detail::gate::renewed);
-    }
-    kept_.reset();
-    held_ = 0;
-    frame_size_ = 0;""",
-     """\
-    kept_.reset();
-    held_ = 0;
-    frame_size_ = 0;""")
+""",
+     "")
 sockets("new-socket-knows-the-end", "a socket made after the end of a stream never reads",
         "connected_ = accepting_ = connecting_ = was_lost_ = eof_ = was_accepted_ = false;",
         "connected_ = accepting_ = connecting_ = was_lost_ = was_accepted_ = false;")
