@@ -344,6 +344,34 @@ TEST_CASE("frame_decoder: random scripts, randomly cut", "[unit][decoder]")
     }
 }
 
+TEST_CASE("frame_decoder: random frames behind their lengths, randomly cut", "[unit][decoder]")
+{
+    support::random_numbers random(2);
+    for (std::size_t n = 0; n < 300; ++n) {
+        const terminator kinds[] = {terminator::varint(), terminator::netstring(),
+                                    terminator::length_prefix(n % 8 + 1)};
+        const terminator& kind = kinds[random.between(0, 2)];
+        limited_script task = script("", {kind}, random.between(0, 200));
+        task.answer = answers[random.between(0, 2)];
+        for (std::size_t frames = random.between(1, 9); frames > 0; --frames) {
+            const std::size_t size = random.between(0, random.one_in(2) ? 4 : 200);
+            task.script.input += support::encoded_length(size, kind) + random.word(size, 3);
+            if (kind == terminator::netstring())
+                task.script.input += random.one_in(20) ? ';' : ',';
+        }
+        reader now(task);
+        const std::size_t most = random.between(1, 100);
+        for (std::string_view rest = task.script.input; !rest.empty();) {
+            const std::size_t size = std::min(rest.size(), random.between(1, most));
+            now.receive(rest.substr(0, size));
+            rest.remove_prefix(size);
+        }
+        INFO(printable(task.script.input) << " as " << kind.repr());
+        REQUIRE(now.fault() == "");
+        REQUIRE(now.told() == support::naive_outcome(task, false));
+    }
+}
+
 TEST_CASE("frame_decoder: a frame that is too long is judged once", "[unit][decoder]")
 {
     for (const overflow answer : {overflow::skip, overflow::truncate}) {
