@@ -659,8 +659,9 @@ TEST_CASE("frame_decoder: looking changes nothing that shows", "[unit][decoder]"
         input.drop();
     }
     decoder.set(terminator::length_prefix(2), 10);
-    pass input(decoder, "\x00\x03"
-                        "ab"s);
+    const std::string bytes = "\x00\x03"
+                              "ab"s;
+    pass input(decoder, bytes);
     const auto step = input.next();
     CHECK(input.rest() == "ab"); // a complete length is taken
     CHECK(decoder.in_frame());
