@@ -369,6 +369,7 @@ private:
     bool guarded(Body&& body);
     ASYNCHAT_DECL void handle_exception();
     void end_after_failed_handler();
+    void close_after_exception();
     void input_failed(asynchat::close_reason reason, const std::error_code& error);
 
     /// No more input comes: calls handle_eof(), or ends a lost connection. For subclasses that have

@@ -288,20 +288,20 @@ channel("close-forgotten-by-override",
         if (!closed())
             close();
     } catch (...) {
-        dispatcher::close();
+        close_after_exception();
         throw;
     }
     dispatcher::close(); // an override may have forgotten to call the original""",
         """\
         handle_close();
     } catch (...) {
-        dispatcher::close();
+        close_after_exception();
         throw;
     }""")
 channel("throwing-close-leaks", "an exception in handle_close() leaves the channel open",
         """\
     } catch (...) {
-        dispatcher::close();
+        close_after_exception();
         throw;
     }
     dispatcher::close();""",

@@ -155,10 +155,25 @@ ASYNCHAT_DECL void dispatcher::finish(asynchat::close_reason reason, std::error_
         if (!closed())
             close();
     } catch (...) {
-        dispatcher::close();
+        close_after_exception();
         throw;
     }
     dispatcher::close(); // an override may have forgotten to call the original
+}
+
+/// An exception left handle_close(). What an override of close() lets go must go all the same.
+ASYNCHAT_DECL void dispatcher::close_after_exception()
+{
+    const detail::scope_exit in_any_case([this] { dispatcher::close(); });
+    if (closed())
+        return;
+    try {
+        close();
+    } catch (const exit_now&) {
+        throw;
+    } catch (...) {
+        log_exception(" in the close of");
+    }
 }
 
 /// The connection ends for this reason, but what it has received comes first.
