@@ -49,6 +49,7 @@ public:
         if (ends_turns)
             end_turn();
     }
+    void handle_expt() override { note("urgent"); }
     void handle_eof() override
     {
         if (stays_open)
@@ -322,6 +323,29 @@ TEST_CASE("reset: is noticed by a paused channel over a real socket", "[lost-con
     REQUIRE(support::run_until(loop, [&] { return chat->closed(); }));
     CHECK(chat->events == lines_of_text{"close reset"});
     CHECK(chat->close_error() == std::errc::connection_reset);
+}
+
+TEST_CASE("reset: is noticed by a paused channel behind an urgent byte", "[lost-connection][eof]")
+{
+    const bool watches = GENERATE(false, true);
+    support::manual_loop loop;
+    auto ends = support::connected_pair();
+    const auto chat = loop.create<lines>(std::move(ends.first)).lock();
+    chat->watch_urgent_data(watches);
+    chat->pause_reading();
+    CHECK(support::settle(loop));
+    ends.second.send("!", MSG_OOB);
+    for (int second = 0; second < 3; ++second) {
+        CHECK(support::settle(loop)); // does not spin
+        loop.advance(1s);
+    }
+    ends.second.reset();
+    REQUIRE(support::run_until(loop, [&] {
+        loop.advance(100ms);
+        return chat->closed();
+    }));
+    CHECK(chat->events ==
+          (watches ? lines_of_text{"urgent", "close reset"} : lines_of_text{"close reset"}));
 }
 
 TEST_CASE("reset: is noticed behind the end of the stream by a channel that is kept open",

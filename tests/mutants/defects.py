@@ -605,7 +605,11 @@ channel("errors-of-input-lose-input", "an error of recv() drops held-back bytes"
 channel("reset-unheard", "a reset is not noticed while nobody reads or sends",
         "(urgent_.waits() || is_deaf())", "urgent_.waits()")
 channel("spins-unheard", "a hang-up while nobody reads keeps the loop busy",
-        "    ended_unheard_ = is_socket_;\n", "")
+        "        ended_unheard_ = true;\n", "")
+channel("urgent-mark-deafens", "a reset behind an urgent mark is not noticed while nobody reads",
+        "    marked_unheard_ = false; // the end of the event waits again\n", "")
+channel("spins-at-urgent-mark", "an urgent mark while nobody reads keeps the loop busy",
+        "        marked_unheard_ = true;\n", "")
 channel("unheard-reset-is-an-error", "a reset while nobody reads is reported as a system error",
         """\
         return connection_lost_(
