@@ -386,6 +386,7 @@ private:
     /// Returns false when it was lost before, or the channel ends already.
     ASYNCHAT_DECL bool lose_connection(asynchat::close_reason reason, const std::error_code& error);
     ASYNCHAT_DECL void end_lost();
+    ASYNCHAT_DECL void time_lost();
     bool is_lost() const noexcept { return gate_.has(detail::gate::lost); }
 
     /// Of a lost connection: whether there may be something to receive yet.

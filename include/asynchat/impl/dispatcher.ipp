@@ -39,7 +39,8 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
     : loop_(owner), state_(new detail::channel_state), is_socket_(false), in_memory_(false),
       connected_(false), accepting_(false), connecting_(false), was_accepted_(false),
       lingers_(false), was_lost_(false), eof_(false), reading_(false), received_(false),
-      ended_unheard_(false), marked_unheard_(false), interest_failed_(false), sends_plainly_(false), has_event_(false)
+      ended_unheard_(false), marked_unheard_(false), interest_failed_(false), sends_plainly_(false),
+      has_event_(false)
 {
 }
 
@@ -191,14 +192,19 @@ ASYNCHAT_DECL bool dispatcher::lose_connection(asynchat::close_reason reason,
 {
     if (is_lost() || gate_.is_over())
         return false;
-    // A lost connection has nothing more to wait for. What says that it is lost and goes on all the
-    // same, such as a layer, gets the time of a linger.
-    close_at(detail::later(loop_.now(), detail::client_timeouts.linger));
+    time_lost();
     rare_->lost.reason = reason;
     rare_->lost.error = error;
     gate_.set(detail::gate::lost);
     flush_soon();
     return true;
+}
+
+/// A lost connection has nothing more to wait for. What says that it is lost and goes on all the
+/// same, such as a layer, gets the time of a linger.
+ASYNCHAT_DECL void dispatcher::time_lost()
+{
+    close_at(detail::later(loop_.now(), detail::client_timeouts.linger));
 }
 
 ASYNCHAT_DECL bool dispatcher::may_receive()
