@@ -1044,13 +1044,15 @@ time("old-ones-freed-in-a-nested-loop", "a nested run frees what its callers hav
             loop_.adopted_before_ = loop_.adopted_;
             loop_.find_doomed();
         }
-        if (outer_) {""",
+        if (outer_)
+            detail::channel_access::nested_run(*outer_, true);""",
      """\
             loop_.adopted_before_ = loop_.adopted_;
         }
-        if (outer_) {""")
+        if (outer_)
+            detail::channel_access::nested_run(*outer_, true);""")
 time("nested-output-waits", "what a channel pushed before it runs the loop is sent after that",
-     "detail::channel_access::flush_soon(*outer_); // its event goes on only when we return\n", "")
+     "detail::channel_access::in_event(*outer_, [] {});", "(void)outer_;")
 
 # --- connections that linger ---------------------------------------------------------------------
 
