@@ -159,6 +159,37 @@ TEST_CASE("what handle_close() throws behind handle_error() is logged",
     CHECK(n.other_works());
 }
 
+TEST_CASE("an override of close() is called when handle_close() throws",
+          "[failing-handlers][errors]")
+{
+    class holder : public failing {
+    public:
+        using failing::failing;
+        bool holds = true;
+        std::function<void()> in_override;
+        void handle_close() override { fail(); }
+        void close() override
+        {
+            holds = false;
+            if (in_override)
+                in_override();
+            failing::close();
+        }
+    };
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<holder>();
+    const bool throws_too = GENERATE(false, true);
+    if (throws_too)
+        chat->in_override = fail_again;
+    peer.reset();
+    loop.settle();
+    CHECK_FALSE(chat->holds);
+    CHECK(chat->closed());
+    CHECK(chat->close_reason() == close_reason::reset);
+    CHECK(chat->has_logged("std::runtime_error: no"));
+    CHECK(chat->has_logged("std::logic_error: not at all") == throws_too);
+}
+
 TEST_CASE("a log that throws costs its line only", "[failing-handlers][errors][logging]")
 {
     neighbours n;

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -42,13 +43,17 @@ public:
 
     bool ends_turns = false; // after each line
     bool stays_open = false; // at the end of the stream
+    std::function<void()> on_found;
 
     void found_terminator() override
     {
         recorder::found_terminator();
+        if (on_found)
+            std::exchange(on_found, nullptr)();
         if (ends_turns)
             end_turn();
     }
+    void handle_expt() override { note("urgent"); }
     void handle_eof() override
     {
         if (stays_open)
@@ -227,6 +232,54 @@ TEST_CASE("failed send: what is still under way is waited for as long as a conne
     CHECK(chat->logs.empty());
 }
 
+TEST_CASE("failed send: input follows a callback that runs the loop for longer than a linger",
+          "[lost-connection][timers][nested]")
+{
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<lines>();
+    chat->on_found = [&loop = loop, &from = *chat] {
+        loop.fail(1, EPIPE, operation::send);
+        fail_to_send(from);
+        loop.call_later(5s, [&] { loop.stop(); });
+        loop.run();
+        from.note("goes on");
+    };
+    peer.send("one\r\ntwo\r\n");
+    peer.send("three\r\n");
+    peer.finish();
+    loop.settle();
+    CHECK(chat->events == lines_of_text{"collect one", "found", "goes on", "collect two", "found",
+                                        "collect three", "found", "close reset"});
+}
+
+TEST_CASE("failed send: the time of a linger begins when the callback has returned",
+          "[lost-connection][timers][nested]")
+{
+    const auto runs_for = GENERATE(1900ms, 3900ms);
+    asynchat::testing::loop loop;
+    auto ends = loop.socket_pair();
+    const auto other = loop.create<lines>(std::move(ends.second)).lock();
+    const auto chat = loop.create<lines>(std::move(ends.first)).lock();
+    chat->on_found = [&] {
+        loop.faults().delay = 1000; // of what follows: always, and for long
+        loop.faults().longest_delay = 1000h;
+        other->push("two\r\n");
+        other->close_when_done();
+        loop.poll();
+        loop.fail(1, EPIPE, operation::send);
+        fail_to_send(*chat);
+        loop.call_later(runs_for, [&] { loop.stop(); });
+        loop.run();
+    };
+    other->push("one\r\n");
+    loop.settle();
+    REQUIRE_FALSE(chat->closed());
+    loop.advance(1900ms);
+    CHECK_FALSE(chat->closed());
+    loop.advance(300ms);
+    CHECK(chat->events == lines_of_text{"collect one", "found", "close reset"});
+}
+
 TEST_CASE("failed send: an error that loses no connection is told at once, and the input follows",
           "[lost-connection][errors]")
 {
@@ -322,6 +375,29 @@ TEST_CASE("reset: is noticed by a paused channel over a real socket", "[lost-con
     REQUIRE(support::run_until(loop, [&] { return chat->closed(); }));
     CHECK(chat->events == lines_of_text{"close reset"});
     CHECK(chat->close_error() == std::errc::connection_reset);
+}
+
+TEST_CASE("reset: is noticed by a paused channel behind an urgent byte", "[lost-connection][eof]")
+{
+    const bool watches = GENERATE(false, true);
+    support::manual_loop loop;
+    auto ends = support::connected_pair();
+    const auto chat = loop.create<lines>(std::move(ends.first)).lock();
+    chat->watch_urgent_data(watches);
+    chat->pause_reading();
+    CHECK(support::settle(loop));
+    ends.second.send("!", MSG_OOB);
+    for (int second = 0; second < 3; ++second) {
+        CHECK(support::settle(loop)); // does not spin
+        loop.advance(1s);
+    }
+    ends.second.reset();
+    REQUIRE(support::run_until(loop, [&] {
+        loop.advance(100ms);
+        return chat->closed();
+    }));
+    CHECK(chat->events ==
+          (watches ? lines_of_text{"urgent", "close reset"} : lines_of_text{"close reset"}));
 }
 
 TEST_CASE("reset: is noticed behind the end of the stream by a channel that is kept open",

@@ -8,6 +8,7 @@
 #include <asynchat/testing.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -17,6 +18,8 @@
 #include <utility>
 
 // How long channels live that are made and closed while a callback runs the loop.
+
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -317,6 +320,29 @@ TEST_CASE("what was pushed before a nested run is sent in it", "[nested-runs][ne
     loop.settle();
     CHECK(waiting == 0);
     CHECK(peer.received() == "text, and more");
+}
+
+TEST_CASE("a poll() in a callback waits until something happens", "[nested-runs][nested]")
+{
+    census all;
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<counted>(std::ref(all));
+    bool idle = true;
+    bool woken = false;
+    chat->on_found = [&] {
+        const auto start = loop.now();
+        idle = loop.poll(200ms);
+        CHECK(loop.now() - start == 200ms);
+        loop.run(2, 200ms);
+        CHECK(loop.now() - start == 600ms);
+        loop.call_later(50ms, [] {});
+        woken = loop.poll(200ms);
+        CHECK(loop.now() - start == 650ms);
+    };
+    peer.send("now\n");
+    loop.settle();
+    CHECK_FALSE(idle);
+    CHECK(woken);
 }
 
 TEST_CASE("a channel that is called by its handle outlives the call, also outside of any turn",

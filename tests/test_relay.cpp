@@ -252,3 +252,34 @@ TEST_CASE("relay: a reset is passed on as one, behind what came before it")
     CHECK(a->closed());
     CHECK(b->closed());
 }
+
+TEST_CASE("relay: a handle_close() that throws takes the other end along all the same")
+{
+    class failing : public support::logging<relay> {
+    public:
+        using logging::logging;
+        void handle_close() override { throw std::runtime_error("no"); }
+    };
+    asynchat::testing::loop loop;
+    auto [a, client] = loop.accept<failing>();
+    auto [b, server] = loop.accept<relay>();
+    a->join(*b);
+    client.send("half a request");
+    client.reset();
+    CHECK(server.received() == "half a request");
+    CHECK(server.was_reset());
+    CHECK(a->closed());
+    CHECK(b->closed());
+    CHECK(a->logged("std::runtime_error: no") == 1);
+}
+
+TEST_CASE("relay: without another end, the end of its stream ends it")
+{
+    asynchat::testing::loop loop;
+    auto [alone, peer] = loop.accept<relay>();
+    alone->resume_reading();
+    peer.finish();
+    loop.settle();
+    CHECK(alone->closed());
+    CHECK(alone->close_reason() == close_reason::peer_finished);
+}

@@ -369,6 +369,7 @@ private:
     bool guarded(Body&& body);
     ASYNCHAT_DECL void handle_exception();
     void end_after_failed_handler();
+    void close_after_exception();
     void input_failed(asynchat::close_reason reason, const std::error_code& error);
 
     /// No more input comes: calls handle_eof(), or ends a lost connection. For subclasses that have
@@ -385,6 +386,7 @@ private:
     /// Returns false when it was lost before, or the channel ends already.
     ASYNCHAT_DECL bool lose_connection(asynchat::close_reason reason, const std::error_code& error);
     ASYNCHAT_DECL void end_lost();
+    ASYNCHAT_DECL void time_lost();
     bool is_lost() const noexcept { return gate_.has(detail::gate::lost); }
 
     /// Of a lost connection: whether there may be something to receive yet.
@@ -402,6 +404,7 @@ private:
     /// The time of loop::set_deadline() has come. Ends the channel if it took too long, or sets the
     /// next deadline.
     ASYNCHAT_DECL virtual void deadline_reached_();
+    ASYNCHAT_DECL void deadline_reached();
 
     /// Whether handle_read() may be called when it is only possible that input is there.
     virtual bool reads_speculatively_() const { return false; }
@@ -435,7 +438,8 @@ private:
     /// Whether a connection would end unnoticed: nobody reads from it.
     bool is_deaf() const noexcept
     {
-        return connected_ && (eof_ || gate_.has(detail::gate::paused)) && !ended_unheard_;
+        return connected_ && (eof_ || gate_.has(detail::gate::paused)) && !ended_unheard_ &&
+               !marked_unheard_;
     }
     int poll_now(int events) const;
     void look_what_was_taken();
@@ -531,6 +535,7 @@ private:
     bool reading_ : 1;         // handle_read_event() is on the stack
     bool received_ : 1;        // recv() found input since the interest was updated
     bool ended_unheard_ : 1;   // the other side is gone, which no error tells: nothing to wait for
+    bool marked_unheard_ : 1;  // an urgent mark is in the way of a wait: it is for a deadline
     bool interest_failed_ : 1; // readable() or writable() threw when it was asked last
     bool sends_plainly_ : 1;   // send() is known not to be overridden
     bool has_event_ : 1;       // an event of the present transport was found to be its own

@@ -289,20 +289,20 @@ channel("close-forgotten-by-override",
         if (!closed())
             close();
     } catch (...) {
-        dispatcher::close();
+        close_after_exception();
         throw;
     }
     dispatcher::close(); // an override may have forgotten to call the original""",
         """\
         handle_close();
     } catch (...) {
-        dispatcher::close();
+        close_after_exception();
         throw;
     }""")
 channel("throwing-close-leaks", "an exception in handle_close() leaves the channel open",
         """\
     } catch (...) {
-        dispatcher::close();
+        close_after_exception();
         throw;
     }
     dispatcher::close();""",
@@ -609,7 +609,11 @@ channel("errors-of-input-lose-input", "an error of recv() drops held-back bytes"
 channel("reset-unheard", "a reset is not noticed while nobody reads or sends",
         "(urgent_.waits() || is_deaf())", "urgent_.waits()")
 channel("spins-unheard", "a hang-up while nobody reads keeps the loop busy",
-        "    ended_unheard_ = is_socket_;\n", "")
+        "        ended_unheard_ = true;\n", "")
+channel("urgent-mark-deafens", "a reset behind an urgent mark is not noticed while nobody reads",
+        "    marked_unheard_ = false; // the end of the event waits again\n", "")
+channel("spins-at-urgent-mark", "an urgent mark while nobody reads keeps the loop busy",
+        "        marked_unheard_ = true;\n", "")
 channel("unheard-reset-is-an-error", "a reset while nobody reads is reported as a system error",
         """\
         return connection_lost_(
@@ -1012,13 +1016,15 @@ time("old-ones-freed-in-a-nested-loop", "a nested run frees what its callers hav
             loop_.adopted_before_ = loop_.adopted_;
             loop_.find_doomed();
         }
-        if (outer_) {""",
+        if (outer_)
+            detail::channel_access::nested_run(*outer_, true);""",
      """\
             loop_.adopted_before_ = loop_.adopted_;
         }
-        if (outer_) {""")
+        if (outer_)
+            detail::channel_access::nested_run(*outer_, true);""")
 time("nested-output-waits", "what a channel pushed before it runs the loop is sent after that",
-     "detail::channel_access::flush_soon(*outer_); // its event goes on only when we return\n", "")
+     "detail::channel_access::in_event(*outer_, [] {});", "(void)outer_;")
 
 # --- connections that linger ---------------------------------------------------------------------
 

@@ -45,7 +45,7 @@ struct channel_access {
         channel.speculative_read(alone);
     }
     static void nested_run(dispatcher& channel, bool begins) { channel.nested_run_(begins); }
-    static void deadline_reached(dispatcher& channel) { channel.deadline_reached_(); }
+    static void deadline_reached(dispatcher& channel) { channel.deadline_reached(); }
     static void flush_soon(dispatcher& channel) { channel.flush_soon(); }
 
     /// Without handle_close(). An override of close() is called between the two.

@@ -326,6 +326,8 @@ ASYNCHAT_DECL void async_chat::deadline_reached_()
     using clock = detail::deadlines::clock;
     if (sending_)
         rare_->clocks.stop(clock::write); // a producer runs the loop: it is measured anew
+    if (is_lost() && (under_way() || at_end_))
+        rare_->clocks.stop(clock::close); // or a callback of the input: so is this one
     const bool in_frame = !is_ending() && !input_ended_;
     if (in_frame && (rare_->clocks.due(clock::frame) > owner().now() || was_met(clock::frame))) {
         look_at_clocks_by(rare_->clocks.due(clock::frame));
@@ -511,6 +513,8 @@ ASYNCHAT_DECL void async_chat::connection_lost_(asynchat::close_reason reason,
 {
     if (!lose_connection(reason, error))
         return;
+    if (under_way() || at_end_)
+        rare_->clocks.stop(detail::deadlines::clock::close); // end_when_heard() starts it
     rare_->lost.output = queue_.size();
     output_flows();
     queue_.clear();
@@ -524,7 +528,11 @@ ASYNCHAT_DECL void async_chat::end_when_heard()
     // Nobody waits for a channel that is paused: an error ends it at once.
     if (eof_reported_ || gate_.has(detail::gate::closing | detail::gate::paused))
         return end_lost();
-    if (!under_way() && !at_end_ && !gate_.has(detail::gate::turn_over) && !may_receive())
+    if (under_way() || at_end_)
+        return;
+    if (!rare_->clocks.runs(detail::deadlines::clock::close))
+        time_lost(); // it stood still while input was delivered
+    if (!gate_.has(detail::gate::turn_over) && !may_receive())
         end_of_input_();
 }
 

@@ -18,6 +18,7 @@
 #include <poll.h>
 
 #include <cassert>
+#include <chrono>
 #include <memory>
 #include <new>
 #include <stdexcept>
@@ -25,13 +26,21 @@
 
 namespace asynchat {
 
+namespace detail {
+
+/// How long a channel that nobody reads from does not look behind an urgent mark.
+inline constexpr loop::duration look_behind_mark_after = std::chrono::seconds(1);
+
+} // namespace detail
+
 // --- life ------------------------------------------------------------------------------------
 
 ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
     : loop_(owner), state_(new detail::channel_state), is_socket_(false), in_memory_(false),
       connected_(false), accepting_(false), connecting_(false), was_accepted_(false),
       lingers_(false), was_lost_(false), eof_(false), reading_(false), received_(false),
-      ended_unheard_(false), interest_failed_(false), sends_plainly_(false), has_event_(false)
+      ended_unheard_(false), marked_unheard_(false), interest_failed_(false), sends_plainly_(false),
+      has_event_(false)
 {
 }
 
@@ -69,7 +78,8 @@ ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<detail::transport> 
     ++state_->epoch;
     state_->armed = {};
     state_->try_again_listed = false;
-    is_socket_ = in_memory_ = reading_ = ended_unheard_ = has_event_ = false;
+    is_socket_ = in_memory_ = reading_ = has_event_ = false;
+    ended_unheard_ = marked_unheard_ = false;
     backoff_.end_pause();
     urgent_.start_anew();
     transport_ = std::move(next);
@@ -155,10 +165,25 @@ ASYNCHAT_DECL void dispatcher::finish(asynchat::close_reason reason, std::error_
         if (!closed())
             close();
     } catch (...) {
-        dispatcher::close();
+        close_after_exception();
         throw;
     }
     dispatcher::close(); // an override may have forgotten to call the original
+}
+
+/// An exception left handle_close(). What an override of close() lets go must go all the same.
+ASYNCHAT_DECL void dispatcher::close_after_exception()
+{
+    const detail::scope_exit in_any_case([this] { dispatcher::close(); });
+    if (closed())
+        return;
+    try {
+        close();
+    } catch (const exit_now&) {
+        throw;
+    } catch (...) {
+        log_exception(" in the close of");
+    }
 }
 
 /// The connection ends for this reason, but what it has received comes first.
@@ -167,14 +192,19 @@ ASYNCHAT_DECL bool dispatcher::lose_connection(asynchat::close_reason reason,
 {
     if (is_lost() || gate_.is_over())
         return false;
-    // A lost connection has nothing more to wait for. What says that it is lost and goes on all the
-    // same, such as a layer, gets the time of a linger.
-    close_at(detail::later(loop_.now(), detail::client_timeouts.linger));
+    time_lost();
     rare_->lost.reason = reason;
     rare_->lost.error = error;
     gate_.set(detail::gate::lost);
     flush_soon();
     return true;
+}
+
+/// A lost connection has nothing more to wait for. What says that it is lost and goes on all the
+/// same, such as a layer, gets the time of a linger.
+ASYNCHAT_DECL void dispatcher::time_lost()
+{
+    close_at(detail::later(loop_.now(), detail::client_timeouts.linger));
 }
 
 ASYNCHAT_DECL bool dispatcher::may_receive()
@@ -421,7 +451,7 @@ ASYNCHAT_DECL void dispatcher::urgent_event()
 {
     if (is_deaf())
         look_for_error();
-    if (urgent_.is_on() && !closed() && urgent_.event(poll_now(POLLPRI)))
+    if (urgent_.waits() && !closed() && urgent_.event(poll_now(POLLPRI)))
         handle_expt_event();
 }
 
@@ -436,9 +466,23 @@ ASYNCHAT_DECL void dispatcher::look_for_error()
     if (const auto error = pending_error())
         return connection_lost_(
             is_disconnected(error) ? close_reason::reset : close_reason::system_error, error);
-    // Whatever else it is, waiting would be over at once for ever: what is there to read tells it
-    // when somebody reads again.
-    ended_unheard_ = is_socket_;
+    const int state = is_socket_ ? poll_now(POLLPRI) : 0;
+    if ((state & (POLLERR | POLLHUP)) != 0) {
+        // Waiting would be over at once for ever: what is there to read tells it when somebody
+        // reads again.
+        ended_unheard_ = true;
+    } else if ((state & POLLPRI) != 0) {
+        // An urgent mark stays until somebody reads, and hides what may come behind it: a wait
+        // would be over at once.
+        marked_unheard_ = true;
+        loop_.set_deadline(*state_, detail::later(loop_.now(), detail::look_behind_mark_after));
+    }
+}
+
+ASYNCHAT_DECL void dispatcher::deadline_reached()
+{
+    marked_unheard_ = false; // the end of the event waits again
+    deadline_reached_();
 }
 
 ASYNCHAT_DECL std::error_code dispatcher::pending_error()

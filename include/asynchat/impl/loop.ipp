@@ -331,11 +331,9 @@ public:
             loop_.adopted_before_ = loop_.adopted_;
             loop_.find_doomed();
         }
-        if (outer_) {
+        if (outer_)
             detail::channel_access::nested_run(*outer_, true);
-            detail::channel_access::flush_soon(*outer_); // its event goes on only when we return
-        }
-        // And so does a flush_posted() or try_again() that we are nested in.
+        // A flush_posted() or try_again() that we are nested in goes on only when we return.
         loop_.flush_posted_ = loop_.look_posted_ = false;
         if (!loop_.to_flush_.is_empty())
             loop_.post_flush();
@@ -365,6 +363,14 @@ public:
     running(const running&) = delete;
     running& operator=(const running&) = delete;
 
+    /// The event that we are nested in goes on only when we return: what its channel has to send
+    /// is sent now. Not by a post: that would be something to do, and a poll() would not wait.
+    void flush_outer()
+    {
+        if (outer_)
+            detail::channel_access::in_event(*outer_, [] {});
+    }
+
 private:
     loop& loop_;
     dispatcher* outer_;
@@ -376,7 +382,8 @@ private:
 
 ASYNCHAT_DECL void loop::run()
 {
-    const running guard(*this, false);
+    running guard(*this, false);
+    guard.flush_outer();
     poll(); // functions posted before, and those of the handler that we are nested in
     while (open() > 0 && !stop_requested_) {
         if (!own_context_)
@@ -390,14 +397,16 @@ ASYNCHAT_DECL void loop::run()
 
 ASYNCHAT_DECL void loop::run(std::size_t count, duration timeout)
 {
-    const running guard(*this, false);
+    running guard(*this, true);
+    guard.flush_outer();
     while (count-- > 0 && open() > 0 && !stop_requested_)
         poll(timeout);
 }
 
 ASYNCHAT_DECL bool loop::poll(duration timeout)
 {
-    const running guard(*this, true);
+    running guard(*this, true);
+    guard.flush_outer();
     if (stop_requested_)
         return false;
     constexpr duration max_timeout = std::chrono::hours(24 * 365); // more would overflow the clock

@@ -58,8 +58,9 @@ ASYNCHAT_DECL void relay::handle_write_resumed()
 
 ASYNCHAT_DECL void relay::handle_eof()
 {
-    if (other_)
-        other_->push_eof();
+    if (!other_)
+        return async_chat::handle_eof();
+    other_->push_eof();
 }
 
 ASYNCHAT_DECL void relay::close()
