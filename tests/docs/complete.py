@@ -186,6 +186,7 @@ NO_LIMITS = {
     "max_receive",  # 1 GiB in a call
     "max_timeout",  # of poll(): a year
     "grace",        # of a timeout, when we are late ourselves
+    "look_behind_mark_after",  # how soon a lost connection is noticed behind an urgent mark
 }
 # Names that are limits in one place and something else in another.
 IN_LIMITS = {"longest_name", "longest_text", "most", "max_connections", "max_lines", "max_open",

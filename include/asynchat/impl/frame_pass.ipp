@@ -62,6 +62,7 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge(terminator_scanner:
 {
     const frame_decoder& d = decoder_;
     set(far, false);
+    set(of_length, false);
     if (d.current().is_length_prefix())
         return d.scanner_.in_frame() ? judge_counted() : judge_length();
     if (d.is_dropping()) {
@@ -69,7 +70,8 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge(terminator_scanner:
             return step(0, seen.held(), step::unusual | step::holds);
         const std::size_t reported =
             d.overflow_ == overflow::truncates ? std::size_t{step::ends} : 0;
-        return step(0, seen.collect() + seen.skip(), step::unusual | step::closes | reported);
+        return step(0, seen.collect() + seen.skip(),
+                    step::unusual | step::fills | step::closes | reported);
     }
     if (!is_string(d.current()))
         return step(left(), 0,
@@ -96,7 +98,6 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge_length() noexcept
     }
     if (length.how == length_prefix::state::malformed)
         return step::of(step::rare::malformed);
-    length_ = length.length;
     prefix_ = length.size;
     length_ = length.length;
     set(of_length, length_ > d.limit_);
