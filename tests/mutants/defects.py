@@ -899,7 +899,7 @@ chat("new-socket-ends-with-the-old",
      "bool is_over() const { return chat.state_->epoch != epoch; }",
      "bool is_over() const { return false; }")
 chat("new-socket-old-piece",
-     "the rest of a piece is delivered as if the new connection had sent it",
+     "the end of a frame of the connection before is reported on the new one",
      """\
     if (under_way())
         gate_.set(detail::gate::renewed);
