@@ -475,7 +475,7 @@ ASYNCHAT_DECL void dispatcher::look_for_error()
         // An urgent mark stays until somebody reads, and hides what may come behind it: a wait
         // would be over at once.
         marked_unheard_ = true;
-        loop_.set_deadline(*state_, detail::later(loop_.now(), detail::look_behind_mark_after));
+        look_at_clocks_by(detail::later(loop_.now(), detail::look_behind_mark_after));
     }
 }
 

@@ -37,7 +37,7 @@ ASYNCHAT_DECL void dispatcher::set_timeout(loop::duration detail::timeouts::*whi
     if (timeout < loop::duration::zero())
         throw std::invalid_argument("asynchat: a timeout is negative");
     rare().clocks.set_timeout(which, timeout);
-    loop_.set_deadline(*state_, loop_.now()); // works out the next one
+    look_at_clocks_by(loop_.now()); // works out the next one
 }
 
 ASYNCHAT_DECL void dispatcher::connect_timeout(loop::duration timeout)
@@ -77,7 +77,7 @@ ASYNCHAT_DECL void dispatcher::close_at(loop::time_point time)
 
 ASYNCHAT_DECL void dispatcher::look_at_clocks_by(loop::time_point time)
 {
-    if (time != detail::deadlines::never)
+    if (time != detail::deadlines::never && !closed()) // nothing ends once more
         loop_.set_deadline(*state_, time);
 }
 
