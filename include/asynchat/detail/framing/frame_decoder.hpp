@@ -109,7 +109,8 @@ public:
     /// than what the present frame has already.
     inline void limit(std::size_t bytes) noexcept;
 
-    /// The frame under way has so many bytes: those kept from the terminator before.
+    /// Sets the size of the frame under way to `bytes`, which the caller keeps from the terminator
+    /// before.
     void go_on_with(std::size_t bytes) noexcept
     {
         size_ = current().is_count() ? 0 : bytes;

@@ -136,7 +136,7 @@ private:
 
     output_queue& queue_;
     const std::size_t max_bytes_;
-    std::size_t ends_at_; // so many bytes; 0 when it is over already
+    std::size_t ends_at_; // bytes of this attempt at most; 0 once it is over
     std::size_t sent_ = 0;
     std::size_t offered_ = 0; // of the data that is being sent
     unsigned generation_ = 0; // of the queue, when the step began
