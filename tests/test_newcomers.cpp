@@ -198,6 +198,17 @@ TEST_CASE("what lingers counts for the limit of its address", "[newcomers][linge
     CHECK(listener->counters().accepted == 10);
 }
 
+TEST_CASE("connections over a UNIX socket have no address to be counted by", "[newcomers][linger]")
+{
+    asynchat::testing::loop loop;
+    const auto listener = loop.create<server<farewell>>(endpoint::unix_path("/here")).lock();
+    listener->max_connections_per_address(3);
+    crowd all(loop);
+    all.connect(listener->local_endpoint(), 10);
+    CHECK(listener->counters().lingering == 10);
+    CHECK(listener->counters().refused == 0);
+}
+
 TEST_CASE("the place of a connection is free when it has lingered", "[newcomers][linger]")
 {
     asynchat::testing::loop loop;

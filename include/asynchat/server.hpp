@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -90,7 +91,7 @@ private:
 
     ASYNCHAT_DECL void end_of_event_() override;
     void refuse(const endpoint& peer, std::size_t from_there);
-    void serve(socket&& connection, std::uint64_t address);
+    void serve(socket&& connection, std::optional<std::uint64_t> address);
     void make_room(const detail::address_slot& slot);
     static std::vector<detail::state_ptr> channels_of(loop& owner,
                                                       const detail::server_state& shared);

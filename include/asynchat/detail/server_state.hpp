@@ -27,10 +27,10 @@ struct server_state;
 /// The connections of a server that come from the same address; their channels point to it.
 struct address_slot {
     std::shared_ptr<server_state> server; // as long as there are channels
-    std::uint64_t address = 0;
-    std::size_t open = 0;      // channels that are not closed
-    std::size_t lingering = 0; // connections of closed ones
-    std::size_t users = 0;     // channels that point here, closed ones included
+    std::optional<std::uint64_t> address; // none of a UNIX socket
+    std::size_t open = 0;                 // channels that are not closed
+    std::size_t lingering = 0;            // connections of closed ones
+    std::size_t users = 0;                // channels that point here, closed ones included
 };
 
 /// What a server shares with the channels it made; whoever goes last takes it along.
@@ -48,7 +48,7 @@ struct server_state : std::enable_shared_from_this<server_state> {
     ASYNCHAT_DECL std::size_t open_from(std::uint64_t address) const;
 
     /// A connection is accepted, and gets a channel.
-    ASYNCHAT_DECL address_slot& enter(std::uint64_t address);
+    ASYNCHAT_DECL address_slot& enter(std::optional<std::uint64_t> address);
 
     /// The channel of a connection was closed, or could not be made.
     ASYNCHAT_DECL static void leave(address_slot& slot, close_reason reason) noexcept;
@@ -61,7 +61,8 @@ struct server_state : std::enable_shared_from_this<server_state> {
     ASYNCHAT_DECL static void forget(address_slot& slot) noexcept;
 
 private:
-    std::map<std::uint64_t, address_slot> slots_; // a tree: who connects chooses the keys
+    std::map<std::optional<std::uint64_t>, address_slot>
+        slots_; // a tree: who connects chooses the keys
 };
 
 } // namespace detail

@@ -53,7 +53,7 @@ ASYNCHAT_DECL void server_base::handle_accepted(socket connection, const endpoin
     const std::size_t from_there = address ? shared_->open_from(*address) : 0;
     if (stopping_ || counters().open >= max_connections_ || from_there >= max_per_address_)
         return refuse(peer, from_there);
-    serve(std::move(connection), address.value_or(0));
+    serve(std::move(connection), address);
     if (counters().open >= max_connections_ && !std::exchange(told_full_, true))
         detail::channel_access::log_of_peer(
             *this, log_type::info, "{} accepts no more: {} connections are open",
@@ -69,7 +69,8 @@ ASYNCHAT_DECL void server_base::refuse(const endpoint& peer, std::size_t from_th
         counters().open, from_there);
 }
 
-ASYNCHAT_DECL void server_base::serve(socket&& connection, std::uint64_t address)
+/// Connections without an address, over UNIX sockets, are counted together, and bounded as all are.
+ASYNCHAT_DECL void server_base::serve(socket&& connection, std::optional<std::uint64_t> address)
 {
     detail::address_slot& slot = shared_->enter(address);
     make_room(slot);
@@ -96,7 +97,7 @@ ASYNCHAT_DECL void server_base::make_room(const detail::address_slot& slot)
     const server_counters& all = counters();
     if (all.lingering > 0 && all.open + all.lingering > max_connections_)
         detail::channel_access::end_oldest_linger(*this, *shared_, nullptr);
-    if (slot.lingering > 0 && slot.open + slot.lingering > max_per_address_)
+    if (slot.address && slot.lingering > 0 && slot.open + slot.lingering > max_per_address_)
         detail::channel_access::end_oldest_linger(*this, *shared_, &slot);
 }
 

@@ -48,7 +48,7 @@ ASYNCHAT_DECL std::size_t server_state::open_from(std::uint64_t address) const
     return found == slots_.end() ? 0 : found->second.open;
 }
 
-ASYNCHAT_DECL address_slot& server_state::enter(std::uint64_t address)
+ASYNCHAT_DECL address_slot& server_state::enter(std::optional<std::uint64_t> address)
 {
     address_slot& slot = slots_[address];
     slot.server = shared_from_this();
