@@ -6,6 +6,8 @@
 #endif
 
 #include <asynchat/impl/async_chat.ipp>
+#include <asynchat/impl/async_chat_end.ipp>
+#include <asynchat/impl/async_chat_output.ipp>
 #include <asynchat/impl/byte_block.ipp>
 #include <asynchat/impl/channel_access.ipp>
 #include <asynchat/impl/channel_state.ipp>

@@ -84,6 +84,7 @@ struct full_channel {
     explicit full_channel()
     {
         chat->set_write_buffer_limits(10, 5);
+        chat->stops_reading_when_full(true);
         peer.window(0);
         chat->push("twenty bytes of text");
         loop.settle();

@@ -552,6 +552,183 @@ TEST_CASE("pipelined requests are answered over real sockets", "[output-limits][
     CHECK(client->answers == 60000);
 }
 
+// --- who reads on ----------------------------------------------------------------------------
+
+namespace {
+
+constexpr std::size_t many_requests = 200000;
+
+/// Asks all at once, and counts the answers; or only answers, with a hundred bytes.
+class talker : public asynchat::async_chat {
+public:
+    explicit talker(asynchat::loop& owner) : async_chat(owner) { set_terminator("\n"); }
+    talker(asynchat::loop& owner, asynchat::socket from) : async_chat(owner, std::move(from))
+    {
+        set_terminator("\n");
+    }
+
+    std::size_t asked = 0;
+    std::size_t answered = 0;
+    std::size_t answers = 0;
+    std::size_t most = 0;
+
+    /// Together, or each in a push of its own.
+    void ask(std::size_t requests, bool together)
+    {
+        asked = requests;
+        std::string all;
+        for (std::size_t i = 0; i < requests; ++i) {
+            if (together)
+                all += "request\n";
+            else if (!push("request\n"))
+                FAIL("refused");
+        }
+        if (together)
+            CHECK(push(std::move(all)));
+    }
+    void collect_incoming_data(std::string_view data) override
+    {
+        if (first_ == '\0')
+            first_ = data.front();
+    }
+    void found_terminator() override
+    {
+        if (std::exchange(first_, '\0') == 'r') {
+            ++answered;
+            push(answer_);
+        } else {
+            ++answers;
+        }
+        most = std::max(most, pending_output());
+    }
+
+private:
+    char first_ = '\0';
+    const std::string answer_ = std::string(100, 'a') + "\n";
+};
+
+/// A channel that was accepted, and the one that has connected to it.
+struct two_talkers {
+    asynchat::testing::loop loop;
+    std::shared_ptr<asynchat::server<talker>> server =
+        loop.create<asynchat::server<talker>>(endpoint("127.0.0.1", 0)).lock();
+    std::shared_ptr<talker> connected = loop.create<talker>().lock();
+    std::shared_ptr<talker> accepted;
+
+    two_talkers()
+    {
+        connected->connect(server->local_endpoint());
+        loop.settle();
+        for (const auto& channel : loop.channels()) {
+            const auto chat = std::dynamic_pointer_cast<talker>(channel);
+            if (chat && chat != connected)
+                accepted = chat;
+        }
+        REQUIRE(accepted);
+    }
+};
+
+} // namespace
+
+TEST_CASE("any number of requests is answered, whoever asks", "[output-limits][flow]")
+{
+    const auto who = GENERATE(as<std::string>{}, "accepted", "connected", "both");
+    const bool together = GENERATE(false, true);
+    const bool in_event = GENERATE(false, true);
+    two_talkers t;
+    // Of both at once so many that what waits is under max_output(): something has to hold it.
+    const std::size_t requests = who == "both" ? 60000 : many_requests;
+    for (const auto& chat : {t.accepted, t.connected}) {
+        if (who != "both" && chat != (who == "accepted" ? t.accepted : t.connected))
+            continue;
+        if (in_event)
+            t.loop.handle_of(*chat).post([=](talker& asker) { asker.ask(requests, together); });
+        else
+            chat->ask(requests, together);
+    }
+    t.loop.advance(100s);
+    for (const auto& chat : {t.accepted, t.connected}) {
+        CAPTURE(who, together, in_event, chat->pending_output());
+        CHECK_FALSE(chat->closed());
+        CHECK(chat->answers == chat->asked);
+        CHECK(chat->most < 8 << 20);
+    }
+}
+
+TEST_CASE("one that connected stops reading at half of max_output()", "[output-limits][flow]")
+{
+    small_channel c(false);
+    c.chat->max_output(100);
+    c.event([](lines& chat) { chat.push(bytes(50)); });
+    c.peer.send("one\n");
+    c.loop.settle();
+    CHECK(c.chat->events == texts{"paused", "collect one", "found"});
+    c.event([](lines& chat) { chat.push("x"); });
+    c.peer.send("two\n");
+    c.loop.settle();
+    CHECK(c.chat->events.size() == 3);
+    SECTION("until the low mark")
+    {
+        c.peer.window(100);
+        c.loop.settle();
+        CHECK(c.chat->events.size() == 6);
+    }
+    SECTION("or until two seconds have passed in which nothing was taken")
+    {
+        c.loop.advance(1900ms);
+        CHECK(c.chat->events.size() == 3);
+        c.peer.window(1);
+        c.loop.advance(1900ms); // a byte was
+        CHECK(c.chat->events.size() == 3);
+        c.loop.advance(200ms);
+        CHECK(c.chat->events.size() == 5);
+        c.event([](lines& chat) { chat.push(bytes(40)); });
+        c.peer.send("three\n"); // it reads on until the low mark, up to max_output()
+        c.loop.settle();
+        CHECK(c.chat->events.size() == 7);
+    }
+    SECTION("but not if it shall stop when it is full")
+    {
+        c.chat->stops_reading_when_full(true);
+        c.loop.advance(10s);
+        CHECK(c.chat->events.size() == 3);
+    }
+}
+
+TEST_CASE("an accepted channel that is full reads on when nothing is taken, up to the first answer",
+          "[output-limits][flow]")
+{
+    small_channel c(true);
+    const bool answers = GENERATE(false, true);
+    const std::size_t low = 5; // as small_channel has it
+    c.chat->on_found = [&chat = *c.chat, answers] {
+        if (answers)
+            chat.push("answer");
+    };
+    c.event([](lines& chat) { chat.push(bytes(20)); });
+    c.peer.send("one\ntwo\nthree\n");
+    c.loop.advance(900ms);
+    CHECK(c.chat->events == texts{"paused"});
+    c.loop.advance(200ms);
+    c.peer.send("four\n");
+    c.loop.advance(10s);
+    if (!answers) {
+        CHECK(c.chat->events.size() == 9);
+        CHECK(c.chat->events.back() == "found");
+        return;
+    }
+    CHECK(c.chat->pending_output() > 20 + low);
+    CHECK(c.chat->pending_output() <= 20 + 3 * 6); // what one turn has received
+    const std::size_t heard = c.chat->events.size();
+    c.peer.send("five\n");
+    c.loop.advance(30s);
+    CHECK(c.chat->events.size() == heard);
+    c.peer.window(100);
+    c.loop.settle();
+    CHECK(c.chat->events.back() == "found");
+    CHECK(c.peer.received().size() == 20 + 5 * 6);
+}
+
 // --- the end ---------------------------------------------------------------------------------
 
 namespace {

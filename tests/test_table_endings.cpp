@@ -82,7 +82,7 @@ const support::names endings = {
 
 // Callbacks in order, from when the end begins, then the bytes of output that were lost; the reason
 // where no handle_close() tells it. "waits": the channel did not end before it was not paused, or
-// full, any more.
+// full, any more. A full one reads on when the other side has taken nothing for a second.
 constexpr std::string_view what_happens = R"(
 end of stream
     nothing | running : eof, close peer finished; 0 lost
@@ -175,7 +175,9 @@ idle timeout
     nothing, partial, frame, kept, ended | running : close idle timeout; 0 lost
     unread  | running : collect one, found, collect two, close idle timeout; 0 lost
     *       | paused  : close idle timeout; 0 lost
-    *       | full    : close idle timeout; 11 lost
+    nothing, partial, frame, ended | full : close idle timeout; 11 lost
+    unread  | full    : collect one, found, collect two, close idle timeout; 11 lost
+    kept    | full    : collect two, found, close idle timeout; 11 lost
 
 frame timeout
     nothing, ended | running : cannot be: no frame is begun
@@ -192,17 +194,20 @@ write timeout to a finished peer
     kept    | running : collect two, found, eof, close write timeout; 3 lost
     ended   | running : close write timeout; 3 lost
     *       | paused  : close write timeout; 3 lost
-    nothing, ended | full : close write timeout; 11 lost
-    unread  | full    : collect one, found, collect two, close write timeout; 11 lost
-    partial | full    : collect \r, close write timeout; 11 lost
-    frame   | full    : collect one, close write timeout; 11 lost
-    kept    | full    : collect two, found, close write timeout; 11 lost
+    nothing | full    : eof, close write timeout; 11 lost
+    unread  | full    : collect one, found, collect two, eof, close write timeout; 11 lost
+    partial | full    : collect \r, eof, close write timeout; 11 lost
+    frame   | full    : collect one, eof, close write timeout; 11 lost
+    kept    | full    : collect two, found, eof, close write timeout; 11 lost
+    ended   | full    : close write timeout; 11 lost
 
 write timeout
     nothing, partial, frame, kept | running : close write timeout; 3 lost
     unread  | running : collect one, found, collect two, close write timeout; 3 lost
     nothing, unread, partial, frame, kept | paused : close write timeout; 3 lost
-    nothing, unread, partial, frame, kept | full : close write timeout; 11 lost
+    nothing, partial, frame | full : close write timeout; 11 lost
+    unread  | full    : collect one, found, collect two, close write timeout; 11 lost
+    kept    | full    : collect two, found, close write timeout; 11 lost
     ended   | *       : cannot be: this peer is finished
 
 close_when_done(time)

@@ -269,7 +269,8 @@ public:
     // Output that the other side does not take waits here. Over the high mark a channel that was
     // accepted stops reading, and delivering what it has read, until no more than the low mark is
     // left: a client that does not read its answers cannot ask for more of them. A channel that
-    // connected goes on reading: if both sides stopped, each would wait for the other.
+    // connected stops over half of max_output(). If both have stopped, each waits for the other:
+    // when nothing is taken for a second, both read on.
 
     /// The marks, in bytes of pending_output() after an attempt to send; 256 KiB and 64 KiB by
     /// default. Throws std::invalid_argument when `low` is over `high`.
@@ -284,7 +285,7 @@ public:
     /// too much returns false, and the end comes in a later turn.
     ASYNCHAT_DECL void max_output(std::size_t bytes);
 
-    /// Whether reading stops over the high mark; by default it does on a channel that was accepted.
+    /// Whether reading stops over the high mark, however long that takes; by default as said above.
     /// If you turn this off, bound the output yourself, for example in handle_write_paused().
     ASYNCHAT_DECL void stops_reading_when_full(bool on);
 
@@ -424,10 +425,6 @@ private:
             rare_->clocks.stop(detail::deadlines::clock::frame);
     }
     ASYNCHAT_DECL void end_when_heard();
-    bool stops_when_full() const noexcept
-    {
-        return when_full_ == when_full::stop || (when_full_ == when_full::by_role && was_accepted_);
-    }
     void deliver_later();
     void deliver_kept();
     void send_queued(sending what);
@@ -437,6 +434,8 @@ private:
     void ask_producer(detail::output_pump& pump);
     void check_output_limit();
     void compare_with_marks();
+    ASYNCHAT_DECL std::size_t stop_over() const noexcept;
+    void nothing_was_taken();
     void tell_marks();
     void set_full(bool on);
 
@@ -459,5 +458,7 @@ private:
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/async_chat.ipp>
+#  include <asynchat/impl/async_chat_end.ipp>
+#  include <asynchat/impl/async_chat_output.ipp>
 #endif
 #endif

@@ -143,7 +143,7 @@ BOUNDS = {
     "connect": "connect_timeout()", "idle": "idle_timeout()", "frame": "frame_timeout()",
     "write": "write_timeout()", "linger": "linger_timeout()",
     "high": "set_write_buffer_limits()", "low": "set_write_buffer_limits()",
-    "max_bytes": "max_output()",
+    "max_bytes": "max_output()", "full": "stops_reading_when_full()",
 }
 
 # The other places of limits: path, the text in front of and around the number, how it is written,
@@ -206,10 +206,11 @@ def limits():
             found.append((name, text, BOUNDS[name]))
     server = re.search(r"server_timeouts = {(.*?)};", source_of("detail/timing/deadlines.hpp"), re.S).group(1)
     own = re.findall(r"std::chrono::\w+\(\d+\)", server)
-    if len(own) != 1:
+    if len(own) != 2:
         problem("porting.md", "the timeouts of a server differ from those of a client in another "
-                              "way: complete.py knows of frame_timeout() only")
+                              "way: complete.py knows of the time of a frame and of a full channel")
     found.append(("frame of a server", duration(own[0]), "frame_timeout()"))
+    found.append(("full of a server", duration(own[-1]), "stops_reading_when_full()"))
     for path, pattern, text, call in LIMITS:
         found.append((pattern, text(number(path, pattern)), call))
     for path, default, call in OFF:

@@ -19,6 +19,8 @@ def of(file):
 # --- frames --------------------------------------------------------------------------------------
 
 chat = of("async_chat")
+ending = of("async_chat_end")
+sending = of("async_chat_output")
 decoding = of("frame_decoder")
 passing = of("frame_pass")
 pass_inline = of("detail/framing/frame_pass.hpp")
@@ -86,10 +88,10 @@ ASYNCHAT_DECL void async_chat::frame_goes_on""",
 }
 
 ASYNCHAT_DECL void async_chat::frame_goes_on""")
-chat("spins-while-sending", "a producer that runs the loop keeps it busy with a writable socket",
+sending("spins-while-sending", "a producer that runs the loop keeps it busy with a writable socket",
      "(!queue_.is_empty() || is_closing() || !connected()) && !sending_",
      "!queue_.is_empty() || is_closing() || !connected()")
-chat("forgets-to-wait-after-sending",
+sending("forgets-to-wait-after-sending",
      "what is left after a producer that ran the loop is never sent",
      """\
         if (!queue_.is_empty())
@@ -173,7 +175,7 @@ chat("frame-timer-outlives-the-frame", "an idle channel is ended by the timeout 
 
 # --- output --------------------------------------------------------------------------------------
 
-chat("short-write-loses-the-rest", "what the system did not take is dropped",
+sending("short-write-loses-the-rest", "what the system did not take is dropped",
      "pump.sent(taken);", "pump.sent(~std::size_t{0});")
 
 pump = of("output_pump")
@@ -202,48 +204,63 @@ pump("producer-asked-in-the-callback", "a producer is asked in the middle of the
         return action::stop_before_producer;
 """,
      "")
-chat("close-when-done-loses-output", "the last output is lost by close_when_done()",
+sending("close-when-done-loses-output", "the last output is lost by close_when_done()",
      """\
     if (!queue_.is_empty() || is_lost())
         return;
     if (is_closing()) {""",
      "    if (is_closing()) {")
-chat("close-when-done-waits-for-an-event",
+sending("close-when-done-waits-for-an-event",
      "nothing to send: the channel stays until the next event",
      """\
         decoder_.drop_remainder();
     flush_soon();""",
      "        decoder_.drop_remainder();")
-chat("eof-loses-output", "the end of the other side's stream drops what is still to be sent",
+ending("eof-loses-output", "the end of the other side's stream drops what is still to be sent",
      """\
     ends_when_sent_ = true;
     flush_soon();""",
      "finish(close_reason::peer_finished);")
-chat("half-closed-for-ever", "a channel whose streams have both ended stays",
+sending("half-closed-for-ever", "a channel whose streams have both ended stays",
      """\
         if (eof_reported_ && !is_lost())
             finish(close_reason::peer_finished);""",
      "")
-chat("reply-reset-by-unread-input", "no lingering: the last reply is lost by a reset",
+sending("reply-reset-by-unread-input", "no lingering: the last reply is lost by a reset",
      "lingers_ = connected();", "")
-chat("reads-over-the-high-mark", "who does not read answers may still ask",
-     """\
-    if (marks_.update(queue_.size(), active_output_limits()))
-        set_full(marks_.paused() && stops_when_full());""",
-     "    (void)marks_.update(queue_.size(), active_output_limits());")
-chat("stuck-after-the-low-mark", "input that waited for the output is not delivered",
+sending("reads-over-the-high-mark", "who does not read answers may still ask",
+     "if (marks_.paused() && queue_.size() > stop_over()) {",
+     "if (marks_.paused() && queue_.size() > stop_over() && when_full_ == when_full::stop) {")
+sending("stuck-after-the-low-mark", "input that waited for the output is not delivered",
      """\
     if (!on)
         deliver_later(); // or throws, for want of memory
+    if (on""",
+     "    if (on")
+sending("full-waits-for-full", "two channels of which each has stopped reading wait for ever",
+     """\
+    rare_->stop_over = was_accepted_ ? queue_.size() + limits.low : unlimited;
+    set_full(false);""",
+     "    (void)limits;")
+sending("full-reads-on-whatever-is-asked", "who does not read is stopped only for a second",
+     "rare_->stop_over = was_accepted_ ? queue_.size() + limits.low : unlimited;",
+     "rare_->stop_over = unlimited;")
+sending("full-reads-on-for-good", "what was allowed once stays so behind the low mark",
+     """\
+        if (rare_)
+            rare_->stop_over = 0;
 """,
      "")
-chat("output-cap-not-judged", "pending output has no limit",
+sending("answers-up-to-the-limit", "who connected answers without looking at what waits",
+     "was_accepted_ ? 0 : active_output_limits().max_bytes / 2",
+     "was_accepted_ ? 0 : unlimited")
+sending("output-cap-not-judged", "pending output has no limit",
      "if (!rare_ || !rare_->output_is_full() || bytes == 0)",
      "if (true)")
-chat("drained-each-time", "handle_drained() although nothing had to wait",
+sending("drained-each-time", "handle_drained() although nothing had to wait",
      "if (had_to_wait && queue_.is_empty() && !closed())",
      "if (queue_.is_empty() && !closed())")
-chat("discard-keeps-the-close", "discard_buffers() does not take back close_when_done()",
+sending("discard-keeps-the-close", "discard_buffers() does not take back close_when_done()",
      """\
     gate_.set(detail::gate::closing, false);
     gate_.set(detail::gate::output_ended, output_ended_);""",
@@ -432,6 +449,12 @@ time("flush-forgotten", "pushed from outside twice, sent once",
             state->flush_listed = false;""",
      "            const auto state = *to_flush_.pop();")
 
+times("full-clock-forgets-progress", "a peer that reads slowly is one that takes nothing",
+      """\
+    if (rare_->clocks.runs(detail::deadlines::clock::full))
+        start_clock(detail::deadlines::clock::full);
+""",
+      "")
 heap = of("timer_queue")
 
 heap("timers-out-of-order", "the next timer is the wrong one",
@@ -452,6 +475,9 @@ server("stop-goes-on-listening", "after stop() connections are still taken",
 server("throwing-handler-counted-for-ever", "a handler that cannot be made keeps its place",
        "detail::server_state::leave(slot, close_reason::callback_error);", "")
 
+server("unix-clients-share-an-address", "a client over a UNIX socket ends what lingers of another",
+       "if (slot.address && slot.lingering > 0",
+       "if (slot.lingering > 0")
 place = of("server_state")
 
 place("full-for-ever", "the listener does not hear of free places",
@@ -518,10 +544,10 @@ file("offset-not-moved", "what the system sent of a file is sent again",
 
 # --- lost connections ----------------------------------------------------------------------------
 
-chat("failed-send-loses-input",
+ending("failed-send-loses-input",
      "a failed send ends the channel before what was received is delivered",
      "if (!lose_connection(reason, error))\n        return;", "return finish(reason, error);")
-chat("lost-output-stays", "output that can never be sent stays, and keeps memory",
+ending("lost-output-stays", "output that can never be sent stays, and keeps memory",
      """\
     output_flows();
     queue_.clear();
@@ -531,9 +557,9 @@ chat("lost-output-stays", "output that can never be sent stays, and keeps memory
     output_flows();
     gate_.set(detail::gate::blocked, false);
     set_full(false);""")
-chat("lost-output-not-told", "nobody can tell how much output was lost",
+ending("lost-output-not-told", "nobody can tell how much output was lost",
      "rare_->lost.output = queue_.size();", "")
-chat("full-and-deaf", "a full channel whose connection is lost delivers no more input",
+ending("full-and-deaf", "a full channel whose connection is lost delivers no more input",
      """\
     gate_.set(detail::gate::blocked, false);
     set_full(false);
@@ -541,30 +567,30 @@ chat("full-and-deaf", "a full channel whose connection is lost delivers no more 
      """\
     gate_.set(detail::gate::blocked, false);
 }""")
-chat("ended-before-read", "what the system still holds is not read after a failed send",
+ending("ended-before-read", "what the system still holds is not read after a failed send",
      "!gate_.has(detail::gate::turn_over) && !may_receive())",
      "!gate_.has(detail::gate::turn_over))")
-chat("ended-in-a-turn-that-is-over", "a lost connection ends before the rest of a turn came",
+ending("ended-in-a-turn-that-is-over", "a lost connection ends before the rest of a turn came",
      "!gate_.has(detail::gate::turn_over) && !may_receive())", "!may_receive())")
-chat("lost-while-paused", "a paused channel whose connection is lost stays until it is read again",
+ending("lost-while-paused", "a paused channel whose connection is lost stays until it is read again",
      "gate_.has(detail::gate::closing | detail::gate::paused)",
      "gate_.has(detail::gate::closing)")
-chat("lost-while-closing", "a channel that closes when done stays when its send fails",
+ending("lost-while-closing", "a channel that closes when done stays when its send fails",
      "gate_.has(detail::gate::closing | detail::gate::paused)",
      "gate_.has(detail::gate::paused)")
-chat("lost-after-the-end", "a channel that has read the end and is kept open stays when it is lost",
+ending("lost-after-the-end", "a channel that has read the end and is kept open stays when it is lost",
      "if (eof_reported_ || gate_.has(", "if (gate_.has(")
-chat("end-trusted-after-failed-send",
+ending("end-trusted-after-failed-send",
      "after a failed send a reset is taken for the end of the stream",
      """\
     if (is_lost())
         return end_lost();
     handle_eof();""",
      "    handle_eof();")
-chat("held-bytes-lost-at-reset", "a partial terminator is lost when the connection is",
+ending("held-bytes-lost-at-reset", "a partial terminator is lost when the connection is",
      "    if (last.empty() && !kept)",
      "    if (is_lost() || (last.empty() && !kept))")
-chat("discard-makes-it-immortal", "discard_buffers() lets a lost connection stay",
+sending("discard-makes-it-immortal", "discard_buffers() lets a lost connection stay",
      "if (rare_ && !is_lost())", "if (rare_)")
 channel("failed-shutdown-is-orderly",
         "a reset found by shutdown_output() ends as the peer's end would",
@@ -637,22 +663,22 @@ with_send("with-send-loses-the-count", "nobody can tell how much of dispatcher_w
 
 # --- bounds of output ----------------------------------------------------------------------------
 
-chat("cap-at-the-first-push", "one large answer ends the channel for max_output()",
+sending("cap-at-the-first-push", "one large answer ends the channel for max_output()",
      "if (!rare_ || !rare_->output_is_full() || bytes == 0)",
      "if (queue_.size() <= active_output_limits().max_bytes || bytes == 0)")
-chat("cap-refuses-only", "over max_output() pushes are refused, and the channel stays",
+sending("cap-refuses-only", "over max_output() pushes are refused, and the channel stays",
      """\
     marks_.refuse();
     return false;""",
      "    return false;")
-chat("cap-accepts-the-push", "the push over max_output() is queued all the same",
+sending("cap-accepts-the-push", "the push over max_output() is queued all the same",
      """\
     marks_.refuse();
     return false;""",
      """\
     marks_.refuse();
     return true;""")
-chat("cap-not-noted", "what waits behind a blocked socket is not counted for max_output()",
+sending("cap-not-noted", "what waits behind a blocked socket is not counted for max_output()",
      """\
     if (rare_ || queue_.size() > active_output_limits().max_bytes)
         rare().output_left = queue_.size();
@@ -667,22 +693,30 @@ ASYNCHAT_DECL void async_chat::compare_with_marks()""",
 }
 
 ASYNCHAT_DECL void async_chat::compare_with_marks()""")
-chat("cap-never-caught-up", "who was over max_output() once is ended, also when all was sent",
+sending("cap-never-caught-up", "who was over max_output() once is ended, also when all was sent",
      """\
     if (rare_)
         rare_->output_left = queue_.size();
 """,
      "")
-chat("outside-push-waits", "pushes from outside pile up although the other side reads",
+sending("outside-push-waits", "pushes from outside pile up although the other side reads",
      "sent = send_some(sending::quietly);", "")
-chat("outside-push-unnoticed", "what is pushed from outside does not count until a turn comes",
-     "if (!marks_.update(queue_.size(), active_output_limits()))", "if (true)")
-chat("outside-push-reads-on", "a channel that others fill goes on reading",
+sending("outside-push-unnoticed", "what is pushed from outside does not count until a turn comes",
      """\
-    set_full(marks_.paused() && stops_when_full());
-    if (talker && marks_.paused())""",
-     "    if (talker && marks_.paused())")
-chat("outside-pushes-unwatched", "small pushes from outside never come to the high mark",
+    const bool was_paused = marks_.paused();
+    compare_with_marks();
+    if (talker""",
+     """\
+    const bool was_paused = marks_.paused();
+    if (talker""")
+sending("outside-push-reads-on", "a channel that others fill goes on reading",
+     """\
+    compare_with_marks();
+    if (talker""",
+     """\
+    marks_.update(queue_.size(), active_output_limits());
+    if (talker""")
+sending("outside-pushes-unwatched", "small pushes from outside never come to the high mark",
      """\
     const std::size_t high = active_output_limits().high;
     queue_.watch(high);
@@ -690,25 +724,25 @@ chat("outside-pushes-unwatched", "small pushes from outside never come to the hi
      """\
     const std::size_t high = active_output_limits().high;
     if (queue_.size() > high)""")
-chat("unwatched-behind-a-producer", "small pushes behind a producer never come to the high mark",
+sending("unwatched-behind-a-producer", "small pushes behind a producer never come to the high mark",
      """\
     queue_.push(std::move(source));
     queue_.watch(active_output_limits().high);""",
      "    queue_.push(std::move(source));")
-chat("talker-goes-on", "who fills others in one turn is not interrupted",
+sending("talker-goes-on", "who fills others in one turn is not interrupted",
      """\
-    if (talker && marks_.paused())
+    if (talker && marks_.paused() && !was_paused)
         talker->fed_too_much_();""",
      "")
-chat("told-inside-push", "handle_write_paused() is called inside push()",
+sending("told-inside-push", "handle_write_paused() is called inside push()",
      """\
-    if (talker && marks_.paused())
+    if (talker && marks_.paused() && !was_paused)
         talker->fed_too_much_();""",
      """\
-    if (talker && marks_.paused())
+    if (talker && marks_.paused() && !was_paused)
         talker->fed_too_much_();
     tell_marks();""")
-chat("fails-inside-push", "an error of a send from outside calls handle_error() inside push()",
+sending("fails-inside-push", "an error of a send from outside calls handle_error() inside push()",
      "if (what != sending::quietly) // else the next attempt tells", "")
 chat("turn-goes-on", "end_turn() ends nothing",
      """\
@@ -725,18 +759,13 @@ chat("turn-never-begins", "after end_turn() no turn begins again",
     gate_.set(detail::gate::turn_over, false);
     if (under_way() ||""",
      "    if (under_way() ||")
-chat("both-sides-wait", "two channels that are full wait for each other",
-     """\
-    if (marks_.update(queue_.size(), active_output_limits()))
-        set_full(marks_.paused() && stops_when_full());""",
-     """\
-    if (marks_.update(queue_.size(), active_output_limits()))
-        set_full(marks_.paused());""")
-chat("reading-when-full-by-role-only", "stops_reading_when_full() changes nothing for later",
+sending("both-sides-wait", "who connected stops over the high mark as well, and both wait",
+     "was_accepted_ ? 0 : active_output_limits().max_bytes / 2", "0")
+sending("reading-when-full-by-role-only", "stops_reading_when_full() changes nothing for later",
      "when_full_ = on ? when_full::stop : when_full::read_on;", "when_full_ = when_full::by_role;")
-chat("reads-on-until-the-next-mark", "stops_reading_when_full() acts only at the next mark",
+sending("reads-on-until-the-next-mark", "stops_reading_when_full() acts only at the next mark",
      "    set_full(on && marks_.paused() && !is_lost());\n", "")
-chat("push-in-handle-close", "a push() in handle_close() is said to be sent",
+sending("push-in-handle-close", "a push() in handle_close() is said to be sent",
      """\
     if (!accepts_output())
         return false;
@@ -747,7 +776,7 @@ chat("push-in-handle-close", "a push() in handle_close() is said to be sent",
         return false;
     flush_soon();
     if (!rare_""")
-chat("producer-waits-for-the-socket", "a producer behind large answers waits for a writable socket",
+sending("producer-waits-for-the-socket", "a producer behind large answers waits for a writable socket",
      """\
             tried = false; // the end of the event asks the producer
 """,
@@ -781,16 +810,15 @@ chat("frame-timed-while-paused", "the time of a frame runs while its channel is 
     gate_.set(detail::gate::paused);
     stop_or_go_on_timing_frame();""",
      "    gate_.set(detail::gate::paused);")
-chat("frame-timed-while-full", "the time of a frame runs while its channel is full",
+sending("frame-timed-while-full", "the time of a frame runs while its channel is full",
      """\
     gate_.set(detail::gate::full, on);
     stop_or_go_on_timing_frame();""",
      "    gate_.set(detail::gate::full, on);")
 chat("frame-timed-in-a-nested-loop", "the time of a frame runs while a callback runs the loop",
      """\
-gate_.has(detail::gate::paused | detail::gate::full) ||
-                              (under_way() && under_way()->nested > 0);""",
-     "gate_.has(detail::gate::paused | detail::gate::full);")
+    const bool in_nested_run = under_way() && under_way()->nested > 0;""",
+     "    const bool in_nested_run = false;")
 chat("frame-not-timed-after-a-pause", "after a pause a frame may take for ever",
      """\
     gate_.set(detail::gate::paused, false);
@@ -870,7 +898,7 @@ decoding("new-socket-old-frame", "another connection goes on with a frame of the
     scanner_.start_anew();
 """,
      "")
-chat("new-socket-old-output", "output for one connection is sent on another",
+ending("new-socket-old-output", "output for one connection is sent on another",
      """\
     queue_.clear();
     marks_ = {};
@@ -878,7 +906,7 @@ chat("new-socket-old-output", "output for one connection is sent on another",
      """\
     marks_ = {};
     output_ended_ =""")
-chat("new-socket-still-full", "a channel stays full when its connection is another",
+ending("new-socket-still-full", "a channel stays full when its connection is another",
      """\
     queue_.clear();
     marks_ = {};
@@ -886,19 +914,19 @@ chat("new-socket-still-full", "a channel stays full when its connection is anoth
      """\
     queue_.clear();
     output_ended_ =""")
-chat("new-socket-old-end", "another connection ends for what the one before was told",
+ending("new-socket-old-end", "another connection ends for what the one before was told",
      "    output_ended_ = ends_when_sent_ = input_ended_ = eof_reported_ = at_end_ = false;\n", "")
-chat("new-socket-still-stopped", "close_when_done() of one connection holds for the next",
+ending("new-socket-still-stopped", "close_when_done() of one connection holds for the next",
      """\
     for (const auto why : {gate::closing, gate::full, gate::output_ended, gate::blocked})
         gate_.set(why, false);
 """,
      "")
-chat("new-socket-ends-with-the-old",
+ending("new-socket-ends-with-the-old",
      "a connection made in the last piece of another ends with that",
      "bool is_over() const { return chat.state_->epoch != epoch; }",
      "bool is_over() const { return false; }")
-chat("new-socket-old-piece",
+ending("new-socket-old-piece",
      "the end of a frame of the connection before is reported on the new one",
      """\
     if (under_way())
@@ -1032,7 +1060,8 @@ server("lingering-not-counted", "connections that linger hold descriptors beyond
        "if (all.lingering > 0 && all.open + all.lingering > max_connections_)", "if (false)")
 server("lingering-at-an-address-not-counted",
        "one address has more connections by having them linger",
-       "if (slot.lingering > 0 && slot.open + slot.lingering > max_per_address_)", "if (false)")
+       "if (slot.address && slot.lingering > 0 && slot.open + slot.lingering > max_per_address_)",
+       "if (false)")
 server("lingering-ended-too-early",
        "connections linger only while the server is far from its limit",
        "if (all.lingering > 0 && all.open + all.lingering > max_connections_)",

@@ -28,6 +28,7 @@ struct rare_state {
     deadlines clocks;
     output_limits output;
     std::size_t output_left = 0; // bytes that the last event left
+    std::size_t stop_over = 0;   // of a channel that reads on when full: over so many, it stops
     std::size_t in_flight = 0;   // bytes that the other side had not taken at the last look
     lost_connection lost;
 
@@ -35,7 +36,7 @@ struct rare_state {
     void start_anew(deadlines::time_point now) noexcept
     {
         clocks.start_anew(now);
-        output_left = in_flight = 0;
+        output_left = stop_over = in_flight = 0;
         lost = {};
     }
 

@@ -7,11 +7,9 @@
 #include <asynchat/async_chat.hpp>
 
 #include <asynchat/detail/io/transport.hpp>
-#include <asynchat/detail/output/output_pump.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/detail/timing/later.hpp>
 #include <asynchat/escape.hpp>
-#include <asynchat/file_producer.hpp>
 
 #include <asio/buffer.hpp>
 #include <asio/error.hpp>
@@ -21,9 +19,7 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
-#include <iterator>
 #include <new>
-#include <optional>
 #include <stdexcept>
 #include <system_error>
 
@@ -32,28 +28,6 @@ namespace asynchat {
 namespace detail {
 
 inline constexpr std::size_t max_receive = std::size_t{1} << 30; // memory is reserved for it
-
-/// The buffers of one send. Only those in use are touched: an array would set all of them to zero
-/// for each message.
-class buffer_list {
-public:
-    static constexpr std::size_t capacity = 64;
-
-    void add(std::string_view data) noexcept
-    {
-        new (&space_[count_++ * sizeof(asio::const_buffer)])
-            asio::const_buffer(data.data(), data.size());
-    }
-    const asio::const_buffer* first() const noexcept
-    {
-        return std::launder(reinterpret_cast<const asio::const_buffer*>(space_));
-    }
-    std::size_t count() const noexcept { return count_; }
-
-private:
-    std::size_t count_ = 0;
-    alignas(asio::const_buffer) unsigned char space_[capacity * sizeof(asio::const_buffer)];
-};
 
 } // namespace detail
 
@@ -296,8 +270,11 @@ ASYNCHAT_DECL void async_chat::stop_or_go_on_timing_frame()
 {
     if (!rare_ || !rare_->clocks.runs(detail::deadlines::clock::frame))
         return;
-    const bool stands_still = gate_.has(detail::gate::paused | detail::gate::full) ||
-                              (under_way() && under_way()->nested > 0);
+    // Also while an accepted channel over its high mark reads on: the other side may wait for it.
+    const bool by_role = was_accepted_ && when_full_ == when_full::by_role;
+    const bool is_full = gate_.has(detail::gate::full) || (marks_.paused() && by_role);
+    const bool in_nested_run = under_way() && under_way()->nested > 0;
+    const bool stands_still = gate_.has(detail::gate::paused) || is_full || in_nested_run;
     if (stands_still == rare_->clocks.stands_still())
         return;
     if (stands_still)
@@ -328,6 +305,8 @@ ASYNCHAT_DECL void async_chat::deadline_reached_()
         rare_->clocks.stop(clock::write); // a producer runs the loop: it is measured anew
     if (is_lost() && (under_way() || at_end_))
         rare_->clocks.stop(clock::close); // or a callback of the input: so is this one
+    if (rare_->clocks.due(clock::full) <= owner().now())
+        nothing_was_taken();
     const bool in_frame = !is_ending() && !input_ended_;
     if (in_frame && (rare_->clocks.due(clock::frame) > owner().now() || was_met(clock::frame))) {
         look_at_clocks_by(rare_->clocks.due(clock::frame));
@@ -434,137 +413,7 @@ ASYNCHAT_DECL void async_chat::deliver_kept()
         parse();
 }
 
-ASYNCHAT_DECL void async_chat::end_of_input_()
-{
-    if (at_end_)
-        return; // a callback runs the loop: that on the stack goes on by itself
-    at_end_ = true;
-    input_ended_ = true;
-    // Nothing else will report the end when exit_now leaves a callback.
-    struct unfinished {
-        async_chat& chat;
-        unsigned epoch;
-        int exceptions = std::uncaught_exceptions();
-        bool is_over() const { return chat.state_->epoch != epoch; } // another connection by now
-        ~unfinished()
-        {
-            if (is_over())
-                return;
-            chat.at_end_ = false;
-            if (std::uncaught_exceptions() == exceptions || chat.eof_reported_)
-                return;
-            try {
-                chat.deliver_later();
-            } catch (const std::bad_alloc&) { // then a timeout ends it
-            }
-        }
-    } const on_exit{*this, state_->epoch};
-    // A callback that throws and survives must not keep the end from being reported.
-    while (decoder_.has_unread() && delivers_input()) {
-        const std::size_t size = decoder_.carried().size();
-        guarded([&] { parse(); });
-        if (decoder_.carried().size() >= size)
-            break;
-    }
-    if (!delivers_input() || on_exit.is_over() || !deliver_remainder())
-        return; // for now, or for good
-    if (closed() || eof_reported_ || on_exit.is_over())
-        return;
-    eof_reported_ = true;
-    // After a failed send the system shows an end also where the connection was reset: that must
-    // not be taken for the end of the stream.
-    if (is_lost())
-        return end_lost();
-    handle_eof();
-    if (output_ended_)
-        finish(close_reason::peer_finished);
-}
-
-/// Delivers what waits for bytes that do not come. Returns false when the channel has ended.
-ASYNCHAT_DECL bool async_chat::deliver_remainder()
-{
-    const bool kept = keeps_frames_() && frame_.size() > 0;
-    const std::string_view last = decoder_.remainder();
-    if (last.empty() && !kept)
-        return true;
-    std::string rest = kept ? frame_.take() : std::string();
-    const std::size_t size = rest.size() + decoder_.room_for_remainder();
-    rest += last;
-    decoder_.drop_remainder();
-    const unsigned epoch = state_->epoch;
-    try {
-        if (size > 0)
-            guarded([&] { collect_incoming_data(std::string_view(rest).substr(0, size)); });
-    } catch (...) { // exit_now: it is delivered again
-        if (state_->epoch == epoch)
-            kept ? frame_.put_back(std::move(rest)) : decoder_.put_back(rest);
-        throw;
-    }
-    bool goes_on = state_->epoch == epoch;
-    if (goes_on && rest.size() > size && !is_ending())
-        guarded([&] { goes_on = ask_overflow(nullptr); });
-    return goes_on;
-}
-
-/// What was received is still to be delivered: the output is dropped, and end_of_event_() and
-/// end_of_input_() see to the end.
-ASYNCHAT_DECL void async_chat::connection_lost_(asynchat::close_reason reason,
-                                                const std::error_code& error)
-{
-    if (!lose_connection(reason, error))
-        return;
-    if (under_way() || at_end_)
-        rare_->clocks.stop(detail::deadlines::clock::close); // end_when_heard() starts it
-    rare_->lost.output = queue_.size();
-    output_flows();
-    queue_.clear();
-    gate_.set(detail::gate::blocked, false);
-    set_full(false);
-}
-
-/// At the end of each event of a lost connection: ends it, unless there is more to deliver.
-ASYNCHAT_DECL void async_chat::end_when_heard()
-{
-    // Nobody waits for a channel that is paused: an error ends it at once.
-    if (eof_reported_ || gate_.has(detail::gate::closing | detail::gate::paused))
-        return end_lost();
-    if (under_way() || at_end_)
-        return;
-    if (!rare_->clocks.runs(detail::deadlines::clock::close))
-        time_lost(); // it stood still while input was delivered
-    if (!gate_.has(detail::gate::turn_over) && !may_receive())
-        end_of_input_();
-}
-
-ASYNCHAT_DECL void async_chat::forget_connection_()
-{
-    if (under_way())
-        gate_.set(detail::gate::renewed);
-    decoder_.start_anew();
-    frame_.clear();
-    queue_.clear();
-    marks_ = {};
-    output_ended_ = ends_when_sent_ = input_ended_ = eof_reported_ = at_end_ = false;
-    using detail::gate;
-    for (const auto why : {gate::closing, gate::full, gate::output_ended, gate::blocked})
-        gate_.set(why, false);
-}
-
-ASYNCHAT_DECL void async_chat::handle_close()
-{
-    close();
-}
-
-ASYNCHAT_DECL void async_chat::handle_eof()
-{
-    ends_when_sent_ = true;
-    flush_soon();
-}
-
-ASYNCHAT_DECL void async_chat::handle_shutdown()
-{
-    close_when_done();
-}
+// --- what is kept ------------------------------------------------------------------------------
 
 ASYNCHAT_DECL void async_chat::_collect_incoming_data(std::string_view data)
 {
@@ -588,353 +437,6 @@ ASYNCHAT_DECL std::size_t async_chat::frame_to_come() const
 ASYNCHAT_DECL std::string async_chat::_get_data()
 {
     return frame_.take();
-}
-
-// --- output ----------------------------------------------------------------------------------
-
-/// Whether there may be more output, which is then sent soon. First: if that throws, nothing is
-/// queued.
-inline bool async_chat::may_queue(std::size_t bytes)
-{
-    if (!accepts_output())
-        return false;
-    flush_soon();
-    if (!rare_ || !rare_->output_is_full() || bytes == 0)
-        return true;
-    marks_.refuse();
-    return false;
-}
-
-/// In an event of ours what is left at its end counts; elsewhere that may be far away.
-inline void async_chat::queued()
-{
-    if (owner().current_ == this && connected())
-        return; // it is sent, or waits for the socket, before anything else can be pushed
-    const std::size_t high = active_output_limits().high;
-    queue_.watch(high);
-    if (queue_.size() > high)
-        pushed_much();
-}
-
-/// The first output of an event, and what the other side is not yet ready for.
-ASYNCHAT_DECL bool async_chat::queue_first(std::string_view data)
-{
-    if (!may_queue(data.size()))
-        return false;
-    queue_.push(data);
-    queued();
-    return true;
-}
-
-/// A push from elsewhere that leaves more than the high mark: the socket is tried now, and what it
-/// does not take counts.
-ASYNCHAT_DECL void async_chat::pushed_much()
-{
-    dispatcher* const talker = owner().current_;
-    if (sending_ || is_lost())
-        return;
-    if (!awaits_writable()) {
-        std::size_t sent = 0;
-        try {
-            sent = send_some(sending::quietly);
-        } catch (...) { // of an override of send(): the next attempt tells
-        }
-        if (is_lost())
-            return;
-        awaits_writable() ? output_waits(sent) : output_flows();
-    }
-    if (!marks_.update(queue_.size(), active_output_limits()))
-        return;
-    set_full(marks_.paused() && stops_when_full());
-    if (talker && marks_.paused())
-        talker->fed_too_much_();
-}
-
-ASYNCHAT_DECL bool async_chat::push(std::string&& data)
-{
-    if (!may_queue(data.size()))
-        return false;
-    queue_.push(std::move(data));
-    queued();
-    return true;
-}
-
-ASYNCHAT_DECL bool async_chat::push(std::shared_ptr<const std::string> data)
-{
-    if (!data)
-        throw std::invalid_argument("asynchat: push() of a null pointer");
-    if (!may_queue(data->size()))
-        return false;
-    queue_.push(std::move(data));
-    queued();
-    return true;
-}
-
-ASYNCHAT_DECL bool async_chat::vprint(fmt::string_view format, fmt::format_args args)
-{
-    if (!accepts_output())
-        return false;
-    // Not straight into the output: a formatter may push to this channel as well, or throw.
-    detail::pooled_string text(frame_memory());
-    fmt::vformat_to(std::back_inserter(*text), format, args);
-    return push(std::string_view(*text));
-}
-
-ASYNCHAT_DECL bool async_chat::push_with_producer(std::unique_ptr<producer> source)
-{
-    if (!source)
-        throw std::invalid_argument("asynchat: push_with_producer() of a null pointer");
-    if (!accepts_output())
-        return false;
-    flush_soon();
-    queue_.push(std::move(source));
-    queue_.watch(active_output_limits().high);
-    return true;
-}
-
-ASYNCHAT_DECL void async_chat::close_when_done()
-{
-    gate_.set(detail::gate::closing);
-    if (!under_way())
-        decoder_.drop_remainder();
-    flush_soon();
-}
-
-ASYNCHAT_DECL void async_chat::close_when_done(loop::duration timeout)
-{
-    close_when_done();
-    if (!closed())
-        close_at(detail::later(owner().now(), timeout));
-}
-
-ASYNCHAT_DECL void async_chat::push_eof()
-{
-    gate_.set(detail::gate::output_ended);
-    flush_soon();
-}
-
-ASYNCHAT_DECL void async_chat::discard_buffers()
-{
-    decoder_.discard();
-    frame_.clear();
-    queue_.clear();
-    gate_.set(detail::gate::blocked, false);
-    gate_.set(detail::gate::closing, false);
-    gate_.set(detail::gate::output_ended, output_ended_);
-    if (rare_ && !is_lost())
-        rare_->clocks.stop(detail::deadlines::clock::close);
-    marks_.accept();
-    if (rare_) {
-        rare_->output_left = 0;
-        rare_->lost.output = 0; // it is given up
-    }
-    flush_soon();
-}
-
-ASYNCHAT_DECL bool async_chat::writable()
-{
-    return (!queue_.is_empty() || is_closing() || !connected()) && !sending_;
-}
-
-ASYNCHAT_DECL void async_chat::handle_write()
-{
-    initiate_send();
-}
-
-ASYNCHAT_DECL void async_chat::end_of_event_()
-{
-    if (!awaits_writable())
-        initiate_send();
-    if (is_lost())
-        return end_when_heard();
-    if (!queue_.is_empty() || !marks_.is_quiet())
-        check_output_limit();
-}
-
-/// At the end of each event in which not everything could be sent.
-ASYNCHAT_DECL void async_chat::check_output_limit()
-{
-    if (closed() || sending_)
-        return;
-    if (marks_.refused()) {
-        log_of_peer(log_type::error,
-                    "closing channel {}: {} bytes of output wait, the limit of max_output() is {}",
-                    safe_repr(), queue_.size(), active_output_limits().max_bytes);
-        return finish(close_reason::output_limit);
-    }
-    if (rare_ || queue_.size() > active_output_limits().max_bytes)
-        rare().output_left = queue_.size();
-    compare_with_marks();
-    tell_marks();
-}
-
-ASYNCHAT_DECL void async_chat::compare_with_marks()
-{
-    if (marks_.update(queue_.size(), active_output_limits()))
-        set_full(marks_.paused() && stops_when_full());
-}
-
-ASYNCHAT_DECL void async_chat::tell_marks()
-{
-    switch (marks_.take_news()) {
-    case detail::water_marks::news::none: break;
-    case detail::water_marks::news::paused: handle_write_paused(); break;
-    case detail::water_marks::news::resumed: handle_write_resumed(); break;
-    }
-}
-
-/// Stops delivering input because of the output, or goes on with it in a later turn.
-ASYNCHAT_DECL void async_chat::set_full(bool on)
-{
-    if (on == gate_.has(detail::gate::full))
-        return;
-    if (!on)
-        deliver_later(); // or throws, for want of memory
-    gate_.set(detail::gate::full, on);
-    stop_or_go_on_timing_frame();
-}
-
-ASYNCHAT_DECL void async_chat::set_write_buffer_limits(std::size_t high, std::size_t low)
-{
-    set_marks(high, low);
-    queue_.watch(high);
-}
-
-ASYNCHAT_DECL void async_chat::max_output(std::size_t bytes)
-{
-    rare().output.max_bytes = bytes;
-    flush_soon();
-}
-
-ASYNCHAT_DECL void async_chat::stops_reading_when_full(bool on)
-{
-    when_full_ = on ? when_full::stop : when_full::read_on;
-    set_full(on && marks_.paused() && !is_lost());
-}
-
-ASYNCHAT_DECL void async_chat::initiate_send()
-{
-    if (sending_ || is_lost())
-        return; // called by a producer or a layer: the attempt on the stack goes on
-    send_queued(sending::everything);
-    if (rare_)
-        rare_->output_left = queue_.size();
-    if (!queue_.is_empty() || is_lost())
-        return;
-    if (is_closing()) {
-        lingers_ = connected();
-        finish(close_reason::local);
-    } else if (ends_when_sent_) {
-        finish(close_reason::peer_finished);
-    } else if (gate_.has(detail::gate::output_ended) && !output_ended_ && connected()) {
-        output_ended_ = true;
-        shutdown_output();
-        if (eof_reported_ && !is_lost())
-            finish(close_reason::peer_finished);
-    }
-}
-
-ASYNCHAT_DECL void async_chat::send_queued(sending what)
-{
-    if (sending_)
-        return;
-    const bool had_to_wait = awaits_writable();
-    const std::size_t sent = send_some(what);
-    // A handle_close() may send what it can, and hears no more of it.
-    if (gate_.has(detail::gate::closed | detail::gate::ended | detail::gate::lost))
-        return;
-    if (awaits_writable())
-        output_waits(sent);
-    else if (rare_)
-        output_flows();
-    if (!queue_.is_empty() || !marks_.is_quiet()) {
-        compare_with_marks();
-        tell_marks();
-    }
-    if (had_to_wait && queue_.is_empty() && !closed())
-        handle_drained();
-}
-
-/// Sends until there is nothing more, the socket takes no more, or it was much. Returns the bytes.
-ASYNCHAT_DECL std::size_t async_chat::send_some(sending what)
-{
-    bool tried = true; // all that may be sent now
-    const detail::scope_exit on_exit([this, &tried] {
-        // It does not wait for the socket yet if a producer has run the loop. First: g++ 12
-        // loses a store that only a call in a condition follows while an exception passes.
-        if (!queue_.is_empty())
-            try_flush_soon();
-        // What is left goes when the socket is writable: not before, whatever is pushed.
-        gate_.set(detail::gate::blocked, tried && connected() && !queue_.is_empty());
-        sending_ = false;
-    });
-    sending_ = true;
-
-    using action = detail::output_pump::action;
-    detail::output_pump pump(queue_, ac_out_buffer_size, what == sending::everything);
-    while (connected()) {
-        const auto step = pump.next();
-        switch (step.what) {
-        case action::data: send_data(pump, step.piece, what); break;
-        case action::file: send_file(pump); break;
-        case action::producer: ask_producer(pump); break;
-        case action::stop_before_producer:
-            tried = false; // the end of the event asks the producer
-            return pump.sent();
-        case action::stop: return pump.sent();
-        }
-    }
-    return pump.sent();
-}
-
-/// One send: of `piece`, or of what the pump gathers when there is none.
-inline void async_chat::send_data(detail::output_pump& pump, std::string_view piece, sending what)
-{
-    std::size_t taken = 0;
-    try {
-        if (!piece.empty()) {
-            taken = send(piece);
-        } else {
-            detail::buffer_list buffers;
-            pump.gather(buffers.capacity, [&](std::string_view data) { buffers.add(data); });
-            taken = send(const_buffers(buffers.first(), buffers.count()));
-        }
-    } catch (const std::system_error&) {
-        if (what != sending::quietly) // else the next attempt tells
-            handle_exception();
-        return pump.stop();
-    }
-    closed() ? pump.stop() : pump.sent(taken);
-}
-
-/// Lets the system send of the file at the head what it takes, if nothing has to see the bytes.
-ASYNCHAT_DECL void async_chat::send_file(detail::output_pump& pump)
-{
-    if (!sends_plainly_ || !transport_)
-        return pump.sent_of_file(std::nullopt, false);
-    file_producer& file = pump.file();
-    const auto sent = file.send_to(*transport_, pump.max_of_file());
-    if (sent.value_or(0) > 0)
-        note_activity();
-    count_sent(sent.value_or(0));
-    pump.sent_of_file(sent, file.has_ended());
-}
-
-/// Asks the producer at the head for its next piece.
-ASYNCHAT_DECL void async_chat::ask_producer(detail::output_pump& pump)
-{
-    auto source = pump.take_producer();
-    std::string_view piece;
-    try {
-        file_producer* const file = source->as_file();
-        piece = file ? file->read(ac_out_buffer_size) : source->more();
-    } catch (...) {
-        pump.put_back(std::move(source)); // asked again, if the channel survives
-        throw;
-    }
-    if (closed())
-        return pump.stop();
-    pump.answered(std::move(source), piece);
 }
 
 } // namespace asynchat

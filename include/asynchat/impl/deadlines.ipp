@@ -15,8 +15,8 @@ namespace asynchat::detail {
 
 /// The time that was given to close_when_done() comes before all that the peer could do.
 inline constexpr deadlines::clock judged[] = {deadlines::clock::close, deadlines::clock::connect,
-                                              deadlines::clock::idle, deadlines::clock::frame,
-                                              deadlines::clock::write};
+                                              deadlines::clock::idle,  deadlines::clock::frame,
+                                              deadlines::clock::write, deadlines::clock::full};
 
 ASYNCHAT_DECL void deadlines::go_on(time_point now) noexcept
 {
@@ -29,8 +29,8 @@ ASYNCHAT_DECL deadlines::time_point deadlines::due(clock what) const noexcept
     const time_point since = since_[index(what)];
     if (what == clock::close || since == never)
         return since;
-    constexpr duration timeouts::*timeout_of[] = {&timeouts::connect, &timeouts::idle,
-                                                  &timeouts::frame, &timeouts::write};
+    constexpr duration timeouts::*timeout_of[] = {
+        &timeouts::connect, &timeouts::idle, &timeouts::frame, &timeouts::write, &timeouts::full};
     const duration timeout = limits_.*timeout_of[index(what)];
     if (timeout == duration::zero() || (what == clock::frame && stands_still()))
         return never;
@@ -65,6 +65,7 @@ ASYNCHAT_DECL void deadlines::start_anew(time_point now) noexcept
     frame_stopped_ = never;
     if (!frame_is_set_)
         limits_.frame = client_timeouts.frame;
+    limits_.full = client_timeouts.full;
     if (was_timed)
         start(clock::idle, now);
 }

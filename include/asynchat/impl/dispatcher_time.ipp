@@ -93,6 +93,7 @@ ASYNCHAT_DECL void dispatcher::deadline_reached_()
     if (connected_)
         counting.add(clock::idle);
     counting.add(clock::write);
+    counting.add(clock::full);
     look_what_was_taken();
     const auto over = rare_->clocks.expired(loop_.now(), counting);
     if (over && !was_met(*over))
@@ -132,7 +133,7 @@ ASYNCHAT_DECL bool dispatcher::was_met(detail::deadlines::clock what)
 ASYNCHAT_DECL void dispatcher::clock_ran_out(detail::deadlines::clock what)
 {
     using clock = detail::deadlines::clock;
-    assert(what != clock::frame); // that is for an async_chat
+    assert(what != clock::frame && what != clock::full); // those are for an async_chat
     const detail::timeouts& limits = active_timeouts();
     switch (what) {
     case clock::close: return close_time_reached();
@@ -148,7 +149,8 @@ ASYNCHAT_DECL void dispatcher::clock_ran_out(detail::deadlines::clock what)
         if (transport_ && transport_->peer_has_finished())
             return connection_lost_(close_reason::write_timeout, {});
         return finish(close_reason::write_timeout);
-    case clock::frame: break;
+    case clock::frame:
+    case clock::full: break;
     }
 }
 
@@ -194,6 +196,8 @@ ASYNCHAT_DECL void dispatcher::output_waits(std::size_t sent)
     if (sent == 0 && rare_ && rare_->clocks.runs(detail::deadlines::clock::write))
         return;
     start_clock(detail::deadlines::clock::write);
+    if (rare_->clocks.runs(detail::deadlines::clock::full))
+        start_clock(detail::deadlines::clock::full);
     rare_->in_flight = transport_ ? transport_->in_flight() : 0;
     look_what_was_taken();
 }

@@ -11,7 +11,7 @@ namespace asynchat::detail {
 
 /// Bytes of output that may wait.
 struct output_limits {
-    std::size_t high = 262144;       // over it an accepted channel stops reading,
+    std::size_t high = 262144;       // over it a channel that was accepted stops reading,
     std::size_t low = 65536;         // until there are no more than these
     std::size_t max_bytes = 8388608; // while more than these wait, more output ends the channel
 };

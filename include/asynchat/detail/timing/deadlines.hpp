@@ -23,13 +23,16 @@ struct timeouts {
     duration frame = duration::zero();
     duration write = std::chrono::seconds(60);
     duration linger = std::chrono::seconds(2);
+    duration full = std::chrono::seconds(2);
 };
 
 /// Of channels that connect, and of connections that were accepted.
 inline constexpr timeouts client_timeouts = {};
 inline constexpr timeouts server_timeouts = {client_timeouts.connect, client_timeouts.idle,
                                              std::chrono::seconds(120), client_timeouts.write,
-                                             client_timeouts.linger};
+                                             client_timeouts.linger,
+                                             // first: the other one would grow to its limit
+                                             std::chrono::seconds(1)};
 
 /// The clocks of a channel: how long each thing may take, and since when it goes on.
 ///
@@ -44,8 +47,9 @@ public:
     static constexpr time_point never = time_point::max();
     static constexpr duration grace = std::chrono::milliseconds(100);
 
-    /// `close` is a time that was set, the others are measured from their start.
-    enum class clock : unsigned char { connect, idle, frame, write, close };
+    /// `close` is a time that was set, the others are measured from their start. `full` is that of
+    /// a channel that has stopped reading for its output, of which the other side takes nothing.
+    enum class clock : unsigned char { connect, idle, frame, write, full, close };
 
     /// Some of the clocks: those that count at a moment.
     class clock_set {
@@ -140,7 +144,7 @@ private:
     timeouts limits_;
     // Since when what the timeout bounds goes on; `never` while it does not. The frame's is later
     // by as much as it has stood still. The last one is the time to close at.
-    std::array<time_point, 5> since_;
+    std::array<time_point, 6> since_;
     clock_set put_off_;
     time_point frame_stopped_ = never; // since when the frame's clock stands still
     bool frame_is_set_ = false;        // limits_.frame, by the user; else it is that of the role

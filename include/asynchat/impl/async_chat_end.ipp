@@ -1,0 +1,154 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_ASYNC_CHAT_END_IPP
+#define ASYNCHAT_IMPL_ASYNC_CHAT_END_IPP
+
+#include <asynchat/async_chat.hpp>
+
+#include <asynchat/impl/async_chat.ipp> // parse()
+
+#include <exception>
+#include <new>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace asynchat {
+
+ASYNCHAT_DECL void async_chat::end_of_input_()
+{
+    if (at_end_)
+        return; // a callback runs the loop: that on the stack goes on by itself
+    at_end_ = true;
+    input_ended_ = true;
+    // Nothing else will report the end when exit_now leaves a callback.
+    struct unfinished {
+        async_chat& chat;
+        unsigned epoch;
+        int exceptions = std::uncaught_exceptions();
+        bool is_over() const { return chat.state_->epoch != epoch; } // another connection by now
+        ~unfinished()
+        {
+            if (is_over())
+                return;
+            chat.at_end_ = false;
+            if (std::uncaught_exceptions() == exceptions || chat.eof_reported_)
+                return;
+            try {
+                chat.deliver_later();
+            } catch (const std::bad_alloc&) { // then a timeout ends it
+            }
+        }
+    } const on_exit{*this, state_->epoch};
+    // A callback that throws and survives must not keep the end from being reported.
+    while (decoder_.has_unread() && delivers_input()) {
+        const std::size_t size = decoder_.carried().size();
+        guarded([&] { parse(); });
+        if (decoder_.carried().size() >= size)
+            break;
+    }
+    if (!delivers_input() || on_exit.is_over() || !deliver_remainder())
+        return; // for now, or for good
+    if (closed() || eof_reported_ || on_exit.is_over())
+        return;
+    eof_reported_ = true;
+    // After a failed send the system shows an end also where the connection was reset: that must
+    // not be taken for the end of the stream.
+    if (is_lost())
+        return end_lost();
+    handle_eof();
+    if (output_ended_)
+        finish(close_reason::peer_finished);
+}
+
+/// Delivers what waits for bytes that do not come. Returns false when the channel has ended.
+ASYNCHAT_DECL bool async_chat::deliver_remainder()
+{
+    const bool kept = keeps_frames_() && frame_.size() > 0;
+    const std::string_view last = decoder_.remainder();
+    if (last.empty() && !kept)
+        return true;
+    std::string rest = kept ? frame_.take() : std::string();
+    const std::size_t size = rest.size() + decoder_.room_for_remainder();
+    rest += last;
+    decoder_.drop_remainder();
+    const unsigned epoch = state_->epoch;
+    try {
+        if (size > 0)
+            guarded([&] { collect_incoming_data(std::string_view(rest).substr(0, size)); });
+    } catch (...) { // exit_now: it is delivered again
+        if (state_->epoch == epoch)
+            kept ? frame_.put_back(std::move(rest)) : decoder_.put_back(rest);
+        throw;
+    }
+    bool goes_on = state_->epoch == epoch;
+    if (goes_on && rest.size() > size && !is_ending())
+        guarded([&] { goes_on = ask_overflow(nullptr); });
+    return goes_on;
+}
+
+/// What was received is still to be delivered: the output is dropped, and end_of_event_() and
+/// end_of_input_() see to the end.
+ASYNCHAT_DECL void async_chat::connection_lost_(asynchat::close_reason reason,
+                                                const std::error_code& error)
+{
+    if (!lose_connection(reason, error))
+        return;
+    if (under_way() || at_end_)
+        rare_->clocks.stop(detail::deadlines::clock::close); // end_when_heard() starts it
+    rare_->lost.output = queue_.size();
+    output_flows();
+    queue_.clear();
+    gate_.set(detail::gate::blocked, false);
+    set_full(false);
+}
+
+/// At the end of each event of a lost connection: ends it, unless there is more to deliver.
+ASYNCHAT_DECL void async_chat::end_when_heard()
+{
+    // Nobody waits for a channel that is paused: an error ends it at once.
+    if (eof_reported_ || gate_.has(detail::gate::closing | detail::gate::paused))
+        return end_lost();
+    if (under_way() || at_end_)
+        return;
+    if (!rare_->clocks.runs(detail::deadlines::clock::close))
+        time_lost(); // it stood still while input was delivered
+    if (!gate_.has(detail::gate::turn_over) && !may_receive())
+        end_of_input_();
+}
+
+ASYNCHAT_DECL void async_chat::forget_connection_()
+{
+    if (under_way())
+        gate_.set(detail::gate::renewed);
+    decoder_.start_anew();
+    frame_.clear();
+    queue_.clear();
+    marks_ = {};
+    output_ended_ = ends_when_sent_ = input_ended_ = eof_reported_ = at_end_ = false;
+    using detail::gate;
+    for (const auto why : {gate::closing, gate::full, gate::output_ended, gate::blocked})
+        gate_.set(why, false);
+}
+
+ASYNCHAT_DECL void async_chat::handle_close()
+{
+    close();
+}
+
+ASYNCHAT_DECL void async_chat::handle_eof()
+{
+    ends_when_sent_ = true;
+    flush_soon();
+}
+
+ASYNCHAT_DECL void async_chat::handle_shutdown()
+{
+    close_when_done();
+}
+
+} // namespace asynchat
+
+#endif

@@ -1,0 +1,430 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_ASYNC_CHAT_OUTPUT_IPP
+#define ASYNCHAT_IMPL_ASYNC_CHAT_OUTPUT_IPP
+
+#include <asynchat/async_chat.hpp>
+
+#include <asynchat/detail/io/transport.hpp>
+#include <asynchat/detail/output/output_pump.hpp>
+#include <asynchat/detail/scope_exit.hpp>
+#include <asynchat/detail/timing/later.hpp>
+#include <asynchat/file_producer.hpp>
+
+#include <asio/buffer.hpp>
+#include <fmt/format.h>
+
+#include <iterator>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <system_error>
+
+namespace asynchat {
+
+namespace detail {
+
+/// The buffers of one send. Only those in use are touched: an array would set all of them to zero
+/// for each message.
+class buffer_list {
+public:
+    static constexpr std::size_t capacity = 64;
+
+    void add(std::string_view data) noexcept
+    {
+        new (&space_[count_++ * sizeof(asio::const_buffer)])
+            asio::const_buffer(data.data(), data.size());
+    }
+    const asio::const_buffer* first() const noexcept
+    {
+        return std::launder(reinterpret_cast<const asio::const_buffer*>(space_));
+    }
+    std::size_t count() const noexcept { return count_; }
+
+private:
+    std::size_t count_ = 0;
+    alignas(asio::const_buffer) unsigned char space_[capacity * sizeof(asio::const_buffer)];
+};
+
+} // namespace detail
+
+/// Whether there may be more output, which is then sent soon. First: if that throws, nothing is
+/// queued.
+inline bool async_chat::may_queue(std::size_t bytes)
+{
+    if (!accepts_output())
+        return false;
+    flush_soon();
+    if (!rare_ || !rare_->output_is_full() || bytes == 0)
+        return true;
+    marks_.refuse();
+    return false;
+}
+
+/// In an event of ours what is left at its end counts; elsewhere that may be far away.
+inline void async_chat::queued()
+{
+    if (owner().current_ == this && connected())
+        return; // it is sent, or waits for the socket, before anything else can be pushed
+    const std::size_t high = active_output_limits().high;
+    queue_.watch(high);
+    if (queue_.size() > high)
+        pushed_much();
+}
+
+/// The first output of an event, and what the other side is not yet ready for.
+ASYNCHAT_DECL bool async_chat::queue_first(std::string_view data)
+{
+    if (!may_queue(data.size()))
+        return false;
+    queue_.push(data);
+    queued();
+    return true;
+}
+
+/// A push from elsewhere that leaves more than the high mark: the socket is tried now, and what it
+/// does not take counts.
+ASYNCHAT_DECL void async_chat::pushed_much()
+{
+    dispatcher* const talker = owner().current_;
+    if (sending_ || is_lost())
+        return;
+    if (!awaits_writable()) {
+        std::size_t sent = 0;
+        try {
+            sent = send_some(sending::quietly);
+        } catch (...) { // of an override of send(): the next attempt tells
+        }
+        if (is_lost())
+            return;
+        awaits_writable() ? output_waits(sent) : output_flows();
+    }
+    const bool was_paused = marks_.paused();
+    compare_with_marks();
+    if (talker && marks_.paused() && !was_paused)
+        talker->fed_too_much_();
+}
+
+ASYNCHAT_DECL bool async_chat::push(std::string&& data)
+{
+    if (!may_queue(data.size()))
+        return false;
+    queue_.push(std::move(data));
+    queued();
+    return true;
+}
+
+ASYNCHAT_DECL bool async_chat::push(std::shared_ptr<const std::string> data)
+{
+    if (!data)
+        throw std::invalid_argument("asynchat: push() of a null pointer");
+    if (!may_queue(data->size()))
+        return false;
+    queue_.push(std::move(data));
+    queued();
+    return true;
+}
+
+ASYNCHAT_DECL bool async_chat::vprint(fmt::string_view format, fmt::format_args args)
+{
+    if (!accepts_output())
+        return false;
+    // Not straight into the output: a formatter may push to this channel as well, or throw.
+    detail::pooled_string text(frame_memory());
+    fmt::vformat_to(std::back_inserter(*text), format, args);
+    return push(std::string_view(*text));
+}
+
+ASYNCHAT_DECL bool async_chat::push_with_producer(std::unique_ptr<producer> source)
+{
+    if (!source)
+        throw std::invalid_argument("asynchat: push_with_producer() of a null pointer");
+    if (!accepts_output())
+        return false;
+    flush_soon();
+    queue_.push(std::move(source));
+    queue_.watch(active_output_limits().high);
+    return true;
+}
+
+ASYNCHAT_DECL void async_chat::close_when_done()
+{
+    gate_.set(detail::gate::closing);
+    if (!under_way())
+        decoder_.drop_remainder();
+    flush_soon();
+}
+
+ASYNCHAT_DECL void async_chat::close_when_done(loop::duration timeout)
+{
+    close_when_done();
+    if (!closed())
+        close_at(detail::later(owner().now(), timeout));
+}
+
+ASYNCHAT_DECL void async_chat::push_eof()
+{
+    gate_.set(detail::gate::output_ended);
+    flush_soon();
+}
+
+ASYNCHAT_DECL void async_chat::discard_buffers()
+{
+    decoder_.discard();
+    frame_.clear();
+    queue_.clear();
+    gate_.set(detail::gate::blocked, false);
+    gate_.set(detail::gate::closing, false);
+    gate_.set(detail::gate::output_ended, output_ended_);
+    if (rare_ && !is_lost())
+        rare_->clocks.stop(detail::deadlines::clock::close);
+    marks_.accept();
+    if (rare_) {
+        rare_->output_left = 0;
+        rare_->lost.output = 0; // it is given up
+    }
+    flush_soon();
+}
+
+ASYNCHAT_DECL bool async_chat::writable()
+{
+    return (!queue_.is_empty() || is_closing() || !connected()) && !sending_;
+}
+
+ASYNCHAT_DECL void async_chat::handle_write()
+{
+    initiate_send();
+}
+
+ASYNCHAT_DECL void async_chat::end_of_event_()
+{
+    if (!awaits_writable())
+        initiate_send();
+    if (is_lost())
+        return end_when_heard();
+    if (!queue_.is_empty() || !marks_.is_quiet())
+        check_output_limit();
+}
+
+/// At the end of each event in which not everything could be sent.
+ASYNCHAT_DECL void async_chat::check_output_limit()
+{
+    if (closed() || sending_)
+        return;
+    if (marks_.refused()) {
+        log_of_peer(log_type::error,
+                    "closing channel {}: {} bytes of output wait, the limit of max_output() is {}",
+                    safe_repr(), queue_.size(), active_output_limits().max_bytes);
+        return finish(close_reason::output_limit);
+    }
+    if (rare_ || queue_.size() > active_output_limits().max_bytes)
+        rare().output_left = queue_.size();
+    compare_with_marks();
+    tell_marks();
+}
+
+ASYNCHAT_DECL void async_chat::compare_with_marks()
+{
+    const bool changed = marks_.update(queue_.size(), active_output_limits());
+    if (marks_.paused() && queue_.size() > stop_over()) {
+        set_full(true);
+    } else if (changed && !marks_.paused()) {
+        if (rare_)
+            rare_->stop_over = 0;
+        set_full(false);
+        stop_or_go_on_timing_frame();
+    }
+}
+
+/// Bytes of output over which reading stops, once the high mark is passed.
+ASYNCHAT_DECL std::size_t async_chat::stop_over() const noexcept
+{
+    if (when_full_ != when_full::by_role)
+        return when_full_ == when_full::stop ? 0 : unlimited;
+    if (rare_ && rare_->stop_over > 0)
+        return rare_->stop_over;
+    return was_accepted_ ? 0 : active_output_limits().max_bytes / 2;
+}
+
+/// The other side takes nothing. It may have stopped reading as well, for the same reason, and wait
+/// for us: then what it has sent are answers, which add little to our output. One that asks, and
+/// does not read the answers, is stopped again by those that we give, and for good.
+ASYNCHAT_DECL void async_chat::nothing_was_taken()
+{
+    const detail::output_limits& limits = active_output_limits();
+    rare_->stop_over = was_accepted_ ? queue_.size() + limits.low : unlimited;
+    set_full(false);
+}
+
+ASYNCHAT_DECL void async_chat::tell_marks()
+{
+    switch (marks_.take_news()) {
+    case detail::water_marks::news::none: break;
+    case detail::water_marks::news::paused: handle_write_paused(); break;
+    case detail::water_marks::news::resumed: handle_write_resumed(); break;
+    }
+}
+
+/// Stops delivering input because of the output, or goes on with it in a later turn.
+ASYNCHAT_DECL void async_chat::set_full(bool on)
+{
+    if (on == gate_.has(detail::gate::full))
+        return;
+    using clock = detail::deadlines::clock;
+    if (!on)
+        deliver_later(); // or throws, for want of memory
+    if (on && when_full_ == when_full::by_role && rare().stop_over == 0)
+        start_clock(clock::full);
+    else if (rare_)
+        rare_->clocks.stop(clock::full);
+    gate_.set(detail::gate::full, on);
+    stop_or_go_on_timing_frame();
+}
+
+ASYNCHAT_DECL void async_chat::set_write_buffer_limits(std::size_t high, std::size_t low)
+{
+    set_marks(high, low);
+    queue_.watch(high);
+}
+
+ASYNCHAT_DECL void async_chat::max_output(std::size_t bytes)
+{
+    rare().output.max_bytes = bytes;
+    flush_soon();
+}
+
+ASYNCHAT_DECL void async_chat::stops_reading_when_full(bool on)
+{
+    when_full_ = on ? when_full::stop : when_full::read_on;
+    set_full(on && marks_.paused() && !is_lost());
+}
+
+ASYNCHAT_DECL void async_chat::initiate_send()
+{
+    if (sending_ || is_lost())
+        return; // called by a producer or a layer: the attempt on the stack goes on
+    send_queued(sending::everything);
+    if (rare_)
+        rare_->output_left = queue_.size();
+    if (!queue_.is_empty() || is_lost())
+        return;
+    if (is_closing()) {
+        lingers_ = connected();
+        finish(close_reason::local);
+    } else if (ends_when_sent_) {
+        finish(close_reason::peer_finished);
+    } else if (gate_.has(detail::gate::output_ended) && !output_ended_ && connected()) {
+        output_ended_ = true;
+        shutdown_output();
+        if (eof_reported_ && !is_lost())
+            finish(close_reason::peer_finished);
+    }
+}
+
+ASYNCHAT_DECL void async_chat::send_queued(sending what)
+{
+    if (sending_)
+        return;
+    const bool had_to_wait = awaits_writable();
+    const std::size_t sent = send_some(what);
+    // A handle_close() may send what it can, and hears no more of it.
+    if (gate_.has(detail::gate::closed | detail::gate::ended | detail::gate::lost))
+        return;
+    if (awaits_writable())
+        output_waits(sent);
+    else if (rare_)
+        output_flows();
+    if (!queue_.is_empty() || !marks_.is_quiet()) {
+        compare_with_marks();
+        tell_marks();
+    }
+    if (had_to_wait && queue_.is_empty() && !closed())
+        handle_drained();
+}
+
+/// Sends until there is nothing more, the socket takes no more, or it was much. Returns the bytes.
+ASYNCHAT_DECL std::size_t async_chat::send_some(sending what)
+{
+    bool tried = true; // all that may be sent now
+    const detail::scope_exit on_exit([this, &tried] {
+        // It does not wait for the socket yet if a producer has run the loop. First: g++ 12
+        // loses a store that only a call in a condition follows while an exception passes.
+        if (!queue_.is_empty())
+            try_flush_soon();
+        // What is left goes when the socket is writable: not before, whatever is pushed.
+        gate_.set(detail::gate::blocked, tried && connected() && !queue_.is_empty());
+        sending_ = false;
+    });
+    sending_ = true;
+
+    using action = detail::output_pump::action;
+    detail::output_pump pump(queue_, ac_out_buffer_size, what == sending::everything);
+    while (connected()) {
+        const auto step = pump.next();
+        switch (step.what) {
+        case action::data: send_data(pump, step.piece, what); break;
+        case action::file: send_file(pump); break;
+        case action::producer: ask_producer(pump); break;
+        case action::stop_before_producer:
+            tried = false; // the end of the event asks the producer
+            return pump.sent();
+        case action::stop: return pump.sent();
+        }
+    }
+    return pump.sent();
+}
+
+/// One send: of `piece`, or of what the pump gathers when there is none.
+inline void async_chat::send_data(detail::output_pump& pump, std::string_view piece, sending what)
+{
+    std::size_t taken = 0;
+    try {
+        if (!piece.empty()) {
+            taken = send(piece);
+        } else {
+            detail::buffer_list buffers;
+            pump.gather(buffers.capacity, [&](std::string_view data) { buffers.add(data); });
+            taken = send(const_buffers(buffers.first(), buffers.count()));
+        }
+    } catch (const std::system_error&) {
+        if (what != sending::quietly) // else the next attempt tells
+            handle_exception();
+        return pump.stop();
+    }
+    closed() ? pump.stop() : pump.sent(taken);
+}
+
+/// Lets the system send of the file at the head what it takes, if nothing has to see the bytes.
+ASYNCHAT_DECL void async_chat::send_file(detail::output_pump& pump)
+{
+    if (!sends_plainly_ || !transport_)
+        return pump.sent_of_file(std::nullopt, false);
+    file_producer& file = pump.file();
+    const auto sent = file.send_to(*transport_, pump.max_of_file());
+    if (sent.value_or(0) > 0)
+        note_activity();
+    count_sent(sent.value_or(0));
+    pump.sent_of_file(sent, file.has_ended());
+}
+
+/// Asks the producer at the head for its next piece.
+ASYNCHAT_DECL void async_chat::ask_producer(detail::output_pump& pump)
+{
+    auto source = pump.take_producer();
+    std::string_view piece;
+    try {
+        file_producer* const file = source->as_file();
+        piece = file ? file->read(ac_out_buffer_size) : source->more();
+    } catch (...) {
+        pump.put_back(std::move(source)); // asked again, if the channel survives
+        throw;
+    }
+    if (closed())
+        return pump.stop();
+    pump.answered(std::move(source), piece);
+}
+
+} // namespace asynchat
+
+#endif
