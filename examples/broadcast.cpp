@@ -25,8 +25,6 @@ public:
     }
     ~member() override { members_.erase(this); }
 
-    void collect_incoming_data(std::string_view data) override { _collect_incoming_data(data); }
-
     void found_terminator() override
     {
         const auto line = std::make_shared<const std::string>(_get_data() + "\n");

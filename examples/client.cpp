@@ -27,8 +27,6 @@ public:
 
     void handle_connect() override { print("{}\n", line_); }
 
-    void collect_incoming_data(std::string_view data) override { _collect_incoming_data(data); }
-
     void found_terminator() override
     {
         fmt::print("{}\n", asynchat::escaped(_get_data()));

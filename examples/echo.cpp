@@ -35,7 +35,8 @@ void step(std::string_view name, fmt::format_string<Args...> what, Args&&... arg
 
 class echo_handler : public asynchat::async_chat {
 public:
-    echo_handler(asynchat::loop& loop, asynchat::socket peer) : async_chat(loop, std::move(peer))
+    using async_chat::async_chat;
+    void handle_open() override
     {
         ac_in_buffer_size = ac_out_buffer_size = buffer_size;
         set_terminator("\n");

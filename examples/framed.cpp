@@ -11,7 +11,8 @@
 
 class session : public asynchat::frame_chat {
 public:
-    session(asynchat::loop& loop, asynchat::socket peer) : frame_chat(loop, std::move(peer))
+    using frame_chat::frame_chat;
+    void handle_open() override
     {
         set_terminator(asynchat::terminator::length_prefix(4));
         max_frame(1 << 20); // a longer frame ends the connection before it takes any memory

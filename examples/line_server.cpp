@@ -11,12 +11,11 @@
 
 class session : public asynchat::async_chat {
 public:
-    session(asynchat::loop& loop, asynchat::socket peer) : async_chat(loop, std::move(peer))
+    using async_chat::async_chat;
+    void handle_open() override
     {
         set_terminator({"\r\n", "\n"}); // telnet sends the one, netcat the other
     }
-
-    void collect_incoming_data(std::string_view data) override { _collect_incoming_data(data); }
 
     void found_terminator() override
     {

@@ -135,7 +135,7 @@ class hearer : public asynchat::testing::recorder<> {
 public:
     hearer(asynchat::loop& owner, asynchat::socket from) : recorder(owner, std::move(from))
     {
-        set_write_buffer_limits(65536, 16384);
+        write_buffer_limits(65536, 16384);
     }
 };
 

@@ -26,7 +26,7 @@ public:
         : recording_chat(owner, std::move(to))
     {
         set_terminator("\n");
-        set_write_buffer_limits(100, 20);
+        write_buffer_limits(100, 20);
         on_found = [this] {
             if (!answer.empty())
                 push(answer);
@@ -59,7 +59,7 @@ public:
 /// One that stops reading when it is full, as an accepted one does.
 class bench : public support::bench<answering> {
 public:
-    bench() { chat->stops_reading_when_full(true); }
+    bench() { chat->when_full(asynchat::full_output::stops_reading); }
 };
 
 std::string bytes(std::size_t size)
@@ -172,15 +172,15 @@ TEST_CASE("flow: a pause of the user is another one")
 TEST_CASE("flow: a channel may go on reading")
 {
     bench b;
-    b.chat->stops_reading_when_full(false);
+    b.chat->when_full(asynchat::full_output::reads_on);
     b.wire->take(0);
     b.chat->answer = bytes(101);
     CHECK(b.recv("a\n") == "collect('a') found send(101 bytes)=EAGAIN paused");
     CHECK(b.recv("b\n") == "collect('b') found");
-    b.chat->stops_reading_when_full(true);
+    b.chat->when_full(asynchat::full_output::stops_reading);
     b.tick();
     CHECK(b.recv("c\n") == "");
-    b.chat->stops_reading_when_full(false);
+    b.chat->when_full(asynchat::full_output::reads_on);
     CHECK(b.tick() == "collect('c') found");
 }
 
@@ -207,9 +207,9 @@ TEST_CASE("flow: new marks are judged at once")
     bench b;
     b.wire->take(0);
     b.call([](answering& chat) { chat.push(bytes(60)); });
-    CHECK(b.call([](answering& chat) { chat.set_write_buffer_limits(50, 40); }) == "paused");
-    CHECK(b.call([](answering& chat) { chat.set_write_buffer_limits(100, 60); }) == "resumed");
-    CHECK_THROWS_AS(b.chat->set_write_buffer_limits(1, 2), std::invalid_argument);
+    CHECK(b.call([](answering& chat) { chat.write_buffer_limits(50, 40); }) == "paused");
+    CHECK(b.call([](answering& chat) { chat.write_buffer_limits(100, 60); }) == "resumed");
+    CHECK_THROWS_AS(b.chat->write_buffer_limits(1, 2), std::invalid_argument);
 }
 
 TEST_CASE("flow: the handlers may do anything")
@@ -321,7 +321,7 @@ TEST_CASE("flow: who does not read answers is not asked, and does not grow")
             : async_chat(owner, std::move(from))
         {
             set_terminator("\n");
-            stops_reading_when_full(true);
+            when_full(asynchat::full_output::stops_reading);
         }
         std::size_t answers = 0;
         std::size_t most = 0;

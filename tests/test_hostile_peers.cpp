@@ -255,7 +255,8 @@ public:
         : logging(owner, std::move(from))
     {
         set_terminator("\n");
-        stops_reading_when_full(!bounds_its_output_itself);
+        when_full(bounds_its_output_itself ? asynchat::full_output::reads_on
+                                           : asynchat::full_output::by_role);
     }
     void collect_incoming_data(std::string_view) override {}
     void found_terminator() override { push(std::string(mebibyte, 'r')); }

@@ -83,8 +83,8 @@ void fail_to_send(Chat& chat)
 struct full_channel {
     explicit full_channel()
     {
-        chat->set_write_buffer_limits(10, 5);
-        chat->stops_reading_when_full(true);
+        chat->write_buffer_limits(10, 5);
+        chat->when_full(asynchat::full_output::stops_reading);
         peer.window(0);
         chat->push("twenty bytes of text");
         loop.settle();
@@ -484,7 +484,7 @@ TEST_CASE("write timeout: a real socket tells that its peer has finished",
     support::manual_loop loop;
     auto ends = support::connected_pair(family);
     const auto chat = loop.create<lines>(std::move(ends.first)).lock();
-    chat->stops_reading_when_full(true);
+    chat->when_full(asynchat::full_output::stops_reading);
     chat->push(std::string(32 << 20, 'x'));
     CHECK(support::settle(loop));
     REQUIRE(chat->write_paused());

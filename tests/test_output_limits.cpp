@@ -61,12 +61,17 @@ public:
     void handle_write_resumed() override { note("resumed"); }
 };
 
+asynchat::full_output full(bool stops)
+{
+    return stops ? asynchat::full_output::stops_reading : asynchat::full_output::reads_on;
+}
+
 /// A channel, accepted or not, that is over its marks with more than 10 bytes.
 struct small_channel {
     explicit small_channel(bool accepted = true)
         : ends(accepted ? loop.accept<lines>() : connected()), chat(ends.first), peer(ends.second)
     {
-        chat->set_write_buffer_limits(10, 5);
+        chat->write_buffer_limits(10, 5);
         peer.window(0);
         loop.settle();
         chat->events.clear();
@@ -306,15 +311,15 @@ TEST_CASE("small pushes from outside come to the high mark as large ones do",
     }
     SECTION("behind a large string")
     {
-        c.chat->set_write_buffer_limits(10000, 5);
+        c.chat->write_buffer_limits(10000, 5);
         c.chat->push(bytes(9990));
     }
     SECTION("behind others, and with lower marks")
     {
-        c.chat->set_write_buffer_limits(1000, 5);
+        c.chat->write_buffer_limits(1000, 5);
         for (int i = 0; i < 10; ++i)
             c.chat->push("x");
-        c.chat->set_write_buffer_limits(10, 5);
+        c.chat->write_buffer_limits(10, 5);
     }
     const std::size_t before = c.chat->pending_output();
     for (int i = 0; i < 20 && !c.chat->write_paused(); ++i)
@@ -328,7 +333,7 @@ TEST_CASE("pushes from outside come to the high mark before a connection is made
 {
     asynchat::testing::loop loop;
     const auto chat = loop.create<lines>().lock();
-    chat->set_write_buffer_limits(10, 5);
+    chat->write_buffer_limits(10, 5);
     for (int i = 0; i < 20 && !chat->write_paused(); ++i)
         CHECK(chat->push("x"));
     CHECK(chat->write_paused());
@@ -438,21 +443,21 @@ TEST_CASE("a socket that was adopted is not one that was accepted", "[output-lim
     CHECK(chat->events == texts{"paused", "collect one", "found"});
 }
 
-TEST_CASE("stops_reading_when_full() holds for either role, now and later", "[output-limits][flow]")
+TEST_CASE("when_full() holds for either role, now and later", "[output-limits][flow]")
 {
     const bool accepted = GENERATE(false, true);
     const bool stops = GENERATE(false, true);
     const bool before = GENERATE(false, true); // it is full
     small_channel c(accepted);
     if (before)
-        c.chat->stops_reading_when_full(stops);
+        c.chat->when_full(full(stops));
     c.event([](lines& chat) { chat.push(bytes(20)); });
     if (!before)
-        c.chat->stops_reading_when_full(stops);
+        c.chat->when_full(full(stops));
     c.peer.send("one\n");
     c.loop.settle();
     CHECK(c.chat->events == (stops ? texts{"paused"} : texts{"paused", "collect one", "found"}));
-    c.chat->stops_reading_when_full(!stops); // it is full again, or still
+    c.chat->when_full(full(!stops)); // it is full again, or still
     c.peer.send("two\n");
     c.loop.settle();
     CHECK(c.chat->events.size() == (stops ? 5 : 3));
@@ -689,7 +694,7 @@ TEST_CASE("one that connected stops reading at half of max_output()", "[output-l
     }
     SECTION("but not if it shall stop when it is full")
     {
-        c.chat->stops_reading_when_full(true);
+        c.chat->when_full(asynchat::full_output::stops_reading);
         c.loop.advance(10s);
         CHECK(c.chat->events.size() == 3);
     }
@@ -885,7 +890,7 @@ TEST_CASE("dispatcher_with_send: one that connected reads on, up to its limit",
     auto listener = loop.listen(somewhere);
     const auto channel = loop.create<repeater>().lock();
     channel->connect(somewhere);
-    channel->set_write_buffer_limits(100, 50);
+    channel->write_buffer_limits(100, 50);
     channel->max_output(10000);
     auto peer = listener.accept();
     peer.window(0);
@@ -912,8 +917,8 @@ TEST_CASE("dispatcher_with_send: its marks are checked as those of async_chat ar
 {
     asynchat::testing::loop loop;
     auto [channel, peer] = loop.accept<repeater>();
-    CHECK_THROWS_AS(channel->set_write_buffer_limits(5, 6), std::invalid_argument);
-    channel->set_write_buffer_limits(10, 5);
+    CHECK_THROWS_AS(channel->write_buffer_limits(5, 6), std::invalid_argument);
+    channel->write_buffer_limits(10, 5);
     peer.window(0);
     channel->send(bytes(10));
     loop.settle();
@@ -932,7 +937,7 @@ TEST_CASE("write_paused: small pushes to a channel that is not connected yet pas
     asynchat::testing::loop loop;
     loop.ignore(endpoint("127.0.0.1", 9));
     const auto chat = loop.create<lines>().lock();
-    chat->set_write_buffer_limits(10, 5);
+    chat->write_buffer_limits(10, 5);
     chat->connect(endpoint("127.0.0.1", 9));
     loop.handle_of(*chat).post([](lines& self) { self.push("x"); });
     loop.settle();

@@ -251,7 +251,7 @@ TEST_CASE("another connection does not send what was pushed for the one before",
           "[second-socket][sockets]")
 {
     replaced c;
-    c.chat->set_write_buffer_limits(10, 5);
+    c.chat->write_buffer_limits(10, 5);
     c.peer.window(0);
     c.chat->push("twenty bytes of text");
     c.loop.settle();
@@ -378,7 +378,7 @@ TEST_CASE("a channel that was accepted and connects anew reads on when it is ful
           "[second-socket][sockets]")
 {
     replaced c;
-    c.chat->set_write_buffer_limits(10, 5);
+    c.chat->write_buffer_limits(10, 5);
     c.chat->create_socket();
     c.chat->connect(elsewhere);
     auto other = c.listener.accept();
@@ -528,7 +528,7 @@ TEST_CASE("dispatcher_with_send: another connection has nothing of the one befor
     loop.settle();
     SECTION("output that waits")
     {
-        channel->set_write_buffer_limits(10, 5);
+        channel->write_buffer_limits(10, 5);
         loop.settle();
         REQUIRE(channel->write_paused());
     }

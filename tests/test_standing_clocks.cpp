@@ -123,7 +123,7 @@ TEST_CASE("frame timeout: a frame that begins in the piece that pauses has not b
 TEST_CASE("frame timeout: stands still while the channel is full", "[standing-clocks][timers]")
 {
     conversation c;
-    c.chat->set_write_buffer_limits(10, 5);
+    c.chat->write_buffer_limits(10, 5);
     c.chat->write_timeout(0s);
     c.say("begun", 60s);
     c.peer.window(0);
@@ -138,7 +138,7 @@ TEST_CASE("frame timeout: stands still while the channel is full", "[standing-cl
 TEST_CASE("frame timeout: a pause of a full channel is one time", "[standing-clocks][timers]")
 {
     conversation c;
-    c.chat->set_write_buffer_limits(10, 5);
+    c.chat->write_buffer_limits(10, 5);
     c.chat->write_timeout(0s);
     c.say("begun", 60s);
     c.chat->pause_reading();

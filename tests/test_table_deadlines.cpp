@@ -305,12 +305,12 @@ private:
 
     void pass_the_marks()
     {
-        chat().set_write_buffer_limits(2, 1);
+        chat().write_buffer_limits(2, 1);
         loop.settle();
         if (which_ != deadline::linger && !chat().write_paused())
             throw std::logic_error("the channel is not over its high mark");
         loop.advance(3s);
-        chat().set_write_buffer_limits(100, 50);
+        chat().write_buffer_limits(100, 50);
         loop.settle();
         if (chat().write_paused())
             throw std::logic_error("the channel is over its low mark");

@@ -441,7 +441,7 @@ private:
             old_->send("begun");
         }
         if (is("handle_write_paused") || is("handle_write_resumed") || is("handle_drained")) {
-            chat_->set_write_buffer_limits(10, 5);
+            chat_->write_buffer_limits(10, 5);
             old_->window(0);
             if (!is("handle_write_paused"))
                 chat_->push("hello world");

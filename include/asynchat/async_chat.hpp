@@ -40,6 +40,13 @@ enum class overflow : unsigned char {
     truncate, ///< its rest is dropped, and its end is reported; truncated() is true then
 };
 
+/// What a channel does with its input while its output is over the high mark.
+enum class full_output : unsigned char {
+    by_role,       ///< one that was accepted stops reading, one that connected does so later
+    stops_reading, ///< it stops, until the low mark, however long that takes
+    reads_on,      ///< it reads on: then bound the output yourself
+};
+
 /// A channel that cuts its input into frames and queues its output.
 ///
 /// Flow: set a terminator; each piece of input before it comes to collect_incoming_data(), its end
@@ -82,9 +89,10 @@ public:
     /// Called with each piece of input that precedes the terminator; pieces may split anywhere.
     ///
     /// `data` is never empty and is valid only during the call: copy what you keep. An exception
-    /// goes to handle_error(); if the channel survives it, the piece is delivered again.
-    /// Python: async_chat.collect_incoming_data
-    virtual void collect_incoming_data(std::string_view data) = 0;
+    /// goes to handle_error(); if the channel survives it, the piece is delivered again. The
+    /// default keeps the pieces, up to max_frame(): see _get_data(). Python:
+    /// async_chat.collect_incoming_data, which raises NotImplementedError
+    virtual void collect_incoming_data(std::string_view data) { _collect_incoming_data(data); }
 
     /// Called when the terminator was found, after the last piece before it; without any piece if
     /// the frame is empty. A count is 0 by then and stays so, collecting everything, until a new
@@ -142,17 +150,18 @@ public:
     /// In found_terminator(): whether handle_overflow() had this frame truncated.
     bool truncated() const noexcept { return decoder_.truncated(); }
 
-    /// The longest frame that a string may end, or that has its length in front, in bytes without
-    /// either: 64 KiB at first; `unlimited` must be spelled out. It bounds _collect_incoming_data()
-    /// as well, but not a count whose pieces the subclass takes. For a longer frame there is
-    /// handle_overflow().
+    /// Largest accepted frame in bytes, not counting the terminator or length prefix; 64 KiB by
+    /// default, `unlimited` must be spelled out. It bounds what _collect_incoming_data() keeps for
+    /// every terminator, but not a count or unframed input whose pieces the subclass takes itself.
+    /// A longer frame goes to handle_overflow(). A terminator that was set with a limit of its own
+    /// goes by that one.
     void max_frame(std::size_t bytes) noexcept
     {
         max_frame_ = bytes;
         if (!has_own_max_frame_)
             decoder_.limit(bytes);
     }
-    std::size_t max_frame() const noexcept { return decoder_.limit(); }
+    std::size_t max_frame() const noexcept { return max_frame_; }
 
     /// Delivers no more input until resume_reading(), from the next piece on: only a
     /// found_terminator() that belongs to the piece being delivered still follows.
@@ -169,11 +178,12 @@ public:
     /// Does nothing elsewhere. Python: none
     ASYNCHAT_DECL void end_turn();
 
-    /// How long a frame may take, from its first byte to its last, whatever trickles in: 120
-    /// seconds at first on a connection that was accepted, not bounded on others. As the timeouts
-    /// of dispatcher; it stands still while reading is paused or the high mark holds, and while a
-    /// callback of the input runs the loop, and goes on from there.
+    /// How long a frame may take, from its first byte to its last; 120 seconds by default on a
+    /// connection that was accepted, no limit on others. As the timeouts of dispatcher. It stands
+    /// still while reading is paused or the high mark holds, and while a callback of the input runs
+    /// the loop, and goes on from there.
     ASYNCHAT_DECL void frame_timeout(loop::duration timeout);
+    loop::duration frame_timeout() const noexcept { return active_timeouts().frame; }
 
     // --- output --------------------------------------------------------------------------------
 
@@ -232,6 +242,14 @@ public:
             std::make_unique<detail::callable_producer<Callable>>(std::move(next))));
     }
 
+    /// Calls `f()` when all that was pushed before is sent, which means: handed to the system. Not
+    /// called if the channel ends before. Returns as push_with_producer(). Python: none
+    template <class F, std::enable_if_t<std::is_invocable_v<F&>, int> = 0>
+    bool call_when_sent(F f)
+    {
+        return push_with_producer(std::make_unique<detail::call_producer<F>>(std::move(f)));
+    }
+
     /// Ends the channel with handle_close() when all that was pushed is sent: at the end of the
     /// event if that is nothing. No input is delivered from now on: what still comes is dropped, so
     /// that the other side, which may be busy sending, gets to read.
@@ -275,7 +293,13 @@ public:
     /// The marks, in bytes of pending_output() after an attempt to send; 256 KiB and 64 KiB by
     /// default. Throws std::invalid_argument when `low` is over `high`.
     /// Python: none; asyncio has WriteTransport.set_write_buffer_limits
-    ASYNCHAT_DECL void set_write_buffer_limits(std::size_t high, std::size_t low);
+    ASYNCHAT_DECL void write_buffer_limits(std::size_t high, std::size_t low);
+
+    /// The high and the low mark.
+    std::pair<std::size_t, std::size_t> write_buffer_limits() const noexcept
+    {
+        return {active_output_limits().high, active_output_limits().low};
+    }
 
     /// Output that is added while more than this waits, in bytes, ends the channel with
     /// close_reason::output_limit; 8 MiB by default, `unlimited` must be spelled out.
@@ -284,10 +308,12 @@ public:
     /// may be of any size, so that a peer that reads is never ended by its answer. The push that is
     /// too much returns false, and the end comes in a later turn.
     ASYNCHAT_DECL void max_output(std::size_t bytes);
+    std::size_t max_output() const noexcept { return active_output_limits().max_bytes; }
 
-    /// Whether reading stops over the high mark, however long that takes; by default as said above.
-    /// If you turn this off, bound the output yourself, for example in handle_write_paused().
-    ASYNCHAT_DECL void stops_reading_when_full(bool on);
+    /// What the channel does over the high mark; `by_role` by default, as said above. With
+    /// `reads_on`, bound the output yourself, for example in handle_write_paused().
+    ASYNCHAT_DECL void when_full(full_output what);
+    full_output when_full() const noexcept { return when_full_; }
 
     /// Whether the high mark was passed, and not yet the low one.
     bool write_paused() const noexcept { return marks_.paused(); }
@@ -320,21 +346,22 @@ public:
     ASYNCHAT_DECL void handle_shutdown() override;
 
 protected:
-    /// A ready-made collect_incoming_data(): keeps the pieces, max_frame() bytes at most.
+    /// Keeps the piece for _get_data(), up to max_frame() bytes in all.
     /// Python: async_chat._collect_incoming_data
     ASYNCHAT_DECL void _collect_incoming_data(std::string_view data);
 
     /// What the above kept, joined; empties it. Python: async_chat._get_data
-    ASYNCHAT_DECL std::string _get_data();
+    [[nodiscard]] ASYNCHAT_DECL std::string _get_data();
+
+    // What is sent or received past the queue would be out of order: for layers that override them.
+    using dispatcher::recv;
+    using dispatcher::send;
 
 private:
     friend class frame_chat;
 
     // What an attempt to send may do: everything; no producer; call nobody but send().
     enum class sending : unsigned char { everything, data_only, quietly };
-
-    // Whether reading stops over the high mark.
-    enum class when_full : unsigned char { by_role, stop, read_on };
 
     /// The input of one receive while it is delivered.
     class delivery : public detail::frame_decoder::pass {
@@ -444,7 +471,7 @@ private:
     std::size_t max_frame_ = 65536; // but for terminators that have their own
     detail::frame_store frame_;     // by _collect_incoming_data(), or the begun one of a frame_chat
     detail::water_marks marks_;
-    when_full when_full_ = when_full::by_role;
+    full_output when_full_ = full_output::by_role;
     bool has_own_max_frame_ : 1;
     bool sending_ : 1;
     bool output_ended_ : 1;   // push_eof() was called, and has happened

@@ -177,22 +177,28 @@ public:
     // most a tenth of a second late. Zero is for ever. May be called at any time; what runs
     // already is measured from when it began. Throw std::invalid_argument for a negative time.
 
-    /// From connect() to handle_connect(), with the look-up and all addresses: 30 seconds at first.
-    /// It comes to handle_error(), as every failure to connect.
+    /// From connect() to handle_connect(), including the look-up and all addresses; 30 seconds by
+    /// default. When it is over, handle_error() is called, as for every failure to connect.
     ASYNCHAT_DECL void connect_timeout(loop::duration timeout);
+    loop::duration connect_timeout() const noexcept { return active_timeouts().connect; }
 
-    /// Without any byte in or out: not bounded at first.
+    /// How long no byte may come and none may go; no limit by default. When it is over,
+    /// handle_idle_timeout() is called.
     ASYNCHAT_DECL void idle_timeout(loop::duration timeout);
+    loop::duration idle_timeout() const noexcept { return active_timeouts().idle; }
 
-    /// While output waits and the other side takes nothing: 60 seconds at first. For channels that
-    /// queue their output.
+    /// How long output may wait while the other side takes nothing; 60 seconds by default. For
+    /// channels that queue their output.
     ASYNCHAT_DECL void write_timeout(loop::duration timeout);
+    loop::duration write_timeout() const noexcept { return active_timeouts().write; }
 
-    /// After close_when_done() has sent everything and the channel is closed, its connection stays
-    /// for so long, or until the other side ends it, and drops what still comes: 2 seconds at
-    /// first. Otherwise input that is not read would make the system reset the connection, and the
-    /// other side might lose the last output. loop::run() waits for it. Zero: it does not stay.
+    /// How long the connection stays after close_when_done() has sent everything and the channel is
+    /// closed; 2 seconds by default. It ends earlier when the other side ends it, and drops what
+    /// still comes. Without it, input that is not read would make the system reset the connection,
+    /// and the other side might lose the last output. loop::run() waits for it. With zero the
+    /// connection does not stay.
     ASYNCHAT_DECL void linger_timeout(loop::duration timeout);
+    loop::duration linger_timeout() const noexcept { return active_timeouts().linger; }
 
     // --- what it waits for ---------------------------------------------------------------------
 
@@ -221,6 +227,12 @@ public:
 
     // --- handlers: what a subclass overrides ---------------------------------------------------
 
+    /// Called once for each connection, before its first input: whether it was accepted, has
+    /// connected (then handle_connect() follows), or was given to the constructor. The place for
+    /// the first terminator, for limits and for a greeting. Everything is allowed inside. Not
+    /// called for a listener, nor for datagrams. Python: none; asyncio has Protocol.connection_made
+    virtual void handle_open() {}
+
     /// Input is there: call recv(). The default logs a warning.
     ASYNCHAT_DECL virtual void handle_read();
 
@@ -245,8 +257,20 @@ public:
     ASYNCHAT_DECL virtual void handle_eof();
 
     /// The channel ends, for the reason that close_reason() tells. The default logs a warning and
-    /// closes.
+    /// closes. Not called after the user's own close(): see handle_end().
     ASYNCHAT_DECL virtual void handle_close();
+
+    /// Called once for every end of a channel, the user's own close() included, as the last call it
+    /// gets: when no other callback of it is on the stack, before it is destroyed. It may only
+    /// look: at close_reason(), close_text(), counters, members. What it throws is logged. A
+    /// channel that is alive when its loop is destroyed hears it from there. Python: none; asyncio
+    /// has Protocol.connection_lost
+    virtual void handle_end() {}
+
+    /// Called when nothing came and nothing went for idle_timeout(), before the channel ends for
+    /// close_reason::idle_timeout. A chance for a last word: after push() and close_when_done() it
+    /// is sent, and the reason is close_reason::local. Python: none
+    virtual void handle_idle_timeout() {}
 
     /// The server that made this channel stops, and will close it at a deadline that it was given.
     /// A chance to say goodbye and to finish soon. The default ends the channel at once, with
@@ -272,6 +296,11 @@ public:
 
     /// The system's error behind that reason; empty when there is none.
     const std::error_code& close_error() const noexcept { return error_; }
+
+    /// Why the channel ended, in one line for people: "frame limit: 65536 bytes, set by
+    /// max_frame()", "connect to 127.0.0.1:2601: Connection refused", "peer finished". Empty while
+    /// it is open.
+    ASYNCHAT_DECL std::string close_text() const;
 
     /// The address that was asked for, or that an accepted connection came from. Stays after the
     /// close. Python: dispatcher.addr
@@ -340,6 +369,13 @@ protected:
 
     /// Ends the channel: handle_close(), once, with this reason, then close().
     ASYNCHAT_DECL void finish(asynchat::close_reason reason, std::error_code error = {});
+
+    /// As above, for close_reason::user and with a text for close_text().
+    ASYNCHAT_DECL void finish(std::string why);
+
+    /// In handle_error(): the exception as "type: text", with unprintable bytes escaped. The
+    /// exception itself is std::current_exception().
+    ASYNCHAT_DECL static std::string exception_text();
 
     /// To be called when output was queued: it is sent at the end of the running event of this
     /// channel, or else before the loop sleeps.
@@ -445,6 +481,8 @@ private:
     void look_what_was_taken();
     ASYNCHAT_DECL bool was_met(detail::deadlines::clock what);
     void close_with(asynchat::close_reason reason);
+    void tell_end() noexcept;
+    ASYNCHAT_DECL void note_text(std::string text) noexcept;
     void count_received(std::size_t bytes) noexcept
     {
         if (slot_)
@@ -493,6 +531,7 @@ private:
     ASYNCHAT_DECL void look_at_clocks_by(loop::time_point time);
     void clock_ran_out(detail::deadlines::clock what);
     void close_time_reached();
+    void idle_time_is_over();
     ASYNCHAT_DECL void log_timeout(std::string_view what, std::string_view setter,
                                    loop::duration limit);
     void note_activity()
@@ -553,7 +592,7 @@ template <class T>
 handle<T> loop::handle_of(T& channel)
 {
     const auto& state = detail::channel_access::state(channel);
-    return handle<T>(*this, std::static_pointer_cast<T>(state->channel));
+    return handle<T>(*this, std::static_pointer_cast<T>(state->channel()));
 }
 
 template <class T>

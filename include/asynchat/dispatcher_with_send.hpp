@@ -47,7 +47,7 @@ public:
 
     /// As in async_chat; 256 KiB and 64 KiB by default. Throws std::invalid_argument when `low` is
     /// over `high`.
-    ASYNCHAT_DECL void set_write_buffer_limits(std::size_t high, std::size_t low);
+    ASYNCHAT_DECL void write_buffer_limits(std::size_t high, std::size_t low);
 
     /// As in async_chat; 8 MiB by default.
     ASYNCHAT_DECL void max_output(std::size_t bytes);

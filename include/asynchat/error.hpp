@@ -22,7 +22,7 @@ public:
     const char* what() const noexcept override { return "asynchat::exit_now"; }
 };
 
-/// Why a channel was closed. `open` as long as it is not.
+/// Why a channel was closed; `open` while it is open.
 enum class close_reason : unsigned char {
     open,            ///< not closed
     peer_finished,   ///< the other side ended its stream
@@ -41,11 +41,11 @@ enum class close_reason : unsigned char {
     connect_failed,  ///< no address accepted the connection
     lookup_failed,   ///< the host name could not be resolved
     system_error,    ///< any other error of the system
+    user,            ///< finish() with a text of the user's
 };
 
 /// The number of reasons, `open` included.
-inline constexpr std::size_t close_reason_count =
-    static_cast<std::size_t>(close_reason::system_error) + 1;
+inline constexpr std::size_t close_reason_count = static_cast<std::size_t>(close_reason::user) + 1;
 
 /// The reason in words, for logs: "peer finished", "frame limit", ...; never empty.
 ASYNCHAT_DECL std::string_view to_string(close_reason reason) noexcept;

@@ -74,7 +74,7 @@ private:
     void set_range(std::uint64_t offset, std::optional<std::uint64_t> length);
     [[noreturn]] void fail(int number);
 
-    file_producer* as_file() noexcept override { return this; }
+    file_producer* as_file_() noexcept override { return this; }
     bool has_ended() const noexcept { return left_ == 0; }
 
     /// more() with another limit.

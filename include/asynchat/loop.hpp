@@ -46,11 +46,28 @@ struct server_state;
 /// send(). The type of a pointer to a member names the class that declares it. An override that
 /// cannot be named here, because it is not public or overloaded, counts as one.
 template <class T, class = void>
-struct sends_plainly : std::false_type {
+struct has_plain_send : std::false_type {
 };
 template <class T>
-struct sends_plainly<T, std::void_t<decltype(&T::send)>>
+struct has_plain_send<T, std::void_t<decltype(&T::send)>>
     : std::is_same<decltype(&T::send), std::size_t (dispatcher::*)(const_buffers)> {
+};
+
+/// Of async_chat it is protected, and can be named in a derived class only.
+template <class T>
+struct send_probe : T {
+    template <class Probe>
+    static auto look(int)
+        -> std::is_same<decltype(&Probe::send), std::size_t (dispatcher::*)(const_buffers)>;
+    template <class Probe>
+    static auto look(...) -> std::false_type;
+};
+
+template <class T, class = void>
+struct sends_plainly : decltype(send_probe<T>::template look<send_probe<T>>(0)) {
+};
+template <class T>
+struct sends_plainly<T, std::enable_if_t<std::is_final_v<T>>> : has_plain_send<T> {
 };
 
 /// Whether T leaves get_terminator() as it is, found out in the same way.

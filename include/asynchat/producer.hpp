@@ -45,7 +45,9 @@ private:
     friend class detail::output_pump;
 
     /// For the one producer whose bytes may be sent without being read.
-    virtual file_producer* as_file() noexcept { return nullptr; }
+    virtual file_producer* as_file_() noexcept { return nullptr; }
+    /// For one that makes nothing, and is called as soon as all before it is taken.
+    virtual bool is_call_() const noexcept { return false; }
 };
 
 /// Hands out a string in pieces of a fixed size.
@@ -94,6 +96,26 @@ private:
 
     Callable next_;
     std::optional<result> piece_;
+};
+
+/// Calls a function when all before it is sent.
+template <class F>
+class call_producer final : public producer {
+public:
+    explicit call_producer(F f) : f_(std::move(f)) {}
+
+    std::string_view more() override
+    {
+        if (!std::exchange(called_, true)) // it may throw
+            f_();
+        return {};
+    }
+
+private:
+    bool is_call_() const noexcept override { return true; }
+
+    F f_;
+    bool called_ = false;
 };
 
 } // namespace detail

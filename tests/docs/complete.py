@@ -142,8 +142,8 @@ def number(path, pattern):
 BOUNDS = {
     "connect": "connect_timeout()", "idle": "idle_timeout()", "frame": "frame_timeout()",
     "write": "write_timeout()", "linger": "linger_timeout()",
-    "high": "set_write_buffer_limits()", "low": "set_write_buffer_limits()",
-    "max_bytes": "max_output()", "full": "stops_reading_when_full()",
+    "high": "write_buffer_limits()", "low": "write_buffer_limits()",
+    "max_bytes": "max_output()", "full": "when_full()",
 }
 
 # The other places of limits: path, the text in front of and around the number, how it is written,
@@ -178,7 +178,7 @@ NO_LIMITS = {
     "cut", "hex", "close_reason_count", "unlimited", "none", "never", "is_count_type", "no_byte",
     "not_queued", "client_timeouts", "server_timeouts", "default_output_limits", "of_both", "of_input",
     "of_output",
-    "reasons", "radix", "judged", "timeout_of",
+    "reasons", "radix", "judged", "timeout_of", "prefix",
     "block", "find_bytes_size", "capacity", "bits", "largest",            # how a search works
     "min_pooled_size", "max_small_size", "max_small", "max_large",        # memory that is kept
     "max_kept", "max_kept_block", "min_moved_size", "min_shared_size",
@@ -210,7 +210,7 @@ def limits():
         problem("porting.md", "the timeouts of a server differ from those of a client in another "
                               "way: complete.py knows of the time of a frame and of a full channel")
     found.append(("frame of a server", duration(own[0]), "frame_timeout()"))
-    found.append(("full of a server", duration(own[-1]), "stops_reading_when_full()"))
+    found.append(("full of a server", duration(own[-1]), "when_full()"))
     for path, pattern, text, call in LIMITS:
         found.append((pattern, text(number(path, pattern)), call))
     for path, default, call in OFF:

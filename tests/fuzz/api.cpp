@@ -342,9 +342,9 @@ private:
         fuzz::input& input = world_.input;
         const std::size_t size = input.number(0, 255);
         switch (input.number(0, 5)) {
-        case 0: return this->set_write_buffer_limits(size * 32, size * 8);
+        case 0: return this->write_buffer_limits(size * 32, size * 8);
         case 1: return this->max_output(size * 64);
-        case 2: return this->stops_reading_when_full(size % 2 == 0);
+        case 2: return this->when_full(static_cast<asynchat::full_output>(size % 3));
         case 3: this->ac_in_buffer_size = size; return;
         case 4: this->ac_out_buffer_size = size * 3; return;
         default: books->max_frame = std::max(books->max_frame, size); return this->max_frame(size);
@@ -568,7 +568,8 @@ void world::come_to_an_end()
     guarded([this] { accept_waiting(); });
     for (member& each : all_) {
         each.chat->ac_in_buffer_size = each.chat->ac_out_buffer_size = 65536;
-        each.chat->stops_reading_when_full(false); // two of them may wait for each other
+        each.chat->when_full(
+            asynchat::full_output::reads_on); // two of them may wait for each other
         each.chat->resume_reading();
         if (each.peer)
             each.peer->window(1 << 20);

@@ -230,7 +230,7 @@ sending("reply-reset-by-unread-input", "no lingering: the last reply is lost by 
      "lingers_ = connected();", "")
 sending("reads-over-the-high-mark", "who does not read answers may still ask",
      "if (marks_.paused() && queue_.size() > stop_over()) {",
-     "if (marks_.paused() && queue_.size() > stop_over() && when_full_ == when_full::stop) {")
+     "if (marks_.paused() && queue_.size() > stop_over() && when_full_ == full_output::stops_reading) {")
 sending("stuck-after-the-low-mark", "input that waited for the output is not delivered",
      """\
     if (!on)
@@ -761,10 +761,10 @@ chat("turn-never-begins", "after end_turn() no turn begins again",
      "    if (under_way() ||")
 sending("both-sides-wait", "who connected stops over the high mark as well, and both wait",
      "was_accepted_ ? 0 : active_output_limits().max_bytes / 2", "0")
-sending("reading-when-full-by-role-only", "stops_reading_when_full() changes nothing for later",
-     "when_full_ = on ? when_full::stop : when_full::read_on;", "when_full_ = when_full::by_role;")
-sending("reads-on-until-the-next-mark", "stops_reading_when_full() acts only at the next mark",
-     "    set_full(on && marks_.paused() && !is_lost());\n", "")
+sending("reading-when-full-by-role-only", "when_full() changes nothing for later",
+     "    when_full_ = what;\n", "    (void)what;\n")
+sending("reads-on-until-the-next-mark", "when_full() acts only at the next mark",
+     "    set_full(marks_.paused() && queue_.size() > stop_over() && !is_lost());\n", "")
 sending("push-in-handle-close", "a push() in handle_close() is said to be sent",
      """\
     if (!accepts_output())
@@ -864,7 +864,7 @@ chat("producer-blamed-for-the-peer", "a producer that runs the loop for long is 
 chat("frame-timeout-not-logged", "a frame timeout ends a channel without a word",
      """log_timeout("a frame was not complete", "frame_timeout()", active_timeouts().frame);""", "")
 times("idle-timeout-not-logged", "an idle timeout ends a channel without a word",
-      """log_timeout("nothing came and nothing went", "idle_timeout()", limits.idle);""", "")
+      """log_timeout("nothing came and nothing went", "idle_timeout()", active_timeouts().idle);""", "")
 times("write-timeout-not-logged", "a write timeout ends a channel without a word",
       """log_timeout("the other side took no output", "write_timeout()", limits.write);""", "")
 times("close-timeout-not-logged", "close_when_done() with a time drops output without a word",
@@ -1071,7 +1071,7 @@ place("lingering-counted-up-only", "the places of connections that have lingered
 lingering("newest-linger-ended", "the connection that began to linger last is ended for a newcomer",
           """\
     for (const auto& state : lingerers_) {
-        const auto channel = state->channel;
+        const auto channel = state->channel();
         if (!channel)
             continue;
         const auto* const its_slot = detail::channel_access::slot(*channel);
@@ -1083,7 +1083,7 @@ lingering("newest-linger-ended", "the connection that began to linger last is en
           """\
     std::shared_ptr<dispatcher> newest;
     for (const auto& state : lingerers_) {
-        const auto channel = state->channel;
+        const auto channel = state->channel();
         if (!channel)
             continue;
         const auto* const its_slot = detail::channel_access::slot(*channel);

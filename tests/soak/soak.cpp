@@ -403,7 +403,7 @@ public:
         run.connections[number_] = both;
         // Two that echo to each other, and both wait for the other one to read, would wait for
         // ever.
-        this->stops_reading_when_full(false);
+        this->when_full(asynchat::full_output::reads_on);
         this->connect(run.servers[static_cast<std::size_t>(&how - protocols)]);
     }
     ~client_side() override

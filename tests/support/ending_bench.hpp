@@ -230,7 +230,7 @@ public:
         if (how == paused::by_user)
             chat().pause_reading();
         if (how == paused::by_mark) {
-            chat().set_write_buffer_limits(over_the_mark.size() - 1, 1);
+            chat().write_buffer_limits(over_the_mark.size() - 1, 1);
             block(over_the_mark);
             if (!chat().write_paused())
                 throw std::logic_error("the channel is not full");

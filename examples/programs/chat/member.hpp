@@ -25,7 +25,7 @@ public:
     {
         set_terminator({"\r\n", "\n"}); // telnet, and netcat
         max_frame(longest_line);
-        set_write_buffer_limits(65536, 16384);
+        write_buffer_limits(65536, 16384);
         max_output(1 << 20);
         set_keep_alive(true);                   // people may be silent for hours, but not gone
         idle_timeout(std::chrono::seconds(60)); // before they join
@@ -34,8 +34,6 @@ public:
 
     // Runs however the connection ended.
     ~member() override { leave(); }
-
-    void collect_incoming_data(std::string_view data) override { _collect_incoming_data(data); }
 
     void found_terminator() override
     {

@@ -37,10 +37,8 @@ constexpr std::string_view usage =
 // Messages ended by a string.
 class marks : public asynchat::frame_chat {
 public:
-    marks(asynchat::loop& loop, asynchat::socket peer) : frame_chat(loop, std::move(peer))
-    {
-        set_terminator(mark);
-    }
+    using frame_chat::frame_chat;
+    void handle_open() override { set_terminator(mark); }
 
     void found_frame(std::string_view message) override { push(marked(message)); }
 };
@@ -69,7 +67,8 @@ private:
 // Frames behind their length.
 class blobs : public asynchat::frame_chat {
 public:
-    blobs(asynchat::loop& loop, asynchat::socket peer) : frame_chat(loop, std::move(peer))
+    using frame_chat::frame_chat;
+    void handle_open() override
     {
         set_terminator(asynchat::terminator::length_prefix(4), largest_blob);
     }
@@ -80,10 +79,8 @@ public:
 // All of them in one connection: what comes next depends on what came.
 class records : public asynchat::frame_chat {
 public:
-    records(asynchat::loop& loop, asynchat::socket peer) : frame_chat(loop, std::move(peer))
-    {
-        expect_head();
-    }
+    using frame_chat::frame_chat;
+    void handle_open() override { expect_head(); }
 
     void found_frame(std::string_view frame) override { (this->*next_)(frame); }
 

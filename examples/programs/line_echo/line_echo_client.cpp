@@ -37,8 +37,6 @@ public:
 
     void handle_connect() override { print("{}\n", lines_.front()); }
 
-    void collect_incoming_data(std::string_view data) override { _collect_incoming_data(data); }
-
     void found_terminator() override
     {
         fmt::print("{}\n", asynchat::escaped(_get_data()));

@@ -54,6 +54,12 @@ struct channel_access {
         channel.reason_ = reason;
     }
     static void close_with(dispatcher& channel, close_reason reason) { channel.close_with(reason); }
+    static void tell_open(dispatcher& channel)
+    {
+        if (channel.connected_)
+            channel.handle_open();
+    }
+    static void tell_end(dispatcher& channel) noexcept { channel.tell_end(); }
 
     // --- connections that linger ---------------------------------------------------------------
 

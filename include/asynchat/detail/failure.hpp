@@ -8,6 +8,7 @@
 #include <asynchat/error.hpp>
 
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <typeinfo>
 
@@ -21,11 +22,18 @@ class io_error : public std::system_error {
 public:
     io_error(asynchat::close_reason why, const std::error_code& error, const std::string& what,
              error_source from = error_source::other)
-        : std::system_error(to_std(error), "asynchat: " + what), reason(why), source(from)
+        : std::system_error(to_std(error), std::string(prefix) + what), reason(why), source(from)
     {
     }
+
+    /// what() without our name in front.
+    std::string text() const { return what() + prefix.size(); }
+
     const asynchat::close_reason reason;
     const error_source source;
+
+private:
+    static constexpr std::string_view prefix = "asynchat: ";
 };
 
 /// The name of a type as it is written in C++.
@@ -40,7 +48,7 @@ struct failure {
     /// Of the exception being handled.
     ASYNCHAT_DECL static failure current() noexcept;
 
-    /// The exception being handled as "type: text".
+    /// The exception being handled as "type: text"; of an error of ours only the text.
     ASYNCHAT_DECL static std::string text();
 };
 

@@ -9,6 +9,7 @@
 #include <asynchat/error.hpp>
 
 #include <cstddef>
+#include <string>
 #include <system_error>
 
 namespace asynchat::detail {
@@ -31,6 +32,7 @@ struct rare_state {
     std::size_t stop_over = 0;   // of a channel that reads on when full: over so many, it stops
     std::size_t in_flight = 0;   // bytes that the other side had not taken at the last look
     lost_connection lost;
+    std::string close_text; // why the channel ends, where the reason does not say it all
 
     /// Of another connection: what was set stays.
     void start_anew(deadlines::time_point now) noexcept
@@ -38,6 +40,7 @@ struct rare_state {
         clocks.start_anew(now);
         output_left = stop_over = in_flight = 0;
         lost = {};
+        close_text.clear();
     }
 
     /// Whether so much output waits that more of it ends the channel.

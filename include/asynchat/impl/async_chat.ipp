@@ -94,7 +94,7 @@ ASYNCHAT_DECL void async_chat::follow_override()
         return;
     const terminator& wanted = get_terminator();
     if (&wanted != &decoder_.current() && wanted != decoder_.current())
-        change_terminator(terminator(wanted), max_frame());
+        change_terminator(terminator(wanted), decoder_.limit());
 }
 
 // --- input -----------------------------------------------------------------------------------
@@ -271,7 +271,7 @@ ASYNCHAT_DECL void async_chat::stop_or_go_on_timing_frame()
     if (!rare_ || !rare_->clocks.runs(detail::deadlines::clock::frame))
         return;
     // Also while an accepted channel over its high mark reads on: the other side may wait for it.
-    const bool by_role = was_accepted_ && when_full_ == when_full::by_role;
+    const bool by_role = was_accepted_ && when_full_ == full_output::by_role;
     const bool is_full = gate_.has(detail::gate::full) || (marks_.paused() && by_role);
     const bool in_nested_run = under_way() && under_way()->nested > 0;
     const bool stands_still = gate_.has(detail::gate::paused) || is_full || in_nested_run;
@@ -348,7 +348,8 @@ ASYNCHAT_DECL void async_chat::close_for_frame_limit()
     const char* const setter = has_own_max_frame_ ? "set_terminator()" : "max_frame()";
     log_of_peer(log_type::error,
                 "closing channel {}: a frame is longer than {} bytes, the limit of {}", safe_repr(),
-                max_frame(), setter);
+                decoder_.limit(), setter);
+    note_text(fmt::format("{} bytes, set by {}", decoder_.limit(), setter));
     finish(close_reason::frame_limit);
 }
 
@@ -360,6 +361,7 @@ ASYNCHAT_DECL void async_chat::close_for_malformed_frame(delivery& input)
                                                        wrong.position + 1, byte, wrong.fault)
                                          : fmt::format("behind it is '{}', not a comma", byte);
     log_of_peer(log_type::error, "closing channel {}: a frame is malformed: {}", safe_repr(), text);
+    note_text(text);
     finish(close_reason::bad_frame);
 }
 
@@ -393,7 +395,7 @@ ASYNCHAT_DECL void async_chat::end_turn()
 ASYNCHAT_DECL void async_chat::deliver_later()
 {
     owner().post([state = state_] {
-        if (const auto channel = state->channel) {
+        if (const auto channel = state->channel()) {
             auto& chat = static_cast<async_chat&>(*channel);
             chat.in_event([&chat] { chat.deliver_kept(); });
         }
@@ -417,7 +419,7 @@ ASYNCHAT_DECL void async_chat::deliver_kept()
 
 ASYNCHAT_DECL void async_chat::_collect_incoming_data(std::string_view data)
 {
-    const std::size_t room = max_frame() - std::min(frame_.size(), max_frame());
+    const std::size_t room = decoder_.limit() - std::min(frame_.size(), decoder_.limit());
     const std::string_view fitting = data.substr(0, room);
     const std::size_t to_come = std::max(frame_to_come(), fitting.size());
     // What a string holds without memory needs none from the pool, which may not see it again.
@@ -431,7 +433,8 @@ ASYNCHAT_DECL void async_chat::_collect_incoming_data(std::string_view data)
 /// What is left of a counted frame, as far as it is kept.
 ASYNCHAT_DECL std::size_t async_chat::frame_to_come() const
 {
-    return std::min(decoder_.current().count(), max_frame() - std::min(frame_.size(), max_frame()));
+    return std::min(decoder_.current().count(),
+                    decoder_.limit() - std::min(frame_.size(), decoder_.limit()));
 }
 
 ASYNCHAT_DECL std::string async_chat::_get_data()

@@ -216,6 +216,8 @@ ASYNCHAT_DECL void async_chat::check_output_limit()
         log_of_peer(log_type::error,
                     "closing channel {}: {} bytes of output wait, the limit of max_output() is {}",
                     safe_repr(), queue_.size(), active_output_limits().max_bytes);
+        note_text(fmt::format("{} bytes wait, more than max_output() is: {}", queue_.size(),
+                              active_output_limits().max_bytes));
         return finish(close_reason::output_limit);
     }
     if (rare_ || queue_.size() > active_output_limits().max_bytes)
@@ -240,8 +242,8 @@ ASYNCHAT_DECL void async_chat::compare_with_marks()
 /// Bytes of output over which reading stops, once the high mark is passed.
 ASYNCHAT_DECL std::size_t async_chat::stop_over() const noexcept
 {
-    if (when_full_ != when_full::by_role)
-        return when_full_ == when_full::stop ? 0 : unlimited;
+    if (when_full_ != full_output::by_role)
+        return when_full_ == full_output::stops_reading ? 0 : unlimited;
     if (rare_ && rare_->stop_over > 0)
         return rare_->stop_over;
     return was_accepted_ ? 0 : active_output_limits().max_bytes / 2;
@@ -274,7 +276,7 @@ ASYNCHAT_DECL void async_chat::set_full(bool on)
     using clock = detail::deadlines::clock;
     if (!on)
         deliver_later(); // or throws, for want of memory
-    if (on && when_full_ == when_full::by_role && rare().stop_over == 0)
+    if (on && when_full_ == full_output::by_role && rare().stop_over == 0)
         start_clock(clock::full);
     else if (rare_)
         rare_->clocks.stop(clock::full);
@@ -282,7 +284,7 @@ ASYNCHAT_DECL void async_chat::set_full(bool on)
     stop_or_go_on_timing_frame();
 }
 
-ASYNCHAT_DECL void async_chat::set_write_buffer_limits(std::size_t high, std::size_t low)
+ASYNCHAT_DECL void async_chat::write_buffer_limits(std::size_t high, std::size_t low)
 {
     set_marks(high, low);
     queue_.watch(high);
@@ -294,10 +296,10 @@ ASYNCHAT_DECL void async_chat::max_output(std::size_t bytes)
     flush_soon();
 }
 
-ASYNCHAT_DECL void async_chat::stops_reading_when_full(bool on)
+ASYNCHAT_DECL void async_chat::when_full(full_output what)
 {
-    when_full_ = on ? when_full::stop : when_full::read_on;
-    set_full(on && marks_.paused() && !is_lost());
+    when_full_ = what;
+    set_full(marks_.paused() && queue_.size() > stop_over() && !is_lost());
 }
 
 ASYNCHAT_DECL void async_chat::initiate_send()
@@ -414,7 +416,7 @@ ASYNCHAT_DECL void async_chat::ask_producer(detail::output_pump& pump)
     auto source = pump.take_producer();
     std::string_view piece;
     try {
-        file_producer* const file = source->as_file();
+        file_producer* const file = source->as_file_();
         piece = file ? file->read(ac_out_buffer_size) : source->more();
     } catch (...) {
         pump.put_back(std::move(source)); // asked again, if the channel survives

@@ -17,7 +17,7 @@ namespace asynchat::detail {
 
 ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& result)
 {
-    dispatcher* const channel = state_->channel.get();
+    dispatcher* const channel = state_->live();
     if (!channel || state_->epoch != epoch_)
         return;
     // What cannot be waited for, such as a regular file, is always ready.
@@ -29,7 +29,7 @@ ASYNCHAT_DECL void readiness_handler::operator()(const std::error_code& result)
     // queued already, and a writer goes behind it, if there is memory for that.
     try {
         asio::post(channel->owner().context(), [state = state_, epoch = epoch_, error] {
-            const auto writer = state->channel;
+            const auto writer = state->channel();
             if (writer && state->epoch == epoch)
                 channel_access::ready(*writer, readiness::write, error);
         });

@@ -103,7 +103,7 @@ ASYNCHAT_DECL void dispatcher::close()
         detail::server_state::end_linger(*slot_);
     else if (slot_)
         detail::server_state::leave(*slot_, reason_);
-    if (state_->channel)
+    if (state_->owned)
         loop_.remove(*state_);
 }
 
@@ -169,6 +169,65 @@ ASYNCHAT_DECL void dispatcher::finish(asynchat::close_reason reason, std::error_
         throw;
     }
     dispatcher::close(); // an override may have forgotten to call the original
+}
+
+ASYNCHAT_DECL void dispatcher::finish(std::string why)
+{
+    if (gate_.is_over())
+        return;
+    note_text(std::move(why));
+    finish(close_reason::user);
+}
+
+ASYNCHAT_DECL void dispatcher::tell_end() noexcept
+{
+    try {
+        handle_end();
+    } catch (...) {
+        try {
+            log_exception(" in the handle_end() of");
+        } catch (...) { // nothing leaves from here: the loop may be in its destructor
+        }
+    }
+}
+
+/// For close_text(). Without memory for it there is the reason alone.
+ASYNCHAT_DECL void dispatcher::note_text(std::string text) noexcept
+{
+    try {
+        rare().close_text = std::move(text);
+    } catch (const std::bad_alloc&) { // then only the reason is known
+    }
+}
+
+ASYNCHAT_DECL std::string dispatcher::close_text() const
+{
+    std::string text(to_string(reason_));
+    const std::string noted = rare_ ? rare_->close_text : std::string();
+    switch (reason_) {
+    case close_reason::open: return {};
+    case close_reason::local:
+    case close_reason::peer_finished:
+    case close_reason::shutdown: return text;
+    case close_reason::connect_failed:
+    case close_reason::connect_timeout:
+    case close_reason::lookup_failed:
+    case close_reason::system_error:
+    case close_reason::user:
+        if (!noted.empty())
+            return noted;
+        break;
+    case close_reason::reset: break;
+    case close_reason::idle_timeout:
+    case close_reason::frame_timeout:
+    case close_reason::write_timeout:
+    case close_reason::close_timeout:
+    case close_reason::frame_limit:
+    case close_reason::output_limit:
+    case close_reason::bad_frame:
+    case close_reason::callback_error: return noted.empty() ? text : text + ": " + noted;
+    }
+    return error_ ? text + ": " + error_.message() : text;
 }
 
 /// An exception left handle_close(). What an override of close() lets go must go all the same.
@@ -263,7 +322,7 @@ ASYNCHAT_DECL bool dispatcher::is_stale(detail::readiness what)
 ASYNCHAT_DECL void dispatcher::update_interest()
 {
     // While connecting, the attempt itself is what we wait for.
-    if (closed() || !transport_ || !state_->channel || connecting_)
+    if (closed() || !transport_ || !state_->live() || connecting_)
         return;
     if (!connected_ && !accepting_ && !was_lost_) {
         // A stream that is not connected reports nothing but that.
@@ -293,7 +352,7 @@ ASYNCHAT_DECL void dispatcher::wait_for(detail::readiness what)
 {
     if (closed() || state_->armed.has(what))
         return;
-    assert(transport_ && state_->channel); // else the wait would end for nobody
+    assert(transport_ && state_->live()); // else the wait would end for nobody
     transport_->async_wait(what, detail::readiness_handler(state_, what));
     state_->armed.set(what, true); // unless there was no memory for it
 }
@@ -354,6 +413,7 @@ ASYNCHAT_DECL void dispatcher::handle_exception()
     reason_ = failure.reason;
     error_ = failure.error;
     try {
+        note_text(detail::failure::text());
         handle_error();
     } catch (const exit_now&) {
         throw;
@@ -363,6 +423,8 @@ ASYNCHAT_DECL void dispatcher::handle_exception()
     if (!closed()) { // it survives
         reason_ = close_reason::open;
         error_ = {};
+        if (rare_)
+            rare_->close_text.clear();
     }
 }
 
@@ -429,7 +491,10 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
     note_activity();
     if (rare_)
         rare_->clocks.stop(detail::deadlines::clock::connect); // the handler may take its time
-    handle_connect();
+    const unsigned epoch = state_->epoch;
+    handle_open();
+    if (state_->epoch == epoch)
+        handle_connect();
 }
 
 ASYNCHAT_DECL void dispatcher::handle_expt_event()

@@ -24,6 +24,11 @@ ASYNCHAT_DECL std::string dispatcher::formatted(fmt::string_view format, fmt::fo
     return fmt::vformat(format, args);
 }
 
+ASYNCHAT_DECL std::string dispatcher::exception_text()
+{
+    return detail::failure::text();
+}
+
 ASYNCHAT_DECL void dispatcher::log(std::string_view message)
 {
     const std::string line = "log: " + escaped(message) + '\n';

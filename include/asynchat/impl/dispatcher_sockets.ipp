@@ -155,7 +155,7 @@ ASYNCHAT_DECL void dispatcher::accept_event()
 ASYNCHAT_DECL void dispatcher::pause_accepting()
 {
     loop_.call_later(detail::accept_backoff::pause, [state = state_] {
-        if (const auto channel = state->channel)
+        if (const auto channel = state->channel())
             channel->in_event([&] { channel->backoff_.end_pause(); });
     });
     backoff_.begin_pause();
@@ -205,7 +205,7 @@ ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::string_view s
     start_clock(detail::deadlines::clock::connect);
     attempt_->look_up(host, service, loop_.network_ ? &addr_ : nullptr,
                       [state = state_](const std::error_code& error) {
-                          if (const auto channel = state->channel)
+                          if (const auto channel = state->channel())
                               channel->looked_up(error);
                       });
 }
@@ -246,12 +246,12 @@ ASYNCHAT_DECL void dispatcher::start_connect(const endpoint& to)
     state_->armed = {};
     transport.async_connect(to,
                             [state = state_, epoch = state_->epoch](const std::error_code& error) {
-                                const auto channel = state->channel;
+                                const auto channel = state->channel();
                                 if (!channel || state->epoch != epoch)
                                     return;
                                 // A new connection is a writer: behind the readers of this pass.
                                 asio::post(channel->loop_.context(), [state, epoch, error] {
-                                    const auto writer = state->channel;
+                                    const auto writer = state->channel();
                                     if (writer && state->epoch == epoch)
                                         writer->connect_ended(error);
                                 });

@@ -140,9 +140,7 @@ ASYNCHAT_DECL void dispatcher::clock_ran_out(detail::deadlines::clock what)
     case clock::connect:
         look_at_clocks_by(rare_->clocks.due(clock::close));
         return connect_failed(close_reason::connect_timeout, asio::error::timed_out);
-    case clock::idle:
-        log_timeout("nothing came and nothing went", "idle_timeout()", limits.idle);
-        return finish(close_reason::idle_timeout);
+    case clock::idle: return idle_time_is_over();
     case clock::write:
         log_timeout("the other side took no output", "write_timeout()", limits.write);
         // What it said before it finished is worth hearing.
@@ -152,6 +150,18 @@ ASYNCHAT_DECL void dispatcher::clock_ran_out(detail::deadlines::clock what)
     case clock::frame:
     case clock::full: break;
     }
+}
+
+ASYNCHAT_DECL void dispatcher::idle_time_is_over()
+{
+    start_clock(detail::deadlines::clock::idle); // for an exception that the channel survives
+    log_timeout("nothing came and nothing went", "idle_timeout()", active_timeouts().idle);
+    const unsigned epoch = state_->epoch;
+    handle_idle_timeout();
+    if (state_->epoch != epoch) // closed, or another connection by now
+        return;
+    if (!gate_.has(detail::gate::closing))
+        finish(close_reason::idle_timeout);
 }
 
 /// Of close_when_done(); of a lost connection, for one that neither gives input nor ends; and of a
@@ -169,7 +179,7 @@ ASYNCHAT_DECL void dispatcher::close_time_reached()
     finish(close_reason::close_timeout);
 }
 
-/// A line for each timeout that ends a channel, as for each limit.
+/// A line for each timeout that ends a channel, as for each limit; and close_text().
 ASYNCHAT_DECL void dispatcher::log_timeout(std::string_view what, std::string_view setter,
                                            loop::duration limit)
 {
@@ -179,6 +189,7 @@ ASYNCHAT_DECL void dispatcher::log_timeout(std::string_view what, std::string_vi
         text += fmt::format(" within {} s, the limit of {}", seconds.count(), setter);
     }
     log_of_peer(log_type::info, "closing channel {}: {}", safe_repr(), text);
+    note_text(std::move(text));
 }
 
 /// For channels with an output queue.

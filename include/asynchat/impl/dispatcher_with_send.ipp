@@ -110,7 +110,7 @@ ASYNCHAT_DECL void dispatcher_with_send::forget_connection_()
     ends_for_ = close_reason::open;
 }
 
-ASYNCHAT_DECL void dispatcher_with_send::set_write_buffer_limits(std::size_t high, std::size_t low)
+ASYNCHAT_DECL void dispatcher_with_send::write_buffer_limits(std::size_t high, std::size_t low)
 {
     set_marks(high, low);
 }

@@ -44,7 +44,7 @@ ASYNCHAT_DECL std::string failure::text()
     try {
         throw;
     } catch (const io_error& e) {
-        return escaped(e.what(), longest_text);
+        return escaped(e.text(), longest_text);
     } catch (const std::exception& e) {
         return type_name(typeid(e)) + ": " + escaped(e.what(), longest_text);
     } catch (...) {

@@ -59,7 +59,7 @@ ASYNCHAT_DECL void loop::end_oldest_linger(const detail::server_state* server,
                                            const detail::address_slot* slot)
 {
     for (const auto& state : lingerers_) {
-        const auto channel = state->channel;
+        const auto channel = state->channel();
         if (!channel)
             continue;
         const auto* const its_slot = detail::channel_access::slot(*channel);

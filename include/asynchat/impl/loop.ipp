@@ -70,7 +70,7 @@ ASYNCHAT_DECL loop::~loop()
     while (!channels_.empty() || !timers_.empty()) {
         const turn in_turn(*this);
         while (open() > 0)
-            detail::channel_access::close_with(*channels_[open() - 1]->channel,
+            detail::channel_access::close_with(*channels_[open() - 1]->owned,
                                                close_reason::shutdown);
         while (!timers_.empty()) {
             const auto gone = timers_.pop();
@@ -88,7 +88,7 @@ ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> loop::channels() const
     all.reserve(open());
     for (std::size_t i = 0; i < open(); ++i) {
         if (!channels_[i]->lingers)
-            all.push_back(channels_[i]->channel);
+            all.push_back(channels_[i]->owned);
     }
     return all;
 }
@@ -97,20 +97,21 @@ ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_p
                                bool keeps_terminator)
 {
     detail::channel_access::set_overrides(*channel, sends_plainly, keeps_terminator);
-    if (channel->closed())
-        return; // closed by its own constructor
+    if (channel->closed()) // by its own constructor
+        return detail::channel_access::tell_end(*channel);
     const auto state = detail::channel_access::state(*channel);
     // Behind the open ones; of the closed ones, the doomed stay in front of the others.
     channels_.push_back(state);
     swap_channels(channels_.size() - 1, open() - 1 + doomed_);
     swap_channels(open() - 1 + doomed_, open() - 1);
-    assert(!state->channel && channels_[open() - 1].get() == state.get());
+    assert(!state->owned && channels_[open() - 1].get() == state.get());
     state->number = adopted_++;
     if (state->lingers)
         lingerers_.opened();
-    state->channel = std::move(channel);
+    state->owned = std::move(channel);
     const turn in_turn(*this);
-    const auto adopted = state->channel;
+    const auto adopted = state->owned;
+    detail::channel_access::guarded(*adopted, [&] { detail::channel_access::tell_open(*adopted); });
     detail::channel_access::guarded(*adopted, [&] { adopted->update_interest(); });
     detail::channel_access::guarded(*adopted, [&] {
         if (!state->flush_listed)
@@ -127,8 +128,7 @@ ASYNCHAT_DECL void loop::remove(detail::channel_state& state)
     drop_deadline(state);
     if (state.lingers)
         lingerers_.closed();
-    // A pointer to nothing that still owns it: there may be no memory for a list of those.
-    state.channel = std::shared_ptr<dispatcher>(state.channel, nullptr);
+    state.closed = true;
     swap_channels(state.index, open() - 1);
     ++closed_;
     doom(open());
@@ -176,7 +176,7 @@ ASYNCHAT_DECL void loop::close_all(bool ignore_all)
     // From the back: the last one takes the place of one that is closed.
     for (std::size_t i = open(); i-- > 0;) {
         if (channels_[i]->lingers)
-            channels_[i]->channel->close();
+            channels_[i]->owned->close();
     }
 }
 
@@ -223,7 +223,8 @@ ASYNCHAT_DECL void loop::destroy_closed() noexcept
         channels_.pop_back();
         --closed_;
         assert(state->heap_index == detail::not_queued); // nothing looks for it any more
-        const auto gone = std::move(state->channel);
+        const auto gone = std::move(state->owned);
+        detail::channel_access::tell_end(*gone);
     }
 }
 
@@ -238,10 +239,10 @@ ASYNCHAT_DECL std::unique_ptr<detail::receive_buffer> loop::new_receive_buffer()
 
 ASYNCHAT_DECL void loop::flush_soon(const detail::state_ptr& state)
 {
-    if (!state->flush_listed && state->channel)
+    if (!state->flush_listed && state->live())
         to_flush_.push(state);
     state->flush_listed = true;
-    if (!flush_posted_ && state->channel) // else it is not yet adopted
+    if (!flush_posted_ && state->live()) // else it is not yet adopted
         post_flush();
 }
 
@@ -263,7 +264,7 @@ ASYNCHAT_DECL void loop::flush_posted()
         for (std::size_t left = to_flush_.size(); left > 0 && !to_flush_.is_empty(); --left) {
             const auto state = *to_flush_.pop();
             state->flush_listed = false;
-            if (const auto channel = state->channel)
+            if (const auto channel = state->channel())
                 detail::channel_access::in_event(*channel, [] {});
         }
     };
@@ -304,8 +305,8 @@ ASYNCHAT_DECL void loop::try_again()
             const auto state = *to_look_at_.pop();
             const bool listed = state->try_again_listed; // not if it has another socket since
             state->try_again_listed = false;
-            if (listed && state->channel)
-                detail::channel_access::speculative_read(*state->channel, alone);
+            if (listed && state->live())
+                detail::channel_access::speculative_read(*state->live(), alone);
         }
     };
     detail::run_then_always(try_listed, [this] {
@@ -528,7 +529,7 @@ ASYNCHAT_DECL void loop::run_timers()
             }
             if (due.timer)
                 run_timer(due.timer, now);
-            else if (const auto channel = due.channel->channel)
+            else if (const auto channel = due.channel->channel())
                 detail::channel_access::in_event(
                     *channel, [&] { detail::channel_access::deadline_reached(*channel); });
         }

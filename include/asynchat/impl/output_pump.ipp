@@ -15,8 +15,10 @@ ASYNCHAT_DECL output_pump::action output_pump::next_of_producer() const
 {
     if (!asks_producers_)
         return action::stop_before_producer;
-    if (!reads_file_ && queue_.head_producer().as_file())
+    if (!reads_file_ && queue_.head_producer().as_file_())
         return action::file;
+    if (queue_.head_producer().is_call_())
+        return action::producer;
     // The next piece is asked for when all before it was taken, and in the same attempt only if
     // another one like those before would still fit into one send.
     const std::size_t largest = queue_.largest_piece();
@@ -26,7 +28,7 @@ ASYNCHAT_DECL output_pump::action output_pump::next_of_producer() const
 
 ASYNCHAT_DECL file_producer& output_pump::file() const
 {
-    return *queue_.head_producer().as_file();
+    return *queue_.head_producer().as_file_();
 }
 
 ASYNCHAT_DECL void output_pump::sent_of_file(std::optional<std::size_t> bytes, bool has_ended)

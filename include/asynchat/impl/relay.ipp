@@ -15,7 +15,7 @@ ASYNCHAT_DECL relay::relay(loop& owner) : relay(owner, socket()) {}
 
 ASYNCHAT_DECL relay::relay(loop& owner, socket from) : async_chat(owner, std::move(from))
 {
-    stops_reading_when_full(false); // what counts is the output of the other end
+    when_full(full_output::reads_on); // what counts is the output of the other end
     pause_reading();
 }
 

@@ -145,7 +145,7 @@ ASYNCHAT_DECL void server_base::shut_down(loop& owner, std::vector<detail::state
         while (!channels.empty()) {
             const auto state = std::move(channels.back());
             channels.pop_back();
-            const auto channel = state->channel;
+            const auto channel = state->channel();
             if (!channel)
                 continue;
             detail::channel_access::in_event(*channel, [&] {

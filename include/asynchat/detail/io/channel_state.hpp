@@ -91,10 +91,10 @@ private:
 
 /// The part of a channel that the operations under way share with it and with its loop.
 ///
-/// Handlers hold this and never the channel, which may be gone when they run. `channel` is the
-/// loop's ownership: set when the loop adopts the channel, reset when the channel is closed.
+/// Handlers hold this and never the channel, which may be gone when they run. `owned` is the loop's
+/// ownership: set when the loop adopts the channel, reset when a closed one is destroyed.
 struct channel_state {
-    std::shared_ptr<dispatcher> channel;
+    std::shared_ptr<dispatcher> owned;
     operation_memory read_memory; // for the wait that nearly every channel has under way
     unsigned owners = 0;          // state_ptrs
     unsigned index = 0;           // place among the loop's channels
@@ -105,9 +105,19 @@ struct channel_state {
     bool flush_listed : 1;            // on the loop's list of channels to flush
     bool lingers : 1;                 // the channel is none of the user's
     bool try_again_listed : 1;        // on the loop's list of channels to look at before they wait
+    bool closed : 1;                  // and still owned
     speculation_policy speculative_read;
 
-    channel_state() noexcept : flush_listed(false), lingers(false), try_again_listed(false) {}
+    channel_state() noexcept
+        : flush_listed(false), lingers(false), try_again_listed(false), closed(false)
+    {
+    }
+
+    /// The channel, as long as it is open and the loop's; or null.
+    dispatcher* live() const noexcept { return closed ? nullptr : owned.get(); }
+
+    /// The same, which stays as long as the caller needs it.
+    std::shared_ptr<dispatcher> channel() const noexcept { return closed ? nullptr : owned; }
 };
 
 /// Shared ownership of a channel_state. The count is not atomic: all of them belong to the thread

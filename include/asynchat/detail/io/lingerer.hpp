@@ -41,7 +41,7 @@ public:
             return;
         for (std::size_t left = all_.size(); left > 0 && !all_.is_empty(); --left) {
             auto first = *all_.pop();
-            if (first->channel)
+            if (first->live())
                 all_.push(std::move(first));
         }
     }
