@@ -275,6 +275,17 @@ std::vector<support::framing_script> scripts()
         {"2:ab,1:cd"s, {terminator::netstring()}},
         {"1:a,02:"s, {terminator::netstring()}},
         {"3:abc,x\ny", {terminator::netstring(), "\n", terminator::varint()}},
+        {"ab\r\nc\r\nde", {terminator::counted(2, "\r\n"), terminator::counted(1, "\r\n")}},
+        {"\r\nab\r\n\r\n\r\n",
+         {terminator::counted(0, "\r\n"), terminator::counted(2, "\r\n"),
+          terminator::counted(0, "\r\n")}},
+        {"2\r\nab\r\n0\r\n\r\n",
+         {"\r\n", terminator::counted(2, "\r\n"), "\r\n", terminator::counted(0, "\r\n")}},
+        {"ab\rXcd", {terminator::counted(2, "\r\n")}},
+        {"abX", {terminator::counted(2, "\r\n")}},
+        {"Xab", {terminator::counted(0, ";")}},
+        {"aabaabaabaab", {terminator::counted(2, "baabaab"), 1, terminator::counted(1, "b")}},
+        {"1:a,b;cd;", {terminator::netstring(), terminator::counted(1, ";"), 1, ";"}},
     };
     return all;
 }
@@ -453,6 +464,95 @@ TEST_CASE("frame_decoder: what is malformed, and where", "[unit][decoder]")
     }
 }
 
+TEST_CASE("frame_decoder: the byte that should not follow a counted frame", "[unit][decoder]")
+{
+    const std::string input = "ab\r\nX"; // behind it has to be "\r\n\r\n"
+    for (std::size_t cuts = 0; cuts < 16; ++cuts) {
+        CAPTURE(cuts);
+        reader now(script("", {terminator::counted(2, "\r\n\r\n")}, 9));
+        std::size_t looks = 0;
+        now.at_rest = [&](reader::moment where, pass& at) {
+            if (where != reader::moment::at_rare_step)
+                return;
+            ++looks;
+            CHECK(at.fault().position == 2);
+            CHECK(at.fault().fault == nullptr);
+            CHECK(at.fault().expected == '\r');
+            CHECK(at.rest() == "\r\nX");
+        };
+        now.receive_cut(input, cuts);
+        CHECK(looks == 1);
+        CHECK(now.told() == "ab (bad frame)");
+    }
+}
+
+TEST_CASE("frame_decoder: what has to follow a counted frame is not looked at twice",
+          "[unit][decoder]")
+{
+    // Held back in pieces of any size, at the same cost: and given back when it is not needed.
+    const std::string behind(5000, 'x');
+    frame_decoder decoder;
+    decoder.set(terminator::counted(1, behind), 9);
+    {
+        pass input(decoder, "ax");
+        const auto step = input.next();
+        CHECK(step.size() == 1);
+        CHECK_FALSE(input.take(step));
+    }
+    for (std::size_t held = 1; held < behind.size(); ++held) {
+        REQUIRE(decoder.carried().size() == held);
+        REQUIRE_FALSE(decoder.has_unread());
+        REQUIRE(decoder.in_frame());
+        const std::string front(decoder.carried());
+        const std::string all = front + "x";
+        pass input(decoder, all);
+        CHECK(input.take(input.next()) == (held + 1 == behind.size()));
+    }
+    CHECK(decoder.carried().empty());
+    CHECK_FALSE(decoder.in_frame());
+    CHECK(decoder.current() == terminator(0));
+
+    decoder.set(terminator::counted(0, "abc"), 9);
+    {
+        pass input(decoder, "ab");
+        CHECK_FALSE(input.take(input.next()));
+    }
+    decoder.set("b", 9);
+    CHECK(decoder.carried() == "ab"); // what was held back is input of the next terminator
+    pass input(decoder);
+    CHECK(input.piece(input.next()) == "a");
+    CHECK(input.take(input.next()));
+}
+
+TEST_CASE("frame_decoder: a count with a string behind it tells what is left", "[unit][decoder]")
+{
+    frame_decoder decoder;
+    const terminator wanted = terminator::counted(3, "\r\n");
+    decoder.set(wanted, 1); // the limit is not for counts
+    CHECK(decoder.current() == wanted);
+    CHECK(decoder.has_frame());
+    CHECK(decoder.lacking() == 3);
+    {
+        pass input(decoder, "a");
+        CHECK_FALSE(input.take(input.next()));
+        CHECK(input.next().is_starved());
+    }
+    CHECK(decoder.current() == terminator::counted(2, "\r\n"));
+    decoder.start_anew(); // as a count does, it goes on with another stream
+    CHECK(decoder.current() == terminator::counted(2, "\r\n"));
+    CHECK_FALSE(decoder.filled(2)); // the string is still to come
+    CHECK(decoder.current() == terminator::counted(0, "\r\n"));
+    CHECK(decoder.in_frame());
+    CHECK(decoder.has_frame());
+    pass input(decoder, "\r\nb");
+    CHECK(input.take(input.next()));
+    CHECK(decoder.current() == terminator(0)); // spent
+    CHECK_FALSE(decoder.has_frame());
+    CHECK(input.piece(input.next()) == "b");
+    CHECK_FALSE(input.take(input.next()));
+    CHECK_FALSE(decoder.in_frame());
+}
+
 // --- changes at rest -----------------------------------------------------------------------------
 
 namespace {
@@ -479,6 +579,7 @@ const std::vector<meddling>& meddlings()
         {"length", [](auto& d) { d.set(terminator::length_prefix(1), 3); }, true},
         {"varint", [](auto& d) { d.set(terminator::varint(), 300); }, true},
         {"netstring", [](auto& d) { d.set(terminator::netstring(), 3); }, true},
+        {"counted", [](auto& d) { d.set(terminator::counted(0, "\r\n"), 3); }, true},
         {"its own",
          [](auto& d) {
              if (!d.current().is_count()) // which differs by the piece
@@ -864,6 +965,16 @@ TEST_CASE("frame_decoder: bytes that wait for others at the end", "[unit][decode
     CHECK(now.decoder.remainder().empty());
     now.decoder.put_back("\r");
     CHECK(now.decoder.carried() == "\r");
+
+    reader counted(script("", {terminator::counted(1, "\r\n")}, 0));
+    counted.receive("a\r");
+    CHECK(counted.decoder.remainder() == "\r");
+    CHECK(counted.decoder.room_for_remainder() == 1); // no limit holds for a count
+    counted.decoder.drop_remainder();
+    counted.decoder.put_back("\r");
+    CHECK(counted.decoder.carried() == "\r");
+    counted.receive("\nb");
+    CHECK(counted.told() == "[a]b");
 
     reader length(script("", {terminator::length_prefix(4)}, 2));
     length.receive("\x00\x00\x00"s);

@@ -76,9 +76,13 @@ inline std::string naive_outcome(const limited_script& task, bool whole_frames)
         if (wanted.collects_everything())
             return told + std::string(rest);
         if (wanted.is_count()) {
-            length = wanted.count();
+            const std::string_view behind = wanted.bytes();
+            frame = rest.substr(0, wanted.count());
+            length = wanted.count() + behind.size();
             complete = rest.size() >= length;
-            frame = rest.substr(0, length);
+            const std::string_view follows = rest.substr(frame.size(), behind.size());
+            if (frame.size() == wanted.count() && follows != behind.substr(0, follows.size()))
+                return told + open(frame) + " (bad frame)";
             if (!complete)
                 return told + open(frame);
             told += "[" + std::string(frame) + "]";
