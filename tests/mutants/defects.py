@@ -544,6 +544,14 @@ whole("unframed-lost", "bytes of no frame are lost if the callback throws that t
             collect_incoming_data(bytes);
         return;""")
 
+number = of("number.hpp")
+
+number("smallest-integer-refused", "the smallest number that is allowed is refused",
+       "negative ? 0 - farthest : farthest",
+       "negative ? 0 - farthest - (farthest > 0) : farthest")
+number("blames-the-byte-before", "the sign is forgotten in the position of what is wrong",
+       "size.position() + (negative ? 1 : 0)", "size.position()")
+
 search = of("string_search")
 
 search("longest-first-tie", "of two terminators that end together the shorter one is taken",
