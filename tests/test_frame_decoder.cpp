@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <functional>
 #include <initializer_list>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -460,6 +461,41 @@ TEST_CASE("frame_decoder: what is malformed, and where", "[unit][decoder]")
         CHECK(input.next().why() == rare::malformed);
         CHECK(input.fault().position == 0);
         CHECK(input.fault().fault == nullptr);
+        input.drop();
+    }
+}
+
+TEST_CASE("frame_decoder: a length that no number can hold is too long, and has no end",
+          "[unit][decoder]")
+{
+    const bool truncates = GENERATE(false, true);
+    frame_decoder decoder;
+    decoder.set(terminator::length_prefix(8), unlimited);
+    {
+        pass input(decoder, "\xff\xff\xff\xff\xff\xff\xff\xff"
+                            "ab");
+        REQUIRE(input.next().is_rare());
+        REQUIRE(input.next().why() == rare::too_long);
+        input.drop_frame(truncates);
+        const auto step = input.next();
+        CHECK(step.size() == (truncates ? 2 : 0));
+        CHECK_FALSE(input.take(step));
+        CHECK(input.empty());
+    }
+    // What is left of it is not known either: nothing that follows is taken for another frame.
+    CHECK(decoder.current().count() == std::numeric_limits<std::size_t>::max());
+    CHECK(decoder.is_dropping());
+    CHECK(decoder.lacking() == 0);
+
+    decoder.set(terminator::length_prefix(8), unlimited);
+    {
+        pass input(decoder, "\xff\xff\xff\xff\xff\xff\xff\xfe"
+                            "ab"); // one less is a number
+        if (sizeof(std::size_t) == 8) {
+            REQUIRE_FALSE(input.next().is_rare());
+            CHECK_FALSE(input.take(input.next()));
+            CHECK(decoder.lacking() == std::numeric_limits<std::size_t>::max() - 3);
+        }
         input.drop();
     }
 }

@@ -363,6 +363,44 @@ TEST_CASE("length prefix: a length that no number can hold is too long, and not 
     }
 }
 
+TEST_CASE("length prefix: a length that no number can hold is over every limit",
+          "[async_chat][frame_chat][length][limit]")
+{
+    struct prefix {
+        terminator kind;
+        std::string input;
+    };
+    std::vector<prefix> prefixes = {
+        {terminator::length_prefix(8), std::string(8, '\xff')},
+        {terminator::varint(), std::string(9, '\xff') + "\1"},
+        {terminator::varint(), std::string(9, '\x80') + "\2"},
+        {terminator::netstring(), "18446744073709551616:"},
+    };
+    if (sizeof(std::size_t) == 4) {
+        prefixes.push_back({terminator::length_prefix(4), std::string(4, '\xff')});
+        prefixes.push_back({terminator::length_prefix(8), "\0\0\0\1\0\0\0\2"s});
+        prefixes.push_back({terminator::varint(), "\x80\x80\x80\x80\x10"});
+        prefixes.push_back({terminator::netstring(), "4294967296:"});
+    }
+    const auto piece = GENERATE(as<std::size_t>{}, 1, 7, 1000);
+    asynchat::loop loop;
+    for (const prefix& each : prefixes) {
+        CAPTURE(each.kind.repr(), asynchat::escaped(each.input));
+        judging_bench channel(each.kind);
+        channel.chat->max_frame(asynchat::unlimited);
+        const std::string input = each.input + "more";
+        for (std::size_t at = 0; at < input.size(); at += piece)
+            channel.recv(input.substr(at, piece));
+        CHECK(channel.reason() == close_reason::frame_limit);
+        CHECK(channel.chat->frame.empty());
+
+        for (const overflow answer : answers) {
+            const limited_script task{{input, {each.kind}}, asynchat::unlimited, answer};
+            cut_checker(loop, task).check([&] { return piece; });
+        }
+    }
+}
+
 TEST_CASE("length prefix: what is over the largest number is read as that", "[length]")
 {
     using namespace asynchat::detail;

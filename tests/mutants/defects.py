@@ -33,8 +33,16 @@ passing("limit-counts-delimiter", "the limit of a frame includes its terminator"
     if (seen.found() && d.size_ + seen.collect() <= d.limit_ && !d.is_dropping())
         return step(seen""")
 passing("length-limit-off-by-one", "a frame of exactly the longest announced length is refused",
-     "set(of_length, length_ > d.limit_);",
-     "set(of_length, length_ >= d.limit_);")
+     "if (length_ >= d.limit_ && (length_ > d.limit_ || length_ == largest_length)) {",
+     "if (length_ >= d.limit_) {")
+passing("saturated-length-believed", "a length that no number can hold is that of the largest",
+     "(length_ > d.limit_ || length_ == largest_length)", "length_ > d.limit_")
+passing("saturated-frame-ends", "what is left of a frame of unknown length is counted",
+     """\
+    if (d.current().count() == largest_length)
+        flags &= ~std::size_t{step::counts}; // the end of such a frame is not known
+""",
+     "")
 passing("delimiter-dropped-on-overflow",
      "what follows a frame that was too long is dropped as well",
      "at_ = s.has(step::holds) ? end_ :",

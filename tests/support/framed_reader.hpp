@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -105,7 +106,8 @@ inline std::string naive_outcome(const limited_script& task, bool whole_frames)
                     bad = end < rest.size() && rest[end] != ',';
                 }
                 length = complete ? announced.size + announced.value + (comma ? 1 : 0) : 0;
-                too_long = announced.value > most;
+                too_long = announced.value > most ||
+                           announced.value == std::numeric_limits<std::size_t>::max();
                 before_verdict = 0;
             } else {
                 const naive_end end = naive_string_end(rest, wanted.strings());

@@ -100,9 +100,10 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge_length() noexcept
         return step::of(step::rare::malformed);
     prefix_ = length.size;
     length_ = length.length;
-    set(of_length, length_ > d.limit_);
-    if (is(of_length))
+    if (length_ >= d.limit_ && (length_ > d.limit_ || length_ == largest_length)) {
+        set(of_length); // the largest stands for all that are larger, which no limit lets in
         return step::of(step::rare::too_long);
+    }
     // At once: for an empty frame nothing more needs to come.
     if (length_ == 0 && !d.scanner_.needs_behind())
         return step(0, prefix_, step::unusual | step::closes | step::ends);
@@ -162,6 +163,8 @@ inline frame_decoder::step frame_decoder::pass::counted(std::size_t size, std::s
         return step(size, behind, flags | ends);
     const std::size_t wanted = d.overflow_ == overflow::truncates ? std::min(size, d.room()) : 0;
     flags |= step::fills;
+    if (d.current().count() == largest_length)
+        flags &= ~std::size_t{step::counts}; // the end of such a frame is not known
     return step(wanted, size - wanted + behind,
                 d.overflow_ == overflow::skips ? flags : flags | ends);
 }
