@@ -89,7 +89,8 @@ bool talk(asynchat::loop& loop, support::raw_peer& peer, std::size_t size)
 
 // --- the last output survives ----------------------------------------------------------------
 
-TEST_CASE("close_when_done: the reply arrives whole while the other side still sends")
+TEST_CASE("close_when_done: the reply arrives whole while the other side still sends",
+          "[async_chat][close][linger]")
 {
     asynchat::loop loop;
     for (int i = 0; i < 1000; ++i) {
@@ -106,7 +107,7 @@ TEST_CASE("close_when_done: the reply arrives whole while the other side still s
     CHECK(loop.size() == 0);
 }
 
-TEST_CASE("close: input that was not read resets the connection")
+TEST_CASE("close: input that was not read resets the connection", "[dispatcher][close]")
 {
     asynchat::loop loop;
     connection c(loop);
@@ -118,7 +119,8 @@ TEST_CASE("close: input that was not read resets the connection")
     CHECK(c.peer.error() == ECONNRESET);
 }
 
-TEST_CASE("a connection that lingers is none of the loop's channels, but run() waits for it")
+TEST_CASE("a connection that lingers is none of the loop's channels, but run() waits for it",
+          "[dispatcher][linger]")
 {
     asynchat::loop loop;
     connection c(loop);
@@ -138,7 +140,7 @@ TEST_CASE("a connection that lingers is none of the loop's channels, but run() w
     CHECK(ran);
 }
 
-TEST_CASE("lingering is bounded by its timeout")
+TEST_CASE("lingering is bounded by its timeout", "[dispatcher][linger]")
 {
     support::manual_loop loop;
     connection c(loop);
@@ -158,7 +160,8 @@ TEST_CASE("lingering is bounded by its timeout")
     CHECK(support::run_until(loop, [&] { return ::send(c.peer.fd(), "x", 1, MSG_NOSIGNAL) < 0; }));
 }
 
-TEST_CASE("no lingering: by linger_timeout(0), after abort(), close(), close_all()")
+TEST_CASE("no lingering: by linger_timeout(0), after abort(), close(), close_all()",
+          "[dispatcher][close]")
 {
     asynchat::loop loop;
     connection c(loop);
@@ -187,7 +190,7 @@ TEST_CASE("no lingering: by linger_timeout(0), after abort(), close(), close_all
     CHECK(c.peer.ended());
 }
 
-TEST_CASE("nothing lingers once the other side has ended")
+TEST_CASE("nothing lingers once the other side has ended", "[dispatcher][linger]")
 {
     asynchat::loop loop;
     connection c(loop);
@@ -201,7 +204,7 @@ TEST_CASE("nothing lingers once the other side has ended")
 
 // --- abort -----------------------------------------------------------------------------------
 
-TEST_CASE("abort: the other side sees a reset, and no handler is called")
+TEST_CASE("abort: the other side sees a reset, and no handler is called", "[dispatcher][close]")
 {
     asynchat::loop loop;
     connection c(loop);
@@ -219,7 +222,8 @@ TEST_CASE("abort: the other side sees a reset, and no handler is called")
 
 // --- half-close ------------------------------------------------------------------------------
 
-TEST_CASE("push_eof: behind the output; input goes on; both ends end the channel")
+TEST_CASE("push_eof: behind the output; input goes on; both ends end the channel",
+          "[async_chat][eof]")
 {
     asynchat::loop loop;
     const int family = GENERATE(AF_INET, AF_UNIX);
@@ -239,7 +243,7 @@ TEST_CASE("push_eof: behind the output; input goes on; both ends end the channel
     CHECK(c.chat->close_reason() == close_reason::peer_finished);
 }
 
-TEST_CASE("push_eof: after the end of the other side ends the channel")
+TEST_CASE("push_eof: after the end of the other side ends the channel", "[async_chat][eof]")
 {
     asynchat::loop loop;
     connection c(loop);
@@ -254,7 +258,7 @@ TEST_CASE("push_eof: after the end of the other side ends the channel")
     CHECK(c.chat->calls == "eof close ");
 }
 
-TEST_CASE("push_eof: before the connection is made")
+TEST_CASE("push_eof: before the connection is made", "[async_chat][eof]")
 {
     asynchat::loop loop;
     support::raw_listener listener(asynchat::endpoint("127.0.0.1", 0));
@@ -279,7 +283,8 @@ TEST_CASE("push_eof: before the connection is made")
     CHECK(chat->calls == "eof close ");
 }
 
-TEST_CASE("push_eof: a connection that was reset is reported as such, not as an error")
+TEST_CASE("push_eof: a connection that was reset is reported as such, not as an error",
+          "[async_chat][eof]")
 {
     asynchat::loop loop;
     connection c(loop);
@@ -293,7 +298,8 @@ TEST_CASE("push_eof: a connection that was reset is reported as such, not as an 
     CHECK(c.chat->lines.empty());
 }
 
-TEST_CASE("push_eof: taken back by discard_buffers as long as it has not happened")
+TEST_CASE("push_eof: taken back by discard_buffers as long as it has not happened",
+          "[async_chat][eof]")
 {
     support::bench<> b("\n");
     b.wire->take(0);
@@ -307,7 +313,7 @@ TEST_CASE("push_eof: taken back by discard_buffers as long as it has not happene
     CHECK(b.open());
 }
 
-TEST_CASE("shutdown_output: without a connection it is a mistake")
+TEST_CASE("shutdown_output: without a connection it is a mistake", "[dispatcher][eof]")
 {
     asynchat::loop loop;
     const auto channel = loop.create<asynchat::dispatcher>().lock();
@@ -315,7 +321,8 @@ TEST_CASE("shutdown_output: without a connection it is a mistake")
     channel->close();
 }
 
-TEST_CASE("shutdown_output: a plain dispatcher ends its stream and still receives")
+TEST_CASE("shutdown_output: a plain dispatcher ends its stream and still receives",
+          "[dispatcher][eof]")
 {
     asynchat::loop loop;
     auto ends = support::connected_pair();

@@ -69,14 +69,14 @@ std::string bytes(std::size_t size)
 
 } // namespace
 
-TEST_CASE("flow: what an event can send at once calls no handler")
+TEST_CASE("flow: what an event can send at once calls no handler", "[async_chat][flow]")
 {
     bench b;
     b.chat->answer = bytes(1000);
     CHECK(b.recv("a\n") == "collect('a') found send(1000 bytes)=1000");
 }
 
-TEST_CASE("flow: over the high mark reading stops, until the low mark")
+TEST_CASE("flow: over the high mark reading stops, until the low mark", "[async_chat][flow]")
 {
     bench b;
     b.wire->take(0);
@@ -94,7 +94,7 @@ TEST_CASE("flow: over the high mark reading stops, until the low mark")
     CHECK(b.take_everything() == "send('xxxxxxxxxxxxxxxxxxxx')=20 drained");
 }
 
-TEST_CASE("flow: the marks themselves are not over the mark")
+TEST_CASE("flow: the marks themselves are not over the mark", "[async_chat][flow]")
 {
     bench b;
     b.wire->take(0);
@@ -103,7 +103,8 @@ TEST_CASE("flow: the marks themselves are not over the mark")
     CHECK_FALSE(b.chat->write_paused());
 }
 
-TEST_CASE("flow: parsing stops in the middle of what was received, and goes on there")
+TEST_CASE("flow: parsing stops in the middle of what was received, and goes on there",
+          "[async_chat][flow]")
 {
     bench b;
     b.chat->ac_out_buffer_size = 50; // sends in the middle of the input, over so much
@@ -118,7 +119,8 @@ TEST_CASE("flow: parsing stops in the middle of what was received, and goes on t
     CHECK(b.chat->seen == support::frames{"a", "b", "c", "d"});
 }
 
-TEST_CASE("flow: kept input comes before new input, and the end of the stream after both")
+TEST_CASE("flow: kept input comes before new input, and the end of the stream after both",
+          "[async_chat][flow][eof]")
 {
     bench b;
     b.chat->ac_out_buffer_size = 50;
@@ -133,7 +135,7 @@ TEST_CASE("flow: kept input comes before new input, and the end of the stream af
     CHECK(b.reason() == close_reason::peer_finished);
 }
 
-TEST_CASE("flow: the end of the stream waits for kept input")
+TEST_CASE("flow: the end of the stream waits for kept input", "[async_chat][flow][eof]")
 {
     bench b;
     b.chat->ac_out_buffer_size = 50;
@@ -151,7 +153,7 @@ TEST_CASE("flow: the end of the stream waits for kept input")
     CHECK(b.wire->sent.size() == 202);
 }
 
-TEST_CASE("flow: a pause of the user is another one")
+TEST_CASE("flow: a pause of the user is another one", "[async_chat][flow][pause]")
 {
     bench b;
     b.wire->take(0);
@@ -169,7 +171,7 @@ TEST_CASE("flow: a pause of the user is another one")
     CHECK(b.recv("c\n") == "");
 }
 
-TEST_CASE("flow: a channel may go on reading")
+TEST_CASE("flow: a channel may go on reading", "[async_chat][flow]")
 {
     bench b;
     b.chat->when_full(asynchat::full_output::reads_on);
@@ -184,7 +186,7 @@ TEST_CASE("flow: a channel may go on reading")
     CHECK(b.tick() == "collect('c') found");
 }
 
-TEST_CASE("flow: pushes from outside of events count as well")
+TEST_CASE("flow: pushes from outside of events count as well", "[async_chat][flow]")
 {
     bench b;
     b.wire->take(0);
@@ -193,7 +195,7 @@ TEST_CASE("flow: pushes from outside of events count as well")
     CHECK(b.call([](answering& chat) { chat.discard_buffers(); }) == "resumed");
 }
 
-TEST_CASE("flow: before the connection is made")
+TEST_CASE("flow: before the connection is made", "[async_chat][flow]")
 {
     bench b;
     b.chat->set_connected(false);
@@ -202,7 +204,7 @@ TEST_CASE("flow: before the connection is made")
     CHECK(b.call([](answering& chat) { chat.push("y"); }) == "send(102 bytes)=102 resumed");
 }
 
-TEST_CASE("flow: new marks are judged at once")
+TEST_CASE("flow: new marks are judged at once", "[async_chat][flow]")
 {
     bench b;
     b.wire->take(0);
@@ -212,7 +214,7 @@ TEST_CASE("flow: new marks are judged at once")
     CHECK_THROWS_AS(b.chat->write_buffer_limits(1, 2), std::invalid_argument);
 }
 
-TEST_CASE("flow: the handlers may do anything")
+TEST_CASE("flow: the handlers may do anything", "[async_chat][flow]")
 {
     bench b;
     b.chat->answer = bytes(101);
@@ -253,7 +255,8 @@ TEST_CASE("flow: the handlers may do anything")
     }
 }
 
-TEST_CASE("flow: a channel that was closed in the middle of its input hears nothing more")
+TEST_CASE("flow: a channel that was closed in the middle of its input hears nothing more",
+          "[async_chat][flow]")
 {
     bench b;
     b.chat->ac_out_buffer_size = 10;
@@ -266,7 +269,8 @@ TEST_CASE("flow: a channel that was closed in the middle of its input hears noth
     CHECK(b.recv("a\nb\n") == "collect('a') found closed");
 }
 
-TEST_CASE("flow: a producer is not asked while output waits, and its pieces count")
+TEST_CASE("flow: a producer is not asked while output waits, and its pieces count",
+          "[async_chat][flow][producer]")
 {
     bench b;
     b.wire->take(0);
@@ -280,7 +284,8 @@ TEST_CASE("flow: a producer is not asked while output waits, and its pieces coun
     CHECK(b.wire->sent.size() == 300);
 }
 
-TEST_CASE("flow: more output than max_output() ends the channel, and says so")
+TEST_CASE("flow: more output than max_output() ends the channel, and says so",
+          "[async_chat][flow][limit]")
 {
     bench b;
     b.chat->max_output(300);
@@ -300,7 +305,8 @@ TEST_CASE("flow: more output than max_output() ends the channel, and says so")
           std::string::npos);
 }
 
-TEST_CASE("flow: one event of an honest client does not trip max_output()")
+TEST_CASE("flow: one event of an honest client does not trip max_output()",
+          "[async_chat][flow][limit]")
 {
     bench b;
     b.chat->max_output(300);
@@ -313,7 +319,7 @@ TEST_CASE("flow: one event of an honest client does not trip max_output()")
     CHECK(b.wire->sent.size() == 20000);
 }
 
-TEST_CASE("flow: who does not read answers is not asked, and does not grow")
+TEST_CASE("flow: who does not read answers is not asked, and does not grow", "[async_chat][flow]")
 {
     class server_end : public asynchat::async_chat {
     public:

@@ -243,6 +243,18 @@ TEST_CASE("frame_chat: what belongs to no frame is collected", "[frame_chat]")
         CHECK(channel.recv("cd") == "collect('ab') handle_error");
         CHECK(channel.recv("ef") == "collect('ab') collect('cdef')");
     }
+    SECTION("nor what comes when there is no terminator")
+    {
+        frame_bench channel;
+        channel.chat->survives = true;
+        bool throws = true;
+        channel.chat->on_collect = [&] {
+            if (std::exchange(throws, false))
+                throw user_error();
+        };
+        CHECK(channel.recv("ab") == "collect('ab') handle_error");
+        CHECK(channel.recv("cd") == "collect('abcd')");
+    }
 }
 
 TEST_CASE("frame_chat: a frame that threw is not delivered again, the ones behind it are",

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/cut_checker.hpp"
 #include "support/framed_reader.hpp"
 #include "support/recording_chat.hpp"
 #include "support/scripted_transport.hpp"
@@ -26,6 +27,8 @@ using asynchat::close_reason;
 using asynchat::overflow;
 using asynchat::terminator;
 using Catch::Matchers::ContainsSubstring;
+using support::check_all_cuts;
+using support::cut_checker;
 using support::frames;
 using support::limited_script;
 using support::user_error;
@@ -34,55 +37,6 @@ using namespace std::string_literals;
 namespace {
 
 const overflow answers[] = {overflow::close, overflow::skip, overflow::truncate};
-
-/// Reads an input in pieces, and compares with what a naive reading of the whole gives.
-class checker {
-public:
-    checker(asynchat::loop& loop, const limited_script& task)
-        : loop_(loop), task_(task), streamed_(support::naive_outcome(task, false)),
-          whole_(support::naive_outcome(task, true))
-    {
-    }
-
-    template <class NextSize>
-    void check(NextSize next_size)
-    {
-        using namespace support;
-        const std::string streamed = outcome<streaming_reader>(loop_, task_, next_size);
-        const std::string whole = outcome<whole_frame_reader>(loop_, task_, next_size);
-        if (streamed == streamed_ && whole == whole_)
-            return;
-        std::string terminators;
-        for (const terminator& each : task_.script.terminators)
-            terminators += each.repr() + " ";
-        CAPTURE(task_.script.input, terminators, task_.max_frame, static_cast<int>(task_.answer));
-        REQUIRE(streamed == streamed_);
-        REQUIRE(whole == whole_);
-    }
-
-private:
-    asynchat::loop& loop_;
-    const limited_script& task_;
-    const std::string streamed_;
-    const std::string whole_;
-};
-
-void check_all_cuts(asynchat::loop& loop, const limited_script& task)
-{
-    const std::size_t size = task.script.input.size();
-    REQUIRE(size <= 15);
-    checker all(loop, task);
-    for (std::uint32_t cuts = 0; cuts < 1U << (size - 1); ++cuts) {
-        std::size_t at = 0;
-        all.check([&] {
-            at = at == size ? 0 : at; // for the second reader
-            std::size_t piece = 1;
-            while (++at < size && ((cuts >> (at - 1)) & 1U) == 0)
-                ++piece;
-            return piece;
-        });
-    }
-}
 
 /// Frames with their length in front, some of them malformed, strings in between.
 limited_script random_task(support::random_numbers& random)
@@ -191,7 +145,7 @@ TEST_CASE("length prefix: random cuts of random inputs give the frames of the wh
     for (int number = 0; number < 3000; ++number) {
         const limited_script task = random_task(random);
         all += support::naive_outcome(task, false);
-        checker cuts(loop, task);
+        cut_checker cuts(loop, task);
         for (int cut = 0; cut < 10; ++cut) {
             const std::size_t longest = random.between(1, 40);
             cuts.check([&] { return random.between(1, longest); });
@@ -409,6 +363,44 @@ TEST_CASE("length prefix: a length that no number can hold is too long, and not 
     }
 }
 
+TEST_CASE("length prefix: a length that no number can hold is over every limit",
+          "[async_chat][frame_chat][length][limit]")
+{
+    struct prefix {
+        terminator kind;
+        std::string input;
+    };
+    std::vector<prefix> prefixes = {
+        {terminator::length_prefix(8), std::string(8, '\xff')},
+        {terminator::varint(), std::string(9, '\xff') + "\1"},
+        {terminator::varint(), std::string(9, '\x80') + "\2"},
+        {terminator::netstring(), "18446744073709551616:"},
+    };
+    if (sizeof(std::size_t) == 4) {
+        prefixes.push_back({terminator::length_prefix(4), std::string(4, '\xff')});
+        prefixes.push_back({terminator::length_prefix(8), "\0\0\0\1\0\0\0\2"s});
+        prefixes.push_back({terminator::varint(), "\x80\x80\x80\x80\x10"});
+        prefixes.push_back({terminator::netstring(), "4294967296:"});
+    }
+    const auto piece = GENERATE(as<std::size_t>{}, 1, 7, 1000);
+    asynchat::loop loop;
+    for (const prefix& each : prefixes) {
+        CAPTURE(each.kind.repr(), asynchat::escaped(each.input));
+        judging_bench channel(each.kind);
+        channel.chat->max_frame(asynchat::unlimited);
+        const std::string input = each.input + "more";
+        for (std::size_t at = 0; at < input.size(); at += piece)
+            channel.recv(input.substr(at, piece));
+        CHECK(channel.reason() == close_reason::frame_limit);
+        CHECK(channel.chat->frame.empty());
+
+        for (const overflow answer : answers) {
+            const limited_script task{{input, {each.kind}}, asynchat::unlimited, answer};
+            cut_checker(loop, task).check([&] { return piece; });
+        }
+    }
+}
+
 TEST_CASE("length prefix: what is over the largest number is read as that", "[length]")
 {
     using namespace asynchat::detail;
@@ -440,10 +432,10 @@ TEST_CASE("length prefix: a large frame is received straight into its place",
     for (const overflow answer : answers) {
         limited_script task{{frame + frame, {kind}}, asynchat::unlimited, answer};
         for (const std::size_t piece : {1000U, 65536U, 150000U, 1000000U})
-            checker(loop, task).check([&] { return piece; });
+            cut_checker(loop, task).check([&] { return piece; });
         task.max_frame = 100000;
         for (const std::size_t piece : {1000U, 65536U, 150000U, 1000000U})
-            checker(loop, task).check([&] { return piece; });
+            cut_checker(loop, task).check([&] { return piece; });
     }
 }
 

@@ -6,6 +6,7 @@
 #include <asynchat/number.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
@@ -14,7 +15,9 @@
 
 using asynchat::number_base;
 using asynchat::number_error;
+using asynchat::parse_integer;
 using asynchat::parse_number;
+using asynchat::parsed_integer;
 using asynchat::parsed_number;
 using namespace std::string_literals;
 using namespace std::string_view_literals;
@@ -23,7 +26,8 @@ namespace {
 
 constexpr std::size_t largest = std::numeric_limits<std::size_t>::max();
 
-bool fails(const parsed_number& number, number_error error, std::size_t position)
+template <class Number>
+bool fails(const Number& number, number_error error, std::size_t position)
 {
     return !number && *number == 0 && number.error() == error && number.position() == position;
 }
@@ -140,8 +144,136 @@ TEST_CASE("parse_number: agrees with counting, for all short texts and all small
     CHECK(texts.size() == 1 + 7 + 49 + 343);
 }
 
+// --- with a sign ---------------------------------------------------------------------------------
+
+namespace {
+
+constexpr std::int64_t lowest = std::numeric_limits<std::int64_t>::min();
+constexpr std::int64_t highest = std::numeric_limits<std::int64_t>::max();
+
+} // namespace
+
+static_assert(*parse_integer("-42") == -42);
+static_assert(!parse_integer("-42", -41));
+static_assert(*parse_integer("-9223372036854775808") == lowest);
+
+TEST_CASE("parse_integer: digits, and a minus in front of them, are a number", "[unit][number]")
+{
+    CHECK(*parse_integer("0") == 0);
+    CHECK(parse_integer("0"));
+    CHECK(*parse_integer("17") == 17);
+    CHECK(*parse_integer("-1") == -1);
+    CHECK(*parse_integer("007") == 7); // as parse_number()
+    CHECK(*parse_integer("-007") == -7);
+    CHECK(parse_integer("-0"));
+    CHECK(*parse_integer("-0") == 0);
+    CHECK(*parse_integer("-fF", -255, 0, number_base::hexadecimal) == -255);
+    CHECK(parse_integer("-1", -1, 5).error() == number_error::none);
+    CHECK(parse_integer("-1", -1, 5).position() == 0);
+    CHECK(*parse_integer("5", -1, 5) == 5);
+}
+
+TEST_CASE("parse_integer: the largest and the smallest fit, one more does not", "[unit][number]")
+{
+    CHECK(*parse_integer("9223372036854775807") == highest);
+    CHECK(fails(parse_integer("9223372036854775808"), number_error::too_large, 18));
+    CHECK(*parse_integer("-9223372036854775808") == lowest);
+    CHECK(fails(parse_integer("-9223372036854775809"), number_error::too_small, 19));
+    CHECK(fails(parse_integer("-92233720368547758080"), number_error::too_small, 20));
+    CHECK(fails(parse_integer("18446744073709551616"), number_error::too_large, 19));
+    CHECK(fails(parse_integer("-18446744073709551616"), number_error::too_small, 20));
+    CHECK(*parse_integer("-7fffffffffffffff", lowest, highest, number_base::hexadecimal) ==
+          -highest);
+    CHECK(*parse_integer("-8000000000000000", lowest, highest, number_base::hexadecimal) == lowest);
+}
+
+TEST_CASE("parse_integer: an error names the first byte that is wrong", "[unit][number]")
+{
+    CHECK(fails(parse_integer(""), number_error::empty, 0));
+    CHECK(fails(parse_integer("-"), number_error::empty, 1));
+    CHECK(fails(parse_integer("+1"), number_error::not_a_digit, 0));
+    CHECK(fails(parse_integer(" 1"), number_error::not_a_digit, 0));
+    CHECK(fails(parse_integer("- 1"), number_error::not_a_digit, 1));
+    CHECK(fails(parse_integer("--1"), number_error::not_a_digit, 1));
+    CHECK(fails(parse_integer("-+1"), number_error::not_a_digit, 1));
+    CHECK(fails(parse_integer("1-"), number_error::not_a_digit, 1));
+    CHECK(fails(parse_integer("-1\r"), number_error::not_a_digit, 2));
+    CHECK(fails(parse_integer("-1\0"sv), number_error::not_a_digit, 2));
+    CHECK(fails(parse_integer("\xe2\x88\x92"
+                              "1"), // the minus sign of Unicode
+                number_error::not_a_digit, 0));
+    CHECK(fails(parse_integer("-2", -1, 5), number_error::too_small, 1));
+    CHECK(fails(parse_integer("-10", -1, 5), number_error::too_small, 2));
+    CHECK(fails(parse_integer("6", -1, 5), number_error::too_large, 0));
+    CHECK(fails(parse_integer("-1", 0, 5), number_error::too_small, 1));
+    CHECK(fails(parse_integer("12x", -1, 11), number_error::too_large, 1));
+}
+
+TEST_CASE("parse_integer: limits that 0 is not between", "[unit][number]")
+{
+    CHECK(*parse_integer("5", 5, 9) == 5);
+    CHECK(*parse_integer("9", 5, 9) == 9);
+    CHECK(fails(parse_integer("4", 5, 9), number_error::too_small, 1)); // of "4x" the x is wrong
+    CHECK(fails(parse_integer("4x", 5, 9), number_error::not_a_digit, 1));
+    CHECK(fails(parse_integer("10", 5, 9), number_error::too_large, 1));
+    CHECK(fails(parse_integer("-0", 5, 9), number_error::too_small, 2));
+    CHECK(fails(parse_integer("-5", 5, 9), number_error::too_small, 1));
+    CHECK(*parse_integer("-5", -9, -5) == -5);
+    CHECK(fails(parse_integer("-4", -9, -5), number_error::too_large, 2));
+    CHECK(fails(parse_integer("-10", -9, -5), number_error::too_small, 2));
+    CHECK(fails(parse_integer("0", -9, -5), number_error::too_large, 1));
+    CHECK(fails(parse_integer("5", -9, -5), number_error::too_large, 0));
+    CHECK(fails(parse_integer("0", 1, -1), number_error::too_small, 1)); // nothing is between
+}
+
+TEST_CASE("parse_integer: a limit without a sign may be over all integers", "[unit][number]")
+{
+    CHECK(*parse_integer("-1", -1, largest) == -1);
+    CHECK(*parse_integer("9223372036854775807", -1, ~std::uint64_t{0}) == highest);
+    CHECK(fails(parse_integer("9223372036854775808", -1, ~std::uint64_t{0}),
+                number_error::too_large, 18));
+    CHECK(fails(parse_integer("11", -1, std::size_t{10}), number_error::too_large, 1));
+    CHECK(*parse_integer("10", -1, 10U) == 10);
+}
+
+TEST_CASE("parse_integer: agrees with counting, for all short texts and small limits",
+          "[unit][number]")
+{
+    const std::string bytes = "-0123x";
+    std::vector<std::string> texts{""};
+    for (std::size_t at = 0; texts[at].size() < 4; ++at) {
+        for (const char byte : bytes)
+            texts.push_back(texts[at] + byte);
+    }
+    const auto expected = [](const std::string& text, std::int64_t min, std::int64_t max) {
+        const bool negative = text.substr(0, 1) == "-";
+        const auto size = naive_number(text.substr(negative ? 1 : 0), 3333, 10);
+        if (!size)
+            return std::optional<std::int64_t>();
+        const auto value = static_cast<std::int64_t>(*size) * (negative ? -1 : 1);
+        return value < min || value > max ? std::nullopt : std::optional(value);
+    };
+    const std::int64_t limits[] = {-25, -3, -1, 0, 1, 2, 31};
+    for (const std::string& text : texts) {
+        for (const std::int64_t min : limits) {
+            for (const std::int64_t max : limits) {
+                const auto number = parse_integer(text, min, max);
+                const auto wanted = expected(text, min, max);
+                if (static_cast<bool>(number) == wanted.has_value() &&
+                    *number == wanted.value_or(0) && number.position() <= text.size())
+                    continue;
+                CAPTURE(text, min, max, *number);
+                REQUIRE(static_cast<bool>(number) == wanted.has_value());
+                REQUIRE(*number == wanted.value_or(0));
+                REQUIRE(number.position() <= text.size());
+            }
+        }
+    }
+}
+
 TEST_CASE("number_error: has words for each", "[unit][number]")
 {
+    CHECK(to_string(number_error::too_small) == "too small");
     CHECK(to_string(number_error::none) == "no error");
     CHECK(to_string(number_error::empty) == "no digits");
     CHECK(to_string(number_error::not_a_digit) == "not a digit");

@@ -51,7 +51,8 @@ using named = support::bench<own_names, support::manual_loop>;
 
 } // namespace
 
-TEST_CASE("functions of a program are not called because of their names")
+TEST_CASE("functions of a program are not called because of their names",
+          "[dispatcher][async_chat][names]")
 {
     SECTION("while it goes on, and at the end of the stream")
     {

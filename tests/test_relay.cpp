@@ -49,7 +49,7 @@ std::string pattern(std::size_t size)
 
 } // namespace
 
-TEST_CASE("relay: both directions, and both ends of streams")
+TEST_CASE("relay: both directions, and both ends of streams", "[relay]")
 {
     joined j;
     j.client.send("question");
@@ -65,7 +65,7 @@ TEST_CASE("relay: both directions, and both ends of streams")
     CHECK(j.client.error() == 0);
 }
 
-TEST_CASE("relay: a fast sender and a slow receiver: bounded, and every byte in order")
+TEST_CASE("relay: a fast sender and a slow receiver: bounded, and every byte in order", "[relay]")
 {
     joined j;
     const std::string text = pattern(16 << 20);
@@ -96,7 +96,7 @@ TEST_CASE("relay: a fast sender and a slow receiver: bounded, and every byte in 
     CHECK(j.server.received() == text);
 }
 
-TEST_CASE("relay: the end of one sends what the other has, and ends it")
+TEST_CASE("relay: the end of one sends what the other has, and ends it", "[relay]")
 {
     joined j;
     j.server.send("last words");
@@ -109,7 +109,7 @@ TEST_CASE("relay: the end of one sends what the other has, and ends it")
     CHECK(j.loop.size() == 0);
 }
 
-TEST_CASE("relay: what one has still to send survives the end of the other")
+TEST_CASE("relay: what one has still to send survives the end of the other", "[relay]")
 {
     joined j;
     const std::string text = pattern(16 << 20);
@@ -128,7 +128,7 @@ TEST_CASE("relay: what one has still to send survives the end of the other")
     CHECK(j.server.received() == text.substr(0, j.server.received().size()));
 }
 
-TEST_CASE("relay: a reset of one ends the other")
+TEST_CASE("relay: a reset of one ends the other", "[relay]")
 {
     joined j;
     j.client.send("x");
@@ -141,7 +141,7 @@ TEST_CASE("relay: a reset of one ends the other")
     CHECK(j.b->closed());
 }
 
-TEST_CASE("relay: a proxy: joined before it is connected; what comes meanwhile is kept")
+TEST_CASE("relay: a proxy: joined before it is connected; what comes meanwhile is kept", "[relay]")
 {
     class inward : public relay {
     public:
@@ -171,7 +171,7 @@ TEST_CASE("relay: a proxy: joined before it is connected; what comes meanwhile i
     loop.close_all();
 }
 
-TEST_CASE("relay: nobody at the other end: the client is let go")
+TEST_CASE("relay: nobody at the other end: the client is let go", "[relay]")
 {
     class quiet : public relay {
     public:
@@ -191,7 +191,7 @@ TEST_CASE("relay: nobody at the other end: the client is let go")
     loop.run();
 }
 
-TEST_CASE("relay: nothing is read before it is joined, and only one may join")
+TEST_CASE("relay: nothing is read before it is joined, and only one may join", "[relay]")
 {
     asynchat::loop loop;
     auto ends = support::connected_pair();
@@ -207,7 +207,7 @@ TEST_CASE("relay: nothing is read before it is joined, and only one may join")
     loop.close_all();
 }
 
-TEST_CASE("relay: a reset is passed on as one, behind what came before it")
+TEST_CASE("relay: a reset is passed on as one, behind what came before it", "[relay]")
 {
     asynchat::testing::loop loop;
     auto [a, client] = loop.accept<relay>();
@@ -253,7 +253,7 @@ TEST_CASE("relay: a reset is passed on as one, behind what came before it")
     CHECK(b->closed());
 }
 
-TEST_CASE("relay: a handle_close() that throws takes the other end along all the same")
+TEST_CASE("relay: a handle_close() that throws takes the other end along all the same", "[relay]")
 {
     class failing : public support::logging<relay> {
     public:
@@ -273,7 +273,7 @@ TEST_CASE("relay: a handle_close() that throws takes the other end along all the
     CHECK(a->logged("std::runtime_error: no") == 1);
 }
 
-TEST_CASE("relay: without another end, the end of its stream ends it")
+TEST_CASE("relay: without another end, the end of its stream ends it", "[relay]")
 {
     asynchat::testing::loop loop;
     auto [alone, peer] = loop.accept<relay>();

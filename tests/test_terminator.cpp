@@ -279,6 +279,44 @@ TEST_CASE("terminator: no string, and an empty one among several, are refused",
     CHECK_THROWS_AS(terminator::length_prefix(9), std::invalid_argument);
 }
 
+TEST_CASE("terminator: a count with a string behind it reads back", "[unit][terminator]")
+{
+    const terminator body = terminator::counted(5, "\r\n");
+    CHECK(body.is_count());
+    CHECK_FALSE(body.is_bytes());
+    CHECK_FALSE(body.is_several());
+    CHECK_FALSE(body.is_none());
+    CHECK_FALSE(body.is_length_prefix());
+    CHECK_FALSE(body.collects_everything());
+    CHECK(body.count() == 5);
+    CHECK(body.bytes() == "\r\n");
+    CHECK(body.strings().empty());
+    CHECK(body.repr() == "counted(5, '\\r\\n')");
+
+    CHECK(body == terminator::counted(std::size_t{5}, std::string("\r\n")));
+    CHECK(body != terminator::counted(4, "\r\n"));
+    CHECK(body != terminator::counted(5, "\n"));
+    CHECK(body != terminator(5));
+    CHECK(body != terminator("\r\n"));
+    CHECK(terminator::counted(0, "\0").bytes() == "\0"s); // a literal means all its bytes
+    CHECK_FALSE(terminator::counted(0, ";").collects_everything());
+    CHECK(terminator::counted(0, ";") != terminator(0));
+
+    terminator copy = body;
+    CHECK(copy == body);
+    const terminator moved = std::move(copy);
+    CHECK(moved == body);
+}
+
+TEST_CASE("terminator: a negative count, and an empty string behind one, are refused",
+          "[unit][terminator]")
+{
+    CHECK_THROWS_AS(terminator::counted(-1, "\n"), std::invalid_argument);
+    CHECK_THROWS_AS(terminator::counted(5, ""), std::invalid_argument);
+    CHECK_THROWS_AS(terminator::counted(0, ""), std::invalid_argument);
+    CHECK_THROWS_WITH(terminator::counted(5, ""), "asynchat: an empty string behind a count");
+}
+
 TEST_CASE("terminator: lengths in front have a kind and no value", "[unit][terminator]")
 {
     const auto fixed = terminator::length_prefix(4);

@@ -42,7 +42,7 @@ std::string pass(Bench& b, std::chrono::steady_clock::duration time)
 
 } // namespace
 
-TEST_CASE("idle timeout: neither early nor more than a tick late")
+TEST_CASE("idle timeout: neither early nor more than a tick late", "[dispatcher][timeouts]")
 {
     timed b("\n");
     b.chat->idle_timeout(seconds(10));
@@ -53,7 +53,7 @@ TEST_CASE("idle timeout: neither early nor more than a tick late")
     CHECK(b.reason() == close_reason::idle_timeout);
 }
 
-TEST_CASE("idle timeout: input and output put it off")
+TEST_CASE("idle timeout: input and output put it off", "[dispatcher][timeouts]")
 {
     timed b("\n");
     b.chat->idle_timeout(seconds(10));
@@ -67,7 +67,7 @@ TEST_CASE("idle timeout: input and output put it off")
     CHECK(b.reason() == close_reason::idle_timeout);
 }
 
-TEST_CASE("idle timeout: off again, it does nothing")
+TEST_CASE("idle timeout: off again, it does nothing", "[dispatcher][timeouts]")
 {
     timed b("\n");
     b.chat->idle_timeout(seconds(10));
@@ -78,7 +78,8 @@ TEST_CASE("idle timeout: off again, it does nothing")
     CHECK(b.open());
 }
 
-TEST_CASE("idle timeout: shortened while it runs, it counts from when it began")
+TEST_CASE("idle timeout: shortened while it runs, it counts from when it began",
+          "[dispatcher][timeouts]")
 {
     timed b("\n");
     b.chat->idle_timeout(seconds(100));
@@ -88,7 +89,8 @@ TEST_CASE("idle timeout: shortened while it runs, it counts from when it began")
     CHECK(pass(b, tick) == "handle_close closed");
 }
 
-TEST_CASE("idle timeout: set before the connection is made, it counts from then on")
+TEST_CASE("idle timeout: set before the connection is made, it counts from then on",
+          "[dispatcher][timeouts]")
 {
     support::raw_listener listener(asynchat::endpoint("127.0.0.1", 0));
     support::manual_loop loop;
@@ -105,14 +107,14 @@ TEST_CASE("idle timeout: set before the connection is made, it counts from then 
     CHECK(client->close_reason() == close_reason::idle_timeout);
 }
 
-TEST_CASE("a negative timeout is refused")
+TEST_CASE("a negative timeout is refused", "[dispatcher][timeouts]")
 {
     timed b("\n");
     CHECK_THROWS_AS(b.chat->idle_timeout(seconds(-1)), std::invalid_argument);
     CHECK_THROWS_AS(b.chat->frame_timeout(seconds(-1)), std::invalid_argument);
 }
 
-TEST_CASE("frame timeout: bytes that trickle in do not put it off")
+TEST_CASE("frame timeout: bytes that trickle in do not put it off", "[async_chat][read][timeouts]")
 {
     const auto first = GENERATE(asynchat::terminator("\r\n"), asynchat::terminator(100));
     timed b(first);
@@ -128,7 +130,7 @@ TEST_CASE("frame timeout: bytes that trickle in do not put it off")
     CHECK(b.reason() == close_reason::frame_timeout);
 }
 
-TEST_CASE("frame timeout: held-back bytes alone are a begun frame")
+TEST_CASE("frame timeout: held-back bytes alone are a begun frame", "[async_chat][read][timeouts]")
 {
     timed b("\r\n");
     b.chat->frame_timeout(seconds(10));
@@ -137,7 +139,8 @@ TEST_CASE("frame timeout: held-back bytes alone are a begun frame")
     CHECK(b.reason() == close_reason::frame_timeout);
 }
 
-TEST_CASE("frame timeout: runs only while a frame is begun and unfinished")
+TEST_CASE("frame timeout: runs only while a frame is begun and unfinished",
+          "[async_chat][read][timeouts]")
 {
     timed b("\n");
     b.chat->frame_timeout(seconds(10));
@@ -150,7 +153,7 @@ TEST_CASE("frame timeout: runs only while a frame is begun and unfinished")
     CHECK(b.open());
 }
 
-TEST_CASE("frame timeout: the next frame has its own time")
+TEST_CASE("frame timeout: the next frame has its own time", "[async_chat][read][timeouts]")
 {
     timed b("\n");
     b.chat->frame_timeout(seconds(10));
@@ -162,7 +165,7 @@ TEST_CASE("frame timeout: the next frame has its own time")
     CHECK(pass(b, seconds(1) + tick) == "handle_close closed");
 }
 
-TEST_CASE("frame timeout: not while everything is collected")
+TEST_CASE("frame timeout: not while everything is collected", "[async_chat][read][timeouts]")
 {
     timed b(std::nullopt);
     b.chat->frame_timeout(seconds(10));
@@ -171,7 +174,7 @@ TEST_CASE("frame timeout: not while everything is collected")
     CHECK(b.open());
 }
 
-TEST_CASE("frame timeout: stands still while reading is paused")
+TEST_CASE("frame timeout: stands still while reading is paused", "[async_chat][read][timeouts]")
 {
     timed b("\n");
     b.chat->frame_timeout(seconds(10));
@@ -206,7 +209,7 @@ using sorry = support::bench<sorry_chat, support::manual_loop>;
 
 } // namespace
 
-TEST_CASE("frame timeout: handle_frame_timeout() has the last word")
+TEST_CASE("frame timeout: handle_frame_timeout() has the last word", "[async_chat][read][timeouts]")
 {
     sorry b("\n");
     b.chat->frame_timeout(seconds(10));
@@ -250,7 +253,8 @@ TEST_CASE("frame timeout: handle_frame_timeout() has the last word")
     }
 }
 
-TEST_CASE("frame timeout: large counted frames that are received in place")
+TEST_CASE("frame timeout: large counted frames that are received in place",
+          "[async_chat][read][timeouts]")
 {
     class big : public asynchat::frame_chat {
     public:
@@ -288,7 +292,7 @@ TEST_CASE("frame timeout: large counted frames that are received in place")
     CHECK(chat->close_reason() == close_reason::frame_timeout);
 }
 
-TEST_CASE("write timeout: 60 seconds without any progress")
+TEST_CASE("write timeout: 60 seconds without any progress", "[async_chat][write][timeouts]")
 {
     timed b("\n");
     b.wire->take(4);
@@ -302,7 +306,7 @@ TEST_CASE("write timeout: 60 seconds without any progress")
     CHECK(b.chat->pending_output() == 5);
 }
 
-TEST_CASE("write timeout: can be another, or none")
+TEST_CASE("write timeout: can be another, or none", "[async_chat][write][timeouts]")
 {
     timed b("\n");
     b.wire->take(0);
@@ -317,7 +321,7 @@ TEST_CASE("write timeout: can be another, or none")
     CHECK(b.reason() == close_reason::write_timeout);
 }
 
-TEST_CASE("write timeout: pushing more is no progress")
+TEST_CASE("write timeout: pushing more is no progress", "[async_chat][write][timeouts]")
 {
     timed b("\n");
     b.wire->take(0);
@@ -329,7 +333,7 @@ TEST_CASE("write timeout: pushing more is no progress")
     CHECK(b.reason() == close_reason::write_timeout);
 }
 
-TEST_CASE("write timeout: not once everything was sent")
+TEST_CASE("write timeout: not once everything was sent", "[async_chat][write][timeouts]")
 {
     timed b("\n");
     b.wire->take(0);
@@ -339,7 +343,7 @@ TEST_CASE("write timeout: not once everything was sent")
     CHECK(b.open());
 }
 
-TEST_CASE("write timeout: dispatcher_with_send has it too")
+TEST_CASE("write timeout: dispatcher_with_send has it too", "[dispatcher_with_send][timeouts]")
 {
     class sender : public asynchat::dispatcher_with_send {
     public:
@@ -370,7 +374,8 @@ TEST_CASE("write timeout: dispatcher_with_send has it too")
     CHECK(channel->close_reason() == close_reason::write_timeout);
 }
 
-TEST_CASE("close_when_done with a time: what is left then is lost, and counted")
+TEST_CASE("close_when_done with a time: what is left then is lost, and counted",
+          "[async_chat][close][timeouts]")
 {
     timed b("\n");
     b.wire->take(3);
@@ -385,7 +390,8 @@ TEST_CASE("close_when_done with a time: what is left then is lost, and counted")
     CHECK(b.chat->pending_output() == 7);
 }
 
-TEST_CASE("close_when_done with a time: no trace of it when all was sent before")
+TEST_CASE("close_when_done with a time: no trace of it when all was sent before",
+          "[async_chat][close][timeouts]")
 {
     timed b("\n");
     CHECK(b.call([](support::recording_chat& chat) {
@@ -396,7 +402,8 @@ TEST_CASE("close_when_done with a time: no trace of it when all was sent before"
     CHECK(pass(b, seconds(10)) == "");
 }
 
-TEST_CASE("discard_buffers takes a close_when_done and its time back")
+TEST_CASE("discard_buffers takes a close_when_done and its time back",
+          "[async_chat][close][timeouts]")
 {
     timed b("\n");
     b.wire->take(0);
@@ -409,7 +416,7 @@ TEST_CASE("discard_buffers takes a close_when_done and its time back")
     CHECK(b.open());
 }
 
-TEST_CASE("connect timeout: reported as a failure to connect")
+TEST_CASE("connect timeout: reported as a failure to connect", "[dispatcher][connect][timeouts]")
 {
     // A listener whose backlog is full lets further attempts wait.
     const support::raw_listener full(asynchat::endpoint("127.0.0.1", 0), 0);
@@ -431,7 +438,8 @@ TEST_CASE("connect timeout: reported as a failure to connect")
     CHECK(client->close_reason() == close_reason::connect_timeout);
 }
 
-TEST_CASE("accepted connections have a frame timeout of 120 seconds, others none")
+TEST_CASE("accepted connections have a frame timeout of 120 seconds, others none",
+          "[server][timeouts]")
 {
     class chat : public asynchat::async_chat {
     public:
@@ -500,7 +508,8 @@ struct over_a_socket {
 
 } // namespace
 
-TEST_CASE("frame timeout: the end of a frame that is there counts, though it is seen late")
+TEST_CASE("frame timeout: the end of a frame that is there counts, though it is seen late",
+          "[async_chat][read][timeouts]")
 {
     over_a_socket b;
     b.chat->frame_timeout(seconds(10));
@@ -529,7 +538,8 @@ TEST_CASE("frame timeout: the end of a frame that is there counts, though it is 
     }
 }
 
-TEST_CASE("idle timeout: input that is there counts, though it is seen late")
+TEST_CASE("idle timeout: input that is there counts, though it is seen late",
+          "[dispatcher][timeouts]")
 {
     over_a_socket b;
     b.chat->idle_timeout(seconds(10));
@@ -542,7 +552,8 @@ TEST_CASE("idle timeout: input that is there counts, though it is seen late")
     CHECK(b.chat->close_reason() == close_reason::idle_timeout);
 }
 
-TEST_CASE("connect timeout: a connection that is made counts, though it is seen late")
+TEST_CASE("connect timeout: a connection that is made counts, though it is seen late",
+          "[dispatcher][connect][timeouts]")
 {
     const support::raw_listener listener(asynchat::endpoint("127.0.0.1", 0));
     support::manual_loop loop;
@@ -554,7 +565,7 @@ TEST_CASE("connect timeout: a connection that is made counts, though it is seen 
     loop.close_all();
 }
 
-TEST_CASE("write timeout: a reader that is slow takes something")
+TEST_CASE("write timeout: a reader that is slow takes something", "[async_chat][write][timeouts]")
 {
     // The system tells a writer only when much of its memory is free again.
     over_a_socket b;

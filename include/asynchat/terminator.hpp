@@ -68,8 +68,8 @@ private:
 /// Which byte of a number comes first: the highest, as on most networks, or the lowest.
 enum class byte_order : unsigned char { big, little };
 
-/// What ends a frame: a string of bytes or the first of several, a number of bytes, that number in
-/// front of the frame itself, or nothing.
+/// What ends a frame: a string of bytes or the first of several, a number of bytes with or without
+/// a string behind them, that number in front of the frame itself, or nothing.
 ///
 /// A regular value. All three of "none", the count 0 and the empty string mean "collect
 /// everything, report nothing", as in Python, and compare unequal: what was set reads back.
@@ -80,7 +80,8 @@ enum class byte_order : unsigned char { big, little };
 ///     terminator t = 1024;             // the next 1024 bytes
 ///     terminator t = {"\r\n", "\n"};   // whichever ends first; of several there, the longest
 ///
-///     terminator t = terminator::length_prefix(4); // the length comes first, in 4 bytes
+///     terminator t = terminator::counted(5, "\r\n"); // the next 5 bytes, then a line end
+///     terminator t = terminator::length_prefix(4);   // the length comes first, in 4 bytes
 ///
 /// A length in front stays in force from frame to frame, as a string does and a count does not.
 ///
@@ -131,6 +132,18 @@ public:
     ASYNCHAT_DECL terminator(std::initializer_list<detail::string_argument> strings);
     ASYNCHAT_DECL explicit terminator(const std::vector<std::string>& strings);
 
+    /// The next `count` bytes, behind which `string` has to come; it is removed. A count of 0 is an
+    /// empty frame in front of the string. Another byte in the place of the string is malformed:
+    /// it closes the channel for close_reason::bad_frame.
+    /// Throws std::invalid_argument when the count is negative or the string empty.
+    template <class Integer, std::enable_if_t<detail::is_count_type<Integer>, int> = 0>
+    static terminator counted(Integer count, detail::string_argument string)
+    {
+        terminator made(count);
+        made.be_followed_by(string);
+        return made;
+    }
+
     /// Each frame comes behind its length in bytes: a number in so many bytes, 1 to 8. The length
     /// does not count itself. Throws std::invalid_argument for another width.
     ASYNCHAT_DECL static terminator length_prefix(std::size_t width,
@@ -145,21 +158,25 @@ public:
     ASYNCHAT_DECL static terminator netstring();
 
     bool is_none() const noexcept { return kind_ == kind::none; }
-    bool is_count() const noexcept { return kind_ == kind::count; }
+    /// A number of bytes, with or without a string behind them.
+    bool is_count() const noexcept { return kind_ == kind::count || kind_ == kind::counted; }
     bool is_bytes() const noexcept { return kind_ >= kind::bytes; } ///< one string or several
     bool is_several() const noexcept { return kind_ == kind::several; }
-    bool is_length_prefix() const noexcept { return kind_ < kind::none; }
+    bool is_length_prefix() const noexcept { return kind_ < kind::none && kind_ != kind::counted; }
 
-    /// True when everything is to be collected: none, the count 0, or the empty string.
+    /// True when everything is to be collected: none, the count 0 without a string behind it, or
+    /// the empty string.
     bool collects_everything() const noexcept
     {
-        return is_bytes() ? bytes_.empty() : count_ == 0 && !is_length_prefix();
+        return is_bytes() ? bytes_.empty() : count_ == 0 && kind_ >= kind::none;
     }
 
-    /// The string; empty for the other kinds. Valid until the terminator is changed.
+    /// The string; with a count, the one behind it. Empty for the other kinds. Valid until the
+    /// terminator is changed.
     std::string_view bytes() const noexcept
     {
-        return kind_ == kind::bytes ? std::string_view(bytes_) : std::string_view();
+        return kind_ == kind::bytes || kind_ == kind::counted ? std::string_view(bytes_)
+                                                              : std::string_view();
     }
 
     /// The strings, in the order in which they were given; a single one for a string, and none for
@@ -179,27 +196,37 @@ public:
     friend bool operator!=(const terminator& a, const terminator& b) noexcept { return !(a == b); }
 
     /// As Python would print it: None, 7, or '\r\n' with everything unprintable escaped; several as
-    /// ('\r\n', '\n'), and length_prefix(4, big), varint(), netstring().
+    /// ('\r\n', '\n'), and counted(5, '\r\n'), length_prefix(4, big), varint(), netstring().
     ASYNCHAT_DECL std::string repr() const;
 
 private:
     friend class detail::terminator_scanner;
 
-    // Those with a length in front, neither, and those of strings, in this order: it is what is
-    // asked for each frame.
-    enum class kind : unsigned char { fixed, varint, netstring, none, count, bytes, several };
+    // Those behind whose frames something has to follow, the others with a length in front,
+    // neither, and those of strings: in this order what is asked for each frame is one comparison.
+    enum class kind : unsigned char {
+        counted,
+        netstring,
+        fixed,
+        varint,
+        none,
+        count,
+        bytes,
+        several
+    };
 
     static constexpr short no_byte = -1;
 
     explicit terminator(kind of) noexcept : kind_(of) {}
     template <class Strings>
     void join(const Strings& strings);
+    ASYNCHAT_DECL void be_followed_by(std::string_view string);
     ASYNCHAT_DECL bool equals(const terminator& other) const noexcept;
 
     kind kind_ = kind::none;
     unsigned char width_ = 0;            // of a fixed length in front
     byte_order order_ = byte_order::big; // of the same
-    bool in_frame_ = false;              // behind a length
+    bool in_frame_ = false;              // behind a length; always if `counted`
     short only_byte_ = no_byte;          // the scanner's: of a string of one byte
     std::size_t count_ = 0;
     std::string bytes_; // several as a list; the scanner's keeps the last string through a count

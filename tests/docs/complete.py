@@ -38,8 +38,8 @@ PAGES = {
     "producers.md": [("producer.hpp", "class", "producer"),
                      ("producer.hpp", "class", "simple_producer"), ("fifo.hpp", "class", "fifo")],
     "file_producer.md": [("file_producer.hpp", "class", "file_producer")],
-    "number.md": [("number.hpp", "class", "parsed_number"), ("number.hpp", "enum", "number_error"),
-                  ("number.hpp", "enum", "number_base")],
+    "number.md": [("number.hpp", "class", "basic_parsed_number"),
+                  ("number.hpp", "enum", "number_error"), ("number.hpp", "enum", "number_base")],
     "errors.md": [("error.hpp", "enum", "close_reason"), ("error.hpp", "enum", "log_type")],
     "testing.md": [("testing.hpp", "class", "loop"), ("testing.hpp", "class", "peer"),
                    ("testing.hpp", "class", "listener"),
@@ -55,8 +55,8 @@ PORTED = ["dispatcher.md", "async_chat.md", "dispatcher_with_send.md", "file_dis
 INTERNAL = {
     "loop(std::unique_ptr<clock> clock, network* network = nullptr)",
     "socket(std::unique_ptr<transport> connection, int family, endpoint peer)",
-    "parsed_number(std::size_t value)",
-    "parsed_number(number_error error, std::size_t position)",
+    "basic_parsed_number(Number value)",
+    "basic_parsed_number(number_error error, std::size_t position)",
     "closes_by_reason",
 }
 

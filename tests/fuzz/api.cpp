@@ -322,7 +322,8 @@ private:
         if (input.number(0, 1) == 0 && books->at < books->in.size()) // one that comes
             next = books->in.substr(std::min(books->at + input.number(0, 9), books->in.size() - 1),
                                     input.number(1, 5));
-        if (next.is_length_prefix() || in_collect_)
+        const bool is_counted = next.is_count() && !next.bytes().empty();
+        if (next.is_length_prefix() || is_counted || in_collect_)
             books->exact = false; // what it takes out of the input is not shown
         this->set_terminator(next);
     }

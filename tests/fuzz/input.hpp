@@ -49,7 +49,12 @@ public:
 
     asynchat::terminator terminator()
     {
-        switch (number(0, 6)) {
+        const std::size_t kind = number(0, 13);
+        if (kind == 13) {
+            const std::size_t count = number(0, 9);
+            return asynchat::terminator::counted(count, bytes(number(0, 5)) + "\n");
+        }
+        switch (kind % 7) {
         case 0: return number(1, 20);
         case 1: return asynchat::terminator::varint();
         case 2: return asynchat::terminator::netstring();

@@ -45,6 +45,38 @@ void check_number(std::string_view text, std::size_t max, unsigned radix)
     fuzz::require(static_cast<long double>(*number) == value, "its value");
 }
 
+/// The same with a sign, and another limit. The arithmetic is exact for what is compared.
+void check_integer(std::string_view text, std::int64_t min, std::int64_t max)
+{
+    using asynchat::number_error;
+    const auto number = asynchat::parse_integer(text, min, max);
+    const bool negative = text.substr(0, 1) == "-";
+    const auto fails = [&](number_error error, std::size_t position) {
+        fuzz::require(!number && *number == 0, "no integer");
+        fuzz::require(number.error() == error, "what is wrong with an integer");
+        fuzz::require(number.position() == position, "where an integer is wrong");
+    };
+    long double value = 0;
+    std::size_t at = negative ? 1 : 0;
+    if (at == text.size())
+        return fails(number_error::empty, at);
+    for (; at < text.size(); ++at) {
+        if (text[at] < '0' || text[at] > '9')
+            return fails(number_error::not_a_digit, at);
+        value = value * 10 + static_cast<long double>((text[at] - '0') * (negative ? -1 : 1));
+        if (value < 0 && value < static_cast<long double>(min))
+            return fails(number_error::too_small, at);
+        if (value > 0 && value > static_cast<long double>(max))
+            return fails(number_error::too_large, at);
+    }
+    if (value < static_cast<long double>(min))
+        return fails(number_error::too_small, at);
+    if (value > static_cast<long double>(max))
+        return fails(number_error::too_large, at);
+    fuzz::require(static_cast<bool>(number), "an integer");
+    fuzz::require(static_cast<long double>(*number) == value, "the value of an integer");
+}
+
 template <class Read>
 void check_length(const std::string& input, const asynchat::terminator& kind, Read read)
 {
@@ -82,6 +114,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string text = input.bytes(64);
     check_number(text, max, 10);
     check_number(text, max, 16);
+    // Limits on both sides of 0, and on one.
+    const auto high = static_cast<std::int64_t>(max >> 1);
+    check_integer(text, -high - 1, high);
+    check_integer(text, big ? -1 : 1, high);
+    check_integer(text, -high - 1, big ? 0 : -1);
 
     using asynchat::terminator;
     using namespace asynchat::detail;

@@ -35,8 +35,16 @@ passing("limit-counts-delimiter", "the limit of a frame includes its terminator"
     if (seen.found() && d.size_ + seen.collect() <= d.limit_ && !d.is_dropping())
         return step(seen""")
 passing("length-limit-off-by-one", "a frame of exactly the longest announced length is refused",
-     "set(of_length, length_ > d.limit_);",
-     "set(of_length, length_ >= d.limit_);")
+     "if (length_ >= d.limit_ && (length_ > d.limit_ || length_ == largest_length)) {",
+     "if (length_ >= d.limit_) {")
+passing("saturated-length-believed", "a length that no number can hold is that of the largest",
+     "(length_ > d.limit_ || length_ == largest_length)", "length_ > d.limit_")
+passing("saturated-frame-ends", "what is left of a frame of unknown length is counted",
+     """\
+    if (d.current().count() == largest_length)
+        flags &= ~std::size_t{step::counts}; // the end of such a frame is not known
+""",
+     "")
 passing("delimiter-dropped-on-overflow",
      "what follows a frame that was too long is dropped as well",
      "at_ = s.has(step::holds) ? end_ :",
@@ -123,8 +131,32 @@ decoding("held-bytes-lost-at-eof", "a partial terminator is lost at the end of t
     return unread_ || is_dropping() || partial_match_ < 99 ? std::string_view()
 """)
 passing("comma-not-checked", "any byte may stand behind a netstring",
-     "(size < left() && at_[size] == ',')",
-     "size < left()")
+     "    while (matched < there && at_[count + matched] == behind[matched])",
+     "    while (matched < there && (behind == \",\" || at_[count + matched] == behind[matched]))")
+passing("cut-behind-count-malformed", "the string behind a count may not be cut by the network",
+     """\
+    if (matched == there)
+        return counted(count, matched, step::holds);
+""",
+     "")
+passing("begins-like-what-follows", "of the string behind a count only the first byte is looked at",
+     "    if (matched == behind.size())\n        return counted(count, matched, step::closes);",
+     "    if (matched > 0)\n        return counted(count, matched, step::closes);")
+passing("blames-what-matched", "the first byte behind a frame is blamed, not the first wrong one",
+     "return {static_cast<std::size_t>(wrong - at_), nullptr, *expected};",
+     "return {0, nullptr, *expected};")
+passing("held-bytes-counted", "the beginning of what follows a frame goes off the count",
+     ": s.has(step::fills) ? s.size() + s.behind()",
+     ": s.has(step::unusual) ? s.size() + s.behind()")
+passing("believes-more-than-held", "bytes next to held ones are taken for what has to follow",
+     "std::size_t matched = std::exchange(partial_match_, 0);",
+     "std::size_t matched = std::min(behind.size() - 1, 2 * std::exchange(partial_match_, 0));")
+decoding("limit-behind-count", "a limit keeps back what has come of the string behind a count",
+     "return is_string(current()) ? std::min(size, room()) : size;",
+     "return is_in_length() ? size : std::min(size, room());")
+decoding("received-aside-unfollowed", "a large frame is over before what has to follow it has come",
+     "if (current().count() > 0 || scanner_.needs_behind())",
+     "if (current().count() > 0)")
 chat("pause-ignored-until-next-read", "pause_reading() acts only after all that was received",
      "    while (may_deliver(input)) {",
      "    while (may_deliver(input) || (!is_ending() && !input.empty())) {")
@@ -139,6 +171,19 @@ pass_inline("terminator-change-missed", "frames found together ignore a change o
 chat("pause-missed-among-lines", "frames found together ignore pause_reading()",
      "    while (may_deliver(input)) {",
      "    while (may_deliver(input) || (input.frames() > 1 && !is_ending() && !input.empty())) {")
+pass_inline("string-change-missed", "frames found together ignore a change to another string",
+     """\
+            pass_->partial_match_ = 0;
+    } else if (limit == limit_) {
+        return;
+    }
+    this->limit""",
+     """\
+            pass_->partial_match_ = 0;
+    }
+    if (limit == limit_)
+        return;
+    this->limit""")
 pass_inline("limit-missed-among-lines", "frames found together may be longer than the limit",
      "if (!found || size > d.limit_ || size < find_bytes_size) {",
      "if (!found || size < find_bytes_size) {")
@@ -502,8 +547,44 @@ joined("relay-closes-at-half", "the end of one stream ends both",
 
 scanner = of("terminator_scanner")
 
+scanner("string-behind-count-kept", "another string behind a count is taken for the one before",
+        "if (is_counted && !is_same_string(next.bytes_))",
+        "if (is_counted && terminator_.bytes_.empty())")
 scanner("partial-match-restarts", "a terminator that begins within a failed match is missed",
         "matched = table_.advance(needle, matched, next);", "matched = 0;")
+
+whole = of("frame_chat")
+
+whole("last-piece-is-all", "the last piece of a frame is delivered as the whole of it",
+      "next.ends_frame() && frame_.is_empty()", "next.ends_frame()")
+whole("set-aside-joins-frame", "what was begun before a length comes stands in front of its frame",
+      "(!has_frame || frame_.is_set_aside())", "!has_frame")
+whole("begun-frame-lost", "what was begun is lost if the callback throws that it is handed to",
+      """\
+            frame_.put_back(std::move(begun));
+            frame_.set_aside(set_aside);
+""",
+      "")
+whole("unframed-lost", "bytes of no frame are lost if the callback throws that they are handed to",
+      """\
+        if (next.size() > 0)
+            collect_incoming_data(input.piece(next)); // if it throws, this is delivered again
+        input.take(next);
+        return;""",
+      """\
+        const auto bytes = input.piece(next);
+        input.take(next);
+        if (!bytes.empty())
+            collect_incoming_data(bytes);
+        return;""")
+
+number = of("number.hpp")
+
+number("smallest-integer-refused", "the smallest number that is allowed is refused",
+       "negative ? 0 - farthest : farthest",
+       "negative ? 0 - farthest - (farthest > 0) : farthest")
+number("blames-the-byte-before", "the sign is forgotten in the position of what is wrong",
+       "size.position() + (negative ? 1 : 0)", "size.position()")
 
 search = of("string_search")
 

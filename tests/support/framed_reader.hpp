@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -76,9 +77,13 @@ inline std::string naive_outcome(const limited_script& task, bool whole_frames)
         if (wanted.collects_everything())
             return told + std::string(rest);
         if (wanted.is_count()) {
-            length = wanted.count();
+            const std::string_view behind = wanted.bytes();
+            frame = rest.substr(0, wanted.count());
+            length = wanted.count() + behind.size();
             complete = rest.size() >= length;
-            frame = rest.substr(0, length);
+            const std::string_view follows = rest.substr(frame.size(), behind.size());
+            if (frame.size() == wanted.count() && follows != behind.substr(0, follows.size()))
+                return told + open(frame) + " (bad frame)";
             if (!complete)
                 return told + open(frame);
             told += "[" + std::string(frame) + "]";
@@ -101,7 +106,8 @@ inline std::string naive_outcome(const limited_script& task, bool whole_frames)
                     bad = end < rest.size() && rest[end] != ',';
                 }
                 length = complete ? announced.size + announced.value + (comma ? 1 : 0) : 0;
-                too_long = announced.value > most;
+                too_long = announced.value > most ||
+                           announced.value == std::numeric_limits<std::size_t>::max();
                 before_verdict = 0;
             } else {
                 const naive_end end = naive_string_end(rest, wanted.strings());

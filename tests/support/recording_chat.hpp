@@ -117,6 +117,23 @@ private:
     }
 };
 
+/// Answers get_terminator() from a list, the last one for ever.
+class steering_chat : public recording_chat {
+public:
+    using recording_chat::recording_chat;
+    const asynchat::terminator& get_terminator() const override
+    {
+        if (answers.empty())
+            return recording_chat::get_terminator();
+        const asynchat::terminator& answer = answers[at];
+        if (at + 1 < answers.size())
+            ++at;
+        return answer;
+    }
+    std::vector<asynchat::terminator> answers;
+    mutable std::size_t at = 0;
+};
+
 /// A recording channel in its loop. Each call plays one thing and returns the trace of it.
 template <class Chat = recording_chat, class Loop = asynchat::loop>
 class bench {

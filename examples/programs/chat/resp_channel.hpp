@@ -28,7 +28,7 @@ struct reply {
 //
 //     +OK\r\n    :17\r\n    $5\r\nhello\r\n    *2\r\n$3\r\nGET\r\n$1\r\nx\r\n
 //
-// What is malformed or over the limits throws, which ends the channel.
+// What is malformed or over the limits throws, which ends the channel; so does a missing line end.
 class resp_channel : public asynchat::frame_chat {
 public:
     explicit resp_channel(asynchat::loop& loop) : frame_chat(loop) { expect_line(); }
@@ -76,10 +76,10 @@ private:
         case '!': // an error
         case '=': // a text with its format
             bulk_ = kind;
-            return set_terminator(number(rest, max_frame() - 2) + 2); // and their line end
-        case '*':                                                     // a list
-        case '~':                                                     // a set
-        case '>':                                                     // what was not asked for
+            return set_terminator(asynchat::terminator::counted(number(rest, max_frame()), "\r\n"));
+        case '*': // a list
+        case '~': // a set
+        case '>': // what was not asked for
             return begin_list(kind, number(rest, most_items));
         case '%': // pairs
             return begin_list(kind, 2 * number(rest, most_items));
@@ -91,9 +91,6 @@ private:
 
     void end_bulk(std::string_view bytes)
     {
-        if (bytes.substr(bytes.size() - 2) != "\r\n")
-            throw std::runtime_error("redis: no line end behind the bytes of a reply");
-        bytes.remove_suffix(2);
         expect_line();
         add({std::exchange(bulk_, '\0'), std::string(bytes), {}});
     }

@@ -15,7 +15,7 @@ namespace http {
 //
 //     head          up to "\r\n\r\n"            which of these follows:
 //     counted       a count of bytes
-//     chunk_size -> chunk -> chunk_end -> chunk_size ... -> trailer, lines up to an empty one
+//     chunk_size -> chunk -> chunk_size ... -> trailer, lines up to an empty one
 //     until_close   no terminator               the end of the stream is the end of the page
 //     idle          no terminator               between two pages: nothing may come
 //
@@ -48,7 +48,6 @@ public:
         case part::counted:
         case part::chunk:
         case part::until_close: page_->add(data); break;
-        case part::chunk_end: throw std::runtime_error("a chunk is longer than its length");
         case part::idle: leave(); break; // nobody has asked: it is no answer to what we ask next
         }
     }
@@ -60,8 +59,7 @@ public:
         case part::head: return found_head(line);
         case part::counted: return found_end();
         case part::chunk_size: return found_chunk_size(line);
-        case part::chunk: return expect(part::chunk_end, "\r\n");
-        case part::chunk_end: return expect_chunk();
+        case part::chunk: return expect_chunk();
         case part::trailer: return found_trailer(line);
         case part::until_close:
         case part::idle: return;
@@ -96,6 +94,8 @@ public:
     {
         const bool lost = close_reason() == asynchat::close_reason::peer_finished ||
                           close_reason() == asynchat::close_reason::reset;
+        if (error_.empty() && close_reason() == asynchat::close_reason::bad_frame)
+            error_ = "a chunk is longer than its length"; // no line end behind it
         if (error_.empty())
             error_ = asynchat::to_string(close_reason());
         // A server may end an idle connection just when it is asked for more: that is no error.
@@ -109,7 +109,7 @@ public:
     }
 
 private:
-    enum class part { head, counted, chunk_size, chunk, chunk_end, trailer, until_close, idle };
+    enum class part { head, counted, chunk_size, chunk, trailer, until_close, idle };
 
     static constexpr std::size_t most_head = 65536; // bytes; also of a trailer
     static constexpr std::size_t most_line = 4096;  // bytes of the size of a chunk, and behind it
@@ -178,7 +178,7 @@ private:
         const std::size_t left = most_bytes - static_cast<std::size_t>(page_->bytes);
         const std::size_t size = parse_chunk_size(line, left);
         if (size > 0)
-            return expect(part::chunk, size);
+            return expect(part::chunk, asynchat::terminator::counted(size, "\r\n"));
         trailer_.clear();
         expect_in_time(part::trailer, "\r\n", "trailer");
     }

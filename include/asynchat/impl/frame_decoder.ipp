@@ -55,7 +55,7 @@ ASYNCHAT_DECL std::string_view frame_decoder::remainder() const
 ASYNCHAT_DECL std::size_t frame_decoder::room_for_remainder() const
 {
     const std::size_t size = remainder().size();
-    return is_in_length() ? size : std::min(size, room());
+    return is_string(current()) ? std::min(size, room()) : size;
 }
 
 ASYNCHAT_DECL void frame_decoder::drop_remainder() noexcept
@@ -87,7 +87,7 @@ ASYNCHAT_DECL bool frame_decoder::filled(std::size_t bytes) noexcept
     assert(!pass_ && bytes > 0 && bytes <= lacking());
     scanner_.count_down(bytes);
     begun_ = true;
-    if (current().count() > 0 || scanner_.ends_with_comma())
+    if (current().count() > 0 || scanner_.needs_behind())
         return false;
     scanner_.end_frame();
     frame_is_over();

@@ -63,7 +63,7 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge(terminator_scanner:
     const frame_decoder& d = decoder_;
     set(far, false);
     set(of_length, false);
-    if (d.current().is_length_prefix())
+    if (d.scanner_.is_sized())
         return d.scanner_.in_frame() ? judge_counted() : judge_length();
     if (d.is_dropping()) {
         if (!seen.found())
@@ -100,11 +100,12 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge_length() noexcept
         return step::of(step::rare::malformed);
     prefix_ = length.size;
     length_ = length.length;
-    set(of_length, length_ > d.limit_);
-    if (is(of_length))
+    if (length_ >= d.limit_ && (length_ > d.limit_ || length_ == largest_length)) {
+        set(of_length); // the largest stands for all that are larger, which no limit lets in
         return step::of(step::rare::too_long);
+    }
     // At once: for an empty frame nothing more needs to come.
-    if (length_ == 0 && !d.scanner_.ends_with_comma())
+    if (length_ == 0 && !d.scanner_.needs_behind())
         return step(0, prefix_, step::unusual | step::closes | step::ends);
     begin_frame();
     return at_ == end_ ? step::of(step::rare::starved) : judge_counted();
@@ -120,35 +121,65 @@ inline void frame_decoder::pass::begin_frame() noexcept
     d.scanner_.begin_frame(length_);
 }
 
-/// The input begins with bytes of a frame whose length is known, or with the comma behind it.
+/// The input begins with bytes of a frame whose length is known, or with what has to follow it.
 ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge_counted() noexcept
 {
-    const frame_decoder& d = decoder_;
-    const std::size_t count = d.current().count();
+    if (decoder_.scanner_.needs_behind())
+        return judge_followed();
+    const std::size_t count = decoder_.current().count();
     const std::size_t size = std::min(left(), count);
-    const std::size_t comma = d.scanner_.ends_with_comma() ? 1 : 0;
-    const bool closes = size == count && (comma == 0 || (size < left() && at_[size] == ','));
-    if (size == 0 && !closes)
-        return step::of(step::rare::malformed); // another byte than a comma
-    std::size_t wanted = size;
-    std::size_t flags = step::unusual | step::counts;
-    if (d.is_dropping()) {
-        wanted = d.overflow_ == overflow::truncates ? std::min(size, d.room()) : 0;
-        flags |= step::fills;
-    }
-    if (closes)
-        flags |=
-            d.overflow_ == overflow::skips ? std::size_t{step::closes} : step::closes | step::ends;
-    return step(wanted, size - wanted + (closes ? comma : 0), flags);
+    return counted(size, 0, size == count ? std::size_t{step::closes} : 0);
+}
+
+/// The same, when something has to follow.
+ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge_followed() noexcept
+{
+    const std::size_t count = decoder_.current().count();
+    if (left() <= count)
+        return counted(left(), 0, 0);
+    const std::string_view behind = decoder_.scanner_.behind();
+    const std::size_t there = std::min(behind.size(), left() - count);
+    // Those that were held back are not looked at again: else one byte at a time is quadratic.
+    std::size_t matched = std::exchange(partial_match_, 0);
+    while (matched < there && at_[count + matched] == behind[matched])
+        ++matched;
+    if (matched == behind.size())
+        return counted(count, matched, step::closes);
+    if (matched == there)
+        return counted(count, matched, step::holds);
+    if (count == 0)
+        return step::of(step::rare::malformed);
+    return counted(count, 0, 0); // first what is in front of the wrong byte
+}
+
+/// `size` bytes of such a frame, `behind` bytes of what follows it, and what that is.
+inline frame_decoder::step frame_decoder::pass::counted(std::size_t size, std::size_t behind,
+                                                        std::size_t flags) const noexcept
+{
+    const frame_decoder& d = decoder_;
+    const std::size_t ends = (flags & step::closes) != 0 ? std::size_t{step::ends} : 0;
+    flags |= step::unusual | step::counts;
+    if (!d.is_dropping())
+        return step(size, behind, flags | ends);
+    const std::size_t wanted = d.overflow_ == overflow::truncates ? std::min(size, d.room()) : 0;
+    flags |= step::fills;
+    if (d.current().count() == largest_length)
+        flags &= ~std::size_t{step::counts}; // the end of such a frame is not known
+    return step(wanted, size - wanted + behind,
+                d.overflow_ == overflow::skips ? flags : flags | ends);
 }
 
 ASYNCHAT_DECL frame_decoder::malformation frame_decoder::pass::fault() const
 {
-    if (decoder_.scanner_.in_frame())
-        return {0, nullptr};
+    if (decoder_.scanner_.in_frame()) {
+        const std::string_view behind = decoder_.scanner_.behind();
+        const auto [wrong, expected] = std::mismatch(at_, end_, behind.begin(), behind.end());
+        assert(wrong != end_ && expected != behind.end());
+        return {static_cast<std::size_t>(wrong - at_), nullptr, *expected};
+    }
     const auto length = decoder_.scanner_.read_length({at_, left()});
     assert(length.how == length_prefix::state::malformed);
-    return {length.size, length.fault};
+    return {length.size, length.fault, '\0'};
 }
 
 // --- taking --------------------------------------------------------------------------------------
@@ -161,9 +192,9 @@ ASYNCHAT_DECL bool frame_decoder::pass::take_otherwise(step s) noexcept
     const bool was_discarded = (d.changes_ & discarded) != 0; // so nothing is left
     assert(was_discarded || s.size() + s.behind() <= left());
     if (s.has(step::counts)) // they were delivered, discarded or not
-        d.scanner_.count_down(s.has(step::closes)    ? d.current().count()
-                              : s.has(step::unusual) ? s.size() + s.behind()
-                                                     : s.size());
+        d.scanner_.count_down(s.has(step::closes)  ? d.current().count()
+                              : s.has(step::fills) ? s.size() + s.behind()
+                                                   : s.size());
     if (s.has(step::fills))
         d.size_ += s.size();
     if (!was_discarded) {

@@ -52,6 +52,16 @@ void terminator::join(const Strings& strings)
     }
 }
 
+/// Of a count.
+ASYNCHAT_DECL void terminator::be_followed_by(std::string_view string)
+{
+    if (string.empty())
+        throw std::invalid_argument("asynchat: an empty string behind a count");
+    kind_ = kind::counted;
+    in_frame_ = true;
+    bytes_ = string;
+}
+
 ASYNCHAT_DECL terminator terminator::length_prefix(std::size_t width, byte_order order)
 {
     if (width < 1 || width > 8)
@@ -87,6 +97,7 @@ ASYNCHAT_DECL bool terminator::equals(const terminator& other) const noexcept
 {
     switch (kind_) {
     case kind::count: return count_ == other.count_;
+    case kind::counted: return count_ == other.count_ && bytes_ == other.bytes_;
     case kind::bytes:
     case kind::several: return bytes_ == other.bytes_;
     case kind::fixed: return width_ == other.width_ && order_ == other.order_;
@@ -101,6 +112,7 @@ ASYNCHAT_DECL std::string terminator::repr() const
     case kind::count: return std::to_string(count_);
     case kind::bytes: return "'" + escaped(bytes_) + "'";
     case kind::several: break;
+    case kind::counted: return fmt::format("counted({}, '{}')", count_, escaped(bytes_));
     case kind::fixed:
         return fmt::format("length_prefix({}, {})", width_,
                            order_ == byte_order::big ? "big" : "little");

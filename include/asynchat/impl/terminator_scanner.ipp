@@ -20,13 +20,16 @@ ASYNCHAT_DECL void terminator_scanner::replace_string(const std::string& bytes)
     table_.clear();
 }
 
-ASYNCHAT_DECL void terminator_scanner::set_length_prefix(const terminator& next)
+ASYNCHAT_DECL void terminator_scanner::set_sized(const terminator& next)
 {
+    const bool is_counted = next.kind_ == terminator::kind::counted;
+    if (is_counted && !is_same_string(next.bytes_)) // as in set()
+        replace_string(next.bytes_);
     terminator_.kind_ = next.kind_;
     terminator_.width_ = next.width_;
     terminator_.order_ = next.order_;
-    terminator_.in_frame_ = false; // `next` may be a copy that is
-    terminator_.count_ = 0;
+    terminator_.in_frame_ = is_counted; // else `next` may be a copy that is
+    terminator_.count_ = is_counted ? next.count_ : 0;
     terminator_.only_byte_ = no_byte;
 }
 

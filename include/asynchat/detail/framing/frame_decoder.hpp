@@ -50,10 +50,11 @@ public:
 
     using step = frame_step;
 
-    /// What is wrong with a frame that has its length in front.
+    /// What is wrong with a frame that has its length in front, or a string behind it.
     struct malformation {
         std::size_t position; // of the wrong byte in the input
-        const char* fault;    // of the length, in words; null: a comma is missing behind the frame
+        const char* fault;    // of the length, in words; null: of what has to follow the frame
+        char expected;        // in the place of that byte; only behind the frame
     };
 
     frame_decoder() = default;
@@ -78,8 +79,7 @@ public:
     /// Whether the next bytes belong to a frame: there is a terminator, and a count is not spent.
     bool has_frame() const noexcept
     {
-        return current().is_length_prefix() ? scanner_.in_frame()
-                                            : !current().collects_everything();
+        return scanner_.is_sized() ? scanner_.in_frame() : !current().collects_everything();
     }
 
     /// Whether the rest of a frame that is too long is dropped.
@@ -125,7 +125,7 @@ public:
 
     // --- the end of the stream -----------------------------------------------------------------
 
-    /// Bytes that wait in vain for others: of a terminator, or of a length.
+    /// Bytes that wait in vain for others: of a terminator, of a length, of what follows a frame.
     ASYNCHAT_DECL std::string_view remainder() const;
 
     /// How many of them the frame has room for.

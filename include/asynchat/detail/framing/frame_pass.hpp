@@ -80,7 +80,7 @@ public:
         if (is(far))
             return look_far();
         const std::size_t count = decoder_.current().count();
-        if (count > 0 && left() >= count && decoder_.current().is_count())
+        if (count > 0 && left() >= count && terminator_scanner::is_only_count(decoder_.current()))
             return step(count, 0, step::ends | step::counts);
         return look();
     }
@@ -172,6 +172,8 @@ private:
     ASYNCHAT_DECL step judge(terminator_scanner::step seen) noexcept;
     ASYNCHAT_DECL step judge_length() noexcept;
     ASYNCHAT_DECL step judge_counted() noexcept;
+    ASYNCHAT_DECL step judge_followed() noexcept;
+    step counted(std::size_t size, std::size_t behind, std::size_t flags) const noexcept;
     void begin_frame() noexcept;
     ASYNCHAT_DECL bool take_otherwise(step s) noexcept;
     bool take_changed(step s) noexcept;
@@ -182,7 +184,8 @@ private:
     std::uint64_t ends_ = 0; // of the next frames, one bit for each byte from at_ on; 0: not known
     frame_decoder& decoder_;
     std::size_t frames_ = 0;
-    std::size_t partial_match_ = 0;         // bytes at the front that begin the terminator
+    std::size_t partial_match_ = 0;         // bytes at the front that begin the terminator, or
+                                            // what has to follow the frame
     std::size_t prefix_;                    // bytes of the length that was read last
     std::size_t length_;                    // what it says
     std::unique_ptr<unread_input> storage_; // where the input lies, if it was unread
@@ -216,7 +219,7 @@ inline void frame_decoder::set(const terminator& next, std::size_t limit)
 {
     if (partial_match_ > 0 && next != current())
         give_back_partial_match();
-    if (next.is_count()) { // the commonest, and a change each time
+    if (terminator_scanner::is_only_count(next)) { // the commonest, and a change each time
         scanner_.set_count(next.count());
         return restart(limit);
     }

@@ -26,11 +26,13 @@ namespace asynchat::detail {
 ///      collect, whether the terminator follows them, how many bytes to hold back;
 ///   2. the caller hands the bytes out and drops what the step used;
 ///   3. count_down() after a piece of a counted frame, unless the terminator was changed.
-/// With a length in front of the frames, scan() leaves the input to the caller:
-///   1. read_length() until the length is complete, and begin_frame();
-///   2. count_down() after each piece of the frame; in_frame() stays true at its end, because a
-///      comma may follow (ends_with_comma());
-///   3. end_frame().
+/// With a length in front of the frames, or a count with a string behind it, scan() leaves the
+/// input to the caller:
+///   1. read_length() until the length is complete, and begin_frame(); a count is in_frame() from
+///      the start;
+///   2. count_down() after each piece of the frame; in_frame() stays true at its end, because
+///      behind() may have to follow;
+///   3. end_frame(); a count is spent then, and one without a string.
 /// Held bytes are the longest proper prefix of the terminator that ends the input. The caller puts
 /// them in front of the next input and passes their number as `matched`: they are not looked at
 /// again. The cost of all steps together is linear in the input, whatever its bytes.
@@ -76,9 +78,10 @@ public:
     /// Other input comes: what is left of a frame with its length in front is not in it.
     void start_anew() noexcept
     {
-        if (in_frame())
-            terminator_.count_ = 0;
-        end_frame();
+        if (!terminator_.is_length_prefix())
+            return;
+        terminator_.count_ = 0;
+        terminator_.in_frame_ = false;
     }
 
     /// Replaces the terminator; examines nothing. Returns whether that is a change.
@@ -90,8 +93,8 @@ public:
                 replace_string(next.bytes_);
             else if (terminator_.kind_ == next.kind_)
                 return false;
-        } else if (next.is_length_prefix()) {
-            set_length_prefix(next);
+        } else if (is_sized(next)) {
+            set_sized(next);
             return true;
         }
         terminator_.kind_ = next.kind_;
@@ -102,7 +105,7 @@ public:
         return true;
     }
 
-    /// As set(), for a count. The last string is kept.
+    /// As set(), for a count without a string behind it. The last string is kept.
     void set_count(std::size_t count) noexcept
     {
         terminator_.kind_ = terminator::kind::count;
@@ -119,11 +122,11 @@ public:
             return at < input.size() ? step::end_of_frame(at, 1) : step::more_to_come(at, 0);
         }
         const std::size_t count = terminator_.count_;
-        if (terminator_.is_count() && count > 0 && input.size() >= count)
+        if (is_only_count(terminator_) && count > 0 && input.size() >= count)
             return step::end_of_frame(count, 0);
         if (!strings().empty())
             return find_string(input, matched);
-        return step::more_to_come(terminator_.is_length_prefix() ? 0 : input.size(), 0);
+        return step::more_to_come(is_sized() ? 0 : input.size(), 0);
     }
 
     /// As scan(), for a string of two bytes or more, or several.
@@ -147,10 +150,11 @@ public:
         return search(input, at + 1, 0);
     }
 
-    /// The bytes that the last step held back.
+    /// The bytes that the last step held back; also of behind().
     std::string_view held(std::size_t bytes) const
     {
-        return terminator_.is_several() ? search_->prefix() : strings().substr(0, bytes);
+        return terminator_.is_several() ? search_->prefix()
+                                        : std::string_view(terminator_.bytes_).substr(0, bytes);
     }
 
     /// The string that ended the last frame; empty if none did.
@@ -164,15 +168,25 @@ public:
     /// Takes `bytes`, at most the count, off a counted frame or one with its length in front.
     void count_down(std::size_t bytes) noexcept { terminator_.count_ -= bytes; }
 
-    // --- a length in front of the frame -------------------------------------------------------
-
-    bool in_frame() const noexcept
+    /// A count without a string behind it.
+    static bool is_only_count(const terminator& t) noexcept
     {
-        return terminator_.is_length_prefix() && terminator_.in_frame_;
+        return t.kind_ == terminator::kind::count;
     }
-    bool ends_with_comma() const noexcept
+
+    // --- a length in front of the frame, or a count with a string behind it --------------------
+
+    static bool is_sized(const terminator& t) noexcept { return t.kind_ < terminator::kind::none; }
+    bool is_sized() const noexcept { return is_sized(terminator_); }
+    bool in_frame() const noexcept { return is_sized() && terminator_.in_frame_; }
+
+    /// Whether something has to follow the frame, and what.
+    bool needs_behind() const noexcept { return terminator_.kind_ <= terminator::kind::netstring; }
+    std::string_view behind() const noexcept
     {
-        return terminator_.kind_ == terminator::kind::netstring;
+        return terminator_.kind_ == terminator::kind::netstring
+                   ? std::string_view(",")
+                   : std::string_view(terminator_.bytes_);
     }
     ASYNCHAT_DECL length_prefix read_length(std::string_view input) const;
     void begin_frame(std::size_t length) noexcept
@@ -180,7 +194,12 @@ public:
         terminator_.count_ = length;
         terminator_.in_frame_ = true;
     }
-    void end_frame() noexcept { terminator_.in_frame_ = false; }
+    void end_frame() noexcept
+    {
+        terminator_.in_frame_ = false;
+        if (terminator_.kind_ == terminator::kind::counted)
+            terminator_.kind_ = terminator::kind::count;
+    }
 
 private:
     static constexpr short no_byte = terminator::no_byte;
@@ -197,7 +216,7 @@ private:
             return other == mine;
         return mine.size() == 1 && mine.front() == other.front();
     }
-    ASYNCHAT_DECL void set_length_prefix(const terminator& next);
+    ASYNCHAT_DECL void set_sized(const terminator& next);
     ASYNCHAT_DECL step find_several(std::string_view input, std::size_t matched);
     ASYNCHAT_DECL void replace_string(const std::string& bytes);
     ASYNCHAT_DECL step search(std::string_view input, std::size_t position, std::size_t matched);

@@ -1,0 +1,361 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "support/catch.hpp"
+#include "support/cut_checker.hpp"
+#include "support/framed_reader.hpp"
+#include "support/recording_chat.hpp"
+
+#include <asynchat/asynchat.hpp>
+
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// terminator::counted(): a number of bytes, and a string that has to follow them.
+
+using asynchat::close_reason;
+using asynchat::overflow;
+using asynchat::terminator;
+using Catch::Matchers::ContainsSubstring;
+using support::bench;
+using support::check_all_cuts;
+using support::cut_checker;
+using support::frames;
+using support::limited_script;
+using support::user_error;
+using namespace std::string_literals;
+
+namespace {
+
+terminator line(std::size_t size)
+{
+    return terminator::counted(size, "\r\n");
+}
+
+/// Lines, counted frames with a string behind them, counts and lengths in front, some malformed.
+limited_script random_task(support::random_numbers& random)
+{
+    limited_script task;
+    auto& script = task.script;
+    const std::string strings[] = {"\r\n", ";", "aab", "abaabaa", "aaaa"};
+    while (script.input.size() < 60) {
+        const std::string body = random.word(random.between(0, 6), 2);
+        std::string behind;
+        switch (random.between(0, 5)) {
+        case 0:
+            behind = "\n";
+            script.terminators.emplace_back("\n");
+            break;
+        case 1:
+            if (!body.empty())
+                script.terminators.emplace_back(body.size());
+            break;
+        case 2:
+            script.input += support::encoded_length(body.size(), terminator::netstring());
+            behind = ",";
+            script.terminators.push_back(terminator::netstring());
+            break;
+        default:
+            behind = strings[random.between(0, 4)];
+            script.terminators.push_back(terminator::counted(body.size(), behind));
+        }
+        if (random.one_in(30) && !behind.empty())
+            behind[random.between(0, behind.size() - 1)] = 'c';
+        script.input += body + behind;
+    }
+    task.answer = overflow::truncate;
+    return task;
+}
+
+/// Hands out whole frames.
+class frame_recorder : public asynchat::frame_chat {
+public:
+    frame_recorder(asynchat::loop& owner, std::shared_ptr<support::wire> to)
+        : frame_chat(owner), record(std::move(to))
+    {
+        support::connect_to(*this, record);
+        set_connected(true);
+    }
+    void found_frame(std::string_view frame) override
+    {
+        record->note("frame(" + support::quoted(frame) + ")");
+    }
+    void collect_incoming_data(std::string_view data) override
+    {
+        record->note("collect(" + support::quoted(data) + ")");
+    }
+    void log_info(std::string_view message, asynchat::log_type) override { logs += message; }
+    using frame_chat::log_info;
+
+    std::string logs;
+    std::shared_ptr<support::wire> record;
+};
+
+} // namespace
+
+// --- every cut is the same -----------------------------------------------------------------------
+
+TEST_CASE("counted frames: every cut gives the same frames and verdicts, in both faces",
+          "[async_chat][frame_chat][counted]")
+{
+    const limited_script tasks[] = {
+        {{"abc\r\nde\r\n\r\nfg", {line(3), line(2), line(0)}}},
+        {{"\r\n\r\n\r\n\r\nab", {line(0), line(2), line(0), std::nullopt}}},
+        {{"$2\r\nab\r\n$0\r\n\r\n$", {"\r\n", line(2), "\r\n", line(0), "\r\n"}}},
+        {{"ab\r\r\ncd", {line(2)}}},
+        {{"ab\n", {line(2)}}},
+        {{"abc\r\n", {line(2)}}},
+        {{"ab\r\n;cd", {terminator::counted(2, "\r\n;"), 1}}},
+        {{"ab\r\nXcd", {terminator::counted(2, "\r\n;"), 1}}},
+        {{"aaaaaaaab", {terminator::counted(3, "aaa"), terminator::counted(1, "aab")}}},
+        {{"xabaabab", {terminator::counted(1, "abaabb")}}},
+        {{"1:a,bc;2:de,",
+          {terminator::netstring(), terminator::counted(2, ";"), terminator::netstring()}}},
+        {{"ab\0\0c\0\1"s, {terminator::counted(2, "\0\0"), terminator::counted(1, "\0\0")}}},
+        {{"abc", {line(9)}}},
+        {{"ab\r", {line(2)}}},
+    };
+    asynchat::loop loop;
+    for (const auto& task : tasks)
+        check_all_cuts(loop, task);
+}
+
+TEST_CASE("counted frames: random cuts of random inputs give the frames of the whole",
+          "[async_chat][frame_chat][counted]")
+{
+    support::random_numbers random(43);
+    asynchat::loop loop;
+    std::size_t bad = 0;
+    std::size_t good = 0;
+    for (int number = 0; number < 2000; ++number) {
+        const limited_script task = random_task(random);
+        const std::string told = support::naive_outcome(task, false);
+        ++(told.find("(bad frame)") == std::string::npos ? good : bad);
+        cut_checker cuts(loop, task);
+        for (int cut = 0; cut < 8; ++cut) {
+            const std::size_t longest = random.between(1, 30);
+            cuts.check([&] { return random.between(1, longest); });
+        }
+    }
+    CHECK(bad > 200);
+    CHECK(good > 200);
+}
+
+TEST_CASE("counted frames: a large one is received straight into its place",
+          "[frame_chat][counted]")
+{
+    std::string body;
+    while (body.size() < 200000)
+        body += std::to_string(body.size()) + ' ';
+    asynchat::loop loop;
+    const limited_script good{
+        {body + "\r\n" + body + "\r\n", {line(body.size()), line(body.size())}}};
+    const limited_script bad{{body + "\rX", {line(body.size())}}};
+    for (const std::size_t piece : {1000U, 65536U, 150000U, 1000000U}) {
+        cut_checker(loop, good).check([&] { return piece; });
+        cut_checker(loop, bad).check([&] { return piece; });
+    }
+}
+
+// --- the terminator ------------------------------------------------------------------------------
+
+TEST_CASE("counted frames: get_terminator() tells what is left, and is 0 behind the string",
+          "[async_chat][counted]")
+{
+    bench<> channel(line(5));
+    auto& chat = *channel.chat;
+    CHECK(channel.recv("ab") == "collect('ab')");
+    CHECK(chat.get_terminator().count() == 3);
+    CHECK(chat.get_terminator() == line(3));
+    CHECK(chat.get_terminator().bytes() == "\r\n");
+    CHECK(channel.recv("cde\r") == "collect('cde')");
+    CHECK(chat.get_terminator() == line(0)); // the string is not complete
+    CHECK(chat.frame == "abcde");
+    std::string at_end;
+    chat.on_found = [&] {
+        at_end = chat.get_terminator().repr() + "," + std::string(chat.matched_terminator());
+    };
+    CHECK(channel.recv("\nfg") == "found collect('fg')");
+    CHECK(at_end == "0,");
+    CHECK(chat.get_terminator() == terminator(0)); // and collects everything
+    CHECK(channel.recv("\r\n") == "collect('\\r\\n')");
+}
+
+TEST_CASE("counted frames: are not bounded by max_frame, but where they are kept",
+          "[async_chat][frame_chat][counted][limit]")
+{
+    bench<> streaming(line(5));
+    streaming.chat->max_frame(2);
+    CHECK(streaming.recv("abcde\r\n") == "collect('abcde') found");
+    streaming.chat->set_terminator(line(5), 3);
+    CHECK(streaming.recv("abcde\r\n") == "collect('abcde') found");
+
+    bench<frame_recorder> whole("\n");
+    whole.chat->max_frame(4);
+    CHECK_THROWS_AS(whole.chat->set_terminator(line(5)), std::length_error);
+    CHECK_THROWS_AS(whole.chat->set_terminator(line(5), 3), std::length_error);
+    CHECK(whole.chat->get_terminator() == terminator("\n"));
+    whole.chat->set_terminator(line(4)); // the string does not count
+    CHECK(whole.recv("abcd\r\n") == "frame('abcd')");
+    whole.chat->set_terminator(line(5), 5);
+    CHECK(whole.recv("abcde\r") == "");
+    CHECK(whole.recv("\n") == "frame('abcde')");
+}
+
+// --- what does not follow ------------------------------------------------------------------------
+
+TEST_CASE("counted frames: another byte than has to follow ends the channel",
+          "[async_chat][frame_chat][counted]")
+{
+    const auto cut = GENERATE(as<std::size_t>{}, 1, 2, 3, 9);
+    const std::string input = "ab\rXcd";
+    bench<> streaming(line(2));
+    bench<frame_recorder> whole(line(2));
+    std::string handed_out;
+    for (std::size_t at = 0; at < input.size(); at += cut) {
+        streaming.recv(input.substr(at, cut));
+        handed_out += whole.recv(input.substr(at, cut));
+    }
+    CHECK(streaming.chat->frame == "ab");
+    CHECK(streaming.chat->seen.empty());
+    CHECK(streaming.reason() == close_reason::bad_frame);
+    CHECK(streaming.chat->closes == 1);
+    REQUIRE(streaming.chat->logs.size() == 1);
+    CHECK_THAT(streaming.chat->logs[0], ContainsSubstring("a frame is malformed: "));
+    CHECK_THAT(streaming.chat->logs[0], ContainsSubstring("'X'"));
+    CHECK(whole.reason() == close_reason::bad_frame);
+    CHECK(handed_out == "closed");
+}
+
+// --- at the end of the stream, and in the middle -------------------------------------------------
+
+TEST_CASE("counted frames: what is there at the end of the stream is delivered",
+          "[async_chat][frame_chat][counted]")
+{
+    SECTION("in the frame")
+    {
+        bench<> channel(line(5));
+        CHECK(channel.recv("ab") == "collect('ab')");
+        CHECK(channel.eof() == "handle_eof handle_close closed");
+    }
+    SECTION("in the string, which no limit keeps back")
+    {
+        bench<> channel(line(2));
+        channel.chat->max_frame(1);
+        CHECK(channel.recv("ab\r") == "collect('ab')");
+        CHECK(channel.eof() == "collect('\\r') handle_eof handle_close closed");
+        CHECK(channel.chat->seen.empty());
+    }
+    SECTION("of a frame that is kept")
+    {
+        bench<frame_recorder> channel(line(2));
+        CHECK(channel.recv("ab\r") == "");
+        CHECK_THAT(channel.eof(), ContainsSubstring("collect('ab\\r')"));
+    }
+}
+
+TEST_CASE("counted frames: another terminator governs the byte after the piece",
+          "[async_chat][counted]")
+{
+    bench<> channel(line(3));
+    auto& chat = *channel.chat;
+    SECTION("in the frame")
+    {
+        channel.recv("ab");
+        chat.set_terminator("\n");
+        CHECK(channel.recv("cd\n") == "collect('cd') found");
+        CHECK(chat.seen == frames{"abcd"});
+    }
+    SECTION("in the string, whose beginning is given back")
+    {
+        CHECK(channel.recv("abc\r") == "collect('abc')");
+        chat.set_terminator("\n");
+        CHECK(channel.recv("\n") == "collect('\\r') found");
+    }
+    SECTION("its own in the string: the frame is empty")
+    {
+        CHECK(channel.recv("abc\r") == "collect('abc')");
+        chat.set_terminator(chat.get_terminator());
+        CHECK(channel.recv("\n") == "found");
+        CHECK(channel.recv("\r\n") == "collect('\\r\\n')");
+    }
+    SECTION("in the last piece, whose end is reported all the same")
+    {
+        chat.on_collect = [&](std::string_view) {
+            chat.on_collect = nullptr;
+            chat.set_terminator(line(1));
+        };
+        CHECK(channel.recv("abc\r\nd\r\n") == "collect('abc') found collect('d') found");
+    }
+    SECTION("where a string stays behind counts that go by")
+    {
+        chat.on_found = [&] {
+            const std::string last = chat.seen.back();
+            if (last.substr(0, 1) == "$")
+                chat.set_terminator(line(static_cast<std::size_t>(last[1] - '0')));
+            else
+                chat.set_terminator("\r\n");
+        };
+        channel.recv("abc\r\n$1\r\nd\r\n$0\r\n\r\n$4\r\n\r\n\r\n\r\n");
+        CHECK(chat.seen == frames{"abc", "$1", "d", "$0", "", "$4", "\r\n\r\n"});
+    }
+}
+
+TEST_CASE("counted frames: pieces that threw or were paused come once more, and once",
+          "[async_chat][counted]")
+{
+    bench<> channel(line(3));
+    auto& chat = *channel.chat;
+    chat.survives = true;
+    SECTION("thrown")
+    {
+        bool thrown = false;
+        chat.on_collect = [&](std::string_view) {
+            if (!std::exchange(thrown, true))
+                throw user_error();
+        };
+        CHECK(channel.recv("abc\r") == "collect('abc') handle_error(user)");
+        CHECK(channel.recv("\nd") == "collect('abc') found collect('d')");
+    }
+    SECTION("paused in the string")
+    {
+        chat.on_collect = [&](std::string_view) { chat.pause_reading(); };
+        CHECK(channel.recv("abc\r") == "collect('abc')");
+        CHECK(channel.recv("\nde").empty());
+        chat.resume_reading();
+        CHECK(channel.tick() == "found collect('de')");
+    }
+    SECTION("paused in the frame")
+    {
+        chat.on_collect = [&](std::string_view) { chat.pause_reading(); };
+        CHECK(channel.recv("ab") == "collect('ab')");
+        CHECK(channel.recv("c\r\n").empty());
+        chat.resume_reading();
+        CHECK(channel.tick() == "collect('c') found");
+    }
+    SECTION("discarded")
+    {
+        chat.on_collect = [&](std::string_view) { chat.discard_buffers(); };
+        CHECK(channel.recv("abc\r") == "collect('abc')");
+        CHECK(chat.get_terminator() == line(0));
+        CHECK(channel.recv("\r\n") == "found"); // the string as a whole
+    }
+}
+
+TEST_CASE("counted frames: an override of get_terminator steers", "[async_chat][counted]")
+{
+    class steered : public support::recording_chat {
+    public:
+        using recording_chat::recording_chat;
+        const terminator& get_terminator() const override { return wanted; }
+        terminator wanted = line(2);
+    };
+    bench<steered> channel;
+    CHECK(channel.recv("ab\r\ncd\r\n") == "collect('ab') found collect('cd') found");
+    channel.chat->wanted = "\n";
+    CHECK(channel.recv("e\n") == "collect('e') found");
+}

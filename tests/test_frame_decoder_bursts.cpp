@@ -1,0 +1,180 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "support/catch.hpp"
+#include "support/decoder_reader.hpp"
+
+#include <asynchat/detail/framing/frame_decoder.hpp>
+#include <asynchat/detail/framing/frame_pass.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+using support::limited_script;
+using namespace support::decoding;
+using namespace std::string_literals;
+
+// --- many short lines ----------------------------------------------------------------------------
+
+namespace {
+
+std::string lines(std::size_t count, std::size_t size, const char* end = "\n")
+{
+    std::string all;
+    for (std::size_t n = 0; n < count; ++n)
+        all += std::string(size, static_cast<char>('a' + n % 26)) + end;
+    return all;
+}
+
+/// Lines of all sizes around the bytes that are looked at together.
+std::string mixed_lines()
+{
+    std::string all;
+    for (const std::size_t size : std::initializer_list<std::size_t>{
+             0,   1,   5,   62, 63, 64, 65, 0,  0,  30, 31,  32, 200, 1, 126,
+             127, 128, 129, 2,  63, 63, 64, 64, 65, 65, 300, 3,  3,   3, 60})
+        all += lines(1, size);
+    return all + lines(70, 0) + lines(40, 3) + lines(3, 63) + lines(3, 64) + "end";
+}
+
+} // namespace
+
+TEST_CASE("frame_decoder: bursts of lines", "[unit][decoder]")
+{
+    std::vector<std::string> inputs{mixed_lines(), lines(200, 0), lines(1, 63) + lines(64, 0)};
+    for (const std::size_t size :
+         std::initializer_list<std::size_t>{1, 7, 31, 62, 63, 64, 65, 66, 127, 128})
+        inputs.push_back(lines(9, size));
+    for (const std::string& input : inputs) {
+        for (const std::size_t limit : {std::size_t{0}, std::size_t{62}, std::size_t{63},
+                                        std::size_t{64}, std::size_t{65}, unlimited}) {
+            for (const overflow answer : answers) {
+                const limited_script task = script(input, {"\n"}, limit, answer);
+                const std::string expected = support::naive_outcome(task, false);
+                for (const std::size_t first : {std::size_t{0}, std::size_t{1}, std::size_t{66}}) {
+                    reader now(task);
+                    if (first > 0)
+                        now.receive(input.substr(0, first));
+                    if (first < input.size())
+                        now.receive(input.substr(first));
+                    INFO("limit " << limit << " first " << first << " input " << input);
+                    CHECK(now.fault() == "");
+                    CHECK(now.told() == expected);
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("frame_decoder: a change in the middle of a burst", "[unit][decoder]")
+{
+    const std::string input = mixed_lines();
+    const limited_script whole = script(input, {"\n"});
+    const std::string expected = support::naive_outcome(whole, false);
+    for (const std::size_t k : std::initializer_list<std::size_t>{1, 2, 3, 7, 20}) {
+        for (const reader::moment when :
+             {reader::moment::before_take, reader::moment::after_take}) {
+            const auto each_k_th = [&](const std::function<void(reader&, pass&)>& change) {
+                reader now(whole);
+                std::size_t line = 0;
+                now.at_rest = [&](reader::moment where, pass& input_now) {
+                    if (where == when && ++line % k == 0)
+                        change(now, input_now);
+                };
+                now.receive(input);
+                CHECK(now.fault() == "");
+                return now.told();
+            };
+            INFO("each " << k << "th");
+            CHECK(each_k_th([](reader& r, pass&) { r.decoder.set("\n", unlimited); }) == expected);
+            CHECK(each_k_th([](reader& r, pass&) { r.decoder.set("\n", 300); }) == expected);
+            CHECK(each_k_th([](reader& r, pass&) { r.decoder.limit(301); }) == expected);
+            CHECK(each_k_th([](reader& r, pass&) {
+                      r.decoder.set(1, 300);
+                      r.decoder.set("\n", 300);
+                  }) == expected);
+            CHECK(each_k_th([](reader& r, pass&) {
+                      r.decoder.set("\r\n", 300);
+                      r.decoder.set("\n", unlimited);
+                  }) == expected);
+            // What is behind the k-th line is lost; it is reported all the same.
+            for (const bool discards : {true, false}) {
+                if (!discards && when == reader::moment::before_take)
+                    continue; // there is nothing to take any more
+                reader now(whole);
+                now.keeps_count_of_bytes = false;
+                std::size_t line = 0;
+                now.at_rest = [&](reader::moment where, pass& input_now) {
+                    if (where == when && ++line == k)
+                        discards ? now.decoder.discard() : input_now.drop();
+                };
+                now.receive(input);
+                CHECK(now.steps == k);
+                CHECK_FALSE(now.decoder.has_unread());
+                now.receive("x\ny");
+                std::size_t end = 0;
+                for (std::size_t n = 0; n < k; ++n)
+                    end = input.find('\n', end) + 1;
+                const limited_script rest = script(input.substr(0, end) + "x\ny", {"\n"});
+                CHECK(now.told() == support::naive_outcome(rest, false));
+            }
+        }
+    }
+}
+
+TEST_CASE("frame_decoder: another byte ends the lines of a burst", "[unit][decoder]")
+{
+    for (const std::size_t k : std::initializer_list<std::size_t>{1, 2, 5}) {
+        // k lines with one end, k with the other, each with the other one inside.
+        std::string input;
+        std::string expected;
+        std::vector<terminator> ends;
+        for (std::size_t n = 0; n < 60; ++n) {
+            const bool odd = n / k % 2 == 1;
+            const std::string line = std::string(n % 9, 'a') + (odd ? "\n" : ";");
+            input += line + (odd ? ";" : "\n");
+            expected += "[" + line + "]";
+            ends.emplace_back(odd ? ";" : "\n");
+        }
+        for (const std::size_t limit : {std::size_t{9}, std::size_t{64}, unlimited}) {
+            reader now(script(input, ends, limit));
+            now.receive(input);
+            CHECK(now.fault() == "");
+            CHECK(now.told() == expected);
+            reader before(script(input, {"\n"}, limit));
+            std::size_t line = 0;
+            before.at_rest = [&](reader::moment where, pass&) {
+                ++line;
+                if (where == reader::moment::before_take && line / 2 + 1 < ends.size())
+                    before.decoder.set(ends[line / 2 + 1], limit);
+            };
+            before.receive(input);
+            CHECK(before.told() == expected);
+        }
+    }
+}
+
+TEST_CASE("frame_decoder: the limit changes in a burst", "[unit][decoder]")
+{
+    for (const std::size_t limit : {std::size_t{3}, std::size_t{62}, std::size_t{63}}) {
+        for (const reader::moment when :
+             {reader::moment::before_take, reader::moment::after_take}) {
+            reader now(script("", {"\n"}, 64));
+            std::size_t line = 0;
+            now.at_rest = [&](reader::moment where, pass&) {
+                if (where == when && ++line == 2)
+                    now.decoder.limit(limit);
+            };
+            const std::string two = lines(2, 2);
+            const std::string long_ones = lines(2, 64);
+            now.receive(two + long_ones + "x\n");
+            CHECK(now.fault() == "");
+            CHECK(now.verdicts == 2);
+            CHECK(now.told() == "[aa][bb][" + std::string(limit, 'a') + "~][" +
+                                    std::string(limit, 'b') + "~][x]");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "support/catch.hpp"
+
+#include <asynchat/detail/framing/frame_store.hpp>
+#include <asynchat/detail/output/string_pool.hpp>
+
+#include <algorithm>
+#include <string>
+
+using asynchat::detail::frame_store;
+using asynchat::detail::string_pool;
+
+// --- the bytes of a frame ------------------------------------------------------------------------
+
+TEST_CASE("frame_store: appends", "[unit][decoder]")
+{
+    string_pool pool;
+    frame_store store;
+    CHECK(store.is_empty());
+    store.begin(pool, 100);
+    CHECK(store.size() == 0);
+    CHECK(store.unfilled() == 0);
+    store.append("abc", 100);
+    store.append("", 97);
+    store.append("de", 97);
+    CHECK(store.size() == 5);
+    CHECK_FALSE(store.is_empty());
+    CHECK(store.take() == "abcde");
+    CHECK(store.is_empty());
+    CHECK(store.size() == 0);
+}
+
+TEST_CASE("frame_store: what was left in its memory is never shown", "[unit][decoder]")
+{
+    string_pool pool;
+    pool.give_back(std::string(100000, 'x'));
+    frame_store store;
+    store.begin(pool, 90000);
+    CHECK(store.size() == 0);
+    CHECK(store.unfilled() == 100000);
+    store.append("abc", 90000);
+    CHECK(store.size() == 3);
+    CHECK(store.unfilled() == 99997);
+    SECTION("taken early")
+    {
+        CHECK(store.take() == "abc");
+        CHECK(store.unfilled() == 0);
+    }
+    SECTION("filled in place")
+    {
+        const auto space = store.space_for(10, 89997);
+        CHECK(space.size == 99997); // what is there already
+        std::fill_n(space.data, 4, 'y');
+        store.filled(4);
+        CHECK(store.size() == 7);
+        store.filled(0);
+        CHECK(store.space_for(10, 89993).data == space.data + 4);
+        store.append("z", 89993);
+        CHECK(store.take() == "abcyyyyz");
+    }
+    SECTION("more than there is room for")
+    {
+        const std::string large(99998, 'z');
+        store.append(large, large.size());
+        CHECK(store.unfilled() == 0);
+        CHECK(store.size() == 100001);
+        CHECK(store.take() == "abc" + large);
+    }
+    SECTION("just what there is room for")
+    {
+        const std::string large(99997, 'z');
+        store.append(large, large.size());
+        CHECK(store.unfilled() == 0);
+        CHECK(store.take() == "abc" + large);
+    }
+    SECTION("cleared")
+    {
+        store.clear();
+        CHECK(store.is_empty());
+        CHECK(store.unfilled() == 0);
+        store.append("q", 1);
+        CHECK(store.take() == "q");
+    }
+}
+
+TEST_CASE("frame_store: filled in place, and appended behind that", "[unit][decoder]")
+{
+    string_pool pool;
+    frame_store store;
+    store.begin(pool, 20);
+    store.append("ab", 20);
+    const auto space = store.space_for(8, 18);
+    CHECK(space.size == 8);
+    CHECK(store.size() == 2);
+    std::copy_n("cdef", 4, space.data);
+    store.filled(3); // of four, one is not of the frame
+    CHECK(store.size() == 5);
+    CHECK(store.unfilled() == 5);
+    store.append("ghijkl", 15); // does not fit into the five
+    CHECK(store.size() == 11);
+    CHECK(store.take() == "abcdeghijkl");
+
+    store.put_back("mno");
+    CHECK(store.size() == 3);
+    CHECK(store.unfilled() == 0);
+    store.append("p", 1);
+    CHECK(store.take() == "mnop");
+}
+
+TEST_CASE("frame_store: set aside, until it is taken or cleared", "[unit][decoder]")
+{
+    string_pool pool;
+    frame_store store;
+    store.put_back("abc");
+    CHECK_FALSE(store.is_set_aside());
+    store.set_aside(true);
+    CHECK(store.is_set_aside());
+    CHECK(store.size() == 3);
+    store.set_aside(false);
+    CHECK_FALSE(store.is_set_aside());
+    store.set_aside(true);
+    CHECK(store.take() == "abc");
+    CHECK_FALSE(store.is_set_aside());
+    store.put_back("d");
+    store.set_aside(true);
+    store.clear();
+    CHECK_FALSE(store.is_set_aside());
+    store.put_back("e");
+    store.set_aside(true);
+    store.give_back(pool);
+    CHECK_FALSE(store.is_set_aside());
+    CHECK(store.is_empty());
+}
+
+TEST_CASE("frame_store: gives its memory back", "[unit][decoder]")
+{
+    string_pool pool;
+    frame_store store;
+    store.begin(pool, 100000);
+    store.append(std::string(100000, 'a'), 100000);
+    store.append("b", 100000); // grows
+    store.give_back(pool);
+    CHECK(store.is_empty());
+    CHECK(store.unfilled() == 0);
+    store.begin(pool, 100001);
+    CHECK(store.unfilled() == 100001); // the same again, and nothing of it shows
+    CHECK(store.size() == 0);
+    CHECK(store.take() == "");
+}

@@ -1,0 +1,306 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "support/catch.hpp"
+#include "support/recording_chat.hpp"
+
+#include <asynchat/asynchat.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+using asynchat::close_reason;
+using asynchat::terminator;
+using asynchat::unlimited;
+using Catch::Matchers::ContainsSubstring;
+using support::bench;
+using support::frames;
+using support::recording_chat;
+using support::steering_chat;
+using support::user_error;
+
+// --- the longest frame ---------------------------------------------------------------------------
+
+TEST_CASE("max_frame: exactly so many bytes are delivered before the verdict, however they come",
+          "[async_chat][read][limit]")
+{
+    const auto chunk = GENERATE(as<std::size_t>{}, 1, 2, 3, 4, 5, 9, 10, 11, 100);
+    const auto term = GENERATE(as<std::string>{}, "\n", "\r\n", "xyxyxy");
+    CAPTURE(chunk, term);
+    bench<> channel(term);
+    channel.chat->max_frame(10);
+    const std::string input =
+        "ok" + term + std::string(10, 'a') + term + std::string(11, 'b') + term + "more" + term;
+    for (std::size_t at = 0; at < input.size(); at += chunk)
+        channel.recv(input.substr(at, chunk));
+    CHECK(channel.chat->seen == frames{"ok", std::string(10, 'a')});
+    CHECK(channel.chat->frame == std::string(10, 'b'));
+    CHECK_FALSE(channel.open());
+    CHECK(channel.reason() == close_reason::frame_limit);
+    CHECK(channel.chat->closes == 1);
+    CHECK(channel.chat->errors == 0);
+}
+
+TEST_CASE("max_frame: every cut gives the same verdict at the same byte",
+          "[async_chat][read][limit]")
+{
+    const auto* const input = GENERATE("abc\rdef\n\r\ng", "abcde\r\nf", "abcdef\r\n", "abcd\r\r\n",
+                                       "abcd\r\re", "\r\r\r\r\r\r\n", "ab\r\ncdefghi");
+    CAPTURE(input);
+    const std::string bytes = input;
+    asynchat::loop loop;
+    std::string whole;
+    for (std::uint32_t cuts = 0; cuts < 1U << (bytes.size() - 1); ++cuts) {
+        const auto wire = std::make_shared<support::wire>();
+        const auto chat = std::make_shared<recording_chat>(loop, wire);
+        chat->set_terminator("\r\n", 5);
+        std::size_t begin = 0;
+        for (std::size_t end = 1; end <= bytes.size() && !chat->closed(); ++end) {
+            if (end == bytes.size() || ((cuts >> (end - 1)) & 1U) != 0) {
+                wire->feed(bytes.substr(begin, end - begin));
+                begin = end;
+                chat->handle_read();
+            }
+        }
+        std::string result = std::string(to_string(chat->close_reason())) + ": ";
+        for (const std::string& frame : chat->seen)
+            result += "[" + frame + "]";
+        result += chat->frame;
+        if (cuts == 0)
+            whole = result;
+        CAPTURE(cuts);
+        REQUIRE(result == whole);
+    }
+}
+
+TEST_CASE("max_frame: is 64 KiB at first, per channel and per terminator",
+          "[async_chat][read][limit]")
+{
+    bench<> channel;
+    auto& chat = *channel.chat;
+    CHECK(chat.max_frame() == 65536);
+    chat.max_frame(100);
+    CHECK(chat.max_frame() == 100);
+    chat.set_terminator("\n", 5);
+    CHECK(chat.max_frame() == 100); // what was set, and holds again for the next terminator
+    chat.set_terminator("\n", unlimited);
+    CHECK(chat.max_frame() == 100);
+
+    bench<> large("\n");
+    large.recv(std::string(65536, 'x'));
+    CHECK(large.open());
+    CHECK(large.recv("\n") == "found");
+    large.recv(std::string(65536, 'x'));
+    CHECK(large.open());
+    large.recv("x");
+    CHECK(large.reason() == close_reason::frame_limit);
+}
+
+TEST_CASE("max_frame: made lower than the begun frame has, it is judged", "[async_chat][limit]")
+{
+    const std::string rest = GENERATE(as<std::string>{}, "\n", "4\n", "45678901\n");
+    bench<> channel("\n");
+    channel.recv("123");
+    channel.chat->max_frame(2);
+    channel.recv(rest);
+    CHECK(channel.chat->seen.empty());
+    CHECK(channel.reason() == close_reason::frame_limit);
+}
+
+TEST_CASE("max_frame: of a terminator ends with it", "[async_chat][read][limit]")
+{
+    bench<> channel;
+    channel.chat->max_frame(3);
+    channel.chat->set_terminator("\n", 6);
+    channel.chat->on_found = [&] { channel.chat->set_terminator("\n"); };
+    channel.recv("abcdef\nabcd\n");
+    CHECK(channel.chat->seen == frames{"abcdef"});
+    CHECK(channel.chat->frame == "abc");
+    CHECK(channel.reason() == close_reason::frame_limit);
+}
+
+TEST_CASE("max_frame: the log line names the limit and who set it", "[async_chat][read][limit]")
+{
+    bench<> channel("\n");
+    channel.chat->max_frame(1234);
+    channel.recv(std::string(2000, 'x'));
+    REQUIRE(channel.chat->logs.size() == 1);
+    CHECK_THAT(channel.chat->logs[0],
+               ContainsSubstring("1234") && ContainsSubstring("max_frame()"));
+
+    bench<> other;
+    other.chat->set_terminator("\n", 777);
+    other.recv(std::string(2000, 'x'));
+    REQUIRE(other.chat->logs.size() == 1);
+    CHECK_THAT(other.chat->logs[0],
+               ContainsSubstring("777") && ContainsSubstring("set_terminator()"));
+}
+
+TEST_CASE("max_frame: 0 allows empty frames only", "[async_chat][read][limit]")
+{
+    bench<> channel("\r\n");
+    channel.chat->max_frame(0);
+    CHECK(channel.recv("\r\n\r") == "found");
+    CHECK(channel.recv("\n") == "found");
+    CHECK(channel.recv("x\r\n") == "handle_close closed");
+    CHECK(channel.reason() == close_reason::frame_limit);
+}
+
+TEST_CASE("max_frame: unlimited frames have no end", "[async_chat][read][limit]")
+{
+    bench<> channel;
+    channel.chat->set_terminator("\n", unlimited);
+    for (int i = 0; i < 5; ++i)
+        channel.recv(std::string(65536, 'x'));
+    CHECK(channel.recv("\n") == "found");
+    CHECK(channel.chat->seen[0].size() == 5 * 65536);
+}
+
+TEST_CASE("max_frame: does not bound counts and input without a terminator",
+          "[async_chat][read][limit]")
+{
+    const terminator ends = GENERATE(terminator(100), terminator(), terminator(""), terminator(0));
+    bench<> channel(ends);
+    channel.chat->max_frame(10);
+    channel.recv(std::string(60, 'x'));
+    channel.recv(std::string(60, 'x'));
+    CHECK(channel.open());
+    CHECK(channel.chat->logs.empty());
+}
+
+TEST_CASE("max_frame: input collected without a terminator is not part of the next frame",
+          "[async_chat][read][limit]")
+{
+    const terminator everything = GENERATE(terminator(), terminator(0), terminator(""));
+    CAPTURE(everything.repr());
+    bench<> channel(everything);
+    channel.chat->max_frame(10);
+    channel.recv("12345678");
+    channel.chat->set_terminator("\n");
+    CHECK(channel.recv("abcdef\n") == "collect('abcdef') found");
+    CHECK(channel.open());
+}
+
+TEST_CASE("max_frame: an override of get_terminator that goes from all to a string starts anew",
+          "[async_chat][read][limit]")
+{
+    bench<steering_chat> channel;
+    channel.chat->max_frame(10);
+    channel.chat->answers = {std::nullopt, "\n"};
+    channel.recv("12345678");
+    CHECK(channel.recv("abcdef\n") == "collect('abcdef') found");
+    CHECK(channel.open());
+}
+
+TEST_CASE("max_frame: a frame goes on when its terminator changes in the middle",
+          "[async_chat][read][limit]")
+{
+    bench<> channel("\n");
+    channel.chat->max_frame(10);
+    channel.recv("12345678");
+    channel.chat->set_terminator(";");
+    CHECK(channel.recv("abcdef;") == "collect('ab') handle_close closed");
+    CHECK(channel.reason() == close_reason::frame_limit);
+}
+
+TEST_CASE("max_frame: what is redelivered after an exception counts once",
+          "[async_chat][read][limit]")
+{
+    bench<> channel("\n");
+    channel.chat->max_frame(10);
+    channel.chat->survives = true;
+    bool thrown = false;
+    channel.chat->on_collect = [&](std::string_view) {
+        if (!std::exchange(thrown, true))
+            throw user_error();
+    };
+    channel.recv("12345678");
+    CHECK(channel.recv("90\n") == "collect('1234567890') found");
+    CHECK(channel.open());
+}
+
+TEST_CASE("max_frame: pausing at the limit delivers no byte twice and keeps the verdict",
+          "[async_chat][read][limit][pause]")
+{
+    bench<> channel("\n");
+    channel.chat->max_frame(4);
+    channel.chat->on_collect = [&](std::string_view) { channel.chat->pause_reading(); };
+    CHECK(channel.recv("abcdef\n") == "collect('abcd')");
+    CHECK(channel.open());
+    channel.chat->resume_reading();
+    CHECK(channel.tick() == "handle_close closed");
+    CHECK(channel.reason() == close_reason::frame_limit);
+}
+
+TEST_CASE("max_frame: a terminator set with the last allowed byte governs the following one",
+          "[async_chat][read][limit]")
+{
+    // As it does when the input happens to be cut there.
+    const bool cut = GENERATE(false, true);
+    CAPTURE(cut);
+    bench<> channel("\n");
+    channel.chat->max_frame(4);
+    channel.chat->on_collect = [&](std::string_view) { channel.chat->set_terminator(2); };
+    if (cut) {
+        channel.recv("abcd");
+        channel.chat->on_collect = nullptr;
+        channel.recv("efg");
+    } else {
+        channel.chat->on_collect = [&](std::string_view) {
+            channel.chat->set_terminator(2);
+            channel.chat->on_collect = nullptr;
+        };
+        channel.recv("abcdefg");
+    }
+    CHECK(channel.chat->seen == frames{"abcdef"});
+    CHECK(channel.open());
+}
+
+TEST_CASE("max_frame: a log that closes or throws does not break the verdict",
+          "[async_chat][read][limit]")
+{
+    bench<> channel("\n");
+    channel.chat->max_frame(4);
+    channel.chat->on_close = [&] {}; // forgets to close: the library does it
+    CHECK(channel.recv("abcdef\n") == "collect('abcd') handle_close closed");
+    CHECK(channel.recv("x").empty());
+}
+
+TEST_CASE("_collect_incoming_data: keeps the pieces, _get_data joins and empties",
+          "[async_chat][read]")
+{
+    bench<> channel("\r\n");
+    auto& chat = *channel.chat;
+    chat.on_collect = [&](std::string_view data) { chat._collect_incoming_data(data); };
+    std::string data;
+    chat.on_found = [&] { data = chat._get_data(); };
+    channel.recv("ab");
+    channel.recv("cd\r\nef");
+    CHECK(data == "abcd");
+    chat.discard_buffers();
+    CHECK(chat._get_data().empty());
+}
+
+TEST_CASE("_collect_incoming_data: is bounded by max_frame, counts included",
+          "[async_chat][read][limit]")
+{
+    const terminator ends = GENERATE(terminator(100), terminator(), terminator("\n"));
+    CAPTURE(ends.repr());
+    bench<> channel(ends);
+    auto& chat = *channel.chat;
+    chat.max_frame(10);
+    chat.on_collect = [&](std::string_view data) { chat._collect_incoming_data(data); };
+    channel.recv("1234567");
+    CHECK(channel.open());
+    channel.recv("890");
+    CHECK(channel.open());
+    channel.recv("X");
+    CHECK(channel.reason() == close_reason::frame_limit);
+    CHECK(chat._get_data() == "1234567890");
+    CHECK(chat.logs.size() == 1);
+}
