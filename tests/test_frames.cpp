@@ -291,7 +291,7 @@ TEST_CASE("length prefix: a malformed one ends the channel, and the log names th
         {terminator::netstring(), ":", "byte 1 of its length, ':', is not a digit"},
         {terminator::netstring(), "12 ", "byte 3 of its length, ' ', is not a digit"},
         {terminator::netstring(), "01", "byte 2 of its length, '1', follows a zero"},
-        {terminator::netstring(), "1:a\n", "behind it is '\\n', not a comma"},
+        {terminator::netstring(), "1:a\n", "byte 1 behind it, '\\n', is not ','"},
     };
     const bool at_once = GENERATE(false, true);
     for (const fault& each : faults) {

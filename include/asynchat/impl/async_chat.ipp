@@ -357,9 +357,11 @@ ASYNCHAT_DECL void async_chat::close_for_malformed_frame(delivery& input)
 {
     const auto wrong = input.fault();
     const std::string byte = escaped(input.rest().substr(wrong.position, 1));
-    const std::string text = wrong.fault ? fmt::format("byte {} of its length, '{}', {}",
-                                                       wrong.position + 1, byte, wrong.fault)
-                                         : fmt::format("behind it is '{}', not a comma", byte);
+    const std::string text =
+        wrong.fault
+            ? fmt::format("byte {} of its length, '{}', {}", wrong.position + 1, byte, wrong.fault)
+            : fmt::format("byte {} behind it, '{}', is not '{}'", wrong.position + 1, byte,
+                          escaped({&wrong.expected, 1}));
     log_of_peer(log_type::error, "closing channel {}: a frame is malformed: {}", safe_repr(), text);
     note_text(text);
     finish(close_reason::bad_frame);
