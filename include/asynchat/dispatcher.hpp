@@ -580,6 +580,7 @@ void handle<T>::post(F f) const
 #  include <asynchat/impl/dispatcher_time.ipp>
 #  include <asynchat/impl/lingerer.ipp>
 #  include <asynchat/impl/loop.ipp>
+#  include <asynchat/impl/loop_time.ipp>
 #  include <asynchat/impl/server_state.ipp>
 #endif
 #endif

@@ -7,13 +7,17 @@
 #include <asynchat/config.hpp>
 #include <asynchat/detail/io/channel_state.hpp>
 #include <asynchat/detail/io/lingerer.hpp>
-#include <asynchat/detail/timing/clock.hpp>
+#include <asynchat/detail/io/receive_buffer.hpp>
 #include <asynchat/detail/log_limit.hpp>
 #include <asynchat/detail/output/output_queue.hpp>
 #include <asynchat/detail/output/string_pool.hpp>
+#include <asynchat/detail/overrides.hpp>
+#include <asynchat/detail/timing/clock.hpp>
 #include <asynchat/detail/timing/timer_queue.hpp>
 #include <asynchat/fifo.hpp>
 #include <asynchat/fwd.hpp>
+#include <asynchat/handle.hpp>
+#include <asynchat/timer.hpp>
 
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
@@ -25,7 +29,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -42,119 +45,12 @@ struct address_slot;
 struct channel_access;
 struct server_state;
 
-/// Whether what T sends goes straight to its transport: no class from dispatcher to T overrides
-/// send(). The type of a pointer to a member names the class that declares it. An override that
-/// cannot be named here, because it is not public or overloaded, counts as one.
-template <class T, class = void>
-struct sends_plainly : std::false_type {
-};
-template <class T>
-struct sends_plainly<T, std::void_t<decltype(&T::send)>>
-    : std::is_same<decltype(&T::send), std::size_t (dispatcher::*)(const_buffers)> {
-};
-
-/// Whether T leaves get_terminator() as it is, found out in the same way.
-template <class T, class = void>
-struct keeps_terminator : std::false_type {
-};
-template <class T>
-struct keeps_terminator<T, std::void_t<decltype(&T::get_terminator)>>
-    : std::is_same<decltype(&T::get_terminator), const terminator& (async_chat::*)() const> {
-};
-
-/// Memory that input is received into; more than one is in use only while loops are nested.
-struct receive_buffer {
-    std::unique_ptr<char[]> memory;
-    std::size_t size = 0;
-
-    /// Makes it at least `bytes` large; the content is lost when it has to grow.
-    char* reserve(std::size_t bytes)
-    {
-        if (size < bytes) {
-            memory.reset(new char[bytes]); // not initialized: it is about to be written
-            size = bytes;
-        }
-        return memory.get();
-    }
-};
-
 /// Lets posted functions find out whether their loop still lives.
 struct loop_anchor {
     loop* owner;
 };
 
 } // namespace detail
-
-/// A running timer. Dropping it changes nothing; the loop keeps the timer until it has run.
-class timer {
-public:
-    timer() = default;
-
-    /// The function will not be called any more. May be called at any time, also by the function
-    /// itself, and more than once.
-    ASYNCHAT_DECL void cancel();
-
-    /// True until it has run (never for call_every) or was cancelled.
-    bool active() const noexcept
-    {
-        const auto state = state_.lock();
-        return state && !state->done;
-    }
-
-private:
-    friend class loop;
-    explicit timer(const std::shared_ptr<detail::timer_state>& state) : state_(state) {}
-
-    std::weak_ptr<detail::timer_state> state_;
-};
-
-/// A weak reference to a channel that a loop owns; what loop::create() returns.
-///
-/// Copyable. All but post() belong to the loop's thread. When the channel is closed the handle
-/// becomes empty; who needs the object for longer keeps the result of lock().
-template <class T>
-class handle {
-public:
-    handle() = default;
-
-    /// The channel, or null when it is closed. Valid until the next event of the loop.
-    T* get() const noexcept
-    {
-        const auto channel = channel_.lock();
-        return channel && !channel->closed() ? channel.get() : nullptr;
-    }
-
-    /// The channel, kept alive by the caller beyond its close, or null when it is gone. To be let
-    /// go of before the loop is.
-    std::shared_ptr<T> lock() const noexcept { return channel_.lock(); }
-
-    explicit operator bool() const noexcept { return get() != nullptr; }
-
-    /// For a call of the channel, which it outlives, whatever the call closes.
-    /// Throws std::logic_error when the channel is closed.
-    std::shared_ptr<T> operator->() const
-    {
-        auto channel = channel_.lock();
-        if (channel && !channel->closed())
-            return channel;
-        throw std::logic_error("asynchat: this handle's channel is closed");
-    }
-
-    /// Valid until the next event of the loop. Throws as above.
-    T& operator*() const { return *operator->(); }
-
-    /// Calls `f(T&)` in the loop's thread, as one event of the channel, unless it is closed by
-    /// then. May be called from any thread as long as the loop lives.
-    template <class F>
-    void post(F f) const;
-
-private:
-    friend class loop;
-    handle(loop& owner, const std::shared_ptr<T>& channel) : loop_(&owner), channel_(channel) {}
-
-    loop* loop_ = nullptr;
-    std::weak_ptr<T> channel_;
-};
 
 /// Owns channels and runs them: an asio::io_context with asyncore's socket map.
 ///
@@ -348,42 +244,11 @@ private:
     bool look_posted_ = false;
 };
 
-/// Marks that the loop or one of its channels is calling user code. Closed channels are destroyed
-/// when the outermost turn ends; those that a nested run() or poll() has made, when a turn of it
-/// ends: none of their functions can be further out on the stack.
-class loop::turn {
-public:
-    explicit turn(loop& owner) noexcept : loop_(owner) { loop_.enter_turn(); }
-    ~turn() { loop_.leave_turn(); }
-    turn(const turn&) = delete;
-    turn& operator=(const turn&) = delete;
+} // namespace asynchat
 
-private:
-    loop& loop_;
-};
+#include <asynchat/detail/loop_scopes.hpp> // needs the class
 
-/// A receive buffer of the loop for the length of one event.
-class loop::receive_lease {
-public:
-    explicit receive_lease(loop& owner) : loop_(owner)
-    {
-        if (loop_.receive_buffers_.empty()) {
-            buffer_ = loop_.new_receive_buffer();
-        } else {
-            buffer_ = std::move(loop_.receive_buffers_.back());
-            loop_.receive_buffers_.pop_back();
-        }
-    }
-    ~receive_lease() { loop_.receive_buffers_.push_back(std::move(buffer_)); }
-    receive_lease(const receive_lease&) = delete;
-    receive_lease& operator=(const receive_lease&) = delete;
-
-    char* reserve(std::size_t bytes) { return buffer_->reserve(bytes); }
-
-private:
-    loop& loop_;
-    std::unique_ptr<detail::receive_buffer> buffer_;
-};
+namespace asynchat {
 
 template <class T, class... Args>
 handle<T> loop::create(Args&&... args)

@@ -29,8 +29,8 @@ PAGES = {
     "flow.md": [("relay.hpp", "class", "relay")],
     "server.md": [("server.hpp", "class", "server_base"), ("server.hpp", "class", "server"),
                   ("server_counters.hpp", "struct", "server_counters")],
-    "loop.md": [("loop.hpp", "class", "loop"), ("loop.hpp", "class", "timer"),
-                ("loop.hpp", "class", "handle")],
+    "loop.md": [("loop.hpp", "class", "loop"), ("timer.hpp", "class", "timer"),
+                ("handle.hpp", "class", "handle")],
     "sockets.md": [("endpoint.hpp", "class", "endpoint"), ("socket.hpp", "class", "socket"),
                    ("const_buffers.hpp", "class", "const_buffers")],
     "terminator.md": [("terminator.hpp", "class", "terminator"),
@@ -162,7 +162,7 @@ LIMITS = [
     ("detail/io/lingerer.hpp", r"max_open = (\d+)", lambda n: f"{n:,}", "linger_timeout()"),
     ("detail/io/accept_backoff.hpp", r"pause = std::chrono::milliseconds\((\d+)\)",
      lambda n: f"{n / 1000:g} s", "handle_error()"),
-    ("impl/loop.ipp", r"deadline_tick = std::chrono::milliseconds\((\d+)\)",
+    ("impl/loop_time.ipp", r"deadline_tick = std::chrono::milliseconds\((\d+)\)",
      lambda n: f"{n / 1000:g} s", "idle_timeout()"),
 ]
 

@@ -409,7 +409,8 @@ times("write-timer-not-stopped", "a channel that has sent all is ended by its wr
 lingering("linger-never-ends", "a closed connection stays as long as the other side likes",
           "detail::later(now(), timeout)", "((void)timeout, time_point::max())")
 
-time = of("loop")
+loop = of("loop")
+time = of("loop_time")
 
 time("nearer-deadline-ignored", "a deadline does not come before one that was set earlier",
      "timers_.move_earlier(state.heap_index, at);", "return;")
@@ -417,7 +418,7 @@ time("timer-lost-in-a-nested-loop", "no timer comes while one of them runs the l
      "wait_for_timers();            // what is called now may run the loop", "")
 time("periodic-timer-once", "a timer that repeats is called once",
      "state->done = once;", "state->done = true;")
-time("freed-in-a-nested-loop", "a channel goes while its own callback runs the loop",
+loop("freed-in-a-nested-loop", "a channel goes while its own callback runs the loop",
      """\
     if (channels_[closed]->number - adopted_before_ < adopted_ - adopted_before_)
         ++doomed_;
@@ -426,7 +427,7 @@ time("freed-in-a-nested-loop", "a channel goes while its own callback runs the l
      """\
     swap_channels(closed, open() + doomed_);
     ++doomed_;""")
-time("flush-forgotten", "pushed from outside twice, sent once",
+loop("flush-forgotten", "pushed from outside twice, sent once",
      """\
             const auto state = *to_flush_.pop();
             state->flush_listed = false;""",
@@ -1001,17 +1002,17 @@ channel("readable-throws-once", "a readable() that throws once ends a channel th
 
 # --- channels of nested runs ---------------------------------------------------------------------
 
-time("freed-in-a-callback",
+loop("freed-in-a-callback",
      "a channel goes at the end of an inner event, and is still on the stack",
      "if (doomed_ > 0 && turns_ == turns_before_ + 1)", "if (doomed_ > 0)")
-time("kept-by-a-nested-loop", "what a nested run opens and closes stays until it returns",
+loop("kept-by-a-nested-loop", "what a nested run opens and closes stays until it returns",
      "if (doomed_ > 0 && turns_ == turns_before_ + 1)", "if (doomed_ > 0 && turns_ == 1)")
-time("kept-after-a-nested-loop", "what was closed in a nested run is forgotten behind it",
+loop("kept-after-a-nested-loop", "what was closed in a nested run is forgotten behind it",
      """\
             loop_.adopted_before_ = adopted_before_;
             loop_.find_doomed();""",
      "            loop_.adopted_before_ = adopted_before_;")
-time("old-ones-freed-in-a-nested-loop", "a nested run frees what its callers have closed before",
+loop("old-ones-freed-in-a-nested-loop", "a nested run frees what its callers have closed before",
      """\
             loop_.adopted_before_ = loop_.adopted_;
             loop_.find_doomed();
@@ -1023,7 +1024,7 @@ time("old-ones-freed-in-a-nested-loop", "a nested run frees what its callers hav
         }
         if (outer_)
             detail::channel_access::nested_run(*outer_, true);""")
-time("nested-output-waits", "what a channel pushed before it runs the loop is sent after that",
+loop("nested-output-waits", "what a channel pushed before it runs the loop is sent after that",
      "detail::channel_access::in_event(*outer_, [] {});", "(void)outer_;")
 
 # --- connections that linger ---------------------------------------------------------------------
