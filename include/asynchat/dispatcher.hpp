@@ -14,10 +14,12 @@
 #include <asynchat/detail/server_state.hpp>
 #include <asynchat/detail/rare_state.hpp>
 #include <asynchat/detail/gate.hpp>
+#include <asynchat/detail/unique_function.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
 #include <asynchat/loop.hpp>
 #include <asynchat/socket.hpp>
+#include <asynchat/timer.hpp>
 
 #include <asio/buffer.hpp>
 #include <fmt/core.h>
@@ -33,6 +35,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 namespace asynchat {
@@ -341,6 +344,24 @@ protected:
     /// Ends the channel: handle_close(), once, with this reason, then close().
     ASYNCHAT_DECL void finish(asynchat::close_reason reason, std::error_code error = {});
 
+    /// Calls `f()` once after `delay`, never early, as an event of this channel: what it pushes is
+    /// sent at its end, and what it throws goes to handle_error().
+    ///
+    /// The timer belongs to this object, not to its connection: another socket changes nothing. It
+    /// ends when the channel is closed or destroyed; what `f` holds goes then, inside close(). On
+    /// a closed channel no timer begins. In a constructor it is for later, as everywhere. Dropping
+    /// the timer that it returns changes nothing. `f` may be movable only.
+    /// Differs: not in Python.
+    template <class F>
+    timer call_later(loop::duration delay, F f);
+
+    /// Calls `f()` every `period`, first after one period, until it is cancelled or throws, or the
+    /// channel is closed; otherwise as call_later(). Calls that are late are made up for, one in
+    /// each turn. Throws std::invalid_argument when `period` is not positive.
+    /// Differs: not in Python.
+    template <class F>
+    timer call_every(loop::duration period, F f);
+
     /// To be called when output was queued: it is sent at the end of the running event of this
     /// channel, or else before the loop sleeps.
     void flush_soon()
@@ -490,6 +511,9 @@ private:
     ASYNCHAT_DECL void set_timeout(loop::duration detail::timeouts::*which, loop::duration timeout);
     ASYNCHAT_DECL void start_clock(detail::deadlines::clock what);
     ASYNCHAT_DECL void close_at(loop::time_point time);
+    ASYNCHAT_DECL timer start_timer(loop::duration delay, loop::duration period,
+                                    detail::unique_function<void()> f);
+    void end_timers();
     ASYNCHAT_DECL void look_at_clocks_by(loop::time_point time);
     void clock_ran_out(detail::deadlines::clock what);
     void close_time_reached();
@@ -548,6 +572,20 @@ private:
 #include <asynchat/detail/channel_access.hpp>
 
 namespace asynchat {
+
+template <class F>
+timer dispatcher::call_later(loop::duration delay, F f)
+{
+    static_assert(std::is_invocable_v<F&>, "call_later: the function is called without arguments");
+    return start_timer(delay, loop::duration::zero(), std::move(f));
+}
+
+template <class F>
+timer dispatcher::call_every(loop::duration period, F f)
+{
+    static_assert(std::is_invocable_v<F&>, "call_every: the function is called without arguments");
+    return start_timer(period, loop::require_period(period), std::move(f));
+}
 
 template <class T>
 handle<T> loop::handle_of(T& channel)

@@ -14,6 +14,7 @@
 #include <asynchat/detail/overrides.hpp>
 #include <asynchat/detail/timing/clock.hpp>
 #include <asynchat/detail/timing/timer_queue.hpp>
+#include <asynchat/detail/unique_function.hpp>
 #include <asynchat/fifo.hpp>
 #include <asynchat/fwd.hpp>
 #include <asynchat/handle.hpp>
@@ -26,7 +27,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -126,7 +126,8 @@ public:
     /// Calls `f()` in the loop's thread, once, on the first SIGINT or SIGTERM from now on, instead
     /// of ending the process; the next one ends it. A server has its stop() called here. The latest
     /// function counts.
-    ASYNCHAT_DECL void on_signals(std::function<void()> f);
+    template <class F>
+    void on_signals(F f);
 
     /// Calls `f()` in the loop's thread, soon, never inside this call. From any thread.
     template <class F>
@@ -136,14 +137,16 @@ public:
     /// the loop of a test (testing.hpp).
     time_point now() const noexcept { return clock_->now(); }
 
-    /// Calls `f` once after `delay`, never early. Timers that are due at the same time are called
-    /// in the order in which they were made.
-    ASYNCHAT_DECL timer call_later(duration delay, std::function<void()> f);
+    /// Calls `f()` once after `delay`, never early. Timers that are due at the same time are called
+    /// in the order in which they were made. Dropping the timer that it returns changes nothing.
+    template <class F>
+    timer call_later(duration delay, F f);
 
-    /// Calls `f` every `period`, first after one period, until it is cancelled or throws. Calls
+    /// Calls `f()` every `period`, first after one period, until it is cancelled or throws. Calls
     /// that are late are made up for, one in each turn.
     /// Throws std::invalid_argument when `period` is not positive.
-    ASYNCHAT_DECL timer call_every(duration period, std::function<void()> f);
+    template <class F>
+    timer call_every(duration period, F f);
 
     /// Closes all channels, without their handle_close().
     ///
@@ -207,8 +210,19 @@ private:
     void flush_posted();
     void post_look();
     void try_again();
-    timer start_timer(duration delay, duration period, std::function<void()> f);
+
+    using callback = detail::unique_function<void()>;
+
+    ASYNCHAT_DECL void set_signal_handler(callback f);
+
+    /// Begins a timer: of `channel`, which keeps it in `list`; or of the loop, when both are null.
+    /// A `period` of 0 means once.
+    ASYNCHAT_DECL timer start_timer(duration delay, duration period, callback f,
+                                    detail::channel_state* channel = nullptr,
+                                    detail::timer_state** list = nullptr);
+    ASYNCHAT_DECL static duration require_period(duration period);
     ASYNCHAT_DECL void forget_timer(detail::timer_state& state);
+    ASYNCHAT_DECL void forget_timers(detail::timer_state*& list);
     ASYNCHAT_DECL void run_timers();
     void run_timer(const std::shared_ptr<detail::timer_state>& state, time_point now);
     void wait_for_timers();
@@ -231,7 +245,7 @@ private:
     detail::loop_log_limit log_limit_;        // of all channels together
     time_point wakes_at_ = time_point::max(); // what the clock was told last
     std::optional<asio::signal_set> signals_;
-    std::function<void()> on_signal_;
+    callback on_signal_;
     std::atomic<bool> stop_requested_{false};
     dispatcher* current_ = nullptr; // whose event is the innermost: it is flushed when that ends
     int turns_ = 0;                 // turns on the stack: more than one while loops are nested
@@ -259,6 +273,27 @@ handle<T> loop::create(Args&&... args)
     auto channel = std::make_shared<T>(*this, std::forward<Args>(args)...);
     adopt(channel, detail::sends_plainly<T>::value, detail::keeps_terminator<T>::value);
     return handle<T>(*this, channel);
+}
+
+template <class F>
+void loop::on_signals(F f)
+{
+    static_assert(std::is_invocable_v<F&>, "on_signals: the function is called without arguments");
+    set_signal_handler(std::move(f));
+}
+
+template <class F>
+timer loop::call_later(duration delay, F f)
+{
+    static_assert(std::is_invocable_v<F&>, "call_later: the function is called without arguments");
+    return start_timer(delay, duration::zero(), std::move(f));
+}
+
+template <class F>
+timer loop::call_every(duration period, F f)
+{
+    static_assert(std::is_invocable_v<F&>, "call_every: the function is called without arguments");
+    return start_timer(period, require_period(period), std::move(f));
 }
 
 template <class F>

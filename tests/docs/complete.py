@@ -30,6 +30,7 @@ PAGES = {
     "server.md": [("server.hpp", "class", "server_base"), ("server.hpp", "class", "server"),
                   ("server_counters.hpp", "struct", "server_counters")],
     "loop.md": [("loop.hpp", "class", "loop"), ("timer.hpp", "class", "timer"),
+                ("timer.hpp", "class", "scoped_timer"),
                 ("handle.hpp", "class", "handle")],
     "sockets.md": [("endpoint.hpp", "class", "endpoint"), ("socket.hpp", "class", "socket"),
                    ("const_buffers.hpp", "class", "const_buffers")],
@@ -184,6 +185,7 @@ NO_LIMITS = {
     "max_kept", "max_kept_block", "min_moved_size", "min_shared_size",
     "min_received_in_place", "max_reserved", "largest_length",            # how a frame is received
     "max_receive",  # 1 GiB in a call
+    "space_size", "fits", "table",  # how a function is held
     "max_timeout",  # of poll(): a year
     "grace",        # of a timeout, when we are late ourselves
     "look_behind_mark_after",  # how soon a lost connection is noticed behind an urgent mark

@@ -37,7 +37,7 @@ def one_line(text):
 def body_of(header, kind, name):
     """What is between the braces of a class, struct or enum; the first definition of that name."""
     text = without_comments((INCLUDE / header).read_text(encoding="utf-8"))
-    found = re.search(rf"\b{kind} {name}\b[^;{{(]*{{", text)
+    found = re.search(rf"\b{kind} (?:\[\[\w+\]\] )?{name}\b[^;{{(]*{{", text)
     if not found:
         raise ValueError(f"{header} has no {kind} {name}")
     start = found.end() - 1

@@ -433,6 +433,11 @@ loop("flush-forgotten", "pushed from outside twice, sent once",
             state->flush_listed = false;""",
      "            const auto state = *to_flush_.pop();")
 
+time("channel-timer-is-no-event", "what a channel's timer throws leaves the loop",
+     "if (!state->channel)\n        call();", "if (true)\n        call();")
+times("timer-outlives-its-channel", "a channel's timer is called after the close",
+      "if (!rare_ || !rare_->timers)", "if (true)")
+
 heap = of("timer_queue")
 
 heap("timers-out-of-order", "the next timer is the wrong one",

@@ -13,6 +13,8 @@
 
 namespace asynchat::detail {
 
+struct timer_state;
+
 /// Of a connection that is lost: the end to come, and the bytes of output that were dropped.
 struct lost_connection {
     asynchat::close_reason reason = close_reason::open;
@@ -21,7 +23,8 @@ struct lost_connection {
 };
 
 /// What a channel has once it needs it, in one block: limits of its own, a clock that runs, output
-/// that waits, the end of a lost connection. An idle channel with the default limits has none.
+/// that waits, the end of a lost connection, timers. An idle channel with the default limits has
+/// none.
 struct rare_state {
     explicit rare_state(const timeouts& limits) noexcept : clocks(limits) {}
 
@@ -30,6 +33,7 @@ struct rare_state {
     std::size_t output_left = 0; // bytes that the last event left
     std::size_t in_flight = 0;   // bytes that the other side had not taken at the last look
     lost_connection lost;
+    timer_state* timers = nullptr; // those of the channel; they are not of the connection
 
     /// Of another connection: what was set stays.
     void start_anew(deadlines::time_point now) noexcept

@@ -69,6 +69,7 @@ ASYNCHAT_DECL dispatcher::~dispatcher()
 {
     ++state_->epoch;
     loop_.drop_deadline(*state_); // of one that was never adopted
+    end_timers();
     if (slot_)
         detail::server_state::forget(*slot_);
 }
@@ -105,6 +106,7 @@ ASYNCHAT_DECL void dispatcher::close()
         detail::server_state::leave(*slot_, reason_);
     if (state_->channel)
         loop_.remove(*state_);
+    end_timers();
 }
 
 /// Leaves the connection to a channel of its own.

@@ -420,7 +420,7 @@ ASYNCHAT_DECL void loop::stop_on_signals()
     on_signals([this] { stop(); });
 }
 
-ASYNCHAT_DECL void loop::on_signals(std::function<void()> f)
+ASYNCHAT_DECL void loop::set_signal_handler(callback f)
 {
     on_signal_ = std::move(f);
     if (signals_)
@@ -433,7 +433,8 @@ ASYNCHAT_DECL void loop::on_signals(std::function<void()> f)
                 return;
             alive->owner->signals_.reset();
             const turn in_turn(*alive->owner);
-            std::exchange(alive->owner->on_signal_, nullptr)();
+            auto once = std::move(alive->owner->on_signal_); // it may ask for the next signal
+            once();
         });
 }
 

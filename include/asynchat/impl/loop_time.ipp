@@ -97,19 +97,30 @@ ASYNCHAT_DECL void loop::run_timers()
     detail::run_then_always(run_due, [this] { wait_for_timers(); });
 }
 
+/// Calls a timer that is due; one of a channel as an event of that channel.
 ASYNCHAT_DECL void loop::run_timer(const std::shared_ptr<detail::timer_state>& state,
                                    time_point now)
 {
+    if (state->channel && !state->channel->channel) { // a constructor that runs the loop
+        timers_.add(detail::later(now, detail::deadline_tick), state);
+        return;
+    }
     const bool once = state->period == duration::zero();
     state->done = once;
-    try {
-        state->call();
-    } catch (...) {
-        state->done = true;
-        throw;
-    }
+    const auto call = [&state] {
+        try {
+            state->call();
+        } catch (...) {
+            state->done = true;
+            throw;
+        }
+    };
+    if (!state->channel)
+        call();
+    else
+        detail::channel_access::in_event(*state->channel->channel, call);
     if (state->done)
-        return;
+        return state->leave();
     state->due = detail::later(state->due, state->period);
     timers_.add(std::max(state->due, now), state);
 }
@@ -137,22 +148,22 @@ ASYNCHAT_DECL void loop::drop_deadline(detail::channel_state& state)
         wait_for_timers(); // no more
 }
 
-ASYNCHAT_DECL timer loop::call_later(duration delay, std::function<void()> f)
-{
-    return start_timer(delay, duration::zero(), std::move(f));
-}
-
-ASYNCHAT_DECL timer loop::call_every(duration period, std::function<void()> f)
+ASYNCHAT_DECL loop::duration loop::require_period(duration period)
 {
     if (period <= duration::zero())
         throw std::invalid_argument("asynchat: call_every needs a period over 0");
-    return start_timer(period, period, std::move(f));
+    return period;
 }
 
-ASYNCHAT_DECL timer loop::start_timer(duration delay, duration period, std::function<void()> f)
+ASYNCHAT_DECL timer loop::start_timer(duration delay, duration period, callback f,
+                                      detail::channel_state* channel, detail::timer_state** list)
 {
-    const auto state = std::make_shared<detail::timer_state>(
-        detail::timer_state{this, std::move(f), period, detail::later(now(), delay)});
+    const auto state = std::make_shared<detail::timer_state>();
+    state->owner = this;
+    state->channel = channel;
+    state->call = std::move(f);
+    state->period = period;
+    state->due = detail::later(now(), delay);
     timers_.add(state->due, state);
     try {
         wait_for_timers();
@@ -160,12 +171,15 @@ ASYNCHAT_DECL timer loop::start_timer(duration delay, duration period, std::func
         forget_timer(*state);
         throw;
     }
+    if (list)
+        state->join(*list);
     return timer(state);
 }
 
 ASYNCHAT_DECL void loop::forget_timer(detail::timer_state& state)
 {
     state.done = true;
+    state.leave();
     if (state.heap_index == detail::not_queued)
         return; // it runs
     timers_.remove(state.heap_index);
@@ -173,10 +187,34 @@ ASYNCHAT_DECL void loop::forget_timer(detail::timer_state& state)
         wait_for_timers(); // no more
 }
 
+/// Of a channel that ends. What the functions hold goes here, which may run code of the user.
+ASYNCHAT_DECL void loop::forget_timers(detail::timer_state*& list)
+{
+    while (list)
+        forget_timer(*list);
+}
+
 ASYNCHAT_DECL void timer::cancel()
 {
     if (const auto state = state_.lock())
         state->owner->forget_timer(*state);
+}
+
+ASYNCHAT_DECL scoped_timer& scoped_timer::operator=(scoped_timer&& other)
+{
+    timer old = std::exchange(timer_, std::exchange(other.timer_, timer()));
+    old.cancel();
+    return *this;
+}
+
+ASYNCHAT_DECL scoped_timer::~scoped_timer()
+{
+    timer_.cancel();
+}
+
+ASYNCHAT_DECL void scoped_timer::cancel()
+{
+    timer_.cancel();
 }
 
 } // namespace asynchat
