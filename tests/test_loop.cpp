@@ -476,7 +476,7 @@ TEST_CASE("a function can be posted to one channel, as an event of it", "[loop][
 
 // --- handles -----------------------------------------------------------------------------------
 
-TEST_CASE("a handle becomes empty with the close of its channel", "[loop][handle]")
+TEST_CASE("a handle is null from the close of its channel on", "[loop][handle]")
 {
     loop loop;
     auto ends = connected_pair(AF_UNIX);

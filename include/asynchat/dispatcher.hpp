@@ -265,29 +265,29 @@ public:
 
     // --- state ---------------------------------------------------------------------------------
 
-    bool connected() const noexcept { return connected_; }
-    bool accepting() const noexcept { return accepting_; }
-    bool connecting() const noexcept { return connecting_; }
-    bool closed() const noexcept { return gate_.has(detail::gate::closed); }
+    [[nodiscard]] bool connected() const noexcept { return connected_; }
+    [[nodiscard]] bool accepting() const noexcept { return accepting_; }
+    [[nodiscard]] bool connecting() const noexcept { return connecting_; }
+    [[nodiscard]] bool closed() const noexcept { return gate_.has(detail::gate::closed); }
 
     /// Why the channel was closed; decided before handle_close() and handle_error() are called.
-    asynchat::close_reason close_reason() const noexcept { return reason_; }
+    [[nodiscard]] asynchat::close_reason close_reason() const noexcept { return reason_; }
 
     /// The system's error behind that reason; empty when there is none.
-    const std::error_code& close_error() const noexcept { return error_; }
+    [[nodiscard]] const std::error_code& close_error() const noexcept { return error_; }
 
     /// The address that was asked for, or that an accepted connection came from. Stays after the
     /// close. Python: dispatcher.addr
-    const endpoint& addr() const noexcept { return addr_; }
+    [[nodiscard]] const endpoint& addr() const noexcept { return addr_; }
 
     /// What the system says; empty when there is none.
-    ASYNCHAT_DECL endpoint local_endpoint() const;
-    ASYNCHAT_DECL endpoint peer_endpoint() const;
+    [[nodiscard]] ASYNCHAT_DECL endpoint local_endpoint() const;
+    [[nodiscard]] ASYNCHAT_DECL endpoint peer_endpoint() const;
 
     /// The descriptor, -1 when there is none. It stays ours. Python: dispatcher.fileno
-    ASYNCHAT_DECL int native_handle() const;
+    [[nodiscard]] ASYNCHAT_DECL int native_handle() const;
 
-    loop& owner() const noexcept { return loop_; }
+    [[nodiscard]] loop& owner() const noexcept { return loop_; }
 
     // --- socket options: throw std::system_error, std::logic_error without a socket --------------
 
@@ -330,7 +330,7 @@ public:
     ASYNCHAT_DECL void ignore_log_types(std::initializer_list<log_type> types);
 
     /// For logs: "<echo_handler connected 127.0.0.1:80 at 0x55d0c0ffee>". Python: __repr__
-    ASYNCHAT_DECL virtual std::string repr() const;
+    [[nodiscard]] ASYNCHAT_DECL virtual std::string repr() const;
 
 protected:
     /// For a channel without a socket, whose recv() and send() are overridden: says that it can
@@ -590,8 +590,12 @@ timer dispatcher::call_every(loop::duration period, F f)
 template <class T>
 handle<T> loop::handle_of(T& channel)
 {
-    const auto& state = detail::channel_access::state(channel);
-    return handle<T>(*this, std::static_pointer_cast<T>(state->channel));
+    const auto& owner = detail::channel_access::state(channel)->channel;
+    if (owner.use_count() == 0)
+        return {};
+    // The handle of a closed channel is the same as those before the close: nothing it is, still
+    // owned, has an address.
+    return handle<T>(*this, std::shared_ptr<T>(owner, &channel));
 }
 
 template <class T>

@@ -19,6 +19,7 @@ class file_producer;
 class loop;
 class producer;
 class relay;
+class run_guard;
 class scoped_timer;
 class server_base;
 class simple_producer;

@@ -18,6 +18,7 @@
 #include <asynchat/fifo.hpp>
 #include <asynchat/fwd.hpp>
 #include <asynchat/handle.hpp>
+#include <asynchat/run_guard.hpp>
 #include <asynchat/timer.hpp>
 
 #include <asio/io_context.hpp>
@@ -80,7 +81,7 @@ public:
     loop(const loop&) = delete;
     loop& operator=(const loop&) = delete;
 
-    asio::io_context& context() noexcept { return *context_; }
+    [[nodiscard]] asio::io_context& context() noexcept { return *context_; }
 
     /// Makes a channel, T(loop&, args...), and owns it until it is closed.
     ///
@@ -89,21 +90,21 @@ public:
     template <class T, class... Args>
     handle<T> create(Args&&... args);
 
-    /// A handle to a channel of this loop, for a channel that gives one to a thread or a timer.
-    /// Empty once it is closed, and before create() has returned.
+    /// A handle to a channel of this loop, for a channel that gives one to a thread. It equals the
+    /// one that create() returns. Empty before that: in the constructor.
     template <class T>
-    handle<T> handle_of(T& channel);
+    [[nodiscard]] handle<T> handle_of(T& channel);
 
     /// The live channels, oldest first as long as none was closed. A copy: they may be closed, and
     /// new ones created, while it is walked.
-    ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> channels() const;
+    [[nodiscard]] ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> channels() const;
 
     /// The number of live channels.
-    std::size_t size() const noexcept { return open() - lingerers_.open(); }
+    [[nodiscard]] std::size_t size() const noexcept { return open() - lingerers_.open(); }
 
     /// Runs until no channel is left or stop() is called. Functions posted before are called
     /// first, so that they may create channels; timers alone do not keep it running. A loop that
-    /// has to wait for posted work needs a channel: create<dispatcher>() waits for nothing.
+    /// has to wait for posted work, or for timers, needs keep_running().
     /// Python: Lib/asyncore.py, loop
     ASYNCHAT_DECL void run();
 
@@ -115,6 +116,11 @@ public:
     /// ready at that moment, once. Returns false when nothing was.
     /// Python: Lib/asyncore.py, poll
     ASYNCHAT_DECL bool poll(duration timeout = duration::zero());
+
+    /// Has run() go on as long as the result lives, also without a channel, until stop() is called;
+    /// and poll() wait. The result may be given to another thread.
+    /// Differs: not in Python.
+    [[nodiscard]] ASYNCHAT_DECL run_guard keep_running();
 
     /// Makes run() and poll() return soon, or the next call at once when none is under way.
     /// From any thread, and from a callback. A borrowed io_context is not stopped.
@@ -129,13 +135,14 @@ public:
     template <class F>
     void on_signals(F f);
 
-    /// Calls `f()` in the loop's thread, soon, never inside this call. From any thread.
+    /// Calls `f()` in the loop's thread, soon, never inside this call. From any thread. While
+    /// nothing runs the loop it waits for the next run() or poll(); it goes with the loop.
     template <class F>
     void post(F f);
 
     /// The time by which this loop's timers go: that of std::chrono::steady_clock, other than in
     /// the loop of a test (testing.hpp).
-    time_point now() const noexcept { return clock_->now(); }
+    [[nodiscard]] time_point now() const noexcept { return clock_->now(); }
 
     /// Calls `f()` once after `delay`, never early. Timers that are due at the same time are called
     /// in the order in which they were made. Dropping the timer that it returns changes nothing.
@@ -168,6 +175,7 @@ private:
     friend class detail::clock;
     friend struct detail::channel_access;
     friend class timer;
+    friend class run_guard;
 
     class turn;
     class running;
@@ -199,6 +207,9 @@ private:
     detail::string_pool& strings() noexcept { return output_pool_.strings(); }
 
     std::size_t open() const noexcept { return channels_.size() - closed_; }
+    bool has_to_run() const noexcept { return open() > 0 || guards_ > 0; }
+    void end_run();
+    ASYNCHAT_DECL void end_guard() noexcept;
     ASYNCHAT_DECL std::unique_ptr<detail::receive_buffer> new_receive_buffer();
     ASYNCHAT_DECL void enter_turn() noexcept;
     ASYNCHAT_DECL void leave_turn() noexcept;
@@ -247,6 +258,7 @@ private:
     std::optional<asio::signal_set> signals_;
     callback on_signal_;
     std::atomic<bool> stop_requested_{false};
+    std::atomic<int> guards_{0}; // run_guards, and those that have ended and were not counted yet
     dispatcher* current_ = nullptr; // whose event is the innermost: it is flushed when that ends
     int turns_ = 0;                 // turns on the stack: more than one while loops are nested
     int turns_before_ = 0;          // of them outside of the innermost run() or poll()
@@ -260,56 +272,7 @@ private:
 
 } // namespace asynchat
 
-#include <asynchat/detail/loop_scopes.hpp> // needs the class
-
-namespace asynchat {
-
-template <class T, class... Args>
-handle<T> loop::create(Args&&... args)
-{
-    static_assert(std::is_base_of_v<dispatcher, T>, "create<T>: T must be a dispatcher");
-    static_assert(std::is_constructible_v<T, loop&, Args...>,
-                  "create<T>(args...): T must be constructible from (loop&, args...)");
-    auto channel = std::make_shared<T>(*this, std::forward<Args>(args)...);
-    adopt(channel, detail::sends_plainly<T>::value, detail::keeps_terminator<T>::value);
-    return handle<T>(*this, channel);
-}
-
-template <class F>
-void loop::on_signals(F f)
-{
-    static_assert(std::is_invocable_v<F&>, "on_signals: the function is called without arguments");
-    set_signal_handler(std::move(f));
-}
-
-template <class F>
-timer loop::call_later(duration delay, F f)
-{
-    static_assert(std::is_invocable_v<F&>, "call_later: the function is called without arguments");
-    return start_timer(delay, duration::zero(), std::move(f));
-}
-
-template <class F>
-timer loop::call_every(duration period, F f)
-{
-    static_assert(std::is_invocable_v<F&>, "call_every: the function is called without arguments");
-    return start_timer(period, require_period(period), std::move(f));
-}
-
-template <class F>
-void loop::post(F f)
-{
-    static_assert(std::is_invocable_v<F&>, "post: the function is called without arguments");
-    asio::post(*context_,
-               [anchor = std::weak_ptr<detail::loop_anchor>(anchor_), f = std::move(f)]() mutable {
-                   if (const auto alive = anchor.lock()) {
-                       const turn in_turn(*alive->owner);
-                       f();
-                   }
-               });
-}
-
-} // namespace asynchat
+#include <asynchat/detail/loop_inline.hpp> // needs the class
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/dispatcher.hpp> // which the implementation needs, and includes

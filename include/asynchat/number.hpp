@@ -18,7 +18,7 @@ enum class number_error : unsigned char {
 };
 
 /// "no error", "no digits", "not a digit" or "too large".
-constexpr std::string_view to_string(number_error error) noexcept
+[[nodiscard]] constexpr std::string_view to_string(number_error error) noexcept
 {
     switch (error) {
     case number_error::none: break;
@@ -44,10 +44,13 @@ public:
     constexpr explicit operator bool() const noexcept { return error_ == number_error::none; }
     constexpr std::size_t operator*() const noexcept { return error() == none ? value_ : 0; }
 
-    constexpr number_error error() const noexcept { return error_; }
+    [[nodiscard]] constexpr number_error error() const noexcept { return error_; }
     /// Of the byte that is wrong, from 0; the size of the text if nothing is there. 0 without
     /// error.
-    constexpr std::size_t position() const noexcept { return error() == none ? 0 : value_; }
+    [[nodiscard]] constexpr std::size_t position() const noexcept
+    {
+        return error() == none ? 0 : value_;
+    }
 
 private:
     static constexpr number_error none = number_error::none;
@@ -80,8 +83,8 @@ constexpr unsigned digit_value(char digit) noexcept
 /// A sign, a space, a 0x or anything behind the digits is an error, as is an empty text; zeros in
 /// front are not. The first byte that is wrong decides, whatever follows it. Hexadecimal digits may
 /// be of either case. Throws nothing and allocates nothing.
-constexpr parsed_number parse_number(std::string_view text, std::size_t max,
-                                     number_base base = number_base::decimal) noexcept
+[[nodiscard]] constexpr parsed_number parse_number(std::string_view text, std::size_t max,
+                                                   number_base base = number_base::decimal) noexcept
 {
     if (text.empty())
         return {number_error::empty, 0};

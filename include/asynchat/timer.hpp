@@ -25,7 +25,7 @@ public:
     ASYNCHAT_DECL void cancel();
 
     /// True until it has run (never for call_every) or was cancelled.
-    bool active() const noexcept
+    [[nodiscard]] bool active() const noexcept
     {
         const auto state = state_.lock();
         return state && !state->done;
@@ -55,7 +55,7 @@ public:
     ASYNCHAT_DECL void cancel();
 
     /// As timer::active().
-    bool active() const noexcept { return timer_.active(); }
+    [[nodiscard]] bool active() const noexcept { return timer_.active(); }
 
 private:
     timer timer_;

@@ -31,7 +31,7 @@ PAGES = {
                   ("server_counters.hpp", "struct", "server_counters")],
     "loop.md": [("loop.hpp", "class", "loop"), ("timer.hpp", "class", "timer"),
                 ("timer.hpp", "class", "scoped_timer"),
-                ("handle.hpp", "class", "handle")],
+                ("handle.hpp", "class", "handle"), ("run_guard.hpp", "class", "run_guard")],
     "sockets.md": [("endpoint.hpp", "class", "endpoint"), ("socket.hpp", "class", "socket"),
                    ("const_buffers.hpp", "class", "const_buffers")],
     "terminator.md": [("terminator.hpp", "class", "terminator"),

@@ -427,6 +427,9 @@ loop("freed-in-a-nested-loop", "a channel goes while its own callback runs the l
      """\
     swap_channels(closed, open() + doomed_);
     ++doomed_;""")
+loop("guard-not-noticed", "run() does not end with its last guard",
+     "                --alive->owner->guards_;\n                alive->owner->end_run();",
+     "                --alive->owner->guards_;")
 loop("flush-forgotten", "pushed from outside twice, sent once",
      """\
             const auto state = *to_flush_.pop();

@@ -118,7 +118,13 @@ ASYNCHAT_DECL void loop::remove(detail::channel_state& state)
         } catch (const std::bad_alloc&) { // then with the next one
         }
     }
-    if (open() == 0 && running_ > 0 && own_context_)
+    end_run();
+}
+
+/// When a reason to run has gone, sees that run() looks for another one.
+inline void loop::end_run()
+{
+    if (!has_to_run() && running_ > 0 && own_context_)
         context_->stop();
 }
 
@@ -337,7 +343,7 @@ public:
         // What ends us ends the run() that we are nested in: see it stopped, or let it look.
         if (--loop_.running_ == 0)
             loop_.stop_requested_ = false;
-        else if (loop_.own_context_ && (loop_.stop_requested_ || loop_.open() == 0))
+        else if (loop_.own_context_ && (loop_.stop_requested_ || !loop_.has_to_run()))
             loop_.context_->stop();
     }
     running(const running&) = delete;
@@ -365,10 +371,10 @@ ASYNCHAT_DECL void loop::run()
     running guard(*this, false);
     guard.flush_outer();
     poll(); // functions posted before, and those of the handler that we are nested in
-    while (open() > 0 && !stop_requested_) {
+    while (has_to_run() && !stop_requested_) {
         if (!own_context_)
             context_->run_one();
-        else if (!clock_->run(*context_)) // until the last channel is closed, or stop()
+        else if (!clock_->run(*context_)) // until nothing has to run, or stop()
             return;
         if (context_->stopped())
             context_->restart();
@@ -379,7 +385,7 @@ ASYNCHAT_DECL void loop::run(std::size_t count, duration timeout)
 {
     running guard(*this, true);
     guard.flush_outer();
-    while (count-- > 0 && open() > 0 && !stop_requested_)
+    while (count-- > 0 && has_to_run() && !stop_requested_)
         poll(timeout);
 }
 
@@ -393,7 +399,7 @@ ASYNCHAT_DECL bool loop::poll(duration timeout)
     // poll_one() also brings in what the handler that we are nested in has posted, which run_one()
     // would wait for in vain.
     bool ran = context_->poll_one() > 0;
-    if (!ran && open() > 0 && timeout > duration::zero())
+    if (!ran && has_to_run() && timeout > duration::zero())
         ran = clock_->run_one_until(*context_, now() + std::min(timeout, max_timeout));
     if (!ran)
         return false;
@@ -404,6 +410,49 @@ ASYNCHAT_DECL bool loop::poll(duration timeout)
     while (!*at_marker && !stop_requested_ && context_->poll_one() > 0) {
     }
     return true;
+}
+
+ASYNCHAT_DECL run_guard loop::keep_running()
+{
+    ++guards_;
+    return run_guard(anchor_);
+}
+
+/// In any thread. It counts until the loop comes to it, behind what was posted before: so the loop
+/// cannot end, and go, while we are in here.
+ASYNCHAT_DECL void loop::end_guard() noexcept
+{
+    try {
+        asio::post(*context_, [anchor = std::weak_ptr<detail::loop_anchor>(anchor_)] {
+            if (const auto alive = anchor.lock()) {
+                --alive->owner->guards_;
+                alive->owner->end_run();
+            }
+        });
+    } catch (const std::bad_alloc&) {
+        --guards_;
+        if (own_context_)
+            context_->stop(); // run() looks again
+    }
+}
+
+ASYNCHAT_DECL run_guard& run_guard::operator=(run_guard&& other) noexcept
+{
+    const auto next = std::exchange(other.loop_, {});
+    release();
+    loop_ = next;
+    return *this;
+}
+
+ASYNCHAT_DECL run_guard::~run_guard()
+{
+    release();
+}
+
+ASYNCHAT_DECL void run_guard::release() noexcept
+{
+    if (const auto alive = std::exchange(loop_, {}).lock())
+        alive->owner->end_guard();
 }
 
 ASYNCHAT_DECL void loop::stop()
