@@ -66,8 +66,7 @@ public:
         if (!survives)
             frame_chat::handle_error();
     }
-    void log_info(std::string_view message, asynchat::log_type) override { logs += message; }
-    using frame_chat::log_info;
+    void handle_log(asynchat::log_type, std::string_view message) override { logs += message; }
     using frame_chat::take_frame;
 
     std::function<void(std::string_view)> on_frame;

@@ -573,8 +573,8 @@ TEST_CASE("DispatcherTests.test_log_info: log_info writes the type first", "[par
     const auto channel = loop.create<dispatcher>();
     captured_stderr capture;
     channel->log_info("Have you got anything without spam?");
-    channel->log_info("Why can't she have egg bacon spam and sausage?", log_type::error);
-    channel->log_info("That's got spam in it!", log_type::warning);
+    channel->log_info(log_type::error, "Why can't she have egg bacon spam and sausage?");
+    channel->log_info(log_type::warning, "That's got spam in it!");
     CHECK(capture.text() == "info: Have you got anything without spam?\n"
                             "error: Why can't she have egg bacon spam and sausage?\n");
 }

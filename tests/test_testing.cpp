@@ -404,7 +404,7 @@ TEST_CASE("an operation fails when the test says so", "[testing]")
         class quiet_server : public asynchat::server<echo> {
         public:
             using server::server;
-            void log_info(std::string_view, asynchat::log_type) override {}
+            void handle_log(asynchat::log_type, std::string_view) override {}
         };
         loop.create<quiet_server>(endpoint("127.0.0.1", 7));
         loop.fail(1, EMFILE, operation::accept);

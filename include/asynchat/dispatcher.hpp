@@ -299,33 +299,57 @@ public:
 
     // --- logging -------------------------------------------------------------------------------
 
-    /// Writes "log: ..." to standard error, unprintable bytes escaped. It waits until the line is
-    /// written: a pipe that nobody reads stops the loop. Override it, and log_info(), to send them
-    /// elsewhere; what an override gets from the library has foreign bytes escaped already, and
-    /// names cut at 256 bytes. If the other side can bring it about, it comes at most 10 times a
-    /// second for a channel, 40 for all channels of a server<>, and 100 for a loop.
-    /// Python: dispatcher.log
-    ASYNCHAT_DECL virtual void log(std::string_view message);
+    // A literal is a format of fmt, with or without arguments, and checked by the compiler as of
+    // C++20. Any other text is written as it is: text of a peer is never taken for a format.
 
-    /// Writes "info: ...", "warning: ..." or "error: ..." to standard error, as log(), unless the
-    /// type is ignored. Python: dispatcher.log_info
-    ASYNCHAT_DECL virtual void log_info(std::string_view message, log_type type = log_type::info);
-
-    /// As above, formatted by fmt. An override of log() or log_info() hides these; `using
-    /// dispatcher::log_info;` brings them back.
-    template <class First, class... Rest>
-    void log(fmt::format_string<First, Rest...> format, First&& first, Rest&&... rest)
+    /// Writes "log: ..." to the log, by handle_log(). Python: dispatcher.log
+    template <class... Args>
+    void log(fmt::format_string<Args...> format, Args&&... args)
     {
-        log(std::string_view(
-            formatted(detail::text_of(format), fmt::make_format_args(first, rest...))));
+        format_line(log_type::log, detail::text_of(format), fmt::make_format_args(args...));
     }
+    template <class Text, detail::if_message<Text> = 0>
+    void log(Text&& message)
+    {
+        handle_log(log_type::log, message);
+    }
+
+    /// Writes "info: ...", "warning: ..." or "error: ..." to the log, by handle_log().
+    /// Python: dispatcher.log_info. Differs: the type comes first.
     template <class... Args>
     void log_info(log_type type, fmt::format_string<Args...> format, Args&&... args)
     {
-        log_info(formatted(detail::text_of(format), fmt::make_format_args(args...)), type);
+        format_line(type, detail::text_of(format), fmt::make_format_args(args...));
+    }
+    template <class Text, detail::if_message<Text> = 0>
+    void log_info(log_type type, Text&& message)
+    {
+        handle_log(type, message);
     }
 
-    /// The types that log_info() does not write; at first only warnings.
+    /// As above, with log_type::info.
+    template <class... Args>
+    void log_info(fmt::format_string<Args...> format, Args&&... args)
+    {
+        format_line(log_type::info, detail::text_of(format), fmt::make_format_args(args...));
+    }
+    template <class Text, detail::if_message<Text> = 0>
+    void log_info(Text&& message)
+    {
+        handle_log(log_type::info, message);
+    }
+
+    /// Called for each line, of log(), log_info() and the library. The default hands it to the log
+    /// of the loop, unless the type is ignored: see loop::log_sink(). What it throws goes where an
+    /// exception of the caller goes.
+    ///
+    /// In what comes from the library, foreign bytes are escaped and names cut at 256 bytes. If the
+    /// other side can bring the line about, it comes at most 10 times a second for a channel, 40
+    /// for all channels of a server<>, and 100 for a loop. `message` is valid during the call.
+    /// Differs: in Python log() and log_info() are overridden.
+    ASYNCHAT_DECL virtual void handle_log(log_type type, std::string_view message);
+
+    /// The types that the default handle_log() leaves out; only warnings, unless this is called.
     /// Python: dispatcher.ignore_log_types
     ASYNCHAT_DECL void ignore_log_types(std::initializer_list<log_type> types);
 
@@ -481,7 +505,7 @@ private:
         if (slot_)
             slot_->server->counters.frames += frames;
     }
-    /// log_info() of what the other side can bring about: a bounded number of lines a second of the
+    /// A line of what the other side can bring about: a bounded number of lines a second of the
     /// channel, of those of its server, and of the loop, whatever it does. How many were left out
     /// is told in the next one. Lines of an ignored type do not count.
     template <class... Args>
@@ -495,7 +519,7 @@ private:
     {
         return ((ignored_log_types_ >> static_cast<unsigned>(type)) & 1U) != 0;
     }
-    ASYNCHAT_DECL static std::string formatted(fmt::string_view format, fmt::format_args args);
+    ASYNCHAT_DECL void format_line(log_type type, fmt::string_view format, fmt::format_args args);
     const detail::timeouts& active_timeouts() const noexcept
     {
         return rare_           ? rare_->clocks.limits()

@@ -50,10 +50,10 @@ inline constexpr std::size_t close_reason_count =
 /// The reason in words, for logs: "peer finished", "frame limit", ...; never empty.
 [[nodiscard]] ASYNCHAT_DECL std::string_view to_string(close_reason reason) noexcept;
 
-/// The kinds of lines that dispatcher::log_info() writes.
-enum class log_type : unsigned char { info, warning, error };
+/// The kinds of lines of a log: those of dispatcher::log_info(), and `log` for dispatcher::log().
+enum class log_type : unsigned char { info, warning, error, log };
 
-/// "info", "warning" or "error".
+/// "info", "warning", "error" or "log".
 [[nodiscard]] ASYNCHAT_DECL std::string_view to_string(log_type type) noexcept;
 
 /// True for the errors that mean "the connection is gone" and end in handle_close() instead of

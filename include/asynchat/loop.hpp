@@ -30,6 +30,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -155,6 +156,17 @@ public:
     template <class F>
     timer call_every(duration period, F f);
 
+    /// Calls `f(log_type, std::string_view)` for each line of the log of this loop's channels, in
+    /// place of writing it to standard error. The text is one line, unprintable bytes escaped, and
+    /// valid during the call; the type is not in it. Lines that a channel ignores, and those of a
+    /// class that overrides handle_log(), do not come here. What `f` throws goes where an exception
+    /// of the caller of the log goes. Null is standard error again, where the loop waits until each
+    /// line is written.
+    /// Differs: not in Python.
+    template <class F>
+    void log_sink(F f);
+    void log_sink(std::nullptr_t) noexcept { log_sink_.reset(); }
+
     /// Closes all channels, without their handle_close().
     ///
     /// An exception out of an overridden close() stops it, unless it is a bad descriptor or
@@ -223,6 +235,9 @@ private:
     void try_again();
 
     using callback = detail::unique_function<void()>;
+    using sink = detail::unique_function<void(log_type, std::string_view)>;
+
+    ASYNCHAT_DECL void write_log(log_type type, std::string_view message);
 
     ASYNCHAT_DECL void set_signal_handler(callback f);
 
@@ -253,6 +268,7 @@ private:
     fifo<detail::state_ptr> to_flush_;
     fifo<detail::state_ptr> to_look_at_;
     detail::timer_queue timers_;
+    std::shared_ptr<sink> log_sink_;          // none: standard error
     detail::loop_log_limit log_limit_;        // of all channels together
     time_point wakes_at_ = time_point::max(); // what the clock was told last
     std::optional<asio::signal_set> signals_;

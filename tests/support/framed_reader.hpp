@@ -173,8 +173,7 @@ public:
             open_.clear();
         return task_.answer;
     }
-    using Base::log_info;
-    void log_info(std::string_view, asynchat::log_type) override {}
+    void handle_log(asynchat::log_type, std::string_view) override {}
 
     std::size_t verdicts = 0;
 

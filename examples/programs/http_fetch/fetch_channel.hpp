@@ -90,7 +90,7 @@ public:
     }
 
     // The reason is reported once, with the page.
-    void log_info(std::string_view, asynchat::log_type) override {}
+    void handle_log(asynchat::log_type, std::string_view) override {}
 
     void handle_close() override
     {

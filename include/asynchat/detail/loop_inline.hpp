@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -69,6 +70,14 @@ void loop::on_signals(F f)
 {
     static_assert(std::is_invocable_v<F&>, "on_signals: the function is called without arguments");
     set_signal_handler(std::move(f));
+}
+
+template <class F>
+void loop::log_sink(F f)
+{
+    static_assert(std::is_invocable_v<F&, log_type, std::string_view>,
+                  "log_sink: the function is called with a log_type and a std::string_view");
+    log_sink_ = std::make_shared<sink>(std::move(f));
 }
 
 template <class F>
