@@ -4,6 +4,7 @@
 // The cases of CPython's own tests, by their names; python_parity.md lists them all.
 
 #include "support/catch.hpp"
+#include "support/driven.hpp"
 #include "support/loopback.hpp"
 
 #include <asynchat/asynchat.hpp>
@@ -294,7 +295,8 @@ TEST_CASE("TestAsynchatMocked.test_blockingioerror: would-block is no error", "[
         void handle_error() override { ++errors; }
     };
     loop loop;
-    would_block channel(loop);
+    const driven<would_block> owned(loop);
+    would_block& channel = *owned;
     for (const int number : {EAGAIN, EWOULDBLOCK, EALREADY, EINPROGRESS}) {
         channel.number = number;
         channel.handle_read();

@@ -62,9 +62,9 @@ struct channel_access;
 /// run the loop. After close() no handler is called; handle_close() is called at most once, never
 /// because of one's own close(), and when it does not close the channel, the library does.
 ///
-/// Thread safety: none; a channel belongs to the thread of its loop.
-/// Lifetime: made by loop::create(), destroyed some time after close() and never while one of its
-/// handlers is on the stack.
+/// Thread safety: none; a channel belongs to the thread of its loop, and asserts that.
+/// Lifetime: made by loop::create(), otherwise its constructor throws std::logic_error; destroyed
+/// some time after close(), and never while one of its handlers is on the stack.
 /// Python: Lib/asyncore.py, dispatcher
 class dispatcher {
 public:
@@ -390,6 +390,7 @@ protected:
     /// channel, or else before the loop sleeps.
     void flush_soon()
     {
+        loop_.check_thread();
         if (loop_.current_ != this) // else the end of the event does it
             flush_later();
     }

@@ -4,14 +4,24 @@
 #ifndef ASYNCHAT_HANDLE_HPP
 #define ASYNCHAT_HANDLE_HPP
 
+#include <asynchat/config.hpp>
 #include <asynchat/fwd.hpp>
 
+#include <cassert>
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <stdexcept>
 
 namespace asynchat {
+
+namespace detail {
+
+/// Whether this thread may touch a loop and its channels: no other one runs it. True without
+/// assertions, as nobody takes notes of it then.
+ASYNCHAT_DECL bool runs_here(const loop& owner) noexcept;
+
+} // namespace detail
 
 /// A weak reference to a channel that a loop owns; what loop::create() returns.
 ///
@@ -35,7 +45,10 @@ public:
     [[nodiscard]] T* get() const noexcept
     {
         const auto channel = channel_.lock();
-        return channel && !channel->closed() ? channel.get() : nullptr;
+        if (!channel || channel->closed())
+            return nullptr;
+        assert(detail::runs_here(*loop_)); // else use post()
+        return channel.get();
     }
 
     /// The channel, kept alive by the caller beyond its close, or null when it is gone: some time
@@ -49,8 +62,10 @@ public:
     std::shared_ptr<T> operator->() const
     {
         auto channel = channel_.lock();
-        if (channel && !channel->closed())
+        if (channel && !channel->closed()) {
+            assert(detail::runs_here(*loop_)); // else use post()
             return channel;
+        }
         throw std::logic_error(empty() ? "asynchat: this handle is empty"
                                        : "asynchat: this handle's channel is closed");
     }

@@ -26,11 +26,13 @@
 #include <asio/signal_set.hpp>
 
 #include <atomic>
+#include <cassert>
 #include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -59,13 +61,14 @@ struct loop_anchor {
 /// Flow: make a loop, create() channels, run(). A channel lives in its loop until it is closed;
 /// then it is destroyed as soon as none of its callbacks is on the stack.
 ///
-/// Thread safety: a loop and its channels belong to the thread that runs them. Only post(),
-/// handle::post() and stop() may be called from other threads. Several loops in several threads are
-/// independent of each other.
+/// Thread safety: a loop and its channels belong to the thread that runs them, and assert that.
+/// Only post(), handle::post() and stop() may be called from other threads. Several loops in
+/// several threads are independent of each other.
 /// Lifetime: the loop outlives the channels it owns; its destructor closes them without calling
 /// their handle_close().
 /// Exceptions thrown by posted functions and timers, and exit_now, come out of run() and poll();
-/// the loop can be run again. Python: Lib/asyncore.py, socket_map, loop and poll
+/// the loop can be run again.
+/// Python: Lib/asyncore.py, socket_map, loop and poll
 class loop {
 public:
     using duration = std::chrono::steady_clock::duration;
@@ -190,6 +193,7 @@ private:
     friend class run_guard;
 
     class turn;
+    class creation;
     class running;
     class receive_lease;
 
@@ -218,11 +222,21 @@ private:
     detail::output_pool& pool() noexcept { return output_pool_; }
     detail::string_pool& strings() noexcept { return output_pool_.strings(); }
 
+    /// For all that belongs to the loop's thread: ends the program, in one that was compiled with
+    /// assertions, when another thread runs the loop.
+    void check_thread() const noexcept
+    {
+        assert(detail::runs_here(*this)); // else call it by loop::post() or handle::post()
+    }
+    friend bool detail::runs_here(const loop& owner) noexcept;
+
     std::size_t open() const noexcept { return channels_.size() - closed_; }
     bool has_to_run() const noexcept { return open() > 0 || guards_ > 0; }
     void end_run();
     ASYNCHAT_DECL void end_guard() noexcept;
     ASYNCHAT_DECL std::unique_ptr<detail::receive_buffer> new_receive_buffer();
+    void enter_thread() noexcept;
+    void leave_thread() noexcept;
     ASYNCHAT_DECL void enter_turn() noexcept;
     ASYNCHAT_DECL void leave_turn() noexcept;
     ASYNCHAT_DECL void destroy_closed() noexcept;
@@ -282,6 +296,8 @@ private:
     unsigned adopted_before_ = 0;   // of them before that began, if it is nested in a turn
     int running_ = 0;               // run() and poll() on the stack
     bool polls_ = false;            // the innermost of them is a poll()
+    std::atomic<std::thread::id> thread_{}; // that runs us; none while nothing does
+    bool creates_ = false; // create() has called a constructor that has not begun yet
     bool flush_posted_ = false;
     bool look_posted_ = false;
 };

@@ -30,8 +30,6 @@ public:
         connect(first.host, first.port);
     }
 
-    ~fetch_channel() override { deadline_.cancel(); }
-
     void handle_connect() override
     {
         crawler_.connected(site_);
@@ -127,7 +125,7 @@ private:
     {
         expect(next, until);
         idle_timeout(asynchat::loop::duration::zero());
-        deadline_ = owner().call_later(crawler_.chosen().timeout, [this, what] {
+        deadline_ = call_later(crawler_.chosen().timeout, [this, what] {
             error_ = fmt::format("the {} was not there in time", what);
             finish(asynchat::close_reason::frame_timeout);
         });

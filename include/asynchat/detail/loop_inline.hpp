@@ -54,13 +54,34 @@ private:
     std::unique_ptr<detail::receive_buffer> buffer_;
 };
 
+/// Lets one channel be constructed: the first whose constructor begins. An outer one may have to
+/// begin yet.
+class loop::creation {
+public:
+    explicit creation(loop& owner) noexcept
+        : loop_(owner), outer_(std::exchange(owner.creates_, true))
+    {
+    }
+    ~creation() { loop_.creates_ = outer_; }
+    creation(const creation&) = delete;
+    creation& operator=(const creation&) = delete;
+
+private:
+    loop& loop_;
+    bool outer_;
+};
+
 template <class T, class... Args>
 handle<T> loop::create(Args&&... args)
 {
     static_assert(std::is_base_of_v<dispatcher, T>, "create<T>: T must be a dispatcher");
     static_assert(std::is_constructible_v<T, loop&, Args...>,
                   "create<T>(args...): T must be constructible from (loop&, args...)");
-    auto channel = std::make_shared<T>(*this, std::forward<Args>(args)...);
+    std::shared_ptr<T> channel;
+    {
+        const creation allows_it(*this);
+        channel = std::make_shared<T>(*this, std::forward<Args>(args)...);
+    }
     adopt(channel, detail::sends_plainly<T>::value, detail::keeps_terminator<T>::value);
     return handle<T>(*this, channel);
 }
@@ -77,6 +98,7 @@ void loop::log_sink(F f)
 {
     static_assert(std::is_invocable_v<F&, log_type, std::string_view>,
                   "log_sink: the function is called with a log_type and a std::string_view");
+    check_thread();
     log_sink_ = std::make_shared<sink>(std::move(f));
 }
 

@@ -42,6 +42,10 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
       ended_unheard_(false), marked_unheard_(false), interest_failed_(false), sends_plainly_(false),
       has_event_(false)
 {
+    if (!std::exchange(owner.creates_, false))
+        throw std::logic_error("asynchat: a channel is made by loop.create<T>(...), which owns it; "
+                               "nobody would serve this one");
+    owner.check_thread();
 }
 
 ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owner)
@@ -90,6 +94,7 @@ ASYNCHAT_DECL void dispatcher::close()
 {
     if (closed())
         return;
+    loop_.check_thread();
     gate_.set(detail::gate::closed);
     loop_.log_limit_.leave_out(log_limit_.take_left_out()); // for others to tell
     connected_ = accepting_ = connecting_ = false;
@@ -264,6 +269,7 @@ ASYNCHAT_DECL bool dispatcher::is_stale(detail::readiness what)
 
 ASYNCHAT_DECL void dispatcher::update_interest()
 {
+    loop_.check_thread();
     // While connecting, the attempt itself is what we wait for.
     if (closed() || !transport_ || !state_->channel || connecting_)
         return;

@@ -26,6 +26,7 @@ namespace asynchat {
 
 ASYNCHAT_DECL detail::rare_state& dispatcher::rare()
 {
+    loop_.check_thread();
     if (!rare_)
         rare_ = std::make_unique<detail::rare_state>(active_timeouts());
     return *rare_;

@@ -64,6 +64,7 @@ ASYNCHAT_DECL loop::~loop()
 
 ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> loop::channels() const
 {
+    check_thread();
     std::vector<std::shared_ptr<dispatcher>> all;
     all.reserve(open());
     for (std::size_t i = 0; i < open(); ++i) {
@@ -166,8 +167,36 @@ ASYNCHAT_DECL void loop::close_all(bool ignore_all)
     }
 }
 
+// --- the thread --------------------------------------------------------------------------------
+
+ASYNCHAT_DECL bool detail::runs_here(const loop& owner) noexcept
+{
+    const std::thread::id thread = owner.thread_;
+    return thread == std::thread::id() || thread == std::this_thread::get_id();
+}
+
+/// Begins a run or a turn: what is outermost takes note of the thread. So a borrowed io_context
+/// that its owner runs counts while one of our events is on the stack only.
+inline void loop::enter_thread() noexcept
+{
+    check_thread();
+#ifndef NDEBUG
+    if (running_ == 0 && turns_ == 0)
+        thread_ = std::this_thread::get_id();
+#endif
+}
+
+inline void loop::leave_thread() noexcept
+{
+#ifndef NDEBUG
+    if (running_ == 0 && turns_ == 0)
+        thread_ = std::thread::id();
+#endif
+}
+
 ASYNCHAT_DECL void loop::enter_turn() noexcept
 {
+    enter_thread();
     ++turns_;
 }
 
@@ -177,6 +206,7 @@ ASYNCHAT_DECL void loop::leave_turn() noexcept
     if (doomed_ > 0 && turns_ == turns_before_ + 1)
         destroy_closed();
     --turns_;
+    leave_thread();
 }
 
 /// The channel at this place of the closed ones is the first of them. It goes with the turn, unless
@@ -311,6 +341,7 @@ public:
           outer_polls_(std::exchange(owner.polls_, polls)), turns_before_(owner.turns_before_),
           adopted_before_(owner.adopted_before_), work_(asio::make_work_guard(*owner.context_))
     {
+        loop_.enter_thread();
         ++loop_.running_;
         if (loop_.turns_ > turns_before_) { // in a callback
             loop_.turns_before_ = loop_.turns_;
@@ -345,6 +376,7 @@ public:
             loop_.stop_requested_ = false;
         else if (loop_.own_context_ && (loop_.stop_requested_ || !loop_.has_to_run()))
             loop_.context_->stop();
+        loop_.leave_thread();
     }
     running(const running&) = delete;
     running& operator=(const running&) = delete;
@@ -471,6 +503,7 @@ ASYNCHAT_DECL void loop::stop_on_signals()
 
 ASYNCHAT_DECL void loop::set_signal_handler(callback f)
 {
+    check_thread();
     on_signal_ = std::move(f);
     if (signals_)
         return;

@@ -158,6 +158,7 @@ ASYNCHAT_DECL loop::duration loop::require_period(duration period)
 ASYNCHAT_DECL timer loop::start_timer(duration delay, duration period, callback f,
                                       detail::channel_state* channel, detail::timer_state** list)
 {
+    check_thread();
     const auto state = std::make_shared<detail::timer_state>();
     state->owner = this;
     state->channel = channel;
@@ -178,6 +179,7 @@ ASYNCHAT_DECL timer loop::start_timer(duration delay, duration period, callback 
 
 ASYNCHAT_DECL void loop::forget_timer(detail::timer_state& state)
 {
+    check_thread();
     state.done = true;
     state.leave();
     if (state.heap_index == detail::not_queued)
