@@ -440,6 +440,21 @@ time("channel-timer-is-no-event", "what a channel's timer throws leaves the loop
 times("timer-outlives-its-channel", "a channel's timer is called after the close",
       "if (!rare_ || !rare_->timers)", "if (true)")
 
+loop("guard-counted-too-early", "run() returns before all that a thread posted was called",
+     "    try {\n        asio::post(*context_, [anchor",
+     "    --guards_;\n    if (own_context_)\n        context_->stop();\n    if (true)\n"
+     "        return;\n    try {\n        asio::post(*context_, [anchor")
+channel("channel-without-a-loop", "a channel on the stack is served by nobody, without a word",
+        "if (!std::exchange(owner.creates_, false))",
+        "owner.creates_ = false;\n    if (false)")
+loop("wrong-thread-unnoticed", "nothing is said of a call out of another thread",
+     "return thread == std::thread::id() || thread == std::this_thread::get_id();",
+     "return thread == std::thread::id() || true;")
+log("sink-gets-line-ends", "what a peer sent makes two lines of one in a log elsewhere",
+    "return (*elsewhere)(type, text);", "return (*elsewhere)(type, message);")
+log("sink-freed-while-it-runs", "a sink that replaces itself is destroyed under its own feet",
+    "if (const auto elsewhere = log_sink_)", "if (const auto& elsewhere = log_sink_)")
+
 heap = of("timer_queue")
 
 heap("timers-out-of-order", "the next timer is the wrong one",
