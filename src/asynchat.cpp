@@ -29,6 +29,7 @@
 #include <asynchat/impl/lingerer.ipp>
 #include <asynchat/impl/log_limit.ipp>
 #include <asynchat/impl/loop.ipp>
+#include <asynchat/impl/loop_time.ipp>
 #include <asynchat/impl/memory_network.ipp>
 #include <asynchat/impl/output_pump.ipp>
 #include <asynchat/impl/output_queue.ipp>

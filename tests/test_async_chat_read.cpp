@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/driven.hpp"
 #include "support/naive_framing.hpp"
 #include "support/recording_chat.hpp"
 
@@ -72,7 +73,8 @@ template <class NextSize>
 support::framing read_pieces(asynchat::loop& loop, const support::framing_script& script,
                              NextSize next_size, bool& valid)
 {
-    detached_chat chat(loop);
+    const support::driven<detached_chat> owned(loop);
+    detached_chat& chat = *owned;
     std::size_t at = 0;
     chat.set_terminator(script.terminators[0]);
     chat.on_found = [&] {

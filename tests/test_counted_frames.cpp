@@ -88,8 +88,7 @@ public:
     {
         record->note("collect(" + support::quoted(data) + ")");
     }
-    void log_info(std::string_view message, asynchat::log_type) override { logs += message; }
-    using frame_chat::log_info;
+    void handle_log(asynchat::log_type, std::string_view message) override { logs += message; }
 
     std::string logs;
     std::shared_ptr<support::wire> record;

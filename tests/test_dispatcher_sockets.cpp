@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/driven.hpp"
 #include "support/listener.hpp"
 #include "support/loopback.hpp"
 
@@ -428,7 +429,8 @@ TEST_CASE("a channel can be driven by hand, without a network", "[dispatcher][la
         }
     };
     loop loop;
-    scripted channel(loop);
+    const driven<scripted> owned(loop);
+    scripted& channel = *owned;
     channel.script = {"a", "b\nc", "d\n\n"};
     for (int i = 0; i < 4; ++i)
         channel.handle_read();

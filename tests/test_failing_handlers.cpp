@@ -64,9 +64,9 @@ public:
         if (in_close)
             in_close();
     }
-    void log_info(std::string_view message, asynchat::log_type type) override
+    void handle_log(asynchat::log_type type, std::string_view message) override
     {
-        recorder::log_info(message, type);
+        recorder::handle_log(type, message);
         if (in_log)
             in_log();
     }

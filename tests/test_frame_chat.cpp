@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/driven.hpp"
 #include "support/naive_framing.hpp"
 #include "support/recording_chat.hpp"
 
@@ -66,8 +67,7 @@ public:
         if (!survives)
             frame_chat::handle_error();
     }
-    void log_info(std::string_view message, asynchat::log_type) override { logs += message; }
-    using frame_chat::log_info;
+    void handle_log(asynchat::log_type, std::string_view message) override { logs += message; }
     using frame_chat::take_frame;
 
     std::function<void(std::string_view)> on_frame;
@@ -124,7 +124,8 @@ private:
 template <class NextSize>
 void check_framing(asynchat::loop& loop, const support::framing_script& script, NextSize next_size)
 {
-    detached_frames chat(loop, script);
+    const support::driven<detached_frames> owned(loop, script);
+    detached_frames& chat = *owned;
     std::string_view rest = script.input;
     while (!rest.empty()) {
         const std::size_t size = std::min(rest.size(), next_size());

@@ -443,7 +443,8 @@ TEST_CASE("frame_chat: what was begun before a length comes is no frame", "[fram
 {
     asynchat::loop loop;
     const limited_script task{{"ab", {"\n"}}};
-    support::whole_frame_reader chat(loop, task);
+    const support::driven<support::whole_frame_reader> owned(loop, task);
+    support::whole_frame_reader& chat = *owned;
     chat.deliver("ab");
     chat.set_terminator(terminator::varint());
     chat.deliver("\1c");
@@ -806,7 +807,8 @@ TEST_CASE("handle_overflow: every byte of 1 MiB is dropped without being kept",
     limited_script task{{input, {"\n"}}, 10, overflow::skip};
     const auto piece = [] { return std::size_t(4096); };
     CHECK(support::outcome<support::whole_frame_reader>(loop, task, piece) == "[short]");
-    support::whole_frame_reader chat(loop, task);
+    const support::driven<support::whole_frame_reader> owned(loop, task);
+    support::whole_frame_reader& chat = *owned;
     chat.deliver(input);
     CHECK(chat.verdicts == 1);
 }

@@ -75,7 +75,7 @@ public:
         note("error " + exception_text());
         async_chat::handle_error();
     }
-    void log_info(std::string_view, asynchat::log_type) override {}
+    void handle_log(asynchat::log_type, std::string_view) override {}
 
     void note(const std::string& what) { seen->push_back(what); }
     using async_chat::finish;
@@ -197,7 +197,7 @@ TEST_CASE("handle_open: what is pushed there is sent, and everything is allowed 
                 throw std::runtime_error("no");
         }
         void found_terminator() override {}
-        void log_info(std::string_view, asynchat::log_type) override {}
+        void handle_log(asynchat::log_type, std::string_view) override {}
 
     private:
         int what_;
@@ -319,7 +319,7 @@ TEST_CASE("handle_end: what it throws is logged", "[hooks][close]")
         std::shared_ptr<texts> lines = std::make_shared<texts>();
         void found_terminator() override {}
         void handle_end() override { throw std::runtime_error("no"); }
-        void log_info(std::string_view line, asynchat::log_type) override
+        void handle_log(asynchat::log_type, std::string_view line) override
         {
             lines->emplace_back(line);
         }
@@ -447,7 +447,7 @@ TEST_CASE("collecting is the default, and bounded whatever the terminator is", "
         using async_chat::async_chat;
         texts frames;
         void found_terminator() override { frames.push_back(_get_data()); }
-        void log_info(std::string_view, asynchat::log_type) override {}
+        void handle_log(asynchat::log_type, std::string_view) override {}
     };
     asynchat::testing::loop loop;
     auto [chat, peer] = loop.accept<plain>();

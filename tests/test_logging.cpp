@@ -43,8 +43,106 @@ TEST_CASE("log writes to standard error", "[logging]")
     CHECK(written_by([&] { channel->log("to log"); }) == "log: to log\n");
     CHECK(written_by([&] { channel->log("{} of {}", 42, "x"); }) == "log: 42 of x\n");
     CHECK(written_by([&] { channel->log(""); }) == "log: \n");
-    CHECK(written_by([&] { channel->log("{} is no format here"); }) ==
-          "log: {} is no format here\n");
+}
+
+TEST_CASE("a literal is a format, any other text is written as it is", "[logging]")
+{
+    loop loop;
+    const auto channel = loop.create<plain>();
+    const std::string foreign = "{} {:d} }{";
+    const std::string_view view = foreign;
+    const char* const pointer = foreign.c_str();
+    char buffer[] = "{}";
+    CHECK(written_by([&] { channel->log("{{}}"); }) == "log: {}\n");
+    CHECK(written_by([&] { channel->log(foreign); }) == "log: {} {:d} }{\n");
+    CHECK(written_by([&] { channel->log(view); }) == "log: {} {:d} }{\n");
+    CHECK(written_by([&] { channel->log(pointer); }) == "log: {} {:d} }{\n");
+    CHECK(written_by([&] { channel->log(buffer); }) == "log: {}\n");
+    CHECK(written_by([&] { channel->log("{}", foreign); }) == "log: {} {:d} }{\n");
+    CHECK(written_by([&] { channel->log_info("{{}}"); }) == "info: {}\n");
+    CHECK(written_by([&] { channel->log_info(foreign + "!"); }) == "info: {} {:d} }{!\n");
+    CHECK(written_by([&] { channel->log_info("{}", view); }) == "info: {} {:d} }{\n");
+    CHECK(written_by([&] { channel->log_info(log_type::error, "{{}}"); }) == "error: {}\n");
+    CHECK(written_by([&] { channel->log_info(log_type::error, pointer); }) ==
+          "error: {} {:d} }{\n");
+    CHECK(written_by([&] { channel->log_info(log_type::error, "{}{}", 1, view); }) ==
+          "error: 1{} {:d} }{\n");
+}
+
+TEST_CASE("an override of the log gets all lines, and hides no call", "[logging]")
+{
+    class elsewhere : public dispatcher {
+    public:
+        using dispatcher::dispatcher;
+        std::vector<std::string> lines;
+        void handle_log(log_type type, std::string_view message) override
+        {
+            lines.push_back(std::string(to_string(type)) + " " + std::string(message));
+            dispatcher::handle_log(type, message);
+        }
+        void talk()
+        {
+            log("{}", 1);
+            log_info("{}", 2);
+            log_info(log_type::warning, "{}", 3);
+            log_info(log_type::error, lines.front());
+            handle_expt();
+        }
+    };
+    loop loop;
+    const auto channel = loop.create<elsewhere>();
+    CHECK(written_by([&] { channel->talk(); }) == "log: 1\ninfo: 2\nerror: log 1\n");
+    CHECK(channel->lines == std::vector<std::string>{"log 1", "info 2", "warning 3", "error log 1",
+                                                     "warning unhandled incoming priority event"});
+}
+
+TEST_CASE("a loop's log may go elsewhere, and back", "[logging]")
+{
+    loop loop;
+    asynchat::loop other;
+    const auto channel = loop.create<plain>();
+    const auto stranger = other.create<plain>();
+    std::vector<std::string> lines;
+    loop.log_sink([&lines, owned = std::make_unique<int>()](log_type type, std::string_view line) {
+        lines.push_back(std::string(to_string(type)) + "|" + std::string(line));
+    });
+    const auto talk = [&] {
+        channel->log("one\ntwo");
+        channel->log_info(log_type::warning, "ignored");
+        channel->log_info("{}", 42);
+        stranger->log("not mine");
+        try {
+            throw test_error("failed");
+        } catch (...) {
+            channel->handle_error();
+        }
+    };
+    CHECK(written_by(talk) == "log: not mine\n");
+    REQUIRE(lines.size() == 3);
+    CHECK(lines[0] == "log|one\\ntwo");
+    CHECK(lines[1] == "info|42");
+    CHECK(lines[2].find("error|uncaptured exception, closing channel <") == 0);
+    loop.log_sink(nullptr);
+    CHECK(written_by([&] { stranger->log("x"), loop.create<plain>()->log("back"); }) ==
+          "log: x\nlog: back\n");
+    CHECK(lines.size() == 3);
+}
+
+TEST_CASE("a sink may replace itself and throw", "[logging]")
+{
+    loop loop;
+    const auto channel = loop.create<plain>();
+    std::string seen;
+    loop.log_sink([&, text = std::string(100, 'x')](log_type, std::string_view) {
+        loop.log_sink([](log_type, std::string_view) { throw test_error("disk full"); });
+        seen = text;
+    });
+    channel->log("one");
+    CHECK(seen == std::string(100, 'x'));
+    CHECK_THROWS_WITH(channel->log("two"), "disk full");
+    channel.post([](plain&) { throw test_error("reason"); });
+    CHECK(settle(loop)); // its line is lost, not the loop
+    CHECK_FALSE(channel);
 }
 
 TEST_CASE("log_info writes the type, and no warnings unless asked to", "[logging]")
@@ -53,8 +151,8 @@ TEST_CASE("log_info writes the type, and no warnings unless asked to", "[logging
     const auto channel = loop.create<plain>();
     const auto three = [&] {
         channel->log_info("default type");
-        channel->log_info("an error", log_type::error);
-        channel->log_info("a warning", log_type::warning);
+        channel->log_info(log_type::error, "an error");
+        channel->log_info(log_type::warning, "a warning");
         channel->log_info(log_type::info, "{:03}", 7);
     };
     CHECK(written_by(three) == "info: default type\nerror: an error\ninfo: 007\n");
@@ -326,8 +424,7 @@ public:
     {
         set_terminator(terminator::length_prefix(8));
     }
-    using frame_chat::log_info;
-    void log_info(std::string_view line, log_type type) override
+    void handle_log(log_type type, std::string_view line) override
     {
         lines_.push_back(std::string(to_string(type)) + ": " + std::string(line));
     }
@@ -421,8 +518,7 @@ public:
     {
         ignore_log_types({});
     }
-    using dispatcher::log_info;
-    void log_info(std::string_view line, log_type) override { lines_.emplace_back(line); }
+    void handle_log(log_type, std::string_view line) override { lines_.emplace_back(line); }
     void handle_read() override
     {
         char buffer[4096];
@@ -590,6 +686,7 @@ TEST_CASE("reasons and types have names", "[logging]")
     CHECK(to_string(log_type::info) == "info");
     CHECK(to_string(log_type::warning) == "warning");
     CHECK(to_string(log_type::error) == "error");
+    CHECK(to_string(log_type::log) == "log");
     CHECK(std::string(exit_now().what()) == "asynchat::exit_now");
 }
 

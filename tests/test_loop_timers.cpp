@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 
 // --- handles -----------------------------------------------------------------------------------
 
-TEST_CASE("a handle becomes empty with the close of its channel", "[loop][handle]")
+TEST_CASE("a handle is null from the close of its channel on", "[loop][handle]")
 {
     loop loop;
     auto ends = connected_pair(AF_UNIX);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/driven.hpp"
 #include "support/recording_chat.hpp"
 
 #include <asynchat/asynchat.hpp>
@@ -57,7 +58,8 @@ TEST_CASE("max_frame: every cut gives the same verdict at the same byte",
     std::string whole;
     for (std::uint32_t cuts = 0; cuts < 1U << (bytes.size() - 1); ++cuts) {
         const auto wire = std::make_shared<support::wire>();
-        const auto chat = std::make_shared<recording_chat>(loop, wire);
+        const support::driven<recording_chat> owned(loop, wire);
+        recording_chat* const chat = &*owned;
         chat->set_terminator("\r\n", 5);
         std::size_t begin = 0;
         for (std::size_t end = 1; end <= bytes.size() && !chat->closed(); ++end) {

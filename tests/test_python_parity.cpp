@@ -4,6 +4,7 @@
 // The cases of CPython's own tests, by their names; python_parity.md lists them all.
 
 #include "support/catch.hpp"
+#include "support/driven.hpp"
 #include "support/loopback.hpp"
 
 #include <asynchat/asynchat.hpp>
@@ -294,7 +295,8 @@ TEST_CASE("TestAsynchatMocked.test_blockingioerror: would-block is no error", "[
         void handle_error() override { ++errors; }
     };
     loop loop;
-    would_block channel(loop);
+    const driven<would_block> owned(loop);
+    would_block& channel = *owned;
     for (const int number : {EAGAIN, EWOULDBLOCK, EALREADY, EINPROGRESS}) {
         channel.number = number;
         channel.handle_read();
@@ -573,8 +575,8 @@ TEST_CASE("DispatcherTests.test_log_info: log_info writes the type first", "[par
     const auto channel = loop.create<dispatcher>();
     captured_stderr capture;
     channel->log_info("Have you got anything without spam?");
-    channel->log_info("Why can't she have egg bacon spam and sausage?", log_type::error);
-    channel->log_info("That's got spam in it!", log_type::warning);
+    channel->log_info(log_type::error, "Why can't she have egg bacon spam and sausage?");
+    channel->log_info(log_type::warning, "That's got spam in it!");
     CHECK(capture.text() == "info: Have you got anything without spam?\n"
                             "error: Why can't she have egg bacon spam and sausage?\n");
 }

@@ -180,7 +180,7 @@ public:
         if (const auto action = std::exchange(on_input, nullptr))
             action();
     }
-    void log_info(std::string_view, asynchat::log_type) override {}
+    void handle_log(asynchat::log_type, std::string_view) override {}
 
     std::optional<time_point> ended;
     std::function<void()> on_input; // once

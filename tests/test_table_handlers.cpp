@@ -284,7 +284,7 @@ public:
         if (!acts("handle_shutdown"))
             Base::handle_shutdown();
     }
-    void log_info(std::string_view, asynchat::log_type) override {}
+    void handle_log(asynchat::log_type, std::string_view) override {}
 };
 
 class plain final : public subject<asynchat::dispatcher> {

@@ -25,7 +25,8 @@
 //
 // Ground floor, bytes only:   terminator.hpp  producer.hpp  fifo.hpp  escape.hpp
 //                             number.hpp
-// The machine:                loop.hpp  socket.hpp  endpoint.hpp  const_buffers.hpp  error.hpp
+// The machine:                loop.hpp  handle.hpp  timer.hpp  run_guard.hpp  socket.hpp
+//                             endpoint.hpp  const_buffers.hpp  error.hpp
 // Channels:                   dispatcher.hpp  dispatcher_with_send.hpp  file_dispatcher.hpp
 // Framed channels:            async_chat.hpp  frame_chat.hpp  file_producer.hpp
 // Ready-made:                 server.hpp  server_counters.hpp  relay.hpp
@@ -42,14 +43,17 @@
 #include <asynchat/file_producer.hpp>
 #include <asynchat/frame_chat.hpp>
 #include <asynchat/fwd.hpp>
+#include <asynchat/handle.hpp>
 #include <asynchat/loop.hpp>
 #include <asynchat/number.hpp>
 #include <asynchat/producer.hpp>
 #include <asynchat/relay.hpp>
+#include <asynchat/run_guard.hpp>
 #include <asynchat/server.hpp>
 #include <asynchat/server_counters.hpp>
 #include <asynchat/socket.hpp>
 #include <asynchat/terminator.hpp>
+#include <asynchat/timer.hpp>
 #include <asynchat/version.hpp>
 
 #endif

@@ -14,10 +14,12 @@
 #include <asynchat/detail/server_state.hpp>
 #include <asynchat/detail/rare_state.hpp>
 #include <asynchat/detail/gate.hpp>
+#include <asynchat/detail/unique_function.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
 #include <asynchat/loop.hpp>
 #include <asynchat/socket.hpp>
+#include <asynchat/timer.hpp>
 
 #include <asio/buffer.hpp>
 #include <fmt/core.h>
@@ -33,6 +35,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 namespace asynchat {
@@ -59,9 +62,9 @@ struct channel_access;
 /// run the loop. After close() no handler is called; handle_close() is called at most once, never
 /// because of one's own close(), and when it does not close the channel, the library does.
 ///
-/// Thread safety: none; a channel belongs to the thread of its loop.
-/// Lifetime: made by loop::create(), destroyed some time after close() and never while one of its
-/// handlers is on the stack.
+/// Thread safety: none; a channel belongs to the thread of its loop, and asserts that.
+/// Lifetime: made by loop::create(), otherwise its constructor throws std::logic_error; destroyed
+/// some time after close(), and never while one of its handlers is on the stack.
 /// Python: Lib/asyncore.py, dispatcher
 class dispatcher {
 public:
@@ -286,16 +289,16 @@ public:
 
     // --- state ---------------------------------------------------------------------------------
 
-    bool connected() const noexcept { return connected_; }
-    bool accepting() const noexcept { return accepting_; }
-    bool connecting() const noexcept { return connecting_; }
-    bool closed() const noexcept { return gate_.has(detail::gate::closed); }
+    [[nodiscard]] bool connected() const noexcept { return connected_; }
+    [[nodiscard]] bool accepting() const noexcept { return accepting_; }
+    [[nodiscard]] bool connecting() const noexcept { return connecting_; }
+    [[nodiscard]] bool closed() const noexcept { return gate_.has(detail::gate::closed); }
 
     /// Why the channel was closed; decided before handle_close() and handle_error() are called.
-    asynchat::close_reason close_reason() const noexcept { return reason_; }
+    [[nodiscard]] asynchat::close_reason close_reason() const noexcept { return reason_; }
 
     /// The system's error behind that reason; empty when there is none.
-    const std::error_code& close_error() const noexcept { return error_; }
+    [[nodiscard]] const std::error_code& close_error() const noexcept { return error_; }
 
     /// Why the channel ended, in one line for people: "frame limit: 65536 bytes, set by
     /// max_frame()", "connect to 127.0.0.1:2601: Connection refused", "peer finished". Empty while
@@ -304,16 +307,16 @@ public:
 
     /// The address that was asked for, or that an accepted connection came from. Stays after the
     /// close. Python: dispatcher.addr
-    const endpoint& addr() const noexcept { return addr_; }
+    [[nodiscard]] const endpoint& addr() const noexcept { return addr_; }
 
     /// What the system says; empty when there is none.
-    ASYNCHAT_DECL endpoint local_endpoint() const;
-    ASYNCHAT_DECL endpoint peer_endpoint() const;
+    [[nodiscard]] ASYNCHAT_DECL endpoint local_endpoint() const;
+    [[nodiscard]] ASYNCHAT_DECL endpoint peer_endpoint() const;
 
     /// The descriptor, -1 when there is none. It stays ours. Python: dispatcher.fileno
-    ASYNCHAT_DECL int native_handle() const;
+    [[nodiscard]] ASYNCHAT_DECL int native_handle() const;
 
-    loop& owner() const noexcept { return loop_; }
+    [[nodiscard]] loop& owner() const noexcept { return loop_; }
 
     // --- socket options: throw std::system_error, std::logic_error without a socket --------------
 
@@ -325,38 +328,62 @@ public:
 
     // --- logging -------------------------------------------------------------------------------
 
-    /// Writes "log: ..." to standard error, unprintable bytes escaped. It waits until the line is
-    /// written: a pipe that nobody reads stops the loop. Override it, and log_info(), to send them
-    /// elsewhere; what an override gets from the library has foreign bytes escaped already, and
-    /// names cut at 256 bytes. If the other side can bring it about, it comes at most 10 times a
-    /// second for a channel, 40 for all channels of a server<>, and 100 for a loop.
-    /// Python: dispatcher.log
-    ASYNCHAT_DECL virtual void log(std::string_view message);
+    // A literal is a format of fmt, with or without arguments, and checked by the compiler as of
+    // C++20. Any other text is written as it is: text of a peer is never taken for a format.
 
-    /// Writes "info: ...", "warning: ..." or "error: ..." to standard error, as log(), unless the
-    /// type is ignored. Python: dispatcher.log_info
-    ASYNCHAT_DECL virtual void log_info(std::string_view message, log_type type = log_type::info);
-
-    /// As above, formatted by fmt. An override of log() or log_info() hides these; `using
-    /// dispatcher::log_info;` brings them back.
-    template <class First, class... Rest>
-    void log(fmt::format_string<First, Rest...> format, First&& first, Rest&&... rest)
+    /// Writes "log: ..." to the log, by handle_log(). Python: dispatcher.log
+    template <class... Args>
+    void log(fmt::format_string<Args...> format, Args&&... args)
     {
-        log(std::string_view(
-            formatted(detail::text_of(format), fmt::make_format_args(first, rest...))));
+        format_line(log_type::log, detail::text_of(format), fmt::make_format_args(args...));
     }
+    template <class Text, detail::if_message<Text> = 0>
+    void log(Text&& message)
+    {
+        handle_log(log_type::log, message);
+    }
+
+    /// Writes "info: ...", "warning: ..." or "error: ..." to the log, by handle_log().
+    /// Python: dispatcher.log_info. Differs: the type comes first.
     template <class... Args>
     void log_info(log_type type, fmt::format_string<Args...> format, Args&&... args)
     {
-        log_info(formatted(detail::text_of(format), fmt::make_format_args(args...)), type);
+        format_line(type, detail::text_of(format), fmt::make_format_args(args...));
+    }
+    template <class Text, detail::if_message<Text> = 0>
+    void log_info(log_type type, Text&& message)
+    {
+        handle_log(type, message);
     }
 
-    /// The types that log_info() does not write; at first only warnings.
+    /// As above, with log_type::info.
+    template <class... Args>
+    void log_info(fmt::format_string<Args...> format, Args&&... args)
+    {
+        format_line(log_type::info, detail::text_of(format), fmt::make_format_args(args...));
+    }
+    template <class Text, detail::if_message<Text> = 0>
+    void log_info(Text&& message)
+    {
+        handle_log(log_type::info, message);
+    }
+
+    /// Called for each line, of log(), log_info() and the library. The default hands it to the log
+    /// of the loop, unless the type is ignored: see loop::log_sink(). What it throws goes where an
+    /// exception of the caller goes.
+    ///
+    /// In what comes from the library, foreign bytes are escaped and names cut at 256 bytes. If the
+    /// other side can bring the line about, it comes at most 10 times a second for a channel, 40
+    /// for all channels of a server<>, and 100 for a loop. `message` is valid during the call.
+    /// Differs: in Python log() and log_info() are overridden.
+    ASYNCHAT_DECL virtual void handle_log(log_type type, std::string_view message);
+
+    /// The types that the default handle_log() leaves out; only warnings, unless this is called.
     /// Python: dispatcher.ignore_log_types
     ASYNCHAT_DECL void ignore_log_types(std::initializer_list<log_type> types);
 
     /// For logs: "<echo_handler connected 127.0.0.1:80 at 0x55d0c0ffee>". Python: __repr__
-    ASYNCHAT_DECL virtual std::string repr() const;
+    [[nodiscard]] ASYNCHAT_DECL virtual std::string repr() const;
 
 protected:
     /// For a channel without a socket, whose recv() and send() are overridden: says that it can
@@ -377,10 +404,29 @@ protected:
     /// exception itself is std::current_exception().
     ASYNCHAT_DECL static std::string exception_text();
 
+    /// Calls `f()` once after `delay`, never early, as an event of this channel: what it pushes is
+    /// sent at its end, and what it throws goes to handle_error().
+    ///
+    /// The timer belongs to this object, not to its connection: another socket changes nothing. It
+    /// ends when the channel is closed or destroyed; what `f` holds goes then, inside close(). On
+    /// a closed channel no timer begins. In a constructor it is for later, as everywhere. Dropping
+    /// the timer that it returns changes nothing. `f` may be movable only.
+    /// Differs: not in Python.
+    template <class F>
+    timer call_later(loop::duration delay, F f);
+
+    /// Calls `f()` every `period`, first after one period, until it is cancelled or throws, or the
+    /// channel is closed; otherwise as call_later(). Calls that are late are made up for, one in
+    /// each turn. Throws std::invalid_argument when `period` is not positive.
+    /// Differs: not in Python.
+    template <class F>
+    timer call_every(loop::duration period, F f);
+
     /// To be called when output was queued: it is sent at the end of the running event of this
     /// channel, or else before the loop sleeps.
     void flush_soon()
     {
+        loop_.check_thread();
         if (loop_.current_ != this) // else the end of the event does it
             flush_later();
     }
@@ -498,7 +544,7 @@ private:
         if (slot_)
             slot_->server->counters.frames += frames;
     }
-    /// log_info() of what the other side can bring about: a bounded number of lines a second of the
+    /// A line of what the other side can bring about: a bounded number of lines a second of the
     /// channel, of those of its server, and of the loop, whatever it does. How many were left out
     /// is told in the next one. Lines of an ignored type do not count.
     template <class... Args>
@@ -512,7 +558,7 @@ private:
     {
         return ((ignored_log_types_ >> static_cast<unsigned>(type)) & 1U) != 0;
     }
-    ASYNCHAT_DECL static std::string formatted(fmt::string_view format, fmt::format_args args);
+    ASYNCHAT_DECL void format_line(log_type type, fmt::string_view format, fmt::format_args args);
     const detail::timeouts& active_timeouts() const noexcept
     {
         return rare_           ? rare_->clocks.limits()
@@ -528,6 +574,9 @@ private:
     ASYNCHAT_DECL void set_timeout(loop::duration detail::timeouts::*which, loop::duration timeout);
     ASYNCHAT_DECL void start_clock(detail::deadlines::clock what);
     ASYNCHAT_DECL void close_at(loop::time_point time);
+    ASYNCHAT_DECL timer start_timer(loop::duration delay, loop::duration period,
+                                    detail::unique_function<void()> f);
+    void end_timers();
     ASYNCHAT_DECL void look_at_clocks_by(loop::time_point time);
     void clock_ran_out(detail::deadlines::clock what);
     void close_time_reached();
@@ -588,11 +637,28 @@ private:
 
 namespace asynchat {
 
+template <class F>
+timer dispatcher::call_later(loop::duration delay, F f)
+{
+    static_assert(std::is_invocable_v<F&>, "call_later: the function is called without arguments");
+    return start_timer(delay, loop::duration::zero(), std::move(f));
+}
+
+template <class F>
+timer dispatcher::call_every(loop::duration period, F f)
+{
+    static_assert(std::is_invocable_v<F&>, "call_every: the function is called without arguments");
+    return start_timer(period, loop::require_period(period), std::move(f));
+}
+
 template <class T>
 handle<T> loop::handle_of(T& channel)
 {
-    const auto& state = detail::channel_access::state(channel);
-    return handle<T>(*this, std::static_pointer_cast<T>(state->channel()));
+    const auto& owner = detail::channel_access::state(channel)->owned;
+    if (owner.use_count() == 0)
+        return {};
+    // The handle of a closed channel is the same as those before the close.
+    return handle<T>(*this, std::shared_ptr<T>(owner, &channel));
 }
 
 template <class T>
@@ -619,6 +685,7 @@ void handle<T>::post(F f) const
 #  include <asynchat/impl/dispatcher_time.ipp>
 #  include <asynchat/impl/lingerer.ipp>
 #  include <asynchat/impl/loop.ipp>
+#  include <asynchat/impl/loop_time.ipp>
 #  include <asynchat/impl/server_state.ipp>
 #endif
 #endif

@@ -12,7 +12,9 @@
 #include <asio/local/datagram_protocol.hpp>
 #include <asio/local/stream_protocol.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -84,29 +86,31 @@ public:
 
     /// A UNIX socket; a leading NUL means Linux's abstract names. Throws std::invalid_argument when
     /// the path is empty, has a NUL inside or is longer than the system takes (107 bytes on Linux).
-    ASYNCHAT_DECL static endpoint unix_path(std::string_view path);
+    [[nodiscard]] ASYNCHAT_DECL static endpoint unix_path(std::string_view path);
 
     /// A name that is still to be looked up: what addr() answers meanwhile.
-    ASYNCHAT_DECL static endpoint named(std::string_view host, std::string_view service);
+    [[nodiscard]] ASYNCHAT_DECL static endpoint named(std::string_view host,
+                                                      std::string_view service);
 
     /// What the system filled in; nowhere for a family that is none of ours.
-    ASYNCHAT_DECL static endpoint from_native(const sockaddr* address, std::size_t size);
+    [[nodiscard]] ASYNCHAT_DECL static endpoint from_native(const sockaddr* address,
+                                                            std::size_t size);
 
-    bool empty() const noexcept { return kind_ == kind::nowhere; }
-    bool is_ip() const noexcept { return kind_ == kind::ip; }
-    bool is_unix() const noexcept { return kind_ == kind::path; }
+    [[nodiscard]] bool empty() const noexcept { return kind_ == kind::nowhere; }
+    [[nodiscard]] bool is_ip() const noexcept { return kind_ == kind::ip; }
+    [[nodiscard]] bool is_unix() const noexcept { return kind_ == kind::path; }
 
     /// AF_INET, AF_INET6 or AF_UNIX; AF_UNSPEC for nowhere and for a name.
-    ASYNCHAT_DECL int family() const noexcept;
+    [[nodiscard]] ASYNCHAT_DECL int family() const noexcept;
 
     /// The address in digits, without the port; the path of a UNIX socket; "" for nowhere.
-    ASYNCHAT_DECL std::string host() const;
+    [[nodiscard]] ASYNCHAT_DECL std::string host() const;
 
     /// In host byte order; 0 when there is none.
-    ASYNCHAT_DECL std::uint16_t port() const noexcept;
+    [[nodiscard]] ASYNCHAT_DECL std::uint16_t port() const noexcept;
 
     /// For people: "127.0.0.1:80", "[::1]:80", "/run/app.sock", "name:service", "" for nowhere.
-    ASYNCHAT_DECL std::string to_string() const;
+    [[nodiscard]] ASYNCHAT_DECL std::string to_string() const;
 
     /// For Asio and the system. Throws std::logic_error for nowhere and for a name.
     ASYNCHAT_DECL asio::generic::datagram_protocol::endpoint native() const;
@@ -117,7 +121,17 @@ public:
     }
     friend bool operator!=(const endpoint& a, const endpoint& b) { return !(a == b); }
 
+    /// An order for maps: first nowhere, then IP addresses by their bytes and port (IPv4 first),
+    /// UNIX sockets, and names.
+    friend bool operator<(const endpoint& a, const endpoint& b)
+    {
+        if (a.kind_ != b.kind_)
+            return a.kind_ < b.kind_;
+        return a.is_ip() ? a.ip_ < b.ip_ : a.text_.get() < b.text_.get();
+    }
+
 private:
+    friend struct std::hash<endpoint>;
     enum class kind : unsigned char { nowhere, ip, path, name };
 
     /// A text out of line: accepting a connection moves its address about a dozen times, and few
@@ -144,6 +158,8 @@ private:
         std::unique_ptr<const std::string> value_;
     };
 
+    ASYNCHAT_DECL std::size_t hash() const noexcept;
+
     endpoint(kind what, std::string value) : kind_(what), text_(std::move(value)) {}
 
     asio::ip::tcp::endpoint ip_;
@@ -152,6 +168,11 @@ private:
 };
 
 } // namespace asynchat
+
+template <>
+struct std::hash<asynchat::endpoint> {
+    std::size_t operator()(const asynchat::endpoint& where) const noexcept { return where.hash(); }
+};
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/endpoint.ipp>

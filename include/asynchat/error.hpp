@@ -48,21 +48,21 @@ enum class close_reason : unsigned char {
 inline constexpr std::size_t close_reason_count = static_cast<std::size_t>(close_reason::user) + 1;
 
 /// The reason in words, for logs: "peer finished", "frame limit", ...; never empty.
-ASYNCHAT_DECL std::string_view to_string(close_reason reason) noexcept;
+[[nodiscard]] ASYNCHAT_DECL std::string_view to_string(close_reason reason) noexcept;
 
-/// The kinds of lines that dispatcher::log_info() writes.
-enum class log_type : unsigned char { info, warning, error };
+/// The kinds of lines of a log: those of dispatcher::log_info(), and `log` for dispatcher::log().
+enum class log_type : unsigned char { info, warning, error, log };
 
-/// "info", "warning" or "error".
-ASYNCHAT_DECL std::string_view to_string(log_type type) noexcept;
+/// "info", "warning", "error" or "log".
+[[nodiscard]] ASYNCHAT_DECL std::string_view to_string(log_type type) noexcept;
 
 /// True for the errors that mean "the connection is gone" and end in handle_close() instead of
 /// handle_error(): reset, not connected, shut down, aborted, broken pipe, bad descriptor.
 /// Python: Lib/asyncore.py, _DISCONNECTED
-ASYNCHAT_DECL bool is_disconnected(const std::error_code& error) noexcept;
+[[nodiscard]] ASYNCHAT_DECL bool is_disconnected(const std::error_code& error) noexcept;
 
 /// True for the errors that mean "nothing now, try later"; an interrupted call counts.
-ASYNCHAT_DECL bool is_would_block(const std::error_code& error) noexcept;
+[[nodiscard]] ASYNCHAT_DECL bool is_would_block(const std::error_code& error) noexcept;
 
 namespace detail {
 

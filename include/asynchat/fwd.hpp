@@ -19,6 +19,8 @@ class file_producer;
 class loop;
 class producer;
 class relay;
+class run_guard;
+class scoped_timer;
 class server_base;
 class simple_producer;
 class socket;

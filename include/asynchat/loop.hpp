@@ -7,25 +7,32 @@
 #include <asynchat/config.hpp>
 #include <asynchat/detail/io/channel_state.hpp>
 #include <asynchat/detail/io/lingerer.hpp>
-#include <asynchat/detail/timing/clock.hpp>
+#include <asynchat/detail/io/receive_buffer.hpp>
 #include <asynchat/detail/log_limit.hpp>
 #include <asynchat/detail/output/output_queue.hpp>
 #include <asynchat/detail/output/string_pool.hpp>
+#include <asynchat/detail/overrides.hpp>
+#include <asynchat/detail/timing/clock.hpp>
 #include <asynchat/detail/timing/timer_queue.hpp>
+#include <asynchat/detail/unique_function.hpp>
 #include <asynchat/fifo.hpp>
 #include <asynchat/fwd.hpp>
+#include <asynchat/handle.hpp>
+#include <asynchat/run_guard.hpp>
+#include <asynchat/timer.hpp>
 
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 #include <asio/signal_set.hpp>
 
 #include <atomic>
+#include <cassert>
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <optional>
-#include <stdexcept>
+#include <string_view>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -42,59 +49,6 @@ struct address_slot;
 struct channel_access;
 struct server_state;
 
-/// Whether what T sends goes straight to its transport: no class from dispatcher to T overrides
-/// send(). The type of a pointer to a member names the class that declares it. An override that
-/// cannot be named here, because it is not public or overloaded, counts as one.
-template <class T, class = void>
-struct has_plain_send : std::false_type {
-};
-template <class T>
-struct has_plain_send<T, std::void_t<decltype(&T::send)>>
-    : std::is_same<decltype(&T::send), std::size_t (dispatcher::*)(const_buffers)> {
-};
-
-/// Of async_chat it is protected, and can be named in a derived class only.
-template <class T>
-struct send_probe : T {
-    template <class Probe>
-    static auto look(int)
-        -> std::is_same<decltype(&Probe::send), std::size_t (dispatcher::*)(const_buffers)>;
-    template <class Probe>
-    static auto look(...) -> std::false_type;
-};
-
-template <class T, class = void>
-struct sends_plainly : decltype(send_probe<T>::template look<send_probe<T>>(0)) {
-};
-template <class T>
-struct sends_plainly<T, std::enable_if_t<std::is_final_v<T>>> : has_plain_send<T> {
-};
-
-/// Whether T leaves get_terminator() as it is, found out in the same way.
-template <class T, class = void>
-struct keeps_terminator : std::false_type {
-};
-template <class T>
-struct keeps_terminator<T, std::void_t<decltype(&T::get_terminator)>>
-    : std::is_same<decltype(&T::get_terminator), const terminator& (async_chat::*)() const> {
-};
-
-/// Memory that input is received into; more than one is in use only while loops are nested.
-struct receive_buffer {
-    std::unique_ptr<char[]> memory;
-    std::size_t size = 0;
-
-    /// Makes it at least `bytes` large; the content is lost when it has to grow.
-    char* reserve(std::size_t bytes)
-    {
-        if (size < bytes) {
-            memory.reset(new char[bytes]); // not initialized: it is about to be written
-            size = bytes;
-        }
-        return memory.get();
-    }
-};
-
 /// Lets posted functions find out whether their loop still lives.
 struct loop_anchor {
     loop* owner;
@@ -102,89 +56,19 @@ struct loop_anchor {
 
 } // namespace detail
 
-/// A running timer. Dropping it changes nothing; the loop keeps the timer until it has run.
-class timer {
-public:
-    timer() = default;
-
-    /// The function will not be called any more. May be called at any time, also by the function
-    /// itself, and more than once.
-    ASYNCHAT_DECL void cancel();
-
-    /// True until it has run (never for call_every) or was cancelled.
-    bool active() const noexcept
-    {
-        const auto state = state_.lock();
-        return state && !state->done;
-    }
-
-private:
-    friend class loop;
-    explicit timer(const std::shared_ptr<detail::timer_state>& state) : state_(state) {}
-
-    std::weak_ptr<detail::timer_state> state_;
-};
-
-/// A weak reference to a channel that a loop owns; what loop::create() returns.
-///
-/// Copyable. All but post() belong to the loop's thread. When the channel is closed the handle
-/// becomes empty; who needs the object for longer keeps the result of lock().
-template <class T>
-class handle {
-public:
-    handle() = default;
-
-    /// The channel, or null when it is closed. Valid until the next event of the loop.
-    T* get() const noexcept
-    {
-        const auto channel = channel_.lock();
-        return channel && !channel->closed() ? channel.get() : nullptr;
-    }
-
-    /// The channel, kept alive by the caller beyond its close, or null when it is gone. To be let
-    /// go of before the loop is.
-    std::shared_ptr<T> lock() const noexcept { return channel_.lock(); }
-
-    explicit operator bool() const noexcept { return get() != nullptr; }
-
-    /// For a call of the channel, which it outlives, whatever the call closes.
-    /// Throws std::logic_error when the channel is closed.
-    std::shared_ptr<T> operator->() const
-    {
-        auto channel = channel_.lock();
-        if (channel && !channel->closed())
-            return channel;
-        throw std::logic_error("asynchat: this handle's channel is closed");
-    }
-
-    /// Valid until the next event of the loop. Throws as above.
-    T& operator*() const { return *operator->(); }
-
-    /// Calls `f(T&)` in the loop's thread, as one event of the channel, unless it is closed by
-    /// then. May be called from any thread as long as the loop lives.
-    template <class F>
-    void post(F f) const;
-
-private:
-    friend class loop;
-    handle(loop& owner, const std::shared_ptr<T>& channel) : loop_(&owner), channel_(channel) {}
-
-    loop* loop_ = nullptr;
-    std::weak_ptr<T> channel_;
-};
-
 /// Owns channels and runs them: an asio::io_context with asyncore's socket map.
 ///
 /// Flow: make a loop, create() channels, run(). A channel lives in its loop until it is closed;
 /// then it is destroyed as soon as none of its callbacks is on the stack.
 ///
-/// Thread safety: a loop and its channels belong to the thread that runs them. Only post(),
-/// handle::post() and stop() may be called from other threads. Several loops in several threads are
-/// independent of each other.
+/// Thread safety: a loop and its channels belong to the thread that runs them, and assert that.
+/// Only post(), handle::post() and stop() may be called from other threads. Several loops in
+/// several threads are independent of each other.
 /// Lifetime: the loop outlives the channels it owns; its destructor closes them without calling
 /// their handle_close().
 /// Exceptions thrown by posted functions and timers, and exit_now, come out of run() and poll();
-/// the loop can be run again. Python: Lib/asyncore.py, socket_map, loop and poll
+/// the loop can be run again.
+/// Python: Lib/asyncore.py, socket_map, loop and poll
 class loop {
 public:
     using duration = std::chrono::steady_clock::duration;
@@ -201,7 +85,7 @@ public:
     loop(const loop&) = delete;
     loop& operator=(const loop&) = delete;
 
-    asio::io_context& context() noexcept { return *context_; }
+    [[nodiscard]] asio::io_context& context() noexcept { return *context_; }
 
     /// Makes a channel, T(loop&, args...), and owns it until it is closed.
     ///
@@ -210,21 +94,21 @@ public:
     template <class T, class... Args>
     handle<T> create(Args&&... args);
 
-    /// A handle to a channel of this loop, for a channel that gives one to a thread or a timer.
-    /// Empty once it is closed, and before create() has returned.
+    /// A handle to a channel of this loop, for a channel that gives one to a thread. It equals the
+    /// one that create() returns. Empty before that: in the constructor.
     template <class T>
-    handle<T> handle_of(T& channel);
+    [[nodiscard]] handle<T> handle_of(T& channel);
 
     /// The live channels, oldest first as long as none was closed. A copy: they may be closed, and
     /// new ones created, while it is walked.
-    ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> channels() const;
+    [[nodiscard]] ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> channels() const;
 
     /// The number of live channels.
-    std::size_t size() const noexcept { return open() - lingerers_.open(); }
+    [[nodiscard]] std::size_t size() const noexcept { return open() - lingerers_.open(); }
 
     /// Runs until no channel is left or stop() is called. Functions posted before are called
     /// first, so that they may create channels; timers alone do not keep it running. A loop that
-    /// has to wait for posted work needs a channel: create<dispatcher>() waits for nothing.
+    /// has to wait for posted work, or for timers, needs keep_running().
     /// Python: Lib/asyncore.py, loop
     ASYNCHAT_DECL void run();
 
@@ -237,6 +121,11 @@ public:
     /// Python: Lib/asyncore.py, poll
     ASYNCHAT_DECL bool poll(duration timeout = duration::zero());
 
+    /// Has run() go on as long as the result lives, also without a channel, until stop() is called;
+    /// and poll() wait. The result may be given to another thread.
+    /// Differs: not in Python.
+    [[nodiscard]] ASYNCHAT_DECL run_guard keep_running();
+
     /// Makes run() and poll() return soon, or the next call at once when none is under way.
     /// From any thread, and from a callback. A borrowed io_context is not stopped.
     ASYNCHAT_DECL void stop();
@@ -247,24 +136,39 @@ public:
     /// Calls `f()` in the loop's thread, once, on the first SIGINT or SIGTERM from now on, instead
     /// of ending the process; the next one ends it. A server has its stop() called here. The latest
     /// function counts.
-    ASYNCHAT_DECL void on_signals(std::function<void()> f);
+    template <class F>
+    void on_signals(F f);
 
-    /// Calls `f()` in the loop's thread, soon, never inside this call. From any thread.
+    /// Calls `f()` in the loop's thread, soon, never inside this call. From any thread. While
+    /// nothing runs the loop it waits for the next run() or poll(); it goes with the loop.
     template <class F>
     void post(F f);
 
     /// The time by which this loop's timers go: that of std::chrono::steady_clock, other than in
     /// the loop of a test (testing.hpp).
-    time_point now() const noexcept { return clock_->now(); }
+    [[nodiscard]] time_point now() const noexcept { return clock_->now(); }
 
-    /// Calls `f` once after `delay`, never early. Timers that are due at the same time are called
-    /// in the order in which they were made.
-    ASYNCHAT_DECL timer call_later(duration delay, std::function<void()> f);
+    /// Calls `f()` once after `delay`, never early. Timers that are due at the same time are called
+    /// in the order in which they were made. Dropping the timer that it returns changes nothing.
+    template <class F>
+    timer call_later(duration delay, F f);
 
-    /// Calls `f` every `period`, first after one period, until it is cancelled or throws. Calls
+    /// Calls `f()` every `period`, first after one period, until it is cancelled or throws. Calls
     /// that are late are made up for, one in each turn.
     /// Throws std::invalid_argument when `period` is not positive.
-    ASYNCHAT_DECL timer call_every(duration period, std::function<void()> f);
+    template <class F>
+    timer call_every(duration period, F f);
+
+    /// Calls `f(log_type, std::string_view)` for each line of the log of this loop's channels, in
+    /// place of writing it to standard error. The text is one line, unprintable bytes escaped, and
+    /// valid during the call; the type is not in it. Lines that a channel ignores, and those of a
+    /// class that overrides handle_log(), do not come here. What `f` throws goes where an exception
+    /// of the caller of the log goes. Null is standard error again, where the loop waits until each
+    /// line is written.
+    /// Differs: not in Python.
+    template <class F>
+    void log_sink(F f);
+    void log_sink(std::nullptr_t) noexcept { log_sink_.reset(); }
 
     /// Closes all channels, without their handle_close().
     ///
@@ -286,8 +190,10 @@ private:
     friend class detail::clock;
     friend struct detail::channel_access;
     friend class timer;
+    friend class run_guard;
 
     class turn;
+    class creation;
     class running;
     class receive_lease;
 
@@ -316,8 +222,21 @@ private:
     detail::output_pool& pool() noexcept { return output_pool_; }
     detail::string_pool& strings() noexcept { return output_pool_.strings(); }
 
+    /// For all that belongs to the loop's thread: ends the program, in one that was compiled with
+    /// assertions, when another thread runs the loop.
+    void check_thread() const noexcept
+    {
+        assert(detail::runs_here(*this)); // else call it by loop::post() or handle::post()
+    }
+    friend bool detail::runs_here(const loop& owner) noexcept;
+
     std::size_t open() const noexcept { return channels_.size() - closed_; }
+    bool has_to_run() const noexcept { return open() > 0 || guards_ > 0; }
+    void end_run();
+    ASYNCHAT_DECL void end_guard() noexcept;
     ASYNCHAT_DECL std::unique_ptr<detail::receive_buffer> new_receive_buffer();
+    void enter_thread() noexcept;
+    void leave_thread() noexcept;
     ASYNCHAT_DECL void enter_turn() noexcept;
     ASYNCHAT_DECL void leave_turn() noexcept;
     ASYNCHAT_DECL void destroy_closed() noexcept;
@@ -328,8 +247,22 @@ private:
     void flush_posted();
     void post_look();
     void try_again();
-    timer start_timer(duration delay, duration period, std::function<void()> f);
+
+    using callback = detail::unique_function<void()>;
+    using sink = detail::unique_function<void(log_type, std::string_view)>;
+
+    ASYNCHAT_DECL void write_log(log_type type, std::string_view message);
+
+    ASYNCHAT_DECL void set_signal_handler(callback f);
+
+    /// Begins a timer: of `channel`, which keeps it in `list`; or of the loop, when both are null.
+    /// A `period` of 0 means once.
+    ASYNCHAT_DECL timer start_timer(duration delay, duration period, callback f,
+                                    detail::channel_state* channel = nullptr,
+                                    detail::timer_state** list = nullptr);
+    ASYNCHAT_DECL static duration require_period(duration period);
     ASYNCHAT_DECL void forget_timer(detail::timer_state& state);
+    ASYNCHAT_DECL void forget_timers(detail::timer_state*& list);
     ASYNCHAT_DECL void run_timers();
     void run_timer(const std::shared_ptr<detail::timer_state>& state, time_point now);
     void wait_for_timers();
@@ -349,11 +282,13 @@ private:
     fifo<detail::state_ptr> to_flush_;
     fifo<detail::state_ptr> to_look_at_;
     detail::timer_queue timers_;
+    std::shared_ptr<sink> log_sink_;          // none: standard error
     detail::loop_log_limit log_limit_;        // of all channels together
     time_point wakes_at_ = time_point::max(); // what the clock was told last
     std::optional<asio::signal_set> signals_;
-    std::function<void()> on_signal_;
+    callback on_signal_;
     std::atomic<bool> stop_requested_{false};
+    std::atomic<int> guards_{0}; // run_guards, and those that have ended and were not counted yet
     dispatcher* current_ = nullptr; // whose event is the innermost: it is flushed when that ends
     int turns_ = 0;                 // turns on the stack: more than one while loops are nested
     int turns_before_ = 0;          // of them outside of the innermost run() or poll()
@@ -361,72 +296,15 @@ private:
     unsigned adopted_before_ = 0;   // of them before that began, if it is nested in a turn
     int running_ = 0;               // run() and poll() on the stack
     bool polls_ = false;            // the innermost of them is a poll()
+    std::atomic<std::thread::id> thread_{}; // that runs us; none while nothing does
+    bool creates_ = false; // create() has called a constructor that has not begun yet
     bool flush_posted_ = false;
     bool look_posted_ = false;
 };
 
-/// Marks that the loop or one of its channels is calling user code. Closed channels are destroyed
-/// when the outermost turn ends; those that a nested run() or poll() has made, when a turn of it
-/// ends: none of their functions can be further out on the stack.
-class loop::turn {
-public:
-    explicit turn(loop& owner) noexcept : loop_(owner) { loop_.enter_turn(); }
-    ~turn() { loop_.leave_turn(); }
-    turn(const turn&) = delete;
-    turn& operator=(const turn&) = delete;
-
-private:
-    loop& loop_;
-};
-
-/// A receive buffer of the loop for the length of one event.
-class loop::receive_lease {
-public:
-    explicit receive_lease(loop& owner) : loop_(owner)
-    {
-        if (loop_.receive_buffers_.empty()) {
-            buffer_ = loop_.new_receive_buffer();
-        } else {
-            buffer_ = std::move(loop_.receive_buffers_.back());
-            loop_.receive_buffers_.pop_back();
-        }
-    }
-    ~receive_lease() { loop_.receive_buffers_.push_back(std::move(buffer_)); }
-    receive_lease(const receive_lease&) = delete;
-    receive_lease& operator=(const receive_lease&) = delete;
-
-    char* reserve(std::size_t bytes) { return buffer_->reserve(bytes); }
-
-private:
-    loop& loop_;
-    std::unique_ptr<detail::receive_buffer> buffer_;
-};
-
-template <class T, class... Args>
-handle<T> loop::create(Args&&... args)
-{
-    static_assert(std::is_base_of_v<dispatcher, T>, "create<T>: T must be a dispatcher");
-    static_assert(std::is_constructible_v<T, loop&, Args...>,
-                  "create<T>(args...): T must be constructible from (loop&, args...)");
-    auto channel = std::make_shared<T>(*this, std::forward<Args>(args)...);
-    adopt(channel, detail::sends_plainly<T>::value, detail::keeps_terminator<T>::value);
-    return handle<T>(*this, channel);
-}
-
-template <class F>
-void loop::post(F f)
-{
-    static_assert(std::is_invocable_v<F&>, "post: the function is called without arguments");
-    asio::post(*context_,
-               [anchor = std::weak_ptr<detail::loop_anchor>(anchor_), f = std::move(f)]() mutable {
-                   if (const auto alive = anchor.lock()) {
-                       const turn in_turn(*alive->owner);
-                       f();
-                   }
-               });
-}
-
 } // namespace asynchat
+
+#include <asynchat/detail/loop_inline.hpp> // needs the class
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/dispatcher.hpp> // which the implementation needs, and includes

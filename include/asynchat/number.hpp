@@ -22,7 +22,7 @@ enum class number_error : unsigned char {
 };
 
 /// "no error", "no digits", "not a digit", "too large" or "too small".
-constexpr std::string_view to_string(number_error error) noexcept
+[[nodiscard]] constexpr std::string_view to_string(number_error error) noexcept
 {
     switch (error) {
     case number_error::none: break;
@@ -51,10 +51,10 @@ public:
     constexpr explicit operator bool() const noexcept { return error_ == number_error::none; }
     constexpr Number operator*() const noexcept { return error() == none ? value_ : 0; }
 
-    constexpr number_error error() const noexcept { return error_; }
+    [[nodiscard]] constexpr number_error error() const noexcept { return error_; }
     /// Of the byte that is wrong, from 0; the size of the text if nothing is there. 0 without
     /// error.
-    constexpr std::size_t position() const noexcept
+    [[nodiscard]] constexpr std::size_t position() const noexcept
     {
         return error() == none ? 0 : static_cast<std::size_t>(value_);
     }
@@ -113,8 +113,8 @@ constexpr basic_parsed_number<Number> parse_digits(std::string_view text, Number
 /// A sign, a space, a 0x or anything behind the digits is an error, as is an empty text; zeros in
 /// front are not. The first byte that is wrong decides, whatever follows it. Hexadecimal digits may
 /// be of either case. Throws nothing and allocates nothing.
-constexpr parsed_number parse_number(std::string_view text, std::size_t max,
-                                     number_base base = number_base::decimal) noexcept
+[[nodiscard]] constexpr parsed_number parse_number(std::string_view text, std::size_t max,
+                                                   number_base base = number_base::decimal) noexcept
 {
     return detail::parse_digits(text, max, base);
 }
@@ -127,10 +127,10 @@ constexpr parsed_number parse_number(std::string_view text, std::size_t max,
 /// A '+' is an error, and so is a '-' without digits; "-0" is 0. Where 0 is out of the limits, a
 /// number between it and them, as 3 for [5, 9], is wrong only at its end: position() is the size of
 /// the text then. Throws nothing and allocates nothing.
-constexpr parsed_integer parse_integer(std::string_view text,
-                                       std::int64_t min = std::numeric_limits<std::int64_t>::min(),
-                                       std::int64_t max = std::numeric_limits<std::int64_t>::max(),
-                                       number_base base = number_base::decimal) noexcept
+[[nodiscard]] constexpr parsed_integer
+parse_integer(std::string_view text, std::int64_t min = std::numeric_limits<std::int64_t>::min(),
+              std::int64_t max = std::numeric_limits<std::int64_t>::max(),
+              number_base base = number_base::decimal) noexcept
 {
     const bool negative = !text.empty() && text.front() == '-';
     // As far from 0 as it may be on its side.
@@ -154,8 +154,9 @@ constexpr parsed_integer parse_integer(std::string_view text,
 /// As above, for a `max` without a sign, as max_frame(): one that is over all integers of 64 bits,
 /// as `unlimited`, is no limit.
 template <class Unsigned, std::enable_if_t<std::is_unsigned_v<Unsigned>, int> = 0>
-constexpr parsed_integer parse_integer(std::string_view text, std::int64_t min, Unsigned max,
-                                       number_base base = number_base::decimal) noexcept
+[[nodiscard]] constexpr parsed_integer
+parse_integer(std::string_view text, std::int64_t min, Unsigned max,
+              number_base base = number_base::decimal) noexcept
 {
     constexpr std::int64_t largest = std::numeric_limits<std::int64_t>::max();
     const bool is_over = max > static_cast<std::uint64_t>(largest);

@@ -206,7 +206,6 @@ template <class Base>
 class recorded : public Base {
 public:
     using Base::Base;
-    using Base::log_info;
 
     void collect_incoming_data(std::string_view data) override
     {
@@ -238,7 +237,7 @@ public:
         note("error " + current_error());
         Base::handle_error();
     }
-    void log_info(std::string_view message, log_type type) override
+    void handle_log(log_type type, std::string_view message) override
     {
         logs.push_back(std::string(to_string(type)) + ": " + std::string(message));
     }

@@ -309,8 +309,7 @@ public:
         async_chat::handle_close();
     }
 
-    using async_chat::log_info;
-    void log_info(std::string_view, asynchat::log_type) override {}
+    void handle_log(asynchat::log_type, std::string_view) override {}
 
     // --- what programs do ---
 

@@ -29,8 +29,9 @@ PAGES = {
     "flow.md": [("relay.hpp", "class", "relay")],
     "server.md": [("server.hpp", "class", "server_base"), ("server.hpp", "class", "server"),
                   ("server_counters.hpp", "struct", "server_counters")],
-    "loop.md": [("loop.hpp", "class", "loop"), ("loop.hpp", "class", "timer"),
-                ("loop.hpp", "class", "handle")],
+    "loop.md": [("loop.hpp", "class", "loop"), ("timer.hpp", "class", "timer"),
+                ("timer.hpp", "class", "scoped_timer"),
+                ("handle.hpp", "class", "handle"), ("run_guard.hpp", "class", "run_guard")],
     "sockets.md": [("endpoint.hpp", "class", "endpoint"), ("socket.hpp", "class", "socket"),
                    ("const_buffers.hpp", "class", "const_buffers")],
     "terminator.md": [("terminator.hpp", "class", "terminator"),
@@ -162,7 +163,7 @@ LIMITS = [
     ("detail/io/lingerer.hpp", r"max_open = (\d+)", lambda n: f"{n:,}", "linger_timeout()"),
     ("detail/io/accept_backoff.hpp", r"pause = std::chrono::milliseconds\((\d+)\)",
      lambda n: f"{n / 1000:g} s", "handle_error()"),
-    ("impl/loop.ipp", r"deadline_tick = std::chrono::milliseconds\((\d+)\)",
+    ("impl/loop_time.ipp", r"deadline_tick = std::chrono::milliseconds\((\d+)\)",
      lambda n: f"{n / 1000:g} s", "idle_timeout()"),
 ]
 
@@ -184,6 +185,7 @@ NO_LIMITS = {
     "max_kept", "max_kept_block", "min_moved_size", "min_shared_size",
     "min_received_in_place", "max_reserved", "largest_length",            # how a frame is received
     "max_receive",  # 1 GiB in a call
+    "space_size", "fits", "table",  # how a function is held
     "max_timeout",  # of poll(): a year
     "grace",        # of a timeout, when we are late ourselves
     "look_behind_mark_after",  # how soon a lost connection is noticed behind an urgent mark

@@ -260,8 +260,7 @@ public:
         }
         Base::handle_error();
     }
-    void log_info(std::string_view, asynchat::log_type) override {}
-    using Base::log_info;
+    void handle_log(asynchat::log_type, std::string_view) override {}
 
     std::shared_ptr<account> books = std::make_shared<account>();
     std::function<void()> on_eof;
@@ -522,8 +521,7 @@ private:
             if (chat)
                 made.push_back(chat);
         }
-        void log_info(std::string_view, asynchat::log_type) override {}
-        using dispatcher::log_info;
+        void handle_log(asynchat::log_type, std::string_view) override {}
 
         std::vector<std::shared_ptr<lines>> made;
     };

@@ -248,8 +248,7 @@ public:
         books->sent += size;
         return size;
     }
-    void log_info(std::string_view, asynchat::log_type) override {}
-    using Base::log_info;
+    void handle_log(asynchat::log_type, std::string_view) override {}
 
 protected:
     void called() const

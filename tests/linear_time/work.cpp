@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: BSL-1.0
 
 // Does work of each kind, for an input of SIZE bytes and for one of twice that: work SIZE.
+#include "support/driven.hpp"
+
 #include <asynchat/asynchat.hpp>
 
 #include <algorithm>
@@ -91,7 +93,8 @@ struct kind {
 void read_all(asynchat::loop& loop, const asynchat::terminator& ends, std::string_view input,
               std::size_t piece)
 {
-    reader chat(loop);
+    const support::driven<reader> owned(loop);
+    reader& chat = *owned;
     chat.set_terminator(ends);
     chat.read(input, piece);
 }
@@ -104,7 +107,7 @@ const kind kinds[] = {
      [](asynchat::loop& loop, std::size_t n) { read_all(loop, "\r\n", repeated("x\r\n", n), n); }},
     {"records-in-one-read",
      [](asynchat::loop& loop, std::size_t n) {
-         reader chat(loop);
+         const support::driven<reader> owned(loop); reader& chat = *owned;
          chat.set_terminator(1);
          chat.on_found = [&] { chat.set_terminator(1); };
          chat.read(std::string(n, 'x'), n);
@@ -175,7 +178,7 @@ const kind kinds[] = {
      }},
     {"skipped-lines-in-one-read",
      [](asynchat::loop& loop, std::size_t n) {
-         reader chat(loop);
+         const support::driven<reader> owned(loop); reader& chat = *owned;
          chat.too_long = asynchat::overflow::skip;
          chat.max_frame(1);
          chat.set_terminator("\r\n");
@@ -194,14 +197,14 @@ const kind kinds[] = {
      }},
     {"bytewise-same-terminator-set-each-time",
      [](asynchat::loop& loop, std::size_t n) {
-         reader chat(loop);
+         const support::driven<reader> owned(loop); reader& chat = *owned;
          chat.set_terminator("\r\n");
          chat.on_found = [&] { chat.set_terminator("\r\n"); };
          chat.read(repeated("\r\n", n), 1);
      }},
     {"alternating-terminators-in-one-read",
      [](asynchat::loop& loop, std::size_t n) {
-         reader chat(loop);
+         const support::driven<reader> owned(loop); reader& chat = *owned;
          chat.set_terminator(",");
          chat.on_found = [&] {
              chat.set_terminator(chat.frames % 2 == 0 ? asynchat::terminator(",")
@@ -227,7 +230,7 @@ const kind kinds[] = {
     // Output.
     {"many-small-pushes",
      [](asynchat::loop& loop, std::size_t n) {
-         reader chat(loop);
+         const support::driven<reader> owned(loop); reader& chat = *owned;
          for (std::size_t i = 0; i < n; ++i)
              chat.push("0123456789");
          while (chat.pending_output() > 0)
@@ -235,7 +238,7 @@ const kind kinds[] = {
      }},
     {"small-pushes-short-sends",
      [](asynchat::loop& loop, std::size_t n) {
-         reader chat(loop);
+         const support::driven<reader> owned(loop); reader& chat = *owned;
          chat.room = 7;
          for (std::size_t i = 0; i < n; ++i)
              chat.push("0123456789");
@@ -244,7 +247,7 @@ const kind kinds[] = {
      }},
     {"one-large-push-short-sends",
      [](asynchat::loop& loop, std::size_t n) {
-         reader chat(loop);
+         const support::driven<reader> owned(loop); reader& chat = *owned;
          chat.room = 7;
          chat.push(std::string(n, 'x'));
          while (chat.pending_output() > 0)
@@ -252,7 +255,7 @@ const kind kinds[] = {
      }},
     {"large-and-small-pushes-short-sends",
      [](asynchat::loop& loop, std::size_t n) {
-         reader chat(loop);
+         const support::driven<reader> owned(loop); reader& chat = *owned;
          chat.room = 1000;
          for (std::size_t i = 0; i < n / 8; ++i) {
              chat.push("small");
@@ -263,7 +266,7 @@ const kind kinds[] = {
      }},
     {"small-pieces-of-a-producer",
      [](asynchat::loop& loop, std::size_t n) {
-         reader chat(loop);
+         const support::driven<reader> owned(loop); reader& chat = *owned;
          chat.push_with_producer(
              std::make_unique<asynchat::simple_producer>(std::string(n, 'x'), 8));
          while (chat.writable())

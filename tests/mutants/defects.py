@@ -444,8 +444,7 @@ sockets("old-attempt-counts", "the end of a connect that was given up is taken f
 channel("event-of-another-channel", "a new channel gets the event of a closed one",
         "return !has_event_;", "return false;")
 log("log-injection", "a peer may write line ends into the log",
-    """std::string(to_string(type)) + ": " + escaped(message) + '\\n'""",
-    """std::string(to_string(type)) + ": " + std::string(message) + '\\n'""")
+    "const std::string text = escaped(message);", "const std::string text(message);")
 
 # --- time ----------------------------------------------------------------------------------------
 
@@ -471,7 +470,8 @@ times("write-timer-not-stopped", "a channel that has sent all is ended by its wr
 lingering("linger-never-ends", "a closed connection stays as long as the other side likes",
           "detail::later(now(), timeout)", "((void)timeout, time_point::max())")
 
-time = of("loop")
+loop = of("loop")
+time = of("loop_time")
 
 time("nearer-deadline-ignored", "a deadline does not come before one that was set earlier",
      "timers_.move_earlier(state.heap_index, at);", "return;")
@@ -479,7 +479,7 @@ time("timer-lost-in-a-nested-loop", "no timer comes while one of them runs the l
      "wait_for_timers();            // what is called now may run the loop", "")
 time("periodic-timer-once", "a timer that repeats is called once",
      "state->done = once;", "state->done = true;")
-time("freed-in-a-nested-loop", "a channel goes while its own callback runs the loop",
+loop("freed-in-a-nested-loop", "a channel goes while its own callback runs the loop",
      """\
     if (channels_[closed]->number - adopted_before_ < adopted_ - adopted_before_)
         ++doomed_;
@@ -488,7 +488,10 @@ time("freed-in-a-nested-loop", "a channel goes while its own callback runs the l
      """\
     swap_channels(closed, open() + doomed_);
     ++doomed_;""")
-time("flush-forgotten", "pushed from outside twice, sent once",
+loop("guard-not-noticed", "run() does not end with its last guard",
+     "                --alive->owner->guards_;\n                alive->owner->end_run();",
+     "                --alive->owner->guards_;")
+loop("flush-forgotten", "pushed from outside twice, sent once",
      """\
             const auto state = *to_flush_.pop();
             state->flush_listed = false;""",
@@ -500,6 +503,26 @@ times("full-clock-forgets-progress", "a peer that reads slowly is one that takes
         start_clock(detail::deadlines::clock::full);
 """,
       "")
+time("channel-timer-is-no-event", "what a channel's timer throws leaves the loop",
+     "if (!state->channel)\n        call();", "if (true)\n        call();")
+times("timer-outlives-its-channel", "a channel's timer is called after the close",
+      "if (!rare_ || !rare_->timers)", "if (true)")
+
+loop("guard-counted-too-early", "run() returns before all that a thread posted was called",
+     "    try {\n        asio::post(*context_, [anchor",
+     "    --guards_;\n    if (own_context_)\n        context_->stop();\n    if (true)\n"
+     "        return;\n    try {\n        asio::post(*context_, [anchor")
+channel("channel-without-a-loop", "a channel on the stack is served by nobody, without a word",
+        "if (!std::exchange(owner.creates_, false))",
+        "owner.creates_ = false;\n    if (false)")
+loop("wrong-thread-unnoticed", "nothing is said of a call out of another thread",
+     "return thread == std::thread::id() || thread == std::this_thread::get_id();",
+     "return thread == std::thread::id() || true;")
+log("sink-gets-line-ends", "what a peer sent makes two lines of one in a log elsewhere",
+    "return (*elsewhere)(type, text);", "return (*elsewhere)(type, message);")
+log("sink-freed-while-it-runs", "a sink that replaces itself is destroyed under its own feet",
+    "if (const auto elsewhere = log_sink_)", "if (const auto& elsewhere = log_sink_)")
+
 heap = of("timer_queue")
 
 heap("timers-out-of-order", "the next timer is the wrong one",
@@ -1110,17 +1133,17 @@ channel("readable-throws-once", "a readable() that throws once ends a channel th
 
 # --- channels of nested runs ---------------------------------------------------------------------
 
-time("freed-in-a-callback",
+loop("freed-in-a-callback",
      "a channel goes at the end of an inner event, and is still on the stack",
      "if (doomed_ > 0 && turns_ == turns_before_ + 1)", "if (doomed_ > 0)")
-time("kept-by-a-nested-loop", "what a nested run opens and closes stays until it returns",
+loop("kept-by-a-nested-loop", "what a nested run opens and closes stays until it returns",
      "if (doomed_ > 0 && turns_ == turns_before_ + 1)", "if (doomed_ > 0 && turns_ == 1)")
-time("kept-after-a-nested-loop", "what was closed in a nested run is forgotten behind it",
+loop("kept-after-a-nested-loop", "what was closed in a nested run is forgotten behind it",
      """\
             loop_.adopted_before_ = adopted_before_;
             loop_.find_doomed();""",
      "            loop_.adopted_before_ = adopted_before_;")
-time("old-ones-freed-in-a-nested-loop", "a nested run frees what its callers have closed before",
+loop("old-ones-freed-in-a-nested-loop", "a nested run frees what its callers have closed before",
      """\
             loop_.adopted_before_ = loop_.adopted_;
             loop_.find_doomed();
@@ -1132,7 +1155,7 @@ time("old-ones-freed-in-a-nested-loop", "a nested run frees what its callers hav
         }
         if (outer_)
             detail::channel_access::nested_run(*outer_, true);""")
-time("nested-output-waits", "what a channel pushed before it runs the loop is sent after that",
+loop("nested-output-waits", "what a channel pushed before it runs the loop is sent after that",
      "detail::channel_access::in_event(*outer_, [] {});", "(void)outer_;")
 
 # --- connections that linger ---------------------------------------------------------------------

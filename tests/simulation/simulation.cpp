@@ -296,8 +296,7 @@ public:
         if (!connected() || world_.random.per_mille(500))
             async_chat::handle_error();
     }
-    void log_info(std::string_view, asynchat::log_type) override {}
-    using async_chat::log_info;
+    void handle_log(asynchat::log_type, std::string_view) override {}
 
     std::size_t recv(asio::mutable_buffer into) override
     {
@@ -406,8 +405,7 @@ private:
 class quiet_server : public asynchat::server<talker> {
 public:
     using server::server;
-    void log_info(std::string_view, asynchat::log_type) override {}
-    using server::log_info;
+    void handle_log(asynchat::log_type, std::string_view) override {}
 };
 
 // --- one course of events ----------------------------------------------------------------------

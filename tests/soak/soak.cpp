@@ -256,8 +256,7 @@ public:
 
     void pause(bool on) override { on ? this->pause_reading() : this->resume_reading(); }
 
-    using Face::log_info;
-    void log_info(std::string_view, log_type) override {} // errors are many here
+    void handle_log(log_type, std::string_view) override {} // errors are many here
 
 protected:
     virtual void got(std::string_view frame) = 0;
@@ -460,9 +459,8 @@ void start_client(soak& run)
 
 class quiet_relay : public relay {
 public:
-    using relay::log_info;
     using relay::relay;
-    void log_info(std::string_view, log_type) override {}
+    void handle_log(log_type, std::string_view) override {}
 };
 
 /// The end of a relay that a client connects to.

@@ -4,6 +4,7 @@
 #ifndef ASYNCHAT_TESTS_SUPPORT_FRAMED_READER_HPP
 #define ASYNCHAT_TESTS_SUPPORT_FRAMED_READER_HPP
 
+#include "support/driven.hpp"
 #include "support/naive_framing.hpp"
 
 #include <asynchat/async_chat.hpp>
@@ -179,8 +180,7 @@ public:
             open_.clear();
         return task_.answer;
     }
-    using Base::log_info;
-    void log_info(std::string_view, asynchat::log_type) override {}
+    void handle_log(asynchat::log_type, std::string_view) override {}
 
     std::size_t verdicts = 0;
 
@@ -217,7 +217,8 @@ public:
 template <class Reader, class NextSize>
 std::string outcome(asynchat::loop& loop, const limited_script& task, NextSize next_size)
 {
-    Reader chat(loop, task);
+    const driven<Reader> owned(loop, task);
+    Reader& chat = *owned;
     std::string_view rest = task.script.input;
     while (!rest.empty()) {
         const std::size_t size = std::min<std::size_t>(rest.size(), next_size());

@@ -399,14 +399,10 @@ template <class Base>
 class logging : public Base {
 public:
     using Base::Base;
-    using Base::log;
-    using Base::log_info;
 
     std::vector<std::string> lines; // "type: text", warnings included
 
-    void log(std::string_view message) override { lines.push_back("log: " + std::string(message)); }
-    void log_info(std::string_view message,
-                  asynchat::log_type type = asynchat::log_type::info) override
+    void handle_log(asynchat::log_type type, std::string_view message) override
     {
         lines.push_back(std::string(to_string(type)) + ": " + std::string(message));
     }

@@ -77,11 +77,10 @@ public:
         if (!survives)
             async_chat::handle_error();
     }
-    void log_info(std::string_view message, asynchat::log_type type) override
+    void handle_log(asynchat::log_type type, std::string_view message) override
     {
         logs.push_back(std::string(to_string(type)) + ": " + std::string(message));
     }
-    using async_chat::log_info;
 
     // What is protected, for the tests.
     using async_chat::_collect_incoming_data;

@@ -30,8 +30,6 @@ public:
         connect(first.host, first.port);
     }
 
-    ~fetch_channel() override { deadline_.cancel(); }
-
     void handle_connect() override
     {
         crawler_.connected(site_);
@@ -88,7 +86,7 @@ public:
     }
 
     // The reason is reported once, with the page.
-    void log_info(std::string_view, asynchat::log_type) override {}
+    void handle_log(asynchat::log_type, std::string_view) override {}
 
     void handle_close() override
     {
@@ -127,7 +125,7 @@ private:
     {
         expect(next, until);
         idle_timeout(asynchat::loop::duration::zero());
-        deadline_ = owner().call_later(crawler_.chosen().timeout, [this, what] {
+        deadline_ = call_later(crawler_.chosen().timeout, [this, what] {
             error_ = fmt::format("the {} was not there in time", what);
             finish(asynchat::close_reason::frame_timeout);
         });

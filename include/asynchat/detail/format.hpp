@@ -6,6 +6,9 @@
 
 #include <fmt/core.h>
 
+#include <string_view>
+#include <type_traits>
+
 namespace asynchat::detail {
 
 /// The text of a fmt::format_string; fmt 11 gave it a function of its own.
@@ -18,6 +21,14 @@ fmt::string_view text_of(const Format& format)
     return format;
 #endif
 }
+
+/// Texts that are no literals: they are messages, never formats.
+template <class Text>
+using if_message =
+    std::enable_if_t<std::is_convertible_v<Text, std::string_view> &&
+                         !(std::is_array_v<std::remove_reference_t<Text>> &&
+                           std::is_const_v<std::remove_extent_t<std::remove_reference_t<Text>>>),
+                     int>;
 
 } // namespace asynchat::detail
 

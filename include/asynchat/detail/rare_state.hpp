@@ -14,6 +14,8 @@
 
 namespace asynchat::detail {
 
+struct timer_state;
+
 /// Of a connection that is lost: the end to come, and the bytes of output that were dropped.
 struct lost_connection {
     asynchat::close_reason reason = close_reason::open;
@@ -22,7 +24,8 @@ struct lost_connection {
 };
 
 /// What a channel has once it needs it, in one block: limits of its own, a clock that runs, output
-/// that waits, the end of a lost connection. An idle channel with the default limits has none.
+/// that waits, the end of a lost connection, timers. An idle channel with the default limits has
+/// none.
 struct rare_state {
     explicit rare_state(const timeouts& limits) noexcept : clocks(limits) {}
 
@@ -32,7 +35,8 @@ struct rare_state {
     std::size_t stop_over = 0;   // of a channel that reads on when full: over so many, it stops
     std::size_t in_flight = 0;   // bytes that the other side had not taken at the last look
     lost_connection lost;
-    std::string close_text; // why the channel ends, where the reason does not say it all
+    std::string close_text;        // why the channel ends, where the reason does not say it all
+    timer_state* timers = nullptr; // those of the channel; they are not of the connection
 
     /// Of another connection: what was set stays.
     void start_anew(deadlines::time_point now) noexcept

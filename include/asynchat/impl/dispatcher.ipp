@@ -42,6 +42,10 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
       ended_unheard_(false), marked_unheard_(false), interest_failed_(false), sends_plainly_(false),
       has_event_(false)
 {
+    if (!std::exchange(owner.creates_, false))
+        throw std::logic_error("asynchat: a channel is made by loop.create<T>(...), which owns it; "
+                               "nobody would serve this one");
+    owner.check_thread();
 }
 
 ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owner)
@@ -69,6 +73,7 @@ ASYNCHAT_DECL dispatcher::~dispatcher()
 {
     ++state_->epoch;
     loop_.drop_deadline(*state_); // of one that was never adopted
+    end_timers();
     if (slot_)
         detail::server_state::forget(*slot_);
 }
@@ -89,6 +94,7 @@ ASYNCHAT_DECL void dispatcher::close()
 {
     if (closed())
         return;
+    loop_.check_thread();
     gate_.set(detail::gate::closed);
     loop_.log_limit_.leave_out(log_limit_.take_left_out()); // for others to tell
     connected_ = accepting_ = connecting_ = false;
@@ -105,6 +111,7 @@ ASYNCHAT_DECL void dispatcher::close()
         detail::server_state::leave(*slot_, reason_);
     if (state_->owned)
         loop_.remove(*state_);
+    end_timers();
 }
 
 /// Leaves the connection to a channel of its own.
@@ -321,6 +328,7 @@ ASYNCHAT_DECL bool dispatcher::is_stale(detail::readiness what)
 
 ASYNCHAT_DECL void dispatcher::update_interest()
 {
+    loop_.check_thread();
     // While connecting, the attempt itself is what we wait for.
     if (closed() || !transport_ || !state_->live() || connecting_)
         return;

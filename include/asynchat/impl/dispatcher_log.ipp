@@ -19,9 +19,10 @@
 
 namespace asynchat {
 
-ASYNCHAT_DECL std::string dispatcher::formatted(fmt::string_view format, fmt::format_args args)
+ASYNCHAT_DECL void dispatcher::format_line(log_type type, fmt::string_view format,
+                                           fmt::format_args args)
 {
-    return fmt::vformat(format, args);
+    handle_log(type, fmt::vformat(format, args));
 }
 
 ASYNCHAT_DECL std::string dispatcher::exception_text()
@@ -29,17 +30,19 @@ ASYNCHAT_DECL std::string dispatcher::exception_text()
     return detail::failure::text();
 }
 
-ASYNCHAT_DECL void dispatcher::log(std::string_view message)
+ASYNCHAT_DECL void dispatcher::handle_log(log_type type, std::string_view message)
 {
-    const std::string line = "log: " + escaped(message) + '\n';
-    std::fwrite(line.data(), 1, line.size(), stderr);
+    if (!ignores(type))
+        loop_.write_log(type, message);
 }
 
-ASYNCHAT_DECL void dispatcher::log_info(std::string_view message, log_type type)
+/// The message becomes one line that can be printed, wherever it goes.
+ASYNCHAT_DECL void loop::write_log(log_type type, std::string_view message)
 {
-    if (ignores(type))
-        return;
-    const std::string line = std::string(to_string(type)) + ": " + escaped(message) + '\n';
+    const std::string text = escaped(message);
+    if (const auto elsewhere = log_sink_) // it may be replaced inside
+        return (*elsewhere)(type, text);
+    const std::string line = std::string(to_string(type)) + ": " + text + '\n';
     std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
@@ -47,16 +50,15 @@ ASYNCHAT_DECL void dispatcher::log_line_of_peer(log_type type, fmt::string_view 
                                                 fmt::format_args args)
 {
     if (ignores(type)) // it must not use up what the others may have
-        return log_info(std::string_view(formatted(format, args)), type);
+        return format_line(type, format, args);
     detail::server_log_limit* const of_server = slot_ ? &slot_->server->log_limit : nullptr;
     const auto now = loop_.now().time_since_epoch();
     const auto second =
         static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count());
     if (!detail::admit_line(second, log_limit_, of_server, loop_.log_limit_))
         return;
-    const std::string line =
-        formatted(format, args) + detail::left_out_before(log_limit_, of_server, loop_.log_limit_);
-    log_info(std::string_view(line), type);
+    handle_log(type, fmt::vformat(format, args) +
+                         detail::left_out_before(log_limit_, of_server, loop_.log_limit_));
 }
 
 ASYNCHAT_DECL void dispatcher::ignore_log_types(std::initializer_list<log_type> types)

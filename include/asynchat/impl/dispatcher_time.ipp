@@ -26,6 +26,7 @@ namespace asynchat {
 
 ASYNCHAT_DECL detail::rare_state& dispatcher::rare()
 {
+    loop_.check_thread();
     if (!rare_)
         rare_ = std::make_unique<detail::rare_state>(active_timeouts());
     return *rare_;
@@ -73,6 +74,24 @@ ASYNCHAT_DECL void dispatcher::close_at(loop::time_point time)
 {
     rare().clocks.close_at(time);
     look_at_clocks_by(time);
+}
+
+ASYNCHAT_DECL timer dispatcher::start_timer(loop::duration delay, loop::duration period,
+                                            detail::unique_function<void()> f)
+{
+    if (closed())
+        return {};
+    return loop_.start_timer(delay, period, std::move(f), state_.get(), &rare().timers);
+}
+
+/// Of a channel that is closed, or destroyed. It may be gone when the last of them is.
+ASYNCHAT_DECL void dispatcher::end_timers()
+{
+    if (!rare_ || !rare_->timers)
+        return;
+    detail::timer_state* list = std::exchange(rare_->timers, nullptr);
+    list->link = &list;
+    loop_.forget_timers(list);
 }
 
 ASYNCHAT_DECL void dispatcher::look_at_clocks_by(loop::time_point time)

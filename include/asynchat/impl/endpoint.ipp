@@ -84,6 +84,22 @@ ASYNCHAT_DECL int endpoint::family() const noexcept
     return is_unix() ? AF_UNIX : AF_UNSPEC;
 }
 
+ASYNCHAT_DECL std::size_t endpoint::hash() const noexcept
+{
+    std::string_view bytes = text_.get();
+    asio::ip::address_v4::bytes_type v4;
+    asio::ip::address_v6::bytes_type v6;
+    const asio::ip::address address = ip_.address();
+    if (is_ip() && address.is_v4()) {
+        v4 = address.to_v4().to_bytes();
+        bytes = {reinterpret_cast<const char*>(v4.data()), v4.size()};
+    } else if (is_ip()) {
+        v6 = address.to_v6().to_bytes();
+        bytes = {reinterpret_cast<const char*>(v6.data()), v6.size()};
+    }
+    return std::hash<std::string_view>()(bytes) * 31 + port();
+}
+
 ASYNCHAT_DECL std::string endpoint::host() const
 {
     if (is_ip())

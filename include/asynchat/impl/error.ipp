@@ -43,6 +43,7 @@ ASYNCHAT_DECL std::string_view to_string(log_type type) noexcept
     case log_type::info: return "info";
     case log_type::warning: return "warning";
     case log_type::error: return "error";
+    case log_type::log: return "log";
     }
     return "unknown";
 }

@@ -44,6 +44,7 @@ ASYNCHAT_DECL void loop::linger(std::unique_ptr<detail::transport> connection, d
     lingerers_.tidy();
     if (lingerers_.is_full())
         end_oldest_linger();
+    const creation allows_it(*this);
     auto channel = std::make_shared<detail::lingerer>(*this);
     using access = detail::channel_access;
     access::begin_linger(*channel, std::move(connection), detail::later(now(), timeout));

@@ -7,6 +7,7 @@
 #include <asynchat/loop.hpp>
 
 #include <asynchat/dispatcher.hpp>
+#include <asynchat/detail/run_then_always.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 
 #include <asio/executor_work_guard.hpp>
@@ -19,27 +20,6 @@
 #include <utility>
 
 namespace asynchat {
-
-namespace detail {
-
-/// Calls `work` and then `rest`, whatever leaves the first. run() begins with what neither could do
-/// for want of memory.
-template <class Work, class Rest>
-void run_then_always(const Work& work, const Rest& rest)
-{
-    try {
-        work();
-    } catch (...) {
-        try {
-            rest();
-        } catch (const std::bad_alloc&) {
-        }
-        throw;
-    }
-    rest();
-}
-
-} // namespace detail
 
 // No concurrency hint: with a hint of 1 Asio keeps the count of what a handler posts to itself
 // until the handler returns, and a nested run() would find no work.
@@ -84,6 +64,7 @@ ASYNCHAT_DECL loop::~loop()
 
 ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> loop::channels() const
 {
+    check_thread();
     std::vector<std::shared_ptr<dispatcher>> all;
     all.reserve(open());
     for (std::size_t i = 0; i < open(); ++i) {
@@ -138,7 +119,13 @@ ASYNCHAT_DECL void loop::remove(detail::channel_state& state)
         } catch (const std::bad_alloc&) { // then with the next one
         }
     }
-    if (open() == 0 && running_ > 0 && own_context_)
+    end_run();
+}
+
+/// When a reason to run has gone, sees that run() looks for another one.
+inline void loop::end_run()
+{
+    if (!has_to_run() && running_ > 0 && own_context_)
         context_->stop();
 }
 
@@ -180,8 +167,36 @@ ASYNCHAT_DECL void loop::close_all(bool ignore_all)
     }
 }
 
+// --- the thread --------------------------------------------------------------------------------
+
+ASYNCHAT_DECL bool detail::runs_here(const loop& owner) noexcept
+{
+    const std::thread::id thread = owner.thread_;
+    return thread == std::thread::id() || thread == std::this_thread::get_id();
+}
+
+/// Begins a run or a turn: what is outermost takes note of the thread. So a borrowed io_context
+/// that its owner runs counts while one of our events is on the stack only.
+inline void loop::enter_thread() noexcept
+{
+    check_thread();
+#ifndef NDEBUG
+    if (running_ == 0 && turns_ == 0)
+        thread_ = std::this_thread::get_id();
+#endif
+}
+
+inline void loop::leave_thread() noexcept
+{
+#ifndef NDEBUG
+    if (running_ == 0 && turns_ == 0)
+        thread_ = std::thread::id();
+#endif
+}
+
 ASYNCHAT_DECL void loop::enter_turn() noexcept
 {
+    enter_thread();
     ++turns_;
 }
 
@@ -191,6 +206,7 @@ ASYNCHAT_DECL void loop::leave_turn() noexcept
     if (doomed_ > 0 && turns_ == turns_before_ + 1)
         destroy_closed();
     --turns_;
+    leave_thread();
 }
 
 /// The channel at this place of the closed ones is the first of them. It goes with the turn, unless
@@ -326,6 +342,7 @@ public:
           outer_polls_(std::exchange(owner.polls_, polls)), turns_before_(owner.turns_before_),
           adopted_before_(owner.adopted_before_), work_(asio::make_work_guard(*owner.context_))
     {
+        loop_.enter_thread();
         ++loop_.running_;
         if (loop_.turns_ > turns_before_) { // in a callback
             loop_.turns_before_ = loop_.turns_;
@@ -358,8 +375,9 @@ public:
         // What ends us ends the run() that we are nested in: see it stopped, or let it look.
         if (--loop_.running_ == 0)
             loop_.stop_requested_ = false;
-        else if (loop_.own_context_ && (loop_.stop_requested_ || loop_.open() == 0))
+        else if (loop_.own_context_ && (loop_.stop_requested_ || !loop_.has_to_run()))
             loop_.context_->stop();
+        loop_.leave_thread();
     }
     running(const running&) = delete;
     running& operator=(const running&) = delete;
@@ -386,10 +404,10 @@ ASYNCHAT_DECL void loop::run()
     running guard(*this, false);
     guard.flush_outer();
     poll(); // functions posted before, and those of the handler that we are nested in
-    while (open() > 0 && !stop_requested_) {
+    while (has_to_run() && !stop_requested_) {
         if (!own_context_)
             context_->run_one();
-        else if (!clock_->run(*context_)) // until the last channel is closed, or stop()
+        else if (!clock_->run(*context_)) // until nothing has to run, or stop()
             return;
         if (context_->stopped())
             context_->restart();
@@ -400,7 +418,7 @@ ASYNCHAT_DECL void loop::run(std::size_t count, duration timeout)
 {
     running guard(*this, true);
     guard.flush_outer();
-    while (count-- > 0 && open() > 0 && !stop_requested_)
+    while (count-- > 0 && has_to_run() && !stop_requested_)
         poll(timeout);
 }
 
@@ -414,7 +432,7 @@ ASYNCHAT_DECL bool loop::poll(duration timeout)
     // poll_one() also brings in what the handler that we are nested in has posted, which run_one()
     // would wait for in vain.
     bool ran = context_->poll_one() > 0;
-    if (!ran && open() > 0 && timeout > duration::zero())
+    if (!ran && has_to_run() && timeout > duration::zero())
         ran = clock_->run_one_until(*context_, now() + std::min(timeout, max_timeout));
     if (!ran)
         return false;
@@ -425,6 +443,49 @@ ASYNCHAT_DECL bool loop::poll(duration timeout)
     while (!*at_marker && !stop_requested_ && context_->poll_one() > 0) {
     }
     return true;
+}
+
+ASYNCHAT_DECL run_guard loop::keep_running()
+{
+    ++guards_;
+    return run_guard(anchor_);
+}
+
+/// In any thread. It counts until the loop comes to it, behind what was posted before: so the loop
+/// cannot end, and go, while we are in here.
+ASYNCHAT_DECL void loop::end_guard() noexcept
+{
+    try {
+        asio::post(*context_, [anchor = std::weak_ptr<detail::loop_anchor>(anchor_)] {
+            if (const auto alive = anchor.lock()) {
+                --alive->owner->guards_;
+                alive->owner->end_run();
+            }
+        });
+    } catch (const std::bad_alloc&) {
+        --guards_;
+        if (own_context_)
+            context_->stop(); // run() looks again
+    }
+}
+
+ASYNCHAT_DECL run_guard& run_guard::operator=(run_guard&& other) noexcept
+{
+    const auto next = std::exchange(other.loop_, {});
+    release();
+    loop_ = next;
+    return *this;
+}
+
+ASYNCHAT_DECL run_guard::~run_guard()
+{
+    release();
+}
+
+ASYNCHAT_DECL void run_guard::release() noexcept
+{
+    if (const auto alive = std::exchange(loop_, {}).lock())
+        alive->owner->end_guard();
 }
 
 ASYNCHAT_DECL void loop::stop()
@@ -441,8 +502,9 @@ ASYNCHAT_DECL void loop::stop_on_signals()
     on_signals([this] { stop(); });
 }
 
-ASYNCHAT_DECL void loop::on_signals(std::function<void()> f)
+ASYNCHAT_DECL void loop::set_signal_handler(callback f)
 {
+    check_thread();
     on_signal_ = std::move(f);
     if (signals_)
         return;
@@ -454,169 +516,9 @@ ASYNCHAT_DECL void loop::on_signals(std::function<void()> f)
                 return;
             alive->owner->signals_.reset();
             const turn in_turn(*alive->owner);
-            std::exchange(alive->owner->on_signal_, nullptr)();
+            auto once = std::move(alive->owner->on_signal_); // it may ask for the next signal
+            once();
         });
-}
-
-// --- time ------------------------------------------------------------------------------------
-
-namespace detail {
-
-ASYNCHAT_DECL void clock::wake(const std::weak_ptr<loop_anchor>& whom)
-{
-    if (const auto alive = whom.lock())
-        alive->owner->run_timers();
-}
-
-ASYNCHAT_DECL void system_clock::wake_at(time_point when, const std::weak_ptr<loop_anchor>& whom)
-{
-    timer_.expires_at(when);
-    timer_.async_wait([whom](const std::error_code& error) {
-        if (!error)
-            wake(whom);
-    });
-}
-
-ASYNCHAT_DECL void system_clock::cancel()
-{
-    timer_.cancel();
-}
-
-ASYNCHAT_DECL bool system_clock::run(asio::io_context& context)
-{
-    context.run();
-    return true;
-}
-
-ASYNCHAT_DECL bool system_clock::run_one_until(asio::io_context& context, time_point until)
-{
-    return context.run_one_until(until) > 0;
-}
-
-inline constexpr loop::duration deadline_tick = std::chrono::milliseconds(100);
-
-} // namespace detail
-
-/// Has the clock wake us for the first timer. A wake-up that has become too early is not moved; one
-/// for nothing at all would keep a borrowed io_context from running out of work.
-ASYNCHAT_DECL void loop::wait_for_timers()
-{
-    const time_point first = timers_.empty() ? time_point::max() : timers_.first().at;
-    if (first < wakes_at_) {
-        wakes_at_ = time_point::max(); // unless there is memory for it
-        clock_->wake_at(first, anchor_);
-    } else if (timers_.empty() && first > wakes_at_) {
-        clock_->cancel();
-    } else {
-        return;
-    }
-    wakes_at_ = first;
-}
-
-/// Does what is due now. What is asked for meanwhile comes in a later turn, due or not.
-ASYNCHAT_DECL void loop::run_timers()
-{
-    wakes_at_ = time_point::max();
-    const auto run_due = [this] {
-        const turn in_turn(*this);
-        const time_point now = clock_->now();
-        const std::uint64_t end = timers_.next_sequence();
-        while (!timers_.empty() && timers_.first().at <= now && timers_.first().sequence < end) {
-            const auto due = timers_.pop();
-            try {
-                wait_for_timers();            // what is called now may run the loop
-            } catch (const std::bad_alloc&) { // then once that has returned
-            }
-            if (due.timer)
-                run_timer(due.timer, now);
-            else if (const auto channel = due.channel->channel())
-                detail::channel_access::in_event(
-                    *channel, [&] { detail::channel_access::deadline_reached(*channel); });
-        }
-    };
-    detail::run_then_always(run_due, [this] { wait_for_timers(); });
-}
-
-ASYNCHAT_DECL void loop::run_timer(const std::shared_ptr<detail::timer_state>& state,
-                                   time_point now)
-{
-    const bool once = state->period == duration::zero();
-    state->done = once;
-    try {
-        state->call();
-    } catch (...) {
-        state->done = true;
-        throw;
-    }
-    if (state->done)
-        return;
-    state->due = detail::later(state->due, state->period);
-    timers_.add(std::max(state->due, now), state);
-}
-
-ASYNCHAT_DECL void loop::set_deadline(detail::channel_state& state, time_point at)
-{
-    const duration over = at.time_since_epoch() % detail::deadline_tick;
-    if (over > duration::zero())
-        at = detail::later(at, detail::deadline_tick - over);
-    if (state.heap_index == detail::not_queued)
-        timers_.add(at, state);
-    else if (at < timers_.time_at(state.heap_index))
-        timers_.move_earlier(state.heap_index, at);
-    else
-        return;
-    wait_for_timers();
-}
-
-ASYNCHAT_DECL void loop::drop_deadline(detail::channel_state& state)
-{
-    if (state.heap_index == detail::not_queued)
-        return;
-    timers_.remove(state.heap_index);
-    if (timers_.empty())
-        wait_for_timers(); // no more
-}
-
-ASYNCHAT_DECL timer loop::call_later(duration delay, std::function<void()> f)
-{
-    return start_timer(delay, duration::zero(), std::move(f));
-}
-
-ASYNCHAT_DECL timer loop::call_every(duration period, std::function<void()> f)
-{
-    if (period <= duration::zero())
-        throw std::invalid_argument("asynchat: call_every needs a period over 0");
-    return start_timer(period, period, std::move(f));
-}
-
-ASYNCHAT_DECL timer loop::start_timer(duration delay, duration period, std::function<void()> f)
-{
-    const auto state = std::make_shared<detail::timer_state>(
-        detail::timer_state{this, std::move(f), period, detail::later(now(), delay)});
-    timers_.add(state->due, state);
-    try {
-        wait_for_timers();
-    } catch (...) {
-        forget_timer(*state);
-        throw;
-    }
-    return timer(state);
-}
-
-ASYNCHAT_DECL void loop::forget_timer(detail::timer_state& state)
-{
-    state.done = true;
-    if (state.heap_index == detail::not_queued)
-        return; // it runs
-    timers_.remove(state.heap_index);
-    if (timers_.empty())
-        wait_for_timers(); // no more
-}
-
-ASYNCHAT_DECL void timer::cancel()
-{
-    if (const auto state = state_.lock())
-        state->owner->forget_timer(*state);
 }
 
 } // namespace asynchat

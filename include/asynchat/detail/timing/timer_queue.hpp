@@ -6,28 +6,17 @@
 
 #include <asynchat/config.hpp>
 #include <asynchat/detail/io/channel_state.hpp>
-#include <asynchat/fwd.hpp>
+#include <asynchat/detail/timing/timer_state.hpp>
 
 #include <cassert>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
 
 namespace asynchat::detail {
-
-/// One running call_later() or call_every().
-struct timer_state {
-    loop* owner;
-    std::function<void()> call;
-    std::chrono::steady_clock::duration period;  // 0: once
-    std::chrono::steady_clock::time_point due{}; // by the period, however late the last call was
-    unsigned heap_index = not_queued;            // in the loop's queue
-    bool done = false;                           // has run, or was cancelled
-};
 
 /// What a loop has to do, by time; at the same time in the order in which it was asked for. A
 /// binary heap whose elements know their place, so that each can be taken out.

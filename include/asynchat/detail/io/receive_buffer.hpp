@@ -1,0 +1,30 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_DETAIL_IO_RECEIVE_BUFFER_HPP
+#define ASYNCHAT_DETAIL_IO_RECEIVE_BUFFER_HPP
+
+#include <cstddef>
+#include <memory>
+
+namespace asynchat::detail {
+
+/// Memory that input is received into; more than one is in use only while loops are nested.
+struct receive_buffer {
+    std::unique_ptr<char[]> memory;
+    std::size_t size = 0;
+
+    /// Makes it at least `bytes` large; the content is lost when it has to grow.
+    char* reserve(std::size_t bytes)
+    {
+        if (size < bytes) {
+            memory.reset(new char[bytes]); // not initialized: it is about to be written
+            size = bytes;
+        }
+        return memory.get();
+    }
+};
+
+} // namespace asynchat::detail
+
+#endif

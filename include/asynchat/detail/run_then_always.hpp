@@ -1,0 +1,30 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_DETAIL_RUN_THEN_ALWAYS_HPP
+#define ASYNCHAT_DETAIL_RUN_THEN_ALWAYS_HPP
+
+#include <new>
+
+namespace asynchat::detail {
+
+/// Calls `work` and then `rest`, whatever leaves the first. run() begins with what neither could do
+/// for want of memory.
+template <class Work, class Rest>
+void run_then_always(const Work& work, const Rest& rest)
+{
+    try {
+        work();
+    } catch (...) {
+        try {
+            rest();
+        } catch (const std::bad_alloc&) {
+        }
+        throw;
+    }
+    rest();
+}
+
+} // namespace asynchat::detail
+
+#endif
