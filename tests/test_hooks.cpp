@@ -10,6 +10,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -511,4 +512,59 @@ TEST_CASE("settings can be asked for", "[hooks]")
     CHECK(chat->max_output() == 30);
     CHECK(chat->max_frame() == 40);
     CHECK(chat->when_full() == asynchat::full_output::reads_on);
+}
+
+// --- what is easily forgotten ----------------------------------------------------------------
+
+TEST_CASE("a channel whose terminator was never set says so at its first input, once", "[hooks]")
+{
+    class forgetful : public asynchat::async_chat {
+    public:
+        using async_chat::async_chat;
+        texts lines;
+        void found_terminator() override {}
+        void handle_log(asynchat::log_type, std::string_view line) override
+        {
+            lines.emplace_back(line);
+        }
+    };
+    const bool collects_on_purpose = GENERATE(false, true);
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<forgetful>();
+    if (collects_on_purpose)
+        chat->set_terminator(std::nullopt);
+    loop.settle();
+    CHECK(chat->lines.empty());
+    peer.send("one\n");
+    loop.settle();
+    peer.send("two\n");
+    loop.settle();
+    if (collects_on_purpose) {
+        CHECK(chat->lines.empty());
+    } else {
+        REQUIRE(chat->lines.size() == 1);
+        CHECK(chat->lines[0].find("set_terminator() was never called") != std::string::npos);
+    }
+}
+
+TEST_CASE("a refused connection is logged as that, not as an uncaptured exception", "[hooks]")
+{
+    class calling : public asynchat::async_chat {
+    public:
+        using async_chat::async_chat;
+        texts lines;
+        void found_terminator() override {}
+        void handle_log(asynchat::log_type type, std::string_view line) override
+        {
+            lines.push_back(std::string(to_string(type)) + ": " + std::string(line));
+        }
+    };
+    asynchat::testing::loop loop;
+    const auto chat = loop.create<calling>().lock();
+    chat->connect(endpoint("127.0.0.1", 2601));
+    loop.settle();
+    REQUIRE(chat->lines.size() == 1);
+    CHECK(chat->lines[0].find("error: closing channel <") == 0);
+    CHECK(chat->lines[0].find("uncaptured") == std::string::npos);
+    CHECK(chat->lines[0].find(": Connection refused") != std::string::npos);
 }

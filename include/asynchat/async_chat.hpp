@@ -421,6 +421,8 @@ private:
     [[noreturn]] static void refuse_count(std::size_t count, std::size_t max_frame);
     void follow_override();
     void drop_input();
+    void tell_no_terminator();
+    ASYNCHAT_DECL std::string_view behind_carried(char* input, std::size_t size);
     std::size_t receive(asio::mutable_buffer into);
     std::size_t max_receive() const noexcept;
     template <class... Input>
@@ -473,6 +475,7 @@ private:
     detail::water_marks marks_;
     full_output when_full_ = full_output::by_role;
     bool has_own_max_frame_ : 1;
+    bool has_no_terminator_ : 1; // none was ever set
     bool sending_ : 1;
     bool output_ended_ : 1;   // push_eof() was called, and has happened
     bool ends_when_sent_ : 1; // by handle_eof()

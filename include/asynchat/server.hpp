@@ -130,9 +130,15 @@ public:
                       args);
               })
     {
+        static_assert(!std::is_abstract_v<Handler>,
+                      "server<Handler>: Handler is abstract: it has to override found_terminator() "
+                      "if it is an async_chat, found_frame() if it is a frame_chat");
         static_assert(
-            std::is_constructible_v<Handler, loop&, socket, const Args&...>,
-            "server<Handler>: Handler must be constructible from (loop&, socket, args...)");
+            std::is_abstract_v<Handler> ||
+                std::is_constructible_v<Handler, loop&, socket, const Args&...>,
+            "server<Handler>: Handler must be constructible from (loop&, socket, args...); args "
+            "are "
+            "copied for each connection, and one that it takes by reference is passed by std::ref");
     }
 };
 

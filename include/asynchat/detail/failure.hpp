@@ -48,6 +48,9 @@ struct failure {
     /// Of the exception being handled.
     ASYNCHAT_DECL static failure current() noexcept;
 
+    /// Whether the exception being handled is an io_error.
+    ASYNCHAT_DECL static bool is_of_the_system() noexcept;
+
     /// The exception being handled as "type: text"; of an error of ours only the text.
     ASYNCHAT_DECL static std::string text();
 };

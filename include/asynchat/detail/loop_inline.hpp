@@ -75,8 +75,12 @@ template <class T, class... Args>
 handle<T> loop::create(Args&&... args)
 {
     static_assert(std::is_base_of_v<dispatcher, T>, "create<T>: T must be a dispatcher");
-    static_assert(std::is_constructible_v<T, loop&, Args...>,
-                  "create<T>(args...): T must be constructible from (loop&, args...)");
+    static_assert(!std::is_abstract_v<T>,
+                  "create<T>: T is abstract: it has to override found_terminator() if it is an "
+                  "async_chat, found_frame() if it is a frame_chat");
+    static_assert(std::is_abstract_v<T> || std::is_constructible_v<T, loop&, Args...>,
+                  "create<T>(args...): T must be constructible from (loop&, args...); an argument "
+                  "that it takes by reference is passed by std::ref");
     std::shared_ptr<T> channel;
     {
         const creation allows_it(*this);

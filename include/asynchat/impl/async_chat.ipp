@@ -35,8 +35,8 @@ ASYNCHAT_DECL async_chat::async_chat(loop& owner) : async_chat(owner, socket()) 
 
 ASYNCHAT_DECL async_chat::async_chat(loop& owner, socket from)
     : dispatcher(owner, std::move(from)), queue_(owner.pool()), has_own_max_frame_(false),
-      sending_(false), output_ended_(false), ends_when_sent_(false), input_ended_(false),
-      at_end_(false), eof_reported_(false)
+      has_no_terminator_(true), sending_(false), output_ended_(false), ends_when_sent_(false),
+      input_ended_(false), at_end_(false), eof_reported_(false)
 {
 }
 
@@ -78,13 +78,14 @@ ASYNCHAT_DECL void async_chat::kept_frame_goes_on(bool was_dropping)
 ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next)
 {
     change_terminator(next, max_frame_);
-    has_own_max_frame_ = false;
+    has_own_max_frame_ = has_no_terminator_ = false;
 }
 
 ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next, std::size_t max_frame)
 {
     change_terminator(next, max_frame);
     has_own_max_frame_ = true;
+    has_no_terminator_ = false;
 }
 
 /// Asks get_terminator(), if it may be overridden.
@@ -122,16 +123,35 @@ ASYNCHAT_DECL void async_chat::handle_read()
         if (received == 0 || closed())
             return;
     }
+    std::string_view input(memory + front, received);
+    if (front > 0 || has_no_terminator_)
+        input = behind_carried(memory + front, received);
+    parse(input);
+}
+
+/// There is room in front of the input for what is carried over; a layer may have dropped some.
+ASYNCHAT_DECL std::string_view async_chat::behind_carried(char* input, std::size_t size)
+{
+    if (has_no_terminator_)
+        tell_no_terminator();
     const std::string_view before = decoder_.carried();
-    char* const start = memory + front - before.size();
     if (!before.empty())
-        std::memcpy(start, before.data(), before.size());
-    parse(std::string_view(start, before.size() + received));
+        std::memcpy(input - before.size(), before.data(), before.size());
+    return std::string_view(input - before.size(), before.size() + size);
 }
 
 ASYNCHAT_DECL std::size_t async_chat::max_receive() const noexcept
 {
     return std::clamp<std::size_t>(ac_in_buffer_size, 1, detail::max_receive);
+}
+
+/// It is easily forgotten, and then nothing at all happens.
+ASYNCHAT_DECL void async_chat::tell_no_terminator()
+{
+    has_no_terminator_ = false;
+    if (!gate_.has(detail::gate::steered))
+        log_of_peer(log_type::info,
+                    "{} collects all its input, as set_terminator() was never called", safe_repr());
 }
 
 /// Receives for nobody: the other side may not read our last output before it has sent its own.

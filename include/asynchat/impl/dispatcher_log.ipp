@@ -91,12 +91,17 @@ ASYNCHAT_DECL std::string dispatcher::safe_repr() const
     }
 }
 
-/// Whatever becomes of the line, what follows it is done all the same.
+/// Whatever becomes of the line, what follows it is done all the same. That the system refuses
+/// something, a connection for instance, is no exception of the program.
 ASYNCHAT_DECL void dispatcher::log_exception(const char* what)
 {
     try {
-        log_of_peer(log_type::error, "uncaptured exception{} {} ({})", what, safe_repr(),
-                    detail::failure::text());
+        if (detail::failure::is_of_the_system() && *what == ',')
+            log_of_peer(log_type::error, "{} {}: {}", what + 2, safe_repr(),
+                        detail::failure::text());
+        else
+            log_of_peer(log_type::error, "uncaptured exception{} {} ({})", what, safe_repr(),
+                        detail::failure::text());
     } catch (const exit_now&) {
         throw;
     } catch (...) { // there is no memory for it, or an override of the log throws

@@ -37,6 +37,19 @@ ASYNCHAT_DECL failure failure::current() noexcept
     }
 }
 
+ASYNCHAT_DECL bool failure::is_of_the_system() noexcept
+{
+    if (!std::current_exception())
+        return false;
+    try {
+        throw;
+    } catch (const io_error&) {
+        return true;
+    } catch (...) {
+        return false;
+    }
+}
+
 ASYNCHAT_DECL std::string failure::text()
 {
     if (!std::current_exception())

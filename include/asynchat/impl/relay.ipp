@@ -6,6 +6,7 @@
 
 #include <asynchat/relay.hpp>
 
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -15,6 +16,7 @@ ASYNCHAT_DECL relay::relay(loop& owner) : relay(owner, socket()) {}
 
 ASYNCHAT_DECL relay::relay(loop& owner, socket from) : async_chat(owner, std::move(from))
 {
+    set_terminator(std::nullopt);
     when_full(full_output::reads_on); // what counts is the output of the other end
     pause_reading();
 }
