@@ -185,7 +185,7 @@ TEST_CASE("push: one event does not send for ever, and what is left follows in l
 }
 
 TEST_CASE("push: what a short send left goes first, when the socket is writable",
-          "[async_chat][write]")
+          "[async_chat][write][no-records]")
 {
     bench<> channel;
     channel.wire->take(3);
@@ -198,7 +198,8 @@ TEST_CASE("push: what a short send left goes first, when the socket is writable"
     CHECK(channel.chat->pending_output() == 0);
 }
 
-TEST_CASE("push: nothing is lost when the socket takes nothing for a while", "[async_chat][write]")
+TEST_CASE("push: nothing is lost when the socket takes nothing for a while",
+          "[async_chat][write][no-records]")
 {
     bench<> channel;
     channel.wire->take(0);
@@ -211,7 +212,7 @@ TEST_CASE("push: nothing is lost when the socket takes nothing for a while", "[a
 }
 
 TEST_CASE("push: any cut of the output by the socket keeps every byte in order",
-          "[async_chat][write]")
+          "[async_chat][write][no-records]")
 {
     support::random_numbers random(5);
     bench<> channel;
@@ -283,7 +284,8 @@ TEST_CASE("push: after close_when_done returns false and is never sent", "[async
     CHECK_FALSE(channel.open());
 }
 
-TEST_CASE("pending_output: what was not sent, also after the close", "[async_chat][write]")
+TEST_CASE("pending_output: what was not sent, also after the close",
+          "[async_chat][write][no-records]")
 {
     bench<> channel;
     channel.wire->take(2);
@@ -359,7 +361,7 @@ TEST_CASE("producers: are asked when all before them is taken, and once more aft
 }
 
 TEST_CASE("producers: are asked again only when all of the piece before was taken",
-          "[async_chat][write][producer]")
+          "[async_chat][write][producer][no-records]")
 {
     bench<> channel;
     channel.wire->take(1);
@@ -605,7 +607,7 @@ TEST_CASE("producers: close_when_done and throw inside more()", "[async_chat][wr
 }
 
 TEST_CASE("producers: are destroyed with the channel or by discard_buffers",
-          "[async_chat][write][producer]")
+          "[async_chat][write][producer][no-records]")
 {
     bench<> channel;
     channel.wire->take(0);
@@ -780,7 +782,7 @@ TEST_CASE("an overridden send that says it took more than was offered harms nobo
     CHECK(channel.open());
 }
 
-TEST_CASE("an overridden send may do what a callback may", "[async_chat][write][layer]")
+TEST_CASE("an overridden send may do what a callback may", "[async_chat][write][layer][no-records]")
 {
     bench<sending_chat> channel;
     auto& chat = *channel.chat;
@@ -835,7 +837,7 @@ TEST_CASE("an overridden send may do what a callback may", "[async_chat][write][
 // --- discard_buffers, readable and writable ------------------------------------------------------
 
 TEST_CASE("discard_buffers drops the output, half-sent strings and producers included",
-          "[async_chat][write]")
+          "[async_chat][write][no-records]")
 {
     bench<> channel;
     channel.wire->take(2);
@@ -890,10 +892,8 @@ namespace {
 class plain_sender : public asynchat::dispatcher_with_send {
 public:
     plain_sender(asynchat::loop& owner, const std::shared_ptr<support::wire>& to)
-        : dispatcher_with_send(owner)
+        : dispatcher_with_send(owner, support::socket_over(to))
     {
-        support::connect_to(*this, to);
-        set_connected(true);
     }
     void handle_read() override {}
 };

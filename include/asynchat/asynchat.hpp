@@ -26,6 +26,7 @@
 // Ground floor, bytes only:   terminator.hpp  producer.hpp  fifo.hpp  escape.hpp
 //                             number.hpp
 // The machine:                loop.hpp  socket.hpp  endpoint.hpp  const_buffers.hpp  error.hpp
+//                             transport.hpp
 // Channels:                   dispatcher.hpp  dispatcher_with_send.hpp  file_dispatcher.hpp
 // Framed channels:            async_chat.hpp  frame_chat.hpp  file_producer.hpp
 // Ready-made:                 server.hpp  server_counters.hpp  relay.hpp
@@ -50,6 +51,7 @@
 #include <asynchat/server_counters.hpp>
 #include <asynchat/socket.hpp>
 #include <asynchat/terminator.hpp>
+#include <asynchat/transport.hpp>
 #include <asynchat/version.hpp>
 
 #endif

@@ -7,8 +7,10 @@
 #include <asynchat/detail/output/water_marks.hpp>
 #include <asynchat/detail/timing/deadlines.hpp>
 #include <asynchat/error.hpp>
+#include <asynchat/transport.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <system_error>
 
 namespace asynchat::detail {
@@ -30,6 +32,8 @@ struct rare_state {
     std::size_t output_left = 0; // bytes that the last event left
     std::size_t in_flight = 0;   // bytes that the other side had not taken at the last look
     lost_connection lost;
+    std::unique_ptr<transport_layer> layers; // for when the output before them is sent, or when
+                                             // there is a connection
 
     /// Of another connection: what was set stays.
     void start_anew(deadlines::time_point now) noexcept
@@ -37,6 +41,7 @@ struct rare_state {
         clocks.start_anew(now);
         output_left = in_flight = 0;
         lost = {};
+        layers.reset();
     }
 
     /// Whether so much output waits that more of it ends the channel.

@@ -6,12 +6,12 @@
 
 #include <asynchat/async_chat.hpp>
 
-#include <asynchat/detail/io/transport.hpp>
 #include <asynchat/detail/output/output_pump.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/detail/timing/later.hpp>
 #include <asynchat/escape.hpp>
 #include <asynchat/file_producer.hpp>
+#include <asynchat/transport.hpp>
 
 #include <asio/buffer.hpp>
 #include <asio/error.hpp>
@@ -334,9 +334,9 @@ ASYNCHAT_DECL void async_chat::deadline_reached_()
     } else if (in_frame) {
         time_frame(); // for an exception that the channel survives
         log_timeout("a frame was not complete", "frame_timeout()", active_timeouts().frame);
-        const unsigned epoch = state_->epoch;
+        const unsigned connection = state_->connection();
         handle_frame_timeout();
-        if (state_->epoch != epoch)
+        if (state_->connection() != connection)
             return; // closed, or another connection by now
         if (!is_closing())
             return finish(close_reason::frame_timeout);
@@ -443,9 +443,12 @@ ASYNCHAT_DECL void async_chat::end_of_input_()
     // Nothing else will report the end when exit_now leaves a callback.
     struct unfinished {
         async_chat& chat;
-        unsigned epoch;
+        unsigned connection;
         int exceptions = std::uncaught_exceptions();
-        bool is_over() const { return chat.state_->epoch != epoch; } // another connection by now
+        bool is_over() const // another connection by now
+        {
+            return chat.state_->connection() != connection;
+        }
         ~unfinished()
         {
             if (is_over())
@@ -458,7 +461,7 @@ ASYNCHAT_DECL void async_chat::end_of_input_()
             } catch (const std::bad_alloc&) { // then a timeout ends it
             }
         }
-    } const on_exit{*this, state_->epoch};
+    } const on_exit{*this, state_->connection()};
     // A callback that throws and survives must not keep the end from being reported.
     while (decoder_.has_unread() && delivers_input()) {
         const std::size_t size = decoder_.carried().size();
@@ -491,16 +494,16 @@ ASYNCHAT_DECL bool async_chat::deliver_remainder()
     const std::size_t size = rest.size() + decoder_.room_for_remainder();
     rest += last;
     decoder_.drop_remainder();
-    const unsigned epoch = state_->epoch;
+    const unsigned connection = state_->connection();
     try {
         if (size > 0)
             guarded([&] { collect_incoming_data(std::string_view(rest).substr(0, size)); });
     } catch (...) { // exit_now: it is delivered again
-        if (state_->epoch == epoch)
+        if (state_->connection() == connection)
             kept ? frame_.put_back(std::move(rest)) : decoder_.put_back(rest);
         throw;
     }
-    bool goes_on = state_->epoch == epoch;
+    bool goes_on = state_->connection() == connection;
     if (goes_on && rest.size() > size && !is_ending())
         guarded([&] { goes_on = ask_overflow(nullptr); });
     return goes_on;
@@ -548,6 +551,48 @@ ASYNCHAT_DECL void async_chat::forget_connection_()
     using detail::gate;
     for (const auto why : {gate::closing, gate::full, gate::output_ended, gate::blocked})
         gate_.set(why, false);
+}
+
+// --- layers ----------------------------------------------------------------------------------
+
+/// What was received and not delivered was not sent through the layer that is added.
+ASYNCHAT_DECL std::string async_chat::take_early_input_(early_input early)
+{
+    const bool in_frame = decoder_.in_frame() || (keeps_frames_() && !frame_.is_empty());
+    std::string bytes = decoder_.undelivered();
+    if (bytes.empty() && !in_frame)
+        return bytes;
+    if (early == early_input::close || (early == early_input::feed && in_frame)) {
+        close_for_early_input();
+        return {};
+    }
+    in_frame ? decoder_.start_anew() : decoder_.discard();
+    if (keeps_frames_())
+        frame_.clear();
+    frame_has_ended();
+    if (early == early_input::discard)
+        bytes.clear();
+    return bytes;
+}
+
+ASYNCHAT_DECL void async_chat::close_for_early_input()
+{
+    log_of_peer(log_type::error, "closing channel {}: input came before the layer that is added",
+                safe_repr());
+    finish(close_reason::early_input);
+}
+
+/// Output that was pushed before a layer is sent without it.
+ASYNCHAT_DECL bool async_chat::switches_later_()
+{
+    if (!queue_.is_empty() && !sending_ && !awaits_writable())
+        try_to_send();
+    if (queue_.is_empty())
+        return false;
+    queue_.push(make_layer_switch());
+    queue_.watch(active_output_limits().high);
+    flush_soon();
+    return true;
 }
 
 ASYNCHAT_DECL void async_chat::handle_close()
@@ -633,21 +678,27 @@ ASYNCHAT_DECL void async_chat::pushed_much()
     dispatcher* const talker = owner().current_;
     if (sending_ || is_lost())
         return;
-    if (!awaits_writable()) {
-        std::size_t sent = 0;
-        try {
-            sent = send_some(sending::quietly);
-        } catch (...) { // of an override of send(): the next attempt tells
-        }
-        if (is_lost())
-            return;
-        awaits_writable() ? output_waits(sent) : output_flows();
-    }
+    if (!awaits_writable())
+        try_to_send();
+    if (is_lost())
+        return;
     if (!marks_.update(queue_.size(), active_output_limits()))
         return;
     set_full(marks_.paused() && stops_when_full());
     if (talker && marks_.paused())
         talker->fed_too_much_();
+}
+
+/// Outside of an event, or in the middle of one.
+ASYNCHAT_DECL void async_chat::try_to_send()
+{
+    std::size_t sent = 0;
+    try {
+        sent = send_some(sending::quietly);
+    } catch (...) { // of an override of send(): the next attempt tells
+    }
+    if (!is_lost())
+        awaits_writable() ? output_waits(sent) : output_flows();
 }
 
 ASYNCHAT_DECL bool async_chat::push(std::string&& data)
@@ -713,14 +764,33 @@ ASYNCHAT_DECL void async_chat::push_eof()
     flush_soon();
 }
 
+/// What a layer has begun to send, and cannot leave.
+ASYNCHAT_DECL std::string async_chat::take_held_output()
+{
+    const std::size_t size = transport_ ? transport_->held_output() : 0;
+    std::string held;
+    if (size > 0)
+        queue_.gather(detail::buffer_list::capacity, size,
+                      [&](std::string_view data) { held += data; });
+    return held;
+}
+
 ASYNCHAT_DECL void async_chat::discard_buffers()
 {
     decoder_.discard();
     frame_.clear();
+    std::string held = take_held_output();
     queue_.clear();
     gate_.set(detail::gate::blocked, false);
     gate_.set(detail::gate::closing, false);
     gate_.set(detail::gate::output_ended, output_ended_);
+    if (held.empty()) {
+        put_on_layers();
+    } else {
+        queue_.push(std::move(held));
+        if (has_waiting_layers())
+            queue_.push(make_layer_switch());
+    }
     if (rare_ && !is_lost())
         rare_->clocks.stop(detail::deadlines::clock::close);
     marks_.accept();
@@ -733,7 +803,10 @@ ASYNCHAT_DECL void async_chat::discard_buffers()
 
 ASYNCHAT_DECL bool async_chat::writable()
 {
-    return (!queue_.is_empty() || is_closing() || !connected()) && !sending_;
+    // Blocked without output: by the last words of a layer.
+    return (!queue_.is_empty() || gate_.has(detail::gate::closing | detail::gate::blocked) ||
+            !connected()) &&
+           !sending_;
 }
 
 ASYNCHAT_DECL void async_chat::handle_write()
@@ -819,26 +892,49 @@ ASYNCHAT_DECL void async_chat::initiate_send()
     send_queued(sending::everything);
     if (rare_)
         rare_->output_left = queue_.size();
-    if (!queue_.is_empty() || is_lost())
+    using detail::gate;
+    if (queue_.is_empty() &&
+        (ends_when_sent_ || gate_.has(gate::closing | gate::output_ended | gate::lost)))
+        all_is_sent();
+}
+
+/// The output has ended, or the channel.
+ASYNCHAT_DECL void async_chat::all_is_sent()
+{
+    if (is_lost())
         return;
     if (is_closing()) {
+        if (!has_said_last_words())
+            return wait_for_last_words();
         lingers_ = connected();
         finish(close_reason::local);
     } else if (ends_when_sent_) {
+        if (!has_said_last_words())
+            return wait_for_last_words();
         finish(close_reason::peer_finished);
     } else if (gate_.has(detail::gate::output_ended) && !output_ended_ && connected()) {
         output_ended_ = true;
-        shutdown_output();
+        if (!end_output()) {
+            output_ended_ = false;
+            return wait_for_last_words();
+        }
         if (eof_reported_ && !is_lost())
             finish(close_reason::peer_finished);
     }
+}
+
+/// Those of a layer: they wait for the connection as output does.
+ASYNCHAT_DECL void async_chat::wait_for_last_words()
+{
+    gate_.set(detail::gate::blocked);
+    output_waits(0);
 }
 
 ASYNCHAT_DECL void async_chat::send_queued(sending what)
 {
     if (sending_)
         return;
-    const bool had_to_wait = awaits_writable();
+    const bool had_to_wait = awaits_writable() && !queue_.is_empty();
     const std::size_t sent = send_some(what);
     // A handle_close() may send what it can, and hears no more of it.
     if (gate_.has(detail::gate::closed | detail::gate::ended | detail::gate::lost))

@@ -6,7 +6,7 @@
 
 #include <asynchat/dispatcher.hpp>
 
-#include <asynchat/detail/io/transport.hpp>
+#include <asynchat/detail/io/socket_transport.hpp>
 #include <asynchat/detail/timing/later.hpp>
 
 #include <asio/error.hpp>
@@ -126,7 +126,9 @@ ASYNCHAT_DECL bool dispatcher::was_met(detail::deadlines::clock what)
     int events = what == clock::frame || what == clock::idle ? POLLIN : POLLOUT;
     if (what == clock::idle && rare_->clocks.runs(clock::write))
         events |= POLLOUT;
-    return (poll_now(events) & events) != 0 && rare_->clocks.put_off(what);
+    const bool is_met = (poll_now(events) & events) != 0 ||
+                        (state_->layers() != 0 && (events & POLLIN) != 0 && transport_->may_read());
+    return is_met && rare_->clocks.put_off(what);
 }
 
 ASYNCHAT_DECL void dispatcher::clock_ran_out(detail::deadlines::clock what)
