@@ -76,7 +76,7 @@ TEST_CASE("flow: what an event can send at once calls no handler")
     CHECK(b.recv("a\n") == "collect('a') found send(1000 bytes)=1000");
 }
 
-TEST_CASE("flow: over the high mark reading stops, until the low mark")
+TEST_CASE("flow: over the high mark reading stops, until the low mark", "[no-records]")
 {
     bench b;
     b.wire->take(0);
@@ -184,7 +184,7 @@ TEST_CASE("flow: a channel may go on reading")
     CHECK(b.tick() == "collect('c') found");
 }
 
-TEST_CASE("flow: pushes from outside of events count as well")
+TEST_CASE("flow: pushes from outside of events count as well", "[no-records]")
 {
     bench b;
     b.wire->take(0);
@@ -280,7 +280,7 @@ TEST_CASE("flow: a producer is not asked while output waits, and its pieces coun
     CHECK(b.wire->sent.size() == 300);
 }
 
-TEST_CASE("flow: more output than max_output() ends the channel, and says so")
+TEST_CASE("flow: more output than max_output() ends the channel, and says so", "[no-records]")
 {
     bench b;
     b.chat->max_output(300);
