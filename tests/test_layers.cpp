@@ -644,7 +644,7 @@ TEST_CASE("add_layer: while reading is paused, input that is unread is early",
     CHECK(chat->close_reason() == close_reason::early_input);
 }
 
-TEST_CASE("add_layer: over each other, the last one on top", "[layers][add_layer]")
+TEST_CASE("add_layer: over each other, the last one on top", "[layers][add_layer][no-layers]")
 {
     asynchat::testing::loop loop;
     auto [chat, peer] = loop.accept<asynchat::testing::recorder<>>();
