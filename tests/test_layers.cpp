@@ -121,8 +121,7 @@ private:
 
 } // namespace
 
-// --- input
-// -----------------------------------------------------------------------------------------
+// --- input -------------------------------------------------------------------------------------
 
 TEST_CASE("layer: an incomplete record stays inside, and nothing spins", "[layers]")
 {
@@ -249,8 +248,7 @@ TEST_CASE("layer: large frames are received in place through it", "[layers][fram
     CHECK((chat->found == strings{frame, frame}));
 }
 
-// --- output
-// ----------------------------------------------------------------------------------------
+// --- output ------------------------------------------------------------------------------------
 
 TEST_CASE("layer: a write that is taken in parts is offered again, the same bytes first",
           "[layers]")
@@ -386,6 +384,24 @@ TEST_CASE("layer: an end in order has its last words, another one has none", "[l
     }
 }
 
+TEST_CASE("layer: last words are not output", "[layers]")
+{
+    class counting : public record_chat {
+    public:
+        using record_chat::record_chat;
+        void handle_drained() override { note("drained"); }
+    };
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<counting>();
+    peer.window(0);
+    chat->push_eof();
+    loop.settle();
+    CHECK(peer.received().empty());
+    peer.window(1);
+    CHECK(peer.received() == end_record);
+    CHECK(chat->events.empty());
+}
+
 TEST_CASE("layer: a connection that lingers drops what comes through it", "[layers]")
 {
     asynchat::testing::loop loop;
@@ -420,8 +436,7 @@ TEST_CASE("layer: while in_flight() goes down the other side takes output", "[la
     CHECK(chat->close_reason() == close_reason::write_timeout);
 }
 
-// --- waiting for the other direction
-// ---------------------------------------------------------------
+// --- waiting for the other direction -----------------------------------------------------------
 
 TEST_CASE("layer: reading waits for output, and writing for input, where it says so", "[layers]")
 {
@@ -483,8 +498,40 @@ TEST_CASE("layer: a wait under way follows what the layer waits for by now", "[l
     CHECK(peer.received() == "held\n");
 }
 
-// --- putting a layer on
-// ----------------------------------------------------------------------------
+TEST_CASE("layer: a wait under way ends when another call has left input inside", "[layers]")
+{
+    /// What is written is input.
+    class mirror_layer final : public asynchat::transport_layer {
+    public:
+        std::size_t read_some(asio::mutable_buffer into, std::error_code& error) override
+        {
+            if (inside_.empty())
+                return lower().read_some(into, error);
+            error.clear();
+            const std::size_t size = asio::buffer_copy(into, asio::buffer(inside_));
+            inside_.erase(0, size);
+            return size;
+        }
+        std::size_t write_some(asynchat::const_buffers from, std::error_code& error) override
+        {
+            error.clear();
+            inside_ += from.str();
+            return from.size();
+        }
+
+    private:
+        bool has_input() override { return !inside_.empty(); }
+        std::string inside_;
+    };
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<layered<mirror_layer>>();
+    loop.settle(); // it waits for input
+    chat->push("line\n");
+    loop.settle();
+    CHECK(chat->events == strings{"collect line", "found"});
+}
+
+// --- putting a layer on ------------------------------------------------------------------------
 
 TEST_CASE("add_layer: the output before it leaves without it, what follows goes through it",
           "[layers][add_layer]")
@@ -704,8 +751,7 @@ TEST_CASE("add_layer: where there is none to put on", "[layers][add_layer]")
     CHECK_THROWS_AS(datagrams->add_layer(std::make_unique<xor_layer>()), std::logic_error);
 }
 
-// --- clients and servers
-// ---------------------------------------------------------------------------
+// --- clients and servers -----------------------------------------------------------------------
 
 namespace {
 
