@@ -10,10 +10,10 @@
 #include <asynchat/impl/async_chat_output.ipp>
 #include <asynchat/impl/byte_block.ipp>
 #include <asynchat/impl/channel_access.ipp>
-#include <asynchat/impl/channel_state.ipp>
 #include <asynchat/impl/connect_attempt.ipp>
 #include <asynchat/impl/deadlines.ipp>
 #include <asynchat/impl/dispatcher.ipp>
+#include <asynchat/impl/dispatcher_layers.ipp>
 #include <asynchat/impl/dispatcher_log.ipp>
 #include <asynchat/impl/dispatcher_sockets.ipp>
 #include <asynchat/impl/dispatcher_time.ipp>
@@ -38,6 +38,7 @@
 #include <asynchat/impl/server.ipp>
 #include <asynchat/impl/server_state.ipp>
 #include <asynchat/impl/socket.ipp>
+#include <asynchat/impl/socket_transport.ipp>
 #include <asynchat/impl/string_search.ipp>
 #include <asynchat/impl/terminator.ipp>
 #include <asynchat/impl/terminator_scanner.ipp>

@@ -41,7 +41,7 @@ TEST_CASE("producers: are asked when all before them is taken, and once more aft
 }
 
 TEST_CASE("producers: are asked again only when all of the piece before was taken",
-          "[async_chat][write][producer]")
+          "[async_chat][write][producer][no-records]")
 {
     bench<> channel;
     channel.wire->take(1);
@@ -287,7 +287,7 @@ TEST_CASE("producers: close_when_done and throw inside more()", "[async_chat][wr
 }
 
 TEST_CASE("producers: are destroyed with the channel or by discard_buffers",
-          "[async_chat][write][producer]")
+          "[async_chat][write][producer][no-records]")
 {
     bench<> channel;
     channel.wire->take(0);

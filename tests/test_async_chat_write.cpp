@@ -180,7 +180,7 @@ TEST_CASE("push: one event does not send for ever, and what is left follows in l
 }
 
 TEST_CASE("push: what a short send left goes first, when the socket is writable",
-          "[async_chat][write]")
+          "[async_chat][write][no-records]")
 {
     bench<> channel;
     channel.wire->take(3);
@@ -193,7 +193,8 @@ TEST_CASE("push: what a short send left goes first, when the socket is writable"
     CHECK(channel.chat->pending_output() == 0);
 }
 
-TEST_CASE("push: nothing is lost when the socket takes nothing for a while", "[async_chat][write]")
+TEST_CASE("push: nothing is lost when the socket takes nothing for a while",
+          "[async_chat][write][no-records]")
 {
     bench<> channel;
     channel.wire->take(0);
@@ -206,7 +207,7 @@ TEST_CASE("push: nothing is lost when the socket takes nothing for a while", "[a
 }
 
 TEST_CASE("push: any cut of the output by the socket keeps every byte in order",
-          "[async_chat][write]")
+          "[async_chat][write][no-records]")
 {
     support::random_numbers random(5);
     bench<> channel;
@@ -278,7 +279,8 @@ TEST_CASE("push: after close_when_done returns false and is never sent", "[async
     CHECK_FALSE(channel.open());
 }
 
-TEST_CASE("pending_output: what was not sent, also after the close", "[async_chat][write]")
+TEST_CASE("pending_output: what was not sent, also after the close",
+          "[async_chat][write][no-records]")
 {
     bench<> channel;
     channel.wire->take(2);
@@ -461,7 +463,7 @@ TEST_CASE("an overridden send that says it took more than was offered harms nobo
     CHECK(channel.open());
 }
 
-TEST_CASE("an overridden send may do what a callback may", "[async_chat][write][layer]")
+TEST_CASE("an overridden send may do what a callback may", "[async_chat][write][layer][no-records]")
 {
     bench<sending_chat> channel;
     auto& chat = *channel.chat;
@@ -516,7 +518,7 @@ TEST_CASE("an overridden send may do what a callback may", "[async_chat][write][
 // --- discard_buffers, readable and writable ------------------------------------------------------
 
 TEST_CASE("discard_buffers drops the output, half-sent strings and producers included",
-          "[async_chat][write]")
+          "[async_chat][write][no-records]")
 {
     bench<> channel;
     channel.wire->take(2);
@@ -571,10 +573,8 @@ namespace {
 class plain_sender : public asynchat::dispatcher_with_send {
 public:
     plain_sender(asynchat::loop& owner, const std::shared_ptr<support::wire>& to)
-        : dispatcher_with_send(owner)
+        : dispatcher_with_send(owner, support::socket_over(to))
     {
-        support::connect_to(*this, to);
-        set_connected(true);
     }
     void handle_read() override {}
 };

@@ -119,7 +119,7 @@ TEST_CASE("end of stream: pausing in the input that is left puts the end off",
 }
 
 TEST_CASE("end of stream: pending output is sent first (Python: it is lost)",
-          "[close][eof][differs]")
+          "[close][eof][differs][no-records]")
 {
     bench<> channel;
     channel.wire->take(3);
@@ -292,7 +292,7 @@ TEST_CASE("close_when_done: outside of events ends in a later turn", "[close]")
     CHECK(channel.tick() == "handle_close closed");
 }
 
-TEST_CASE("close_when_done: all that was pushed is sent first", "[close]")
+TEST_CASE("close_when_done: all that was pushed is sent first", "[close][no-records]")
 {
     bench<> channel;
     CHECK(channel.call([](recording_chat& chat) {
@@ -343,7 +343,8 @@ TEST_CASE("close_when_done: waits for a connection that is being made when there
     CHECK(channel.event([](recording_chat&) {}) == "send('x')=1 handle_close closed");
 }
 
-TEST_CASE("discard_buffers: cancels close_when_done, and input is delivered again", "[close]")
+TEST_CASE("discard_buffers: cancels close_when_done, and input is delivered again",
+          "[close][no-records]")
 {
     bench<> channel("\n");
     channel.wire->take(0);
@@ -369,7 +370,7 @@ TEST_CASE("discard_buffers: cancels close_when_done, and input is delivered agai
 }
 
 TEST_CASE("discard_buffers: at the end of the stream the channel ends, as nothing is left to send",
-          "[close][eof]")
+          "[close][eof][no-records]")
 {
     bench<> channel;
     channel.wire->take(0);
@@ -396,7 +397,7 @@ TEST_CASE("close: never calls handle_close, any number of times, everywhere", "[
     CHECK(channel.loop.size() == 0);
 }
 
-TEST_CASE("close: pending output is lost and counted", "[close]")
+TEST_CASE("close: pending output is lost and counted", "[close][no-records]")
 {
     bench<> channel;
     channel.wire->take(2);

@@ -6,7 +6,7 @@
 #include "support/scripted_transport.hpp"
 
 #include <asynchat/asynchat.hpp>
-#include <asynchat/detail/io/transport.hpp>
+#include <asynchat/detail/io/socket_transport.hpp>
 
 #include <asio/error.hpp>
 #include <asio/post.hpp>
@@ -392,9 +392,9 @@ struct script {
     }
 };
 
-class file_transport final : public asynchat::detail::transport {
+class file_transport final : public asynchat::transport {
 public:
-    file_transport(asio::io_context& context, script& plan) : context_(context), plan_(plan) {}
+    explicit file_transport(script& plan) : plan_(plan) {}
     ~file_transport() override { plan_.wake = nullptr; }
 
     std::size_t read_some(asio::mutable_buffer, std::error_code& error) override
@@ -425,24 +425,19 @@ public:
         plan_.sent.append(bytes, 0, static_cast<std::size_t>(got));
         return static_cast<std::size_t>(got);
     }
-    void async_wait(asynchat::detail::readiness what,
-                    asynchat::detail::readiness_handler ready) override
+    void async_wait(asynchat::readiness what, asynchat::wait_handler ready) override
     {
-        if (what != asynchat::detail::readiness::write)
+        if (what != asynchat::readiness::write)
             return;
-        auto later = std::make_shared<asynchat::detail::readiness_handler>(std::move(ready));
-        const auto call = [this, later] {
-            asio::post(context_, [later] { (*later)(std::error_code()); });
-        };
+        auto later = std::make_shared<asynchat::wait_handler>(std::move(ready));
+        const auto call = [later] { std::move(*later).post(); };
         if (plan_.room == std::size_t{0})
             plan_.wake = call;
         else
             call();
     }
-    int native_handle() override { return -1; }
 
 private:
-    asio::io_context& context_;
     script& plan_;
 };
 
@@ -450,11 +445,9 @@ private:
 template <class Chat = file_chat>
 class scripted {
 public:
-    explicit scripted(asynchat::loop& loop) : chat_(loop.create<Chat>().lock())
+    explicit scripted(asynchat::loop& loop)
+        : chat_(loop.create<Chat>(asynchat::socket(std::make_unique<file_transport>(plan))).lock())
     {
-        asynchat::detail::channel_access::set_transport(
-            *chat_, std::make_unique<file_transport>(loop.context(), plan));
-        chat_->set_connected(true);
     }
     ~scripted() { chat_->close(); }
     scripted(const scripted&) = delete;
@@ -472,7 +465,7 @@ private:
 } // namespace
 
 TEST_CASE("file_producer: the system sends the file between what was pushed before and after it",
-          "[file_producer]")
+          "[file_producer][no-layers]")
 {
     asynchat::loop loop;
     scripted<> channel(loop);
@@ -506,7 +499,7 @@ TEST_CASE("file_producer: an empty file sends nothing and what is behind it goes
     CHECK(channel->close_reason() == close_reason::local);
 }
 
-TEST_CASE("file_producer: goes on where the socket took no more", "[file_producer]")
+TEST_CASE("file_producer: goes on where the socket took no more", "[file_producer][no-layers]")
 {
     asynchat::loop loop;
     scripted<> channel(loop);
@@ -526,7 +519,7 @@ TEST_CASE("file_producer: goes on where the socket took no more", "[file_produce
 }
 
 TEST_CASE("file_producer: falls back to reading for good when the system cannot send the file",
-          "[file_producer]")
+          "[file_producer][no-layers]")
 {
     asynchat::loop loop;
     scripted<> channel(loop);
@@ -569,7 +562,7 @@ TEST_CASE("file_producer: a pipe is sent as well", "[file_producer]")
 }
 
 TEST_CASE("file_producer: one turn sends a bounded part, and other channels have theirs between",
-          "[file_producer]")
+          "[file_producer][no-layers]")
 {
     asynchat::loop loop;
     scripted<> sender(loop);
@@ -701,7 +694,7 @@ TEST_CASE("file_producer: a file of 64 MiB arrives whole", "[file_producer][loop
 }
 
 TEST_CASE("file_producer: a peer that reads nothing stops it, and nothing spins",
-          "[file_producer][loopback]")
+          "[file_producer][loopback][no-records]")
 {
     asynchat::loop loop;
     auto [ours, peer] = connected_pair();

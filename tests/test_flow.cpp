@@ -76,7 +76,8 @@ TEST_CASE("flow: what an event can send at once calls no handler", "[async_chat]
     CHECK(b.recv("a\n") == "collect('a') found send(1000 bytes)=1000");
 }
 
-TEST_CASE("flow: over the high mark reading stops, until the low mark", "[async_chat][flow]")
+TEST_CASE("flow: over the high mark reading stops, until the low mark",
+          "[async_chat][flow][no-records]")
 {
     bench b;
     b.wire->take(0);
@@ -186,7 +187,7 @@ TEST_CASE("flow: a channel may go on reading", "[async_chat][flow]")
     CHECK(b.tick() == "collect('c') found");
 }
 
-TEST_CASE("flow: pushes from outside of events count as well", "[async_chat][flow]")
+TEST_CASE("flow: pushes from outside of events count as well", "[async_chat][flow][no-records]")
 {
     bench b;
     b.wire->take(0);
@@ -285,7 +286,7 @@ TEST_CASE("flow: a producer is not asked while output waits, and its pieces coun
 }
 
 TEST_CASE("flow: more output than max_output() ends the channel, and says so",
-          "[async_chat][flow][limit]")
+          "[async_chat][flow][limit][no-records]")
 {
     bench b;
     b.chat->max_output(300);

@@ -36,10 +36,8 @@ namespace {
 class frame_recorder : public asynchat::frame_chat {
 public:
     frame_recorder(asynchat::loop& owner, std::shared_ptr<support::wire> to)
-        : frame_chat(owner), record(std::move(to))
+        : frame_chat(owner, support::socket_over(to)), record(std::move(to))
     {
-        support::connect_to(*this, record);
-        set_connected(true);
     }
 
     void found_frame(std::string_view frame) override

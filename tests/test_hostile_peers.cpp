@@ -194,7 +194,8 @@ public:
 
 } // namespace
 
-TEST_CASE("a thousand begun frames of a mebibyte take what max_frame allows", "[hostile]")
+TEST_CASE("a thousand begun frames of a mebibyte take what max_frame allows",
+          "[hostile][no-records]")
 {
     const auto announced = terminator::length_prefix(4);
     struct {
@@ -264,7 +265,8 @@ public:
 
 } // namespace
 
-TEST_CASE("who does not read his answers costs no more than the marks and caps", "[hostile]")
+TEST_CASE("who does not read his answers costs no more than the marks and caps",
+          "[hostile][no-records]")
 {
     constexpr std::size_t connections = 10;
     constexpr int requests = 500;

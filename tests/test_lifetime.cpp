@@ -632,7 +632,8 @@ void send_datagram(const endpoint& to)
 
 // Asio keeps its record of a descriptor for the next one. When a channel whose event is queued is
 // closed, the channel that is made next gets that event.
-TEST_CASE("the event of a closed channel does not reach the one that is made next", "[lifetime]")
+TEST_CASE("the event of a closed channel does not reach the one that is made next",
+          "[lifetime][no-layers]")
 {
     enum class kind { socket, with_send, datagrams, listener, pipe, next_socket };
     const kind what = GENERATE(kind::socket, kind::with_send, kind::datagrams, kind::listener,

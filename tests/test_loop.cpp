@@ -84,7 +84,7 @@ TEST_CASE("timers alone do not keep run going", "[loop][run]")
     CHECK_FALSE(called);
 }
 
-TEST_CASE("run with a count makes so many passes", "[loop][run]")
+TEST_CASE("run with a count makes so many passes", "[loop][run][no-records]")
 {
     either_loop loop(GENERATE(false, true));
     ready_channel one(*loop);
@@ -143,7 +143,7 @@ TEST_CASE("the longest timeout there is means for ever", "[loop][poll]")
     CHECK(one.channel->input == "xy");
 }
 
-TEST_CASE("a pass serves each ready channel once", "[loop][poll]")
+TEST_CASE("a pass serves each ready channel once", "[loop][poll][no-records]")
 {
     either_loop loop(GENERATE(false, true));
     std::vector<std::unique_ptr<ready_channel>> channels;

@@ -105,7 +105,7 @@ TEST_CASE("a callback may push and run the loop until the peer got it", "[loop][
 
 TEST_CASE(
     "what other channels receive in a nested loop leaves the view of the outer callback alone",
-    "[loop][nested]")
+    "[loop][nested][no-records]")
 {
     either_loop loop(GENERATE(false, true));
     auto one = connected_pair(AF_UNIX);

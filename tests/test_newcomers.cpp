@@ -416,7 +416,8 @@ TEST_CASE("relay: an end that is lost does not look like an orderly one at the o
     CHECK(j.loop.now().time_since_epoch() < 24h + 10s);
 }
 
-TEST_CASE("relay: what can be passed on before a reset is passed on", "[newcomers][relay]")
+TEST_CASE("relay: what can be passed on before a reset is passed on",
+          "[newcomers][relay][no-records]")
 {
     joined j;
     j.right.second.window(0);

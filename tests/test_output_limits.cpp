@@ -212,7 +212,7 @@ TEST_CASE("max_output: who was over it and has caught up may be sent more", "[ou
     CHECK_FALSE(c.chat->closed());
 }
 
-TEST_CASE("max_output: output that is given up makes room", "[output-limits][flow]")
+TEST_CASE("max_output: output that is given up makes room", "[output-limits][flow][no-records]")
 {
     small_channel c;
     c.chat->max_output(100);

@@ -411,7 +411,8 @@ private:
 
 } // namespace
 
-TEST_CASE("the table of deadlines: what runs, stands still, starts anew", "[table][timers]")
+TEST_CASE("the table of deadlines: what runs, stands still, starts anew",
+          "[table][timers][no-records]")
 {
     const table expected({deadlines, changes}, what_happens);
     expected.walk([](const table::cell& cell) {

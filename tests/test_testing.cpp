@@ -293,7 +293,7 @@ TEST_CASE("what is sent and received in the kit can be measured out", "[testing]
     CHECK(peer.received(100).empty());
 }
 
-TEST_CASE("what the test does not receive keeps the channel from sending", "[testing]")
+TEST_CASE("what the test does not receive keeps the channel from sending", "[testing][no-records]")
 {
     asynchat::testing::loop loop;
     auto [chat, peer] = loop.accept<recorder<>>();

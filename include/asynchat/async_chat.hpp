@@ -407,6 +407,8 @@ private:
     ASYNCHAT_DECL void connection_lost_(asynchat::close_reason reason,
                                         const std::error_code& error) override;
     ASYNCHAT_DECL void forget_connection_() override;
+    ASYNCHAT_DECL std::string take_early_input_(early_input early) override;
+    ASYNCHAT_DECL bool switches_later_() override;
     ASYNCHAT_DECL void nested_run_(bool begins) override;
     ASYNCHAT_DECL void fed_too_much_() override { end_turn(); }
     ASYNCHAT_DECL void deadline_reached_() override;
@@ -444,6 +446,7 @@ private:
     std::size_t frame_to_come() const;
     void close_for_frame_limit();
     void close_for_malformed_frame(delivery& input);
+    void close_for_early_input();
     bool deliver_remainder();
     ASYNCHAT_DECL void frame_goes_on();
     void time_frame();
@@ -456,6 +459,10 @@ private:
     ASYNCHAT_DECL void end_when_heard();
     void deliver_later();
     void deliver_kept();
+    ASYNCHAT_DECL void all_is_sent();
+    void wait_for_last_words();
+    void try_to_send();
+    std::string take_held_output();
     void send_queued(sending what);
     std::size_t send_some(sending what);
     void send_data(detail::output_pump& pump, std::string_view piece, sending what);

@@ -26,7 +26,7 @@
 // Ground floor, bytes only:   terminator.hpp  producer.hpp  fifo.hpp  escape.hpp
 //                             number.hpp
 // The machine:                loop.hpp  handle.hpp  timer.hpp  run_guard.hpp  socket.hpp
-//                             endpoint.hpp  const_buffers.hpp  error.hpp
+//                             endpoint.hpp  const_buffers.hpp  error.hpp  transport.hpp
 // Channels:                   dispatcher.hpp  dispatcher_with_send.hpp  file_dispatcher.hpp
 // Framed channels:            async_chat.hpp  frame_chat.hpp  file_producer.hpp
 // Ready-made:                 server.hpp  server_counters.hpp  relay.hpp
@@ -54,6 +54,7 @@
 #include <asynchat/socket.hpp>
 #include <asynchat/terminator.hpp>
 #include <asynchat/timer.hpp>
+#include <asynchat/transport.hpp>
 #include <asynchat/version.hpp>
 
 #endif

@@ -20,6 +20,7 @@
 #include <asynchat/loop.hpp>
 #include <asynchat/socket.hpp>
 #include <asynchat/timer.hpp>
+#include <asynchat/transport.hpp>
 
 #include <asio/buffer.hpp>
 #include <fmt/core.h>
@@ -42,9 +43,6 @@ namespace asynchat {
 
 namespace detail {
 class connect_attempt;
-class descriptor_transport;
-class socket_transport;
-class transport;
 struct channel_access;
 } // namespace detail
 
@@ -152,6 +150,23 @@ public:
     /// Python: dispatcher.recv
     ASYNCHAT_DECL virtual std::size_t recv(asio::mutable_buffer into);
 
+    /// Receives and sends through `layer` from now on, over those that were added before.
+    ///
+    /// What was pushed before is sent without it, and what is pushed after it through it. The
+    /// channel receives nothing in between. A channel that is not connected yet gets it as soon as
+    /// it is, before handle_connect().
+    ///
+    /// In the middle of a stream, call it in found_terminator() or found_frame(), when the line
+    /// that agrees on it is complete. Input that was received behind that line, or a frame that is
+    /// begun, did not come through the layer: `early` says what becomes of it. A begun frame cannot
+    /// be fed and closes the channel as well. In collect_incoming_data() the piece that it is
+    /// called with counts as not delivered.
+    /// Throws std::invalid_argument for a null pointer, std::length_error for more than 31 layers,
+    /// std::logic_error after close(), when the channel listens, or over datagrams.
+    /// Differs: not in Python, where one wraps the socket.
+    ASYNCHAT_DECL void add_layer(std::unique_ptr<transport_layer> layer,
+                                 early_input early = early_input::close);
+
     /// Sends one datagram; returns its bytes, 0 when it would block. Throws std::system_error.
     ASYNCHAT_DECL std::size_t sendto(std::string_view datagram, const endpoint& to);
 
@@ -171,7 +186,8 @@ public:
 
     /// Ends our stream, behind what was sent: the other side comes to its end, and may go on
     /// sending. A connection that was lost meanwhile ends the channel, as in send(). Throws
-    /// std::system_error, std::logic_error without a connection.
+    /// std::system_error, also when a layer has last words that would block: then call it again in
+    /// handle_write(). Throws std::logic_error without a connection.
     /// Python: socket.shutdown(SHUT_WR)
     ASYNCHAT_DECL void shutdown_output();
 
@@ -474,6 +490,13 @@ private:
     /// Of a lost connection: whether there may be something to receive yet.
     ASYNCHAT_DECL bool may_receive();
 
+    /// A layer is added: what is to be fed to it. May end the channel.
+    virtual std::string take_early_input_(early_input) { return {}; }
+
+    /// Then: whether output is left that was pushed before. make_layer_switch() is queued behind
+    /// it.
+    virtual bool switches_later_() { return false; }
+
     /// create_socket() has replaced the socket of a connection.
     virtual void forget_connection_() {}
 
@@ -491,18 +514,25 @@ private:
     /// Whether handle_read() may be called when it is only possible that input is there.
     virtual bool reads_speculatively_() const { return false; }
 
-    ASYNCHAT_DECL void handle_readiness(detail::readiness what, const std::error_code& error);
+    ASYNCHAT_DECL void handle_readiness(readiness what, const std::error_code& error);
     void ask_for_interest();
     ASYNCHAT_DECL void interest_refused();
-    bool is_stale(detail::readiness what);
+    bool is_stale(readiness what);
     void speculative_read(bool alone);
     void wait_for_input();
     ASYNCHAT_DECL void flush_later();
     ASYNCHAT_DECL void try_flush_soon() noexcept;
-    ASYNCHAT_DECL void wait_for(detail::readiness what);
-    void set_transport(std::unique_ptr<detail::transport> next);
+    ASYNCHAT_DECL void wait_for(readiness what);
+    void set_transport(std::unique_ptr<transport> next);
+    ASYNCHAT_DECL void put_on_layers() noexcept;
+    ASYNCHAT_DECL void put_on(std::unique_ptr<transport_layer> layers) noexcept;
+    ASYNCHAT_DECL std::unique_ptr<producer> make_layer_switch();
+    /// Whether add_layer() waits for output, or for a connection.
+    bool has_waiting_layers() const noexcept { return rare_ && rare_->layers; }
+    ASYNCHAT_DECL bool end_output();
+    ASYNCHAT_DECL bool has_said_last_words();
     void require_life(const char* what) const;
-    detail::transport& require_any_socket(const char* what) const;
+    transport& require_any_socket(const char* what) const;
     detail::socket_transport& require_socket(const char* what) const;
     template <class Option>
     void set_option(const char* what, const Option& option);
@@ -599,7 +629,7 @@ private:
 
     loop& loop_;
     detail::state_ptr state_;
-    std::unique_ptr<detail::transport> transport_;
+    std::unique_ptr<transport> transport_;
     std::unique_ptr<detail::connect_attempt> attempt_; // while a name is looked up and tried
     detail::address_slot* slot_ = nullptr;     // among the connections of the server that made us
     std::unique_ptr<detail::rare_state> rare_; // see rare()
@@ -611,8 +641,8 @@ private:
     unsigned char ignored_log_types_ = 1U << static_cast<unsigned>(log_type::warning);
     detail::accept_backoff backoff_;
     detail::urgent_watch urgent_;
-    bool is_socket_ : 1; // transport_ is a socket_transport
-    bool in_memory_ : 1; // transport_ is a socket of another network
+    bool is_socket_ : 1; // the lowest of transport_ is a socket_transport
+    bool in_memory_ : 1; // transport_ is a connection, or a socket, of another network
     bool connected_ : 1;
     bool accepting_ : 1;
     bool connecting_ : 1;
@@ -678,8 +708,8 @@ void handle<T>::post(F f) const
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/channel_access.ipp>
-#  include <asynchat/impl/channel_state.ipp>
 #  include <asynchat/impl/dispatcher.ipp>
+#  include <asynchat/impl/dispatcher_layers.ipp>
 #  include <asynchat/impl/dispatcher_log.ipp>
 #  include <asynchat/impl/dispatcher_sockets.ipp>
 #  include <asynchat/impl/dispatcher_time.ipp>
@@ -687,5 +717,6 @@ void handle<T>::post(F f) const
 #  include <asynchat/impl/loop.ipp>
 #  include <asynchat/impl/loop_time.ipp>
 #  include <asynchat/impl/server_state.ipp>
+#  include <asynchat/impl/transport.ipp>
 #endif
 #endif

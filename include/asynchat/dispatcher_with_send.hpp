@@ -71,6 +71,7 @@ private:
     ASYNCHAT_DECL void connection_lost_(asynchat::close_reason reason,
                                         const std::error_code& error) override;
     ASYNCHAT_DECL void forget_connection_() override;
+    ASYNCHAT_DECL bool switches_later_() override;
     void note_left();
 
     detail::output_queue queue_;

@@ -36,6 +36,7 @@ enum class close_reason : unsigned char {
     frame_limit,     ///< a frame grew over max_frame
     output_limit,    ///< output was added while more than max_output() waited
     bad_frame,       ///< the length in front of a frame, or what follows it, is malformed
+    early_input,     ///< input had come before the layer that it should have come through
     callback_error,  ///< an exception left a callback
     shutdown,        ///< the loop closed it: close_all(), the end of the loop; or server::stop()
     connect_failed,  ///< no address accepted the connection

@@ -16,10 +16,6 @@
 
 namespace asynchat {
 
-namespace detail {
-class transport;
-}
-
 /// Sends a file, or a part of it, with the least copying that the system offers.
 ///
 /// How the bytes travel, decided for each piece:
@@ -82,7 +78,7 @@ private:
 
     /// Lets the system send up to `max_bytes`. Returns how many it did, 0 when it would block, and
     /// nothing when the bytes must be read, which finds out why if it is an error.
-    ASYNCHAT_DECL std::optional<std::size_t> send_to(detail::transport& to, std::size_t max_bytes);
+    ASYNCHAT_DECL std::optional<std::size_t> send_to(transport& to, std::size_t max_bytes);
 
     std::string name_; // for messages
     int descriptor_ = -1;

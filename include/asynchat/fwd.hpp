@@ -26,6 +26,9 @@ class simple_producer;
 class socket;
 class terminator;
 class timer;
+class transport;
+class transport_layer;
+class wait_handler;
 
 template <class T>
 class fifo;
@@ -35,7 +38,15 @@ template <class Handler>
 class server;
 
 enum class close_reason : unsigned char;
+enum class early_input : unsigned char;
 enum class log_type : unsigned char;
+enum class readiness : unsigned char;
+
+namespace detail {
+class before_layer;
+class socket_transport;
+struct channel_access;
+} // namespace detail
 
 } // namespace asynchat
 

@@ -44,7 +44,6 @@ class dispatcher;
 namespace detail {
 
 class network;
-class transport;
 struct address_slot;
 struct channel_access;
 struct server_state;
@@ -212,7 +211,7 @@ private:
 
     /// Keeps a connection whose channel is closed until the other side ends it, or for `timeout`.
     /// `slot` is that of the channel in its server, or null.
-    ASYNCHAT_DECL void linger(std::unique_ptr<detail::transport> connection, duration timeout,
+    ASYNCHAT_DECL void linger(std::unique_ptr<transport> connection, duration timeout,
                               detail::address_slot* slot);
 
     /// Ends the oldest of the connections that linger: of all, of a server, or of one slot in it.

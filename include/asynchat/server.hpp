@@ -53,6 +53,14 @@ public:
     void max_connections_per_address(std::size_t n) noexcept { max_per_address_ = n; }
     std::size_t max_connections_per_address() const noexcept { return max_per_address_; }
 
+    /// Has each connection that is accepted from now on receive and send through a layer that
+    /// `make()` makes, from the first byte on; an empty function: through none. See add_layer().
+    /// What `make()` throws, and a null pointer, costs that connection only.
+    void use_layer(std::function<std::unique_ptr<transport_layer>()> make)
+    {
+        make_layer_ = std::move(make);
+    }
+
     /// What it has seen so far. To be asked at any time in the loop's thread, also after the close.
     const server_counters& counters() const noexcept { return shared_->counters; }
 
@@ -98,6 +106,7 @@ private:
     static void shut_down(loop& owner, std::vector<detail::state_ptr> channels, bool now);
 
     maker make_;
+    std::function<std::unique_ptr<transport_layer>()> make_layer_;
     std::shared_ptr<detail::server_state> shared_;
     std::size_t max_connections_ = unlimited;
     std::size_t max_per_address_ = unlimited;

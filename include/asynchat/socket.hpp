@@ -6,6 +6,7 @@
 
 #include <asynchat/config.hpp>
 #include <asynchat/endpoint.hpp>
+#include <asynchat/fwd.hpp>
 
 #include <asio/ip/tcp.hpp>
 #include <asio/local/stream_protocol.hpp>
@@ -14,10 +15,6 @@
 #include <utility>
 
 namespace asynchat {
-
-namespace detail {
-class transport;
-}
 
 namespace testing {
 class loop;
@@ -54,10 +51,11 @@ public:
     }
     ASYNCHAT_DECL ~socket();
 
-    /// For connections that are not the system's, those of the test kit: takes over `connection`.
-    /// The descriptor is -1.
-    ASYNCHAT_DECL socket(std::unique_ptr<detail::transport> connection, int family,
-                         endpoint peer) noexcept;
+    /// A connection that is not the system's: the channel made of it receives and sends by
+    /// `connection`, and is connected. The descriptor is -1, options of sockets are ignored. A null
+    /// pointer is no socket.
+    ASYNCHAT_DECL explicit socket(std::unique_ptr<transport> connection,
+                                  endpoint peer = {}) noexcept;
 
     explicit operator bool() const noexcept { return descriptor_ >= 0 || connection_; }
 
@@ -70,6 +68,11 @@ public:
 
     /// Gives the descriptor up; the caller closes it.
     int release() noexcept { return std::exchange(descriptor_, -1); }
+
+    /// Has the channel made of it receive and send through `layer`, from the first byte on; over
+    /// those that were added before. See dispatcher::add_layer().
+    /// Throws std::invalid_argument for a null pointer, std::logic_error without a socket.
+    ASYNCHAT_DECL void add_layer(std::unique_ptr<transport_layer> layer);
 
     /// A pair of connected UNIX stream sockets, for tests and for talking to oneself.
     /// Throws std::system_error. Python: socket.socketpair
@@ -84,6 +87,7 @@ private:
         std::swap(accepted_, other.accepted_);
         std::swap(descriptor_, other.descriptor_);
         std::swap(connection_, other.connection_);
+        std::swap(layers_, other.layers_);
         std::swap(family_, other.family_);
         std::swap(type_, other.type_);
         std::swap(peer_, other.peer_);
@@ -91,7 +95,8 @@ private:
 
     bool accepted_ = false; // by a dispatcher that listens
     int descriptor_ = -1;
-    detail::transport* connection_ = nullptr; // owned; instead of a descriptor
+    transport* connection_ = nullptr;   // owned; instead of a descriptor
+    transport_layer* layers_ = nullptr; // owned; to be put over the connection
     int family_ = 0;
     int type_ = 0;
     endpoint peer_;

@@ -36,6 +36,11 @@ PAGES = {
                    ("const_buffers.hpp", "class", "const_buffers")],
     "terminator.md": [("terminator.hpp", "class", "terminator"),
                       ("terminator.hpp", "enum", "byte_order")],
+    "transport.md": [("transport.hpp", "class", "transport"),
+                     ("transport.hpp", "class", "transport_layer"),
+                     ("transport.hpp", "class", "wait_handler"),
+                     ("transport.hpp", "enum", "readiness"),
+                     ("transport.hpp", "enum", "early_input")],
     "producers.md": [("producer.hpp", "class", "producer"),
                      ("producer.hpp", "class", "simple_producer"), ("fifo.hpp", "class", "fifo")],
     "file_producer.md": [("file_producer.hpp", "class", "file_producer")],
@@ -55,7 +60,7 @@ PORTED = ["dispatcher.md", "async_chat.md", "dispatcher_with_send.md", "file_dis
 # Not for users: how the library itself, or the test kit, makes an object.
 INTERNAL = {
     "loop(std::unique_ptr<clock> clock, network* network = nullptr)",
-    "socket(std::unique_ptr<transport> connection, int family, endpoint peer)",
+    "wait_handler(state_ptr state, readiness what)",
     "basic_parsed_number(Number value)",
     "basic_parsed_number(number_error error, std::size_t position)",
     "closes_by_reason",
@@ -177,7 +182,7 @@ OFF = [
 # at once, names for values, and what no protocol reaches.
 NO_LIMITS = {
     "cut", "hex", "close_reason_count", "unlimited", "none", "never", "is_count_type", "no_byte",
-    "not_queued", "client_timeouts", "server_timeouts", "default_output_limits", "of_both", "of_input",
+    "not_queued", "max_layers", "client_timeouts", "server_timeouts", "default_output_limits", "of_both", "of_input",
     "of_output",
     "reasons", "radix", "judged", "timeout_of", "prefix",
     "block", "find_bytes_size", "capacity", "bits", "largest",            # how a search works

@@ -23,6 +23,9 @@
 #include <utility>
 #include <vector>
 
+/// Any layer of the reader's.
+class my_layer : public asynchat::transport_layer {};
+
 /// Any handler of the reader's.
 class my_handler : public asynchat::async_chat {
 public:

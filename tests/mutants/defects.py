@@ -97,8 +97,10 @@ ASYNCHAT_DECL void async_chat::frame_goes_on""",
 
 ASYNCHAT_DECL void async_chat::frame_goes_on""")
 sending("spins-while-sending", "a producer that runs the loop keeps it busy with a writable socket",
-     "(!queue_.is_empty() || is_closing() || !connected()) && !sending_",
-     "!queue_.is_empty() || is_closing() || !connected()")
+     """\
+            !connected()) &&
+           !sending_;""",
+     "            !connected());")
 sending("forgets-to-wait-after-sending",
      "what is left after a producer that ran the loop is never sent",
      """\
@@ -251,10 +253,9 @@ pump("producer-asked-in-the-callback", "a producer is asked in the middle of the
      "")
 sending("close-when-done-loses-output", "the last output is lost by close_when_done()",
      """\
-    if (!queue_.is_empty() || is_lost())
-        return;
-    if (is_closing()) {""",
-     "    if (is_closing()) {")
+    if (queue_.is_empty() &&
+        (ends_when_sent_ || gate_.has(gate::closing | gate::output_ended | gate::lost)))""",
+     "    if (ends_when_sent_ || gate_.has(gate::closing | gate::output_ended | gate::lost))")
 sending("close-when-done-waits-for-an-event",
      "nothing to send: the channel stays until the next event",
      """\
@@ -326,7 +327,7 @@ queue("piece-of-producer-resent", "what was sent of a producer's piece is sent a
 # --- channels ------------------------------------------------------------------------------------
 
 channel = of("dispatcher")
-events = of("channel_state")
+events = of("transport")
 attempt = of("connect_attempt")
 lingering = of("lingerer")
 sockets = of("dispatcher_sockets")
@@ -379,10 +380,10 @@ channel("descriptor-open-after-close", "close() leaves the descriptor to the des
     set_transport(nullptr);""",
         "        leave_to_linger();")
 events("event-of-the-old-socket", "an event of the socket before reaches the new one",
-       "if (!channel || state_->epoch != epoch_)", "if (!channel)")
+       "    if (layers_on_top <= state->layers())", "    if (true)")
 channel("connected-after-close", "closed in handle_connect(), and said to be connected",
         """\
-        if (state_->epoch != epoch)
+        if (state_->connection() != connection)
             return;
         connected_ = true;""",
         "        connected_ = true;")
@@ -617,7 +618,7 @@ search("longest-first-tie", "of two terminators that end together the shorter on
        "next.found = nodes_[next.fallback].found > 0 ? nodes_[next.fallback].found\n"
        "                     : strings_[first].size() == next.depth ? first + 1 : 0;")
 
-system = of("transport")
+system = of("socket_transport")
 
 system("aborted-connection-is-an-error", "ECONNABORTED stops the listener for a while",
        "    case ECONNABORTED:\n", "")
@@ -696,18 +697,31 @@ ending("held-bytes-lost-at-reset", "a partial terminator is lost when the connec
      "    if (is_lost() || (last.empty() && !kept))")
 sending("discard-makes-it-immortal", "discard_buffers() lets a lost connection stay",
      "if (rare_ && !is_lost())", "if (rare_)")
-channel("failed-shutdown-is-orderly",
-        "a reset found by shutdown_output() ends as the peer's end would",
-        """\
-    if (is_disconnected(error))
-        return connection_lost_(close_reason::reset, error);
-    if (error)
-        throw detail::io_error(close_reason::system_error, error, "shutdown_output");""",
-        """\
-    if (is_disconnected(error))
-        return;
-    if (error)
-        throw detail::io_error(close_reason::system_error, error, "shutdown_output");""")
+layers = of("dispatcher_layers")
+layers("failed-shutdown-is-orderly",
+       "a reset found by shutdown_output() ends as the peer's end would",
+       "connection_lost_(close_reason::reset, error);", "return true;")
+layers("early-input-after-the-switch", "input is not held back until the output before a layer left",
+       "(std::move(fed), later),", "(std::move(fed), false),")
+layers("silent-last-words", "a channel that ends in order says none of the last words of a layer",
+       "if (state_->layers() == 0 || ", "if (state_->layers() < 32 || ")
+layers("last-words-once", "the last words of a layer are not tried again after would_block",
+       "    return !is_would_block(error);\n}", "    return true;\n}")
+events("input-left-inside", "a layer with input inside waits for more of it below",
+       "if (what == readiness::read && has_input())", "if (false)")
+events("other-direction", "a layer waits below for the same as its channel",
+       "const readiness needed = waits_for(what);", "const readiness needed = what;")
+events("wants-of-yesterday", "a wait under way goes on for what the layer does not need any more",
+       """\
+    wait(readiness::read);
+    wait(readiness::write);
+    if""", "    if")
+ending("early-input-goes-through", "what came before the layer is delivered as if it had come through",
+     "    if (bytes.empty() && !in_frame)\n        return bytes;", "    if (!closed())\n        return {};")
+sending("discards-half-a-record", "discard_buffers() drops what a layer is bound to",
+     "transport_ ? transport_->held_output() : 0", "0")
+sending("drained-by-last-words", "last words that had to wait are said to be output that had to",
+     "awaits_writable() && !queue_.is_empty();", "awaits_writable();")
 channel("lost-and-forgotten", "after a failed send the channel goes on as if nothing had happened",
         "    gate_.set(detail::gate::lost);\n", "")
 channel("lost-without-error", "close_error() does not tell why the connection was lost",
@@ -955,7 +969,7 @@ passing("frame-timed-without-frames",
      "d.begun_ = true;")
 chat("frame-timed-for-the-old", "after handle_frame_timeout() another connection is ended as well",
      """\
-        if (state_->epoch != epoch)
+        if (state_->connection() != connection)
             return; // closed, or another connection by now
 """,
      "")
@@ -1028,8 +1042,7 @@ ending("new-socket-still-stopped", "close_when_done() of one connection holds fo
      "")
 ending("new-socket-ends-with-the-old",
      "a connection made in the last piece of another ends with that",
-     "bool is_over() const { return chat.state_->epoch != epoch; }",
-     "bool is_over() const { return false; }")
+     "return chat.state_->connection() != connection;", "return false;")
 ending("new-socket-old-piece",
      "the end of a frame of the connection before is reported on the new one",
      """\
@@ -1214,15 +1227,15 @@ lingering("lingering-never-forgotten", "each connection that has lingered keeps 
 
 channel("accepts-more-than-it-may",
         "a listener that is full accepts on, and refuses what could wait",
-        "if (state_->epoch != epoch || !accepting_ || !readable())",
-        "if (state_->epoch != epoch || !accepting_)")
+        "if (state_->connection() != connection || !accepting_ || !readable())",
+        "if (state_->connection() != connection || !accepting_)")
 channel("accepts-without-a-break", "newcomers without end keep everybody else from being served",
         "for (int i = 0; i < max_connections; ++i) {\n        auto accepted = accept();",
         "for (;;) {\n        auto accepted = accept();")
 channel("accepts-one-by-one", "of many newcomers each waits for a turn of its own",
         "constexpr int max_connections = 64;", "constexpr int max_connections = 1;")
 channel("accepts-without-a-socket", "a listener that closes in handle_accepted() goes on accepting",
-        "if (state_->epoch != epoch || !accepting_ || !readable())", "if (!readable())")
+        "if (state_->connection() != connection || !accepting_ || !readable())", "if (!readable())")
 
 # --- ends of relays ------------------------------------------------------------------------------
 

@@ -33,10 +33,8 @@ struct user_error : std::runtime_error {
 class recording_chat : public asynchat::async_chat {
 public:
     recording_chat(asynchat::loop& owner, std::shared_ptr<wire> to)
-        : async_chat(owner), record(std::move(to))
+        : async_chat(owner, socket_over(to)), record(std::move(to))
     {
-        connect_to(*this, record);
-        set_connected(true);
     }
 
     void collect_incoming_data(std::string_view data) override

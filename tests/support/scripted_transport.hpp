@@ -5,11 +5,9 @@
 #define ASYNCHAT_TESTS_SUPPORT_SCRIPTED_TRANSPORT_HPP
 
 #include <asynchat/asynchat.hpp>
-#include <asynchat/detail/io/transport.hpp>
 
 #include <asio/buffer.hpp>
 #include <asio/error.hpp>
-#include <asio/post.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -125,10 +123,9 @@ private:
     scripted_transport* open_ = nullptr;
 };
 
-class scripted_transport final : public asynchat::detail::transport {
+class scripted_transport final : public asynchat::transport {
 public:
-    scripted_transport(asio::io_context& context, std::shared_ptr<wire> to)
-        : context_(context), wire_(std::move(to))
+    explicit scripted_transport(std::shared_ptr<wire> to) : wire_(std::move(to))
     {
         wire_->open_ = this;
     }
@@ -182,17 +179,15 @@ public:
         return size;
     }
 
-    void async_wait(asynchat::detail::readiness what,
-                    asynchat::detail::readiness_handler ready) override
+    void async_wait(asynchat::readiness what, asynchat::wait_handler ready) override
     {
-        if (what == asynchat::detail::readiness::read)
+        if (what == asynchat::readiness::read)
             reader_.emplace(std::move(ready));
-        else if (what == asynchat::detail::readiness::write)
+        else if (what == asynchat::readiness::write)
             writer_.emplace(std::move(ready));
         wake();
     }
 
-    int native_handle() override { return -1; }
     bool may_read() override { return !wire_->input_.empty(); }
 
     void wake()
@@ -207,16 +202,15 @@ public:
     bool waits_for_output() const { return writer_.has_value(); }
 
 private:
-    using waiter = std::optional<asynchat::detail::readiness_handler>;
+    using waiter = std::optional<asynchat::wait_handler>;
 
     void call(waiter& who)
     {
         auto ready = std::move(*who);
         who.reset();
-        asio::post(context_, [ready]() mutable { ready(std::error_code()); });
+        std::move(ready).post();
     }
 
-    asio::io_context& context_;
     std::shared_ptr<wire> wire_;
     waiter reader_;
     waiter writer_;
@@ -228,11 +222,10 @@ inline void wire::wake()
         open_->wake();
 }
 
-/// To be called by the constructor of a channel, which then says that it is connected.
-inline void connect_to(asynchat::dispatcher& channel, const std::shared_ptr<wire>& to)
+/// For the constructor of a channel.
+inline asynchat::socket socket_over(const std::shared_ptr<wire>& to)
 {
-    asynchat::detail::channel_access::set_transport(
-        channel, std::make_unique<scripted_transport>(channel.owner().context(), to));
+    return asynchat::socket(std::make_unique<scripted_transport>(to));
 }
 
 } // namespace support

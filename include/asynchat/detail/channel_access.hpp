@@ -92,7 +92,11 @@ struct channel_access {
     {
         channel.handle_readiness(what, error);
     }
+    /// The same of a wait below one of its layers, or of one from before it had that.
+    ASYNCHAT_DECL static void layer_ready(dispatcher& channel, unsigned level, readiness what,
+                                          const std::error_code& error);
     ASYNCHAT_DECL static void set_transport(dispatcher& channel, std::unique_ptr<transport> next);
+    ASYNCHAT_DECL static void put_on_layers(dispatcher& channel) noexcept;
 };
 
 } // namespace asynchat::detail

@@ -6,13 +6,13 @@
 
 #include <asynchat/config.hpp>
 #include <asynchat/const_buffers.hpp>
-#include <asynchat/detail/io/channel_state.hpp>
 #include <asynchat/detail/timing/clock.hpp>
-#include <asynchat/detail/io/transport.hpp>
+#include <asynchat/detail/io/network.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/fwd.hpp>
 #include <asynchat/loop.hpp>
 #include <asynchat/socket.hpp>
+#include <asynchat/transport.hpp>
 
 #include <asio/buffer.hpp>
 #include <asio/io_context.hpp>
@@ -238,7 +238,7 @@ public:
 
     ASYNCHAT_DECL std::size_t read_some(asio::mutable_buffer into, std::error_code& error) override;
     ASYNCHAT_DECL std::size_t write_some(const_buffers from, std::error_code& error) override;
-    ASYNCHAT_DECL void async_wait(readiness what, readiness_handler ready) override;
+    ASYNCHAT_DECL void async_wait(readiness what, wait_handler ready) override;
     int native_handle() override { return -1; }
     std::error_code take_error() override { return end_ ? end_->error() : std::error_code(); }
     bool peer_has_finished() override { return end_ && end_->peer_has_finished(); }
@@ -277,7 +277,7 @@ public:
     ASYNCHAT_DECL void wake();
 
 private:
-    using waiter = std::optional<readiness_handler>;
+    using waiter = std::optional<wait_handler>;
 
     bool is_ready(const waiter& who) const;
     void complete_waits();

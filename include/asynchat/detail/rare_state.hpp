@@ -7,9 +7,11 @@
 #include <asynchat/detail/output/water_marks.hpp>
 #include <asynchat/detail/timing/deadlines.hpp>
 #include <asynchat/error.hpp>
+#include <asynchat/transport.hpp>
 
 #include <cstddef>
 #include <string>
+#include <memory>
 #include <system_error>
 
 namespace asynchat::detail {
@@ -37,6 +39,8 @@ struct rare_state {
     lost_connection lost;
     std::string close_text;        // why the channel ends, where the reason does not say it all
     timer_state* timers = nullptr; // those of the channel; they are not of the connection
+    std::unique_ptr<transport_layer> layers; // for when the output before them is sent, or when
+                                             // there is a connection
 
     /// Of another connection: what was set stays.
     void start_anew(deadlines::time_point now) noexcept
@@ -45,6 +49,7 @@ struct rare_state {
         output_left = stop_over = in_flight = 0;
         lost = {};
         close_text.clear();
+        layers.reset();
     }
 
     /// Whether so much output waits that more of it ends the channel.

@@ -6,10 +6,10 @@
 
 #include <asynchat/async_chat.hpp>
 
-#include <asynchat/detail/io/transport.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/detail/timing/later.hpp>
 #include <asynchat/escape.hpp>
+#include <asynchat/transport.hpp>
 
 #include <asio/buffer.hpp>
 #include <asio/error.hpp>
@@ -333,9 +333,9 @@ ASYNCHAT_DECL void async_chat::deadline_reached_()
     } else if (in_frame) {
         time_frame(); // for an exception that the channel survives
         log_timeout("a frame was not complete", "frame_timeout()", active_timeouts().frame);
-        const unsigned epoch = state_->epoch;
+        const unsigned connection = state_->connection();
         handle_frame_timeout();
-        if (state_->epoch != epoch)
+        if (state_->connection() != connection)
             return; // closed, or another connection by now
         if (!is_closing())
             return finish(close_reason::frame_timeout);

@@ -26,9 +26,12 @@ ASYNCHAT_DECL void async_chat::end_of_input_()
     // Nothing else will report the end when exit_now leaves a callback.
     struct unfinished {
         async_chat& chat;
-        unsigned epoch;
+        unsigned connection;
         int exceptions = std::uncaught_exceptions();
-        bool is_over() const { return chat.state_->epoch != epoch; } // another connection by now
+        bool is_over() const // another connection by now
+        {
+            return chat.state_->connection() != connection;
+        }
         ~unfinished()
         {
             if (is_over())
@@ -41,7 +44,7 @@ ASYNCHAT_DECL void async_chat::end_of_input_()
             } catch (const std::bad_alloc&) { // then a timeout ends it
             }
         }
-    } const on_exit{*this, state_->epoch};
+    } const on_exit{*this, state_->connection()};
     // A callback that throws and survives must not keep the end from being reported.
     while (decoder_.has_unread() && delivers_input()) {
         const std::size_t size = decoder_.carried().size();
@@ -74,16 +77,16 @@ ASYNCHAT_DECL bool async_chat::deliver_remainder()
     const std::size_t size = rest.size() + decoder_.room_for_remainder();
     rest += last;
     decoder_.drop_remainder();
-    const unsigned epoch = state_->epoch;
+    const unsigned connection = state_->connection();
     try {
         if (size > 0)
             guarded([&] { collect_incoming_data(std::string_view(rest).substr(0, size)); });
     } catch (...) { // exit_now: it is delivered again
-        if (state_->epoch == epoch)
+        if (state_->connection() == connection)
             kept ? frame_.put_back(std::move(rest)) : decoder_.put_back(rest);
         throw;
     }
-    bool goes_on = state_->epoch == epoch;
+    bool goes_on = state_->connection() == connection;
     if (goes_on && rest.size() > size && !is_ending())
         guarded([&] { goes_on = ask_overflow(nullptr); });
     return goes_on;
@@ -131,6 +134,48 @@ ASYNCHAT_DECL void async_chat::forget_connection_()
     using detail::gate;
     for (const auto why : {gate::closing, gate::full, gate::output_ended, gate::blocked})
         gate_.set(why, false);
+}
+
+// --- layers ----------------------------------------------------------------------------------
+
+/// What was received and not delivered was not sent through the layer that is added.
+ASYNCHAT_DECL std::string async_chat::take_early_input_(early_input early)
+{
+    const bool in_frame = decoder_.in_frame() || (keeps_frames_() && !frame_.is_empty());
+    std::string bytes = decoder_.undelivered();
+    if (bytes.empty() && !in_frame)
+        return bytes;
+    if (early == early_input::close || (early == early_input::feed && in_frame)) {
+        close_for_early_input();
+        return {};
+    }
+    in_frame ? decoder_.start_anew() : decoder_.discard();
+    if (keeps_frames_())
+        frame_.clear();
+    frame_has_ended();
+    if (early == early_input::discard)
+        bytes.clear();
+    return bytes;
+}
+
+ASYNCHAT_DECL void async_chat::close_for_early_input()
+{
+    log_of_peer(log_type::error, "closing channel {}: input came before the layer that is added",
+                safe_repr());
+    finish(close_reason::early_input);
+}
+
+/// Output that was pushed before a layer is sent without it.
+ASYNCHAT_DECL bool async_chat::switches_later_()
+{
+    if (!queue_.is_empty() && !sending_ && !awaits_writable())
+        try_to_send();
+    if (queue_.is_empty())
+        return false;
+    queue_.push(make_layer_switch());
+    queue_.watch(active_output_limits().high);
+    flush_soon();
+    return true;
 }
 
 ASYNCHAT_DECL void async_chat::handle_close()

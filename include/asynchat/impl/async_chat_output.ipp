@@ -6,11 +6,11 @@
 
 #include <asynchat/async_chat.hpp>
 
-#include <asynchat/detail/io/transport.hpp>
 #include <asynchat/detail/output/output_pump.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/detail/timing/later.hpp>
 #include <asynchat/file_producer.hpp>
+#include <asynchat/transport.hpp>
 
 #include <asio/buffer.hpp>
 #include <fmt/format.h>
@@ -90,20 +90,26 @@ ASYNCHAT_DECL void async_chat::pushed_much()
     dispatcher* const talker = owner().current_;
     if (sending_ || is_lost())
         return;
-    if (!awaits_writable()) {
-        std::size_t sent = 0;
-        try {
-            sent = send_some(sending::quietly);
-        } catch (...) { // of an override of send(): the next attempt tells
-        }
-        if (is_lost())
-            return;
-        awaits_writable() ? output_waits(sent) : output_flows();
-    }
+    if (!awaits_writable())
+        try_to_send();
+    if (is_lost())
+        return;
     const bool was_paused = marks_.paused();
     compare_with_marks();
     if (talker && marks_.paused() && !was_paused)
         talker->fed_too_much_();
+}
+
+/// Outside of an event, or in the middle of one.
+ASYNCHAT_DECL void async_chat::try_to_send()
+{
+    std::size_t sent = 0;
+    try {
+        sent = send_some(sending::quietly);
+    } catch (...) { // of an override of send(): the next attempt tells
+    }
+    if (!is_lost())
+        awaits_writable() ? output_waits(sent) : output_flows();
 }
 
 ASYNCHAT_DECL bool async_chat::push(std::string&& data)
@@ -169,14 +175,33 @@ ASYNCHAT_DECL void async_chat::push_eof()
     flush_soon();
 }
 
+/// What a layer has begun to send, and cannot leave.
+ASYNCHAT_DECL std::string async_chat::take_held_output()
+{
+    const std::size_t size = transport_ ? transport_->held_output() : 0;
+    std::string held;
+    if (size > 0)
+        queue_.gather(detail::buffer_list::capacity, size,
+                      [&](std::string_view data) { held += data; });
+    return held;
+}
+
 ASYNCHAT_DECL void async_chat::discard_buffers()
 {
     decoder_.discard();
     frame_.clear();
+    std::string held = take_held_output();
     queue_.clear();
     gate_.set(detail::gate::blocked, false);
     gate_.set(detail::gate::closing, false);
     gate_.set(detail::gate::output_ended, output_ended_);
+    if (held.empty()) {
+        put_on_layers();
+    } else {
+        queue_.push(std::move(held));
+        if (has_waiting_layers())
+            queue_.push(make_layer_switch());
+    }
     if (rare_ && !is_lost())
         rare_->clocks.stop(detail::deadlines::clock::close);
     marks_.accept();
@@ -189,7 +214,10 @@ ASYNCHAT_DECL void async_chat::discard_buffers()
 
 ASYNCHAT_DECL bool async_chat::writable()
 {
-    return (!queue_.is_empty() || is_closing() || !connected()) && !sending_;
+    // Blocked without output: by the last words of a layer.
+    return (!queue_.is_empty() || gate_.has(detail::gate::closing | detail::gate::blocked) ||
+            !connected()) &&
+           !sending_;
 }
 
 ASYNCHAT_DECL void async_chat::handle_write()
@@ -309,26 +337,49 @@ ASYNCHAT_DECL void async_chat::initiate_send()
     send_queued(sending::everything);
     if (rare_)
         rare_->output_left = queue_.size();
-    if (!queue_.is_empty() || is_lost())
+    using detail::gate;
+    if (queue_.is_empty() &&
+        (ends_when_sent_ || gate_.has(gate::closing | gate::output_ended | gate::lost)))
+        all_is_sent();
+}
+
+/// The output has ended, or the channel.
+ASYNCHAT_DECL void async_chat::all_is_sent()
+{
+    if (is_lost())
         return;
     if (is_closing()) {
+        if (!has_said_last_words())
+            return wait_for_last_words();
         lingers_ = connected();
         finish(close_reason::local);
     } else if (ends_when_sent_) {
+        if (!has_said_last_words())
+            return wait_for_last_words();
         finish(close_reason::peer_finished);
     } else if (gate_.has(detail::gate::output_ended) && !output_ended_ && connected()) {
         output_ended_ = true;
-        shutdown_output();
+        if (!end_output()) {
+            output_ended_ = false;
+            return wait_for_last_words();
+        }
         if (eof_reported_ && !is_lost())
             finish(close_reason::peer_finished);
     }
+}
+
+/// Those of a layer: they wait for the connection as output does.
+ASYNCHAT_DECL void async_chat::wait_for_last_words()
+{
+    gate_.set(detail::gate::blocked);
+    output_waits(0);
 }
 
 ASYNCHAT_DECL void async_chat::send_queued(sending what)
 {
     if (sending_)
         return;
-    const bool had_to_wait = awaits_writable();
+    const bool had_to_wait = awaits_writable() && !queue_.is_empty();
     const std::size_t sent = send_some(what);
     // A handle_close() may send what it can, and hears no more of it.
     if (gate_.has(detail::gate::closed | detail::gate::ended | detail::gate::lost))

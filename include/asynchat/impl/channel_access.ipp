@@ -6,7 +6,7 @@
 
 #include <asynchat/dispatcher.hpp>
 
-#include <asynchat/detail/io/transport.hpp>
+#include <asynchat/transport.hpp>
 
 namespace asynchat::detail {
 
@@ -14,6 +14,19 @@ ASYNCHAT_DECL void channel_access::set_transport(dispatcher& channel,
                                                  std::unique_ptr<transport> next)
 {
     channel.set_transport(std::move(next));
+}
+
+ASYNCHAT_DECL void channel_access::layer_ready(dispatcher& channel, unsigned level, readiness what,
+                                               const std::error_code& error)
+{
+    if (what == readiness::urgent) // no layer has a part in it
+        return ready(channel, what, error);
+    channel.guarded([&] { channel.transport_->as_layer_()->wait_ended(level, what, error); });
+}
+
+ASYNCHAT_DECL void channel_access::put_on_layers(dispatcher& channel) noexcept
+{
+    channel.put_on_layers();
 }
 
 ASYNCHAT_DECL void channel_access::begin_linger(dispatcher& channel,

@@ -8,7 +8,7 @@
 
 #include <asynchat/detail/failure.hpp>
 #include <asynchat/detail/io/connect_attempt.hpp>
-#include <asynchat/detail/io/transport.hpp>
+#include <asynchat/detail/io/socket_transport.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/detail/timing/later.hpp>
 #include <asynchat/escape.hpp>
@@ -27,6 +27,11 @@
 namespace asynchat {
 
 namespace detail {
+
+#ifdef ASYNCHAT_TEST_LAYERS
+/// The layers that the tests put under all channels.
+std::vector<std::unique_ptr<transport_layer>> layers_under_test(transport& below);
+#endif
 
 /// How long a channel that nobody reads from does not look behind an urgent mark.
 inline constexpr loop::duration look_behind_mark_after = std::chrono::seconds(1);
@@ -54,10 +59,13 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owne
         return;
     addr_ = std::move(from.peer_);
     was_accepted_ = from.accepted_;
+    std::unique_ptr<transport_layer> layers(std::exchange(from.layers_, nullptr));
     received_ = was_accepted_; // who connects has something to say: it is worth a look
     if (from.connection_) {
-        set_transport(std::unique_ptr<detail::transport>(std::exchange(from.connection_, nullptr)));
+        set_transport(std::unique_ptr<transport>(std::exchange(from.connection_, nullptr)));
         in_memory_ = connected_ = true;
+        if (layers)
+            put_on(std::move(layers));
         return;
     }
     auto transport = std::make_unique<detail::socket_transport>(owner.context(), std::move(from));
@@ -67,20 +75,22 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owne
     set_transport(std::move(transport));
     is_socket_ = true;
     was_lost_ = !connected_ && (poll_now(POLLIN) & (POLLIN | POLLERR)) != 0;
+    if (layers)
+        connected_ ? put_on(std::move(layers)) : rare().layers.swap(layers);
 }
 
 ASYNCHAT_DECL dispatcher::~dispatcher()
 {
-    ++state_->epoch;
+    state_->next_connection();
     loop_.drop_deadline(*state_); // of one that was never adopted
     end_timers();
     if (slot_)
         detail::server_state::forget(*slot_);
 }
 
-ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<detail::transport> next)
+ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<transport> next)
 {
-    ++state_->epoch;
+    state_->next_connection();
     state_->armed = {};
     state_->try_again_listed = false;
     is_socket_ = in_memory_ = reading_ = has_event_ = false;
@@ -88,6 +98,18 @@ ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<detail::transport> 
     backoff_.end_pause();
     urgent_.start_anew();
     transport_ = std::move(next);
+    auto* const layer = transport_ ? transport_->as_layer_() : nullptr;
+    state_->set_layers(layer ? layer->start_anew() : 0);
+    has_event_ = layer;     // one of its events may be for nothing
+#ifdef ASYNCHAT_TEST_LAYERS // see tests/layers
+    std::unique_ptr<transport_layer> under_test;
+    if (transport_ && !layer) {
+        for (auto& next_layer : detail::layers_under_test(*transport_))
+            transport_layer::stack(under_test, std::move(next_layer), 0);
+    }
+    if (under_test)
+        put_on(std::move(under_test));
+#endif
 }
 
 ASYNCHAT_DECL void dispatcher::close()
@@ -138,18 +160,6 @@ ASYNCHAT_DECL void dispatcher::abort()
         transport_->reset_on_close();
     close();
     dispatcher::close(); // an override may have forgotten to call the original
-}
-
-ASYNCHAT_DECL void dispatcher::shutdown_output()
-{
-    if (!connected_ || !transport_)
-        throw std::logic_error("asynchat: shutdown_output() needs a connection");
-    std::error_code error;
-    transport_->shutdown_write(error);
-    if (is_disconnected(error))
-        return connection_lost_(close_reason::reset, error);
-    if (error)
-        throw detail::io_error(close_reason::system_error, error, "shutdown_output");
 }
 
 ASYNCHAT_DECL void dispatcher::close_with(asynchat::close_reason reason)
@@ -224,7 +234,8 @@ ASYNCHAT_DECL std::string dispatcher::close_text() const
         if (!noted.empty())
             return noted;
         break;
-    case close_reason::reset: break;
+    case close_reason::reset:
+    case close_reason::early_input: break;
     case close_reason::idle_timeout:
     case close_reason::frame_timeout:
     case close_reason::write_timeout:
@@ -261,6 +272,7 @@ ASYNCHAT_DECL bool dispatcher::lose_connection(asynchat::close_reason reason,
     time_lost();
     rare_->lost.reason = reason;
     rare_->lost.error = error;
+    rare_->layers.reset();
     gate_.set(detail::gate::lost);
     flush_soon();
     return true;
@@ -286,8 +298,7 @@ ASYNCHAT_DECL void dispatcher::end_lost()
 
 // --- events ----------------------------------------------------------------------------------
 
-ASYNCHAT_DECL void dispatcher::handle_readiness(detail::readiness what,
-                                                const std::error_code& error)
+ASYNCHAT_DECL void dispatcher::handle_readiness(readiness what, const std::error_code& error)
 {
     state_->armed.set(what, false);
     in_event([&] {
@@ -296,18 +307,18 @@ ASYNCHAT_DECL void dispatcher::handle_readiness(detail::readiness what,
         if (is_stale(what))
             return;
         switch (what) {
-        case detail::readiness::read:
+        case readiness::read:
             if (readable()) {
                 reading_ = true;
                 const detail::scope_exit done([this] { reading_ = false; });
                 handle_read_event();
             }
             break;
-        case detail::readiness::write:
+        case readiness::write:
             if (writable())
                 handle_write_event();
             break;
-        case detail::readiness::urgent: urgent_event(); break;
+        case readiness::urgent: urgent_event(); break;
         }
         if (urgent_.is_on() && urgent_.is_pending() && transport_)
             urgent_.passed(poll_now(POLLPRI));
@@ -317,12 +328,11 @@ ASYNCHAT_DECL void dispatcher::handle_readiness(detail::readiness what,
 /// Whether an event is that of a channel that was closed while it was queued: Asio keeps its record
 /// of a descriptor for the next one, which gets that event as its first. A channel that looks ahead
 /// finds out by itself.
-ASYNCHAT_DECL bool dispatcher::is_stale(detail::readiness what)
+ASYNCHAT_DECL bool dispatcher::is_stale(readiness what)
 {
-    if (has_event_ || what == detail::readiness::urgent || reads_speculatively_() ||
-        native_handle() < 0)
+    if (has_event_ || what == readiness::urgent || reads_speculatively_() || native_handle() < 0)
         return false;
-    has_event_ = poll_now(what == detail::readiness::read ? POLLIN : POLLOUT) != 0;
+    has_event_ = poll_now(what == readiness::read ? POLLIN : POLLOUT) != 0;
     return !has_event_;
 }
 
@@ -334,15 +344,17 @@ ASYNCHAT_DECL void dispatcher::update_interest()
         return;
     if (!connected_ && !accepting_ && !was_lost_) {
         // A stream that is not connected reports nothing but that.
-        if (!is_socket_ || static_cast<detail::socket_transport&>(*transport_).is_stream())
+        if (!is_socket_ || transport_->as_socket_()->is_stream())
             return;
     }
     if (!reading_ && !eof_ && !backoff_.is_paused() && readable())
         wait_for_input();
     if (!closed() && !accepting_ && writable())
-        wait_for(detail::readiness::write);
+        wait_for(readiness::write);
     if (!closed() && (urgent_.waits() || is_deaf()))
-        wait_for(detail::readiness::urgent);
+        wait_for(readiness::urgent);
+    if (state_->layers() != 0 && transport_) // what a wait under way waits for may have changed
+        transport_->as_layer_()->look_again();
 }
 
 /// What update_interest() threw was survived. It is asked again in a later turn, once: an answer
@@ -356,26 +368,26 @@ ASYNCHAT_DECL void dispatcher::interest_refused()
     guarded([this] { finish(close_reason::callback_error); });
 }
 
-ASYNCHAT_DECL void dispatcher::wait_for(detail::readiness what)
+ASYNCHAT_DECL void dispatcher::wait_for(readiness what)
 {
     if (closed() || state_->armed.has(what))
         return;
     assert(transport_ && state_->live()); // else the wait would end for nobody
-    transport_->async_wait(what, detail::readiness_handler(state_, what));
+    transport_->async_wait(what, wait_handler(state_, what));
     state_->armed.set(what, true); // unless there was no memory for it
 }
 
 /// Waits for input, or has a look for more of it first.
 ASYNCHAT_DECL void dispatcher::wait_for_input()
 {
-    if (closed() || state_->armed.has(detail::readiness::read))
+    if (closed() || state_->armed.has(readiness::read))
         return;
     const bool had_input = received_;
     received_ = false;
     if (!had_input || loop_.polls_ || !reads_speculatively_() || !state_->speculative_read.is_due())
-        return wait_for(detail::readiness::read);
+        return wait_for(readiness::read);
     loop_.try_again_soon(state_);
-    state_->armed.set(detail::readiness::read, true);
+    state_->armed.set(readiness::read, true);
 }
 
 /// Tries to receive without having waited. A channel that is the only one to be tried does not:
@@ -384,11 +396,11 @@ ASYNCHAT_DECL void dispatcher::speculative_read(bool alone)
 {
     if (alone) {
         state_->speculative_read.found_nothing();
-        state_->armed.set(detail::readiness::read, false);
-        return wait_for(detail::readiness::read);
+        state_->armed.set(readiness::read, false);
+        return wait_for(readiness::read);
     }
     received_ = false;
-    handle_readiness(detail::readiness::read, {});
+    handle_readiness(readiness::read, {});
     if (received_ || state_->try_again_listed)
         state_->speculative_read.found_input();
     else
@@ -485,13 +497,13 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
     }
     // No error is not yet a connection: a connected socket knows its peer.
     if (is_socket_) {
-        auto& socket = static_cast<detail::socket_transport&>(*transport_);
-        if (socket.peer_endpoint().empty())
+        if (transport_->peer_endpoint().empty())
             return;
     }
+    put_on_layers();
     // The connection is there, whatever the handler makes of it; unless that is another one.
-    const detail::scope_exit done([this, epoch = state_->epoch] {
-        if (state_->epoch != epoch)
+    const detail::scope_exit done([this, connection = state_->connection()] {
+        if (state_->connection() != connection)
             return;
         connected_ = true;
         connecting_ = false;
@@ -499,9 +511,9 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
     note_activity();
     if (rare_)
         rare_->clocks.stop(detail::deadlines::clock::connect); // the handler may take its time
-    const unsigned epoch = state_->epoch;
+    const unsigned connection = state_->connection();
     handle_open();
-    if (state_->epoch == epoch)
+    if (state_->connection() == connection)
         handle_connect();
 }
 
@@ -668,13 +680,13 @@ ASYNCHAT_DECL void dispatcher::handle_accept()
     // Between two turns of the listener all other channels have theirs: one connection in each
     // would keep newcomers waiting.
     constexpr int max_connections = 64;
-    const unsigned epoch = state_->epoch;
+    const unsigned connection = state_->connection();
     for (int i = 0; i < max_connections; ++i) {
         auto accepted = accept();
         if (!accepted)
             return;
         handle_accepted(std::move(accepted->first), accepted->second);
-        if (state_->epoch != epoch || !accepting_ || !readable())
+        if (state_->connection() != connection || !accepting_ || !readable())
             return;
     }
 }

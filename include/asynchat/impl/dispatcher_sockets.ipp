@@ -8,7 +8,8 @@
 
 #include <asynchat/detail/failure.hpp>
 #include <asynchat/detail/io/connect_attempt.hpp>
-#include <asynchat/detail/io/transport.hpp>
+#include <asynchat/detail/io/network.hpp>
+#include <asynchat/detail/io/socket_transport.hpp>
 #include <asynchat/escape.hpp>
 
 #include <asio/error.hpp>
@@ -29,9 +30,11 @@ namespace asynchat {
 
 // --- sockets ---------------------------------------------------------------------------------
 
-ASYNCHAT_DECL detail::transport& dispatcher::require_any_socket(const char* what) const
+ASYNCHAT_DECL transport& dispatcher::require_any_socket(const char* what) const
 {
-    return in_memory_ ? *transport_ : require_socket(what);
+    if (!in_memory_)
+        require_socket(what);
+    return *transport_;
 }
 
 ASYNCHAT_DECL detail::socket_transport& dispatcher::require_socket(const char* what) const
@@ -40,13 +43,13 @@ ASYNCHAT_DECL detail::socket_transport& dispatcher::require_socket(const char* w
         throw std::logic_error(
             std::string("asynchat: ") + what + "() needs a socket; " +
             (closed() ? "this channel is closed" : "call create_socket() first"));
-    return static_cast<detail::socket_transport&>(*transport_);
+    return *transport_->as_socket_();
 }
 
 ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
 {
     require_life("create_socket");
-    std::unique_ptr<detail::transport> next;
+    std::unique_ptr<transport> next;
     if (loop_.network_) {
         next = loop_.network_->open(family, type);
     } else {
@@ -242,20 +245,22 @@ ASYNCHAT_DECL void dispatcher::start_connect(const endpoint& to)
     auto& transport = require_any_socket("connect");
     connected_ = accepting_ = eof_ = false;
     connecting_ = true;
-    ++state_->epoch; // what was under way has nothing to do with this attempt
+    state_->next_connection(); // what was under way has nothing to do with this attempt
     state_->armed = {};
-    transport.async_connect(to,
-                            [state = state_, epoch = state_->epoch](const std::error_code& error) {
-                                const auto channel = state->channel();
-                                if (!channel || state->epoch != epoch)
-                                    return;
-                                // A new connection is a writer: behind the readers of this pass.
-                                asio::post(channel->loop_.context(), [state, epoch, error] {
-                                    const auto writer = state->channel();
-                                    if (writer && state->epoch == epoch)
-                                        writer->connect_ended(error);
-                                });
-                            });
+    if (auto* const layer = transport.as_layer_())
+        layer->start_anew();
+    transport.async_connect(
+        to, [state = state_, connection = state_->connection()](const std::error_code& error) {
+            const auto channel = state->channel();
+            if (!channel || state->connection() != connection)
+                return;
+            // A new connection is a writer: behind the readers of this pass.
+            asio::post(channel->loop_.context(), [state, connection, error] {
+                const auto writer = state->channel();
+                if (writer && state->connection() == connection)
+                    writer->connect_ended(error);
+            });
+        });
 }
 
 ASYNCHAT_DECL void dispatcher::connect_ended(const std::error_code& error)

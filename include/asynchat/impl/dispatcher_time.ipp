@@ -6,7 +6,7 @@
 
 #include <asynchat/dispatcher.hpp>
 
-#include <asynchat/detail/io/transport.hpp>
+#include <asynchat/detail/io/socket_transport.hpp>
 #include <asynchat/detail/timing/later.hpp>
 
 #include <asio/error.hpp>
@@ -146,7 +146,9 @@ ASYNCHAT_DECL bool dispatcher::was_met(detail::deadlines::clock what)
     int events = what == clock::frame || what == clock::idle ? POLLIN : POLLOUT;
     if (what == clock::idle && rare_->clocks.runs(clock::write))
         events |= POLLOUT;
-    return (poll_now(events) & events) != 0 && rare_->clocks.put_off(what);
+    const bool is_met = (poll_now(events) & events) != 0 ||
+                        (state_->layers() != 0 && (events & POLLIN) != 0 && transport_->may_read());
+    return is_met && rare_->clocks.put_off(what);
 }
 
 ASYNCHAT_DECL void dispatcher::clock_ran_out(detail::deadlines::clock what)
@@ -175,9 +177,9 @@ ASYNCHAT_DECL void dispatcher::idle_time_is_over()
 {
     start_clock(detail::deadlines::clock::idle); // for an exception that the channel survives
     log_timeout("nothing came and nothing went", "idle_timeout()", active_timeouts().idle);
-    const unsigned epoch = state_->epoch;
+    const unsigned connection = state_->connection();
     handle_idle_timeout();
-    if (state_->epoch != epoch) // closed, or another connection by now
+    if (state_->connection() != connection) // closed, or another connection by now
         return;
     if (!gate_.has(detail::gate::closing))
         finish(close_reason::idle_timeout);

@@ -41,6 +41,11 @@ ASYNCHAT_DECL void dispatcher_with_send::initiate_send()
 {
     std::size_t sent = 0;
     while (connected() && !queue_.is_empty() && !is_lost()) {
+        if (queue_.waiting_producer()) { // by switches_later_()
+            queue_.take_producer()->more();
+            queue_.drop_producer();
+            continue;
+        }
         std::string_view data;
         queue_.gather(1, 65536, [&](std::string_view head) { data = head; });
         const std::size_t taken = dispatcher::send(data);
@@ -53,15 +58,20 @@ ASYNCHAT_DECL void dispatcher_with_send::initiate_send()
             return note_left();
         }
     }
-    output_flows();
-    note_left();
-    if (ends_for_ != close_reason::open && queue_.is_empty())
-        finish(ends_for_);
+    if (ends_for_ == close_reason::open || !queue_.is_empty()) {
+        gate_.set(detail::gate::blocked, false);
+        output_flows();
+        return note_left();
+    }
+    if (has_said_last_words())
+        return finish(ends_for_);
+    gate_.set(detail::gate::blocked); // by the last words of a layer
+    output_waits(0);
 }
 
 ASYNCHAT_DECL bool dispatcher_with_send::writable()
 {
-    return !connected() || !queue_.is_empty();
+    return !connected() || !queue_.is_empty() || gate_.has(detail::gate::blocked);
 }
 
 ASYNCHAT_DECL void dispatcher_with_send::handle_write()
@@ -108,6 +118,17 @@ ASYNCHAT_DECL void dispatcher_with_send::forget_connection_()
     queue_.clear();
     marks_ = {};
     ends_for_ = close_reason::open;
+    gate_.set(detail::gate::blocked, false);
+}
+
+/// Output that was sent before a layer is added goes without it.
+ASYNCHAT_DECL bool dispatcher_with_send::switches_later_()
+{
+    if (queue_.is_empty())
+        return false;
+    queue_.push(make_layer_switch());
+    flush_soon();
+    return true;
 }
 
 ASYNCHAT_DECL void dispatcher_with_send::write_buffer_limits(std::size_t high, std::size_t low)

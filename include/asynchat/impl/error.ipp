@@ -27,6 +27,7 @@ ASYNCHAT_DECL std::string_view to_string(close_reason reason) noexcept
     case close_reason::frame_limit: return "frame limit";
     case close_reason::output_limit: return "output limit";
     case close_reason::bad_frame: return "bad frame";
+    case close_reason::early_input: return "early input";
     case close_reason::callback_error: return "callback error";
     case close_reason::shutdown: return "shutdown";
     case close_reason::connect_failed: return "connect failed";

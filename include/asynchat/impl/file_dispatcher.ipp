@@ -7,7 +7,7 @@
 #include <asynchat/file_dispatcher.hpp>
 
 #include <asynchat/dispatcher.hpp>
-#include <asynchat/detail/io/transport.hpp>
+#include <asynchat/detail/io/socket_transport.hpp>
 
 #include <fcntl.h>
 

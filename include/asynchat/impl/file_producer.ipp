@@ -6,7 +6,7 @@
 
 #include <asynchat/file_producer.hpp>
 
-#include <asynchat/detail/io/transport.hpp>
+#include <asynchat/detail/io/socket_transport.hpp>
 #include <asynchat/error.hpp>
 #include <asynchat/escape.hpp>
 
@@ -126,7 +126,7 @@ ASYNCHAT_DECL std::string_view file_producer::read(std::size_t max_bytes)
     return piece;
 }
 
-ASYNCHAT_DECL std::optional<std::size_t> file_producer::send_to(detail::transport& to,
+ASYNCHAT_DECL std::optional<std::size_t> file_producer::send_to(transport& to,
                                                                 std::size_t max_bytes)
 {
     if (!sends_directly_ || left_ == 0)

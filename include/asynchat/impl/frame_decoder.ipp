@@ -22,6 +22,15 @@ ASYNCHAT_DECL void frame_decoder::give_back_partial_match()
     partial_match_ = 0;
 }
 
+ASYNCHAT_DECL std::string frame_decoder::undelivered() const
+{
+    if (pass_)
+        return std::string(pass_->rest());
+    if (unread_)
+        return unread_->bytes.substr(unread_->front);
+    return std::string(partial_match_ > 0 ? scanner_.held(partial_match_) : std::string_view());
+}
+
 ASYNCHAT_DECL void frame_decoder::discard() noexcept
 {
     unread_.reset();

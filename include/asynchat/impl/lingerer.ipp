@@ -38,7 +38,7 @@ public:
 
 } // namespace detail
 
-ASYNCHAT_DECL void loop::linger(std::unique_ptr<detail::transport> connection, duration timeout,
+ASYNCHAT_DECL void loop::linger(std::unique_ptr<transport> connection, duration timeout,
                                 detail::address_slot* slot)
 {
     lingerers_.tidy();

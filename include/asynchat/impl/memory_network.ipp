@@ -362,7 +362,7 @@ ASYNCHAT_DECL std::size_t memory_socket::write_some(const_buffers from, std::err
     return 0;
 }
 
-ASYNCHAT_DECL void memory_socket::async_wait(readiness what, readiness_handler ready)
+ASYNCHAT_DECL void memory_socket::async_wait(readiness what, wait_handler ready)
 {
     if (what == readiness::read)
         reader_.emplace(std::move(ready));
@@ -404,13 +404,12 @@ ASYNCHAT_DECL void memory_socket::complete_waits()
     for (waiter* const each : {&watcher_, &writer_, &reader_}) {
         if (!is_ready(*each))
             continue;
-        readiness_handler ready = std::move(**each);
+        wait_handler ready = std::move(**each);
         each->reset();
         if (!first)
             first.emplace(std::move(ready));
         else
-            asio::post(network_->owner->context(),
-                       [ready = std::move(ready)]() mutable { ready(std::error_code()); });
+            std::move(ready).post();
     }
     if (first)
         (*first)(std::error_code()); // which may be the end of this
@@ -457,7 +456,7 @@ ASYNCHAT_DECL asynchat::socket memory_socket::accept(std::error_code& error)
         return {};
     auto end = take_waiting();
     const endpoint peer = end->peer;
-    return {std::make_unique<memory_socket>(std::move(end)), peer.family(), peer};
+    return asynchat::socket(std::make_unique<memory_socket>(std::move(end)), peer);
 }
 
 ASYNCHAT_DECL std::unique_ptr<memory_end> memory_socket::take_waiting()

@@ -76,6 +76,8 @@ ASYNCHAT_DECL void server_base::serve(socket&& connection, std::optional<std::ui
     make_room(slot);
     std::shared_ptr<dispatcher> channel;
     try {
+        if (make_layer_)
+            connection.add_layer(make_layer_());
         channel = make_(owner(), std::move(connection));
     } catch (...) {
         detail::server_state::leave(slot, close_reason::callback_error);

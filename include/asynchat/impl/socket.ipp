@@ -6,12 +6,14 @@
 
 #include <asynchat/socket.hpp>
 
-#include <asynchat/detail/io/transport.hpp>
+#include <asynchat/detail/scope_exit.hpp>
+#include <asynchat/transport.hpp>
 
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <stdexcept>
 #include <system_error>
 
 namespace asynchat {
@@ -41,9 +43,9 @@ ASYNCHAT_DECL socket::socket(asio::local::stream_protocol::socket&& connected)
 {
 }
 
-ASYNCHAT_DECL socket::socket(std::unique_ptr<detail::transport> connection, int family,
-                             endpoint peer) noexcept
-    : connection_(connection.release()), family_(family), type_(SOCK_STREAM), peer_(std::move(peer))
+ASYNCHAT_DECL socket::socket(std::unique_ptr<transport> connection, endpoint peer) noexcept
+    : connection_(connection.release()), family_(peer.family()), type_(SOCK_STREAM),
+      peer_(std::move(peer))
 {
 }
 
@@ -51,7 +53,18 @@ ASYNCHAT_DECL socket::~socket()
 {
     if (descriptor_ >= 0)
         ::close(descriptor_);
+    delete layers_;
     delete connection_;
+}
+
+ASYNCHAT_DECL void socket::add_layer(std::unique_ptr<transport_layer> layer)
+{
+    if (!*this)
+        throw std::logic_error("asynchat: add_layer() needs a socket");
+    std::unique_ptr<transport_layer> all(layers_);
+    layers_ = nullptr;
+    const detail::scope_exit keep([&] { layers_ = all.release(); });
+    transport_layer::stack(all, std::move(layer), 0);
 }
 
 ASYNCHAT_DECL std::pair<socket, socket> socket::pair()

@@ -151,8 +151,7 @@ ASYNCHAT_DECL socket loop::socket_over(std::unique_ptr<asynchat::detail::memory_
                                        bool accepted)
 {
     const endpoint peer = end->peer;
-    socket over(std::make_unique<asynchat::detail::memory_socket>(std::move(end)), peer.family(),
-                peer);
+    socket over(std::make_unique<asynchat::detail::memory_socket>(std::move(end)), peer);
     over.accepted_ = accepted;
     return over;
 }

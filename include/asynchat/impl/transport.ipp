@@ -4,84 +4,73 @@
 #ifndef ASYNCHAT_IMPL_TRANSPORT_IPP
 #define ASYNCHAT_IMPL_TRANSPORT_IPP
 
-#include <asynchat/detail/io/transport.hpp>
+#include <asynchat/transport.hpp>
+
+#include <asynchat/dispatcher.hpp>
 #include <asynchat/socket.hpp>
 
 #include <asio/error.hpp>
-#include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
 
-#ifdef __linux__
-#  include <linux/sockios.h>
-#  include <sys/sendfile.h>
-#endif
-#include <poll.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/types.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <csignal>
+#include <cassert>
+#include <new>
 #include <stdexcept>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
 
-ASYNCHAT_DECL bool is_lost_connection(const std::error_code& error) noexcept
+// --- waits -----------------------------------------------------------------------------------
+
+ASYNCHAT_DECL void wait_handler::operator()(const std::error_code& result)
 {
-    switch (errno_of(error)) {
-    case ECONNABORTED:
-    case EPROTO:
-    case ENETDOWN:
-    case ENOPROTOOPT:
-    case EHOSTDOWN:
-    case EHOSTUNREACH:
-    case ENETUNREACH: return true;
-    default: return false;
+    using detail::channel_access;
+    dispatcher* const channel = state_->live();
+    if (!channel)
+        return;
+    if (state_->epoch != epoch_)
+        return call(state_, epoch_, what_, result);
+    // What cannot be waited for, such as a regular file, is always ready.
+    const bool always = result == asio::error::operation_not_supported;
+    const std::error_code error = always ? std::error_code() : result;
+    if (what_ != readiness::write)
+        return channel_access::ready(*channel, what_, error);
+    // Reads before writes, as asyncore's poll() has it: what became ready together with us is
+    // queued already, and a writer goes behind it, if there is memory for that.
+    try {
+        asio::post(channel->owner().context(), [state = state_, epoch = epoch_, error] {
+            call(state, epoch, readiness::write, error);
+        });
+    } catch (const std::bad_alloc&) {
+        channel_access::ready(*channel, readiness::write, error);
     }
 }
 
-/// Keeps a write that nobody will read from killing the process, whatever the disposition of
-/// SIGPIPE: blocks the signal in this thread and takes away the one that the write made.
-class sigpipe_guard {
-public:
-    sigpipe_guard() noexcept
-    {
-        sigemptyset(&sigpipe_);
-        sigaddset(&sigpipe_, SIGPIPE);
-        sigset_t pending;
-        sigpending(&pending);
-        was_pending_ = sigismember(&pending, SIGPIPE) == 1;
-        if (!was_pending_)
-            pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);
-    }
-    ~sigpipe_guard()
-    {
-        if (was_pending_)
-            return; // it is blocked by somebody else and stays theirs
-        const timespec at_once = {};
-        while (sigtimedwait(&sigpipe_, nullptr, &at_once) < 0 && errno == EINTR) {
-        }
-        pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    }
-    sigpipe_guard(const sigpipe_guard&) = delete;
-    sigpipe_guard& operator=(const sigpipe_guard&) = delete;
-
-private:
-    sigset_t sigpipe_;
-    sigset_t before_;
-    bool was_pending_;
-};
-
-ASYNCHAT_DECL int poll_now(int descriptor, int events) noexcept
+/// Calls the channel, or the layer above the transport that has waited: which may have been put
+/// over it since.
+ASYNCHAT_DECL void wait_handler::call(const detail::state_ptr& state, unsigned epoch,
+                                      readiness what, const std::error_code& error)
 {
-    pollfd state = {};
-    state.fd = descriptor;
-    state.events = static_cast<short>(events);
-    return ::poll(&state, 1, 0) > 0 ? state.revents : 0;
+    const auto channel = state->channel();
+    if (!channel)
+        return;
+    if (state->epoch == epoch)
+        return detail::channel_access::ready(*channel, what, error);
+    const unsigned layers_on_top = state->epoch - epoch;
+    if (layers_on_top <= state->layers())
+        detail::channel_access::layer_ready(*channel, state->layers() - layers_on_top + 1, what,
+                                            error);
 }
+
+ASYNCHAT_DECL void wait_handler::post() &&
+{
+    dispatcher* const channel = state_->live();
+    if (!channel)
+        return;
+    asio::post(channel->owner().context(),
+               [ready = std::move(*this)]() mutable { ready(std::error_code()); });
+}
+
+// --- what not every transport can do ---------------------------------------------------------
 
 ASYNCHAT_DECL std::size_t transport::write_file(int, std::uint64_t, std::size_t,
                                                 std::error_code& error)
@@ -105,7 +94,7 @@ ASYNCHAT_DECL void transport::listen(int, std::error_code& error)
     error = asio::error::operation_not_supported;
 }
 
-ASYNCHAT_DECL asynchat::socket transport::accept(std::error_code& error)
+ASYNCHAT_DECL socket transport::accept(std::error_code& error)
 {
     error = asio::error::operation_not_supported;
     return {};
@@ -116,263 +105,203 @@ ASYNCHAT_DECL void transport::async_connect(const endpoint&, connect_handler)
     throw std::logic_error("asynchat: only a socket can be connected");
 }
 
-// --- sockets ---------------------------------------------------------------------------------
+// --- layers: what is passed on ---------------------------------------------------------------
 
-ASYNCHAT_DECL socket_transport::socket_transport(asio::io_context& context, asynchat::socket source)
-    : socket_(context), family_(source.family()), type_(source.type())
+ASYNCHAT_DECL std::size_t transport_layer::read_some(asio::mutable_buffer into,
+                                                     std::error_code& error)
 {
-    socket_.assign(any_protocol(family_, type_), source.native_handle());
-    source.release();
-    socket_.non_blocking(true);
+    return lower_->read_some(into, error);
 }
 
-ASYNCHAT_DECL asynchat::socket socket_transport::open(int family, int type)
+ASYNCHAT_DECL std::size_t transport_layer::write_some(const_buffers from, std::error_code& error)
 {
-    const int descriptor = ::socket(family, type | SOCK_CLOEXEC, 0);
-    if (descriptor < 0)
-        throw std::system_error(errno, std::system_category(), "asynchat: socket");
-    return asynchat::socket(descriptor, family, type);
+    return lower_->write_some(from, error);
 }
 
-/// What `call` returns, 0 when it fails with `error`.
-template <class Call>
-ssize_t again_after_signals(Call call, std::error_code& error)
+ASYNCHAT_DECL std::size_t transport_layer::held_output() const
 {
-    for (;;) {
-        const ssize_t result = call();
-        if (result >= 0) {
-            error.clear();
-            return result;
-        }
-        if (errno != EINTR) {
-            error.assign(errno, std::system_category());
-            return 0;
-        }
+    return lower_->held_output();
+}
+
+ASYNCHAT_DECL int transport_layer::native_handle()
+{
+    return lower_->native_handle();
+}
+
+ASYNCHAT_DECL std::error_code transport_layer::take_error()
+{
+    return lower_->take_error();
+}
+
+ASYNCHAT_DECL bool transport_layer::peer_has_finished()
+{
+    return lower_->peer_has_finished();
+}
+
+ASYNCHAT_DECL std::size_t transport_layer::in_flight()
+{
+    return lower_->in_flight();
+}
+
+ASYNCHAT_DECL bool transport_layer::may_read()
+{
+    return has_input() || lower_->may_read();
+}
+
+ASYNCHAT_DECL bool transport_layer::is_connection() const noexcept
+{
+    return lower_->is_connection();
+}
+
+ASYNCHAT_DECL void transport_layer::shutdown_write(std::error_code& error)
+{
+    lower_->shutdown_write(error);
+}
+
+ASYNCHAT_DECL void transport_layer::reset_on_close() noexcept
+{
+    lower_->reset_on_close();
+}
+
+ASYNCHAT_DECL void transport_layer::bind(const endpoint& where, std::error_code& error)
+{
+    lower_->bind(where, error);
+}
+
+ASYNCHAT_DECL void transport_layer::listen(int backlog, std::error_code& error)
+{
+    lower_->listen(backlog, error);
+}
+
+ASYNCHAT_DECL socket transport_layer::accept(std::error_code& error)
+{
+    return lower_->accept(error);
+}
+
+ASYNCHAT_DECL void transport_layer::async_connect(const endpoint& to, connect_handler done)
+{
+    lower_->async_connect(to, std::move(done));
+}
+
+ASYNCHAT_DECL endpoint transport_layer::local_endpoint() const
+{
+    return lower_->local_endpoint();
+}
+
+ASYNCHAT_DECL endpoint transport_layer::peer_endpoint() const
+{
+    return lower_->peer_endpoint();
+}
+
+ASYNCHAT_DECL detail::socket_transport* transport_layer::as_socket_() noexcept
+{
+    return lower_->as_socket_();
+}
+
+// --- layers: putting one over the other ------------------------------------------------------
+
+ASYNCHAT_DECL void transport_layer::stack(std::unique_ptr<transport_layer>& layers,
+                                          std::unique_ptr<transport_layer> next, unsigned below)
+{
+    if (!next)
+        throw std::invalid_argument("asynchat: add_layer() of a null pointer");
+    if (next->lower_)
+        throw std::logic_error("asynchat: add_layer() of a layer that was added already");
+    const unsigned level = (layers ? layers->level_ : 0U) + 1U;
+    if (below + level > detail::channel_state::max_layers)
+        throw std::length_error("asynchat: add_layer(): more than 31 layers");
+    next->level_ = static_cast<unsigned char>(level);
+    next->lower_ = std::move(layers);
+    layers = std::move(next);
+}
+
+ASYNCHAT_DECL std::unique_ptr<transport>
+transport_layer::put_over(std::unique_ptr<transport> below, std::unique_ptr<transport_layer> layers,
+                          detail::readiness_set armed) noexcept
+{
+    auto* const layer_below = below->as_layer_();
+    const unsigned levels = layer_below ? layer_below->level_ : 0U;
+    transport_layer* lowest = layers.get();
+    for (;; lowest = lowest->layer_below()) {
+        lowest->level_ = static_cast<unsigned char>(lowest->level_ + levels);
+        if (!lowest->lower_)
+            break;
+    }
+    lowest->armed_ = armed; // the channel's waits are those of the layer from now on
+    lowest->lower_ = std::move(below);
+    return layers;
+}
+
+ASYNCHAT_DECL unsigned transport_layer::start_anew() noexcept
+{
+    for (transport_layer* layer = this; layer; layer = layer->layer_below()) {
+        layer->reader_.reset();
+        layer->writer_.reset();
+        layer->armed_ = {};
+    }
+    return level_;
+}
+
+// --- layers: waiting -------------------------------------------------------------------------
+
+ASYNCHAT_DECL void transport_layer::async_wait(readiness what, wait_handler ready)
+{
+    if (what == readiness::urgent)
+        return lower_->async_wait(what, std::move(ready));
+    waiter_for(what) = std::move(ready);
+    wait(what);
+}
+
+/// For a wait that was asked for: waits below, if there is anything to wait for.
+ASYNCHAT_DECL void transport_layer::wait(readiness what)
+{
+    auto& waiter = waiter_for(what);
+    if (!waiter || (what == readiness::read && holds_input_))
+        return;
+    if (what == readiness::read && has_input()) {
+        wait_handler(*waiter).post();
+        return waiter.reset();
+    }
+    const readiness needed = waits_for(what);
+    if (armed_.has(needed))
+        return;
+    wait_handler ours = *waiter;
+    ours.what_ = needed;
+    --ours.epoch_;
+    lower_->async_wait(needed, std::move(ours));
+    armed_.set(needed, true);
+}
+
+ASYNCHAT_DECL void transport_layer::look_again()
+{
+    wait(readiness::read);
+    wait(readiness::write);
+    if (auto* const below = layer_below())
+        below->look_again();
+}
+
+ASYNCHAT_DECL void transport_layer::wait_ended(unsigned level, readiness what,
+                                               const std::error_code& error)
+{
+    if (level != level_)
+        return layer_below()->wait_ended(level, what, error);
+    armed_.set(what, false);
+    std::optional<wait_handler> ended[2]; // first the writer, who only queues up
+    for (const readiness kind : {readiness::write, readiness::read}) {
+        auto& waiter = waiter_for(kind);
+        if (!waiter)
+            continue;
+        if (waits_for(kind) == what)
+            std::swap(ended[kind == readiness::read], waiter);
+        else
+            wait(kind);
+    }
+    for (auto& ready : ended) {
+        if (ready)
+            (*ready)(error); // which may be the end of this
     }
 }
 
-ASYNCHAT_DECL std::unique_ptr<transport> socket_transport::make(asio::io_context& context,
-                                                                int family, int type)
-{
-    auto made = std::make_unique<socket_transport>(context, open(family, type));
-    if (type == SOCK_STREAM && (family == AF_INET || family == AF_INET6))
-        made->socket_.set_option(asio::ip::tcp::no_delay(true));
-    return made;
-}
-
-ASYNCHAT_DECL std::size_t socket_transport::read_some(asio::mutable_buffer into,
-                                                      std::error_code& error)
-{
-    // Not through Asio, which has more to ask: there is one for each event.
-    const ssize_t received = again_after_signals(
-        [&] { return ::recv(native_handle(), into.data(), into.size(), 0); }, error);
-    if (received == 0 && !error && is_stream() && into.size() > 0)
-        error = asio::error::eof;
-    return static_cast<std::size_t>(received);
-}
-
-ASYNCHAT_DECL std::size_t socket_transport::write_some(const_buffers from, std::error_code& error)
-{
-    if (from.count() != 1)
-        return socket_.send(from, 0, error);      // Asio adds MSG_NOSIGNAL
-    const asio::const_buffer all = *from.begin(); // send() is cheaper than sendmsg()
-    return static_cast<std::size_t>(again_after_signals(
-        [&] { return ::send(native_handle(), all.data(), all.size(), MSG_NOSIGNAL); }, error));
-}
-
-ASYNCHAT_DECL std::size_t socket_transport::write_file(int file, std::uint64_t offset,
-                                                       std::size_t count, std::error_code& error)
-{
-#ifdef __linux__
-    if (is_stream()) {
-        const sigpipe_guard guard; // sendfile() has no MSG_NOSIGNAL
-        auto from = static_cast<off_t>(offset);
-        return static_cast<std::size_t>(again_after_signals(
-            [&] { return ::sendfile(native_handle(), file, &from, count); }, error));
-    }
-#endif
-    return transport::write_file(file, offset, count, error);
-}
-
-ASYNCHAT_DECL void socket_transport::async_wait(readiness what, readiness_handler ready)
-{
-    const auto kind = what == readiness::read    ? native_socket::wait_read
-                      : what == readiness::write ? native_socket::wait_write
-                                                 : native_socket::wait_error;
-    socket_.async_wait(kind, std::move(ready));
-}
-
-ASYNCHAT_DECL std::error_code socket_transport::take_error()
-{
-    int number = 0;
-    socklen_t size = sizeof number;
-    if (::getsockopt(native_handle(), SOL_SOCKET, SO_ERROR, &number, &size) != 0)
-        number = errno;
-    return {number, std::system_category()};
-}
-
-ASYNCHAT_DECL bool socket_transport::peer_has_finished()
-{
-#ifdef POLLRDHUP
-    return (poll_now(native_handle(), POLLRDHUP) & (POLLRDHUP | POLLHUP)) != 0;
-#else
-    return false;
-#endif
-}
-
-ASYNCHAT_DECL std::size_t socket_transport::in_flight()
-{
-#ifdef SIOCOUTQ
-    int bytes = 0;
-    if (::ioctl(native_handle(), SIOCOUTQ, &bytes) == 0 && bytes > 0)
-        return static_cast<std::size_t>(bytes);
-#endif
-    return 0;
-}
-
-ASYNCHAT_DECL bool socket_transport::may_read()
-{
-    return poll_now(native_handle(), POLLIN) != 0;
-}
-
-ASYNCHAT_DECL void socket_transport::bind(const endpoint& where, std::error_code& error)
-{
-    const auto native = where.native();
-    socket_.bind(any_protocol::endpoint(native.data(), native.size()), error);
-}
-
-ASYNCHAT_DECL void socket_transport::listen(int backlog, std::error_code& error)
-{
-    error.clear();
-    if (::listen(native_handle(), backlog) != 0)
-        error.assign(errno, std::system_category());
-}
-
-ASYNCHAT_DECL void socket_transport::async_connect(const endpoint& to, connect_handler done)
-{
-    const auto native = to.native();
-    if (family_ != AF_UNIX) {
-        const any_protocol::endpoint where(native.data(), native.size());
-        return socket_.async_connect(where, std::move(done));
-    }
-    // A UNIX socket is connected at once or not at all. A full backlog is EAGAIN, for which Asio
-    // waits: nothing comes of that.
-    std::error_code error;
-    again_after_signals(
-        [&] {
-            const auto size = static_cast<socklen_t>(native.size());
-            return ::connect(native_handle(), native.data(), size);
-        },
-        error);
-    asio::post(socket_.get_executor(), [done = std::move(done), error] { done(error); });
-}
-
-ASYNCHAT_DECL asynchat::socket socket_transport::accept(std::error_code& error)
-{
-    sockaddr_storage address = {};
-    socklen_t size = sizeof address;
-    auto* const raw = reinterpret_cast<sockaddr*>(&address);
-    const int descriptor = ::accept4(native_handle(), raw, &size, SOCK_CLOEXEC);
-    if (descriptor < 0) {
-        error.assign(errno, std::system_category());
-        return {};
-    }
-    error.clear();
-    asynchat::socket accepted(descriptor, family_, type_);
-    endpoint peer = endpoint::from_native(raw, size);
-    return asynchat::socket(accepted.release(), family_, type_, std::move(peer));
-}
-
-ASYNCHAT_DECL void socket_transport::shutdown_write(std::error_code& error)
-{
-    socket_.shutdown(native_socket::shutdown_send, error);
-}
-
-ASYNCHAT_DECL void socket_transport::reset_on_close() noexcept
-{
-    // Not by Asio, which takes the option back before it closes.
-    const ::linger at_once = {1, 0};
-    ::setsockopt(native_handle(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-}
-
-ASYNCHAT_DECL endpoint socket_transport::local_endpoint() const
-{
-    std::error_code none;
-    const auto where = socket_.local_endpoint(none);
-    return none ? endpoint() : endpoint::from_native(where.data(), where.size());
-}
-
-ASYNCHAT_DECL endpoint socket_transport::peer_endpoint() const
-{
-    std::error_code none;
-    const auto where = socket_.remote_endpoint(none);
-    return none ? endpoint() : endpoint::from_native(where.data(), where.size());
-}
-
-ASYNCHAT_DECL endpoint socket_transport::connected_peer() const
-{
-    std::error_code error;
-    const auto peer = socket_.remote_endpoint(error);
-    const int number = errno_of(error);
-    if (error && number != ENOTCONN && number != EINVAL)
-        throw std::system_error(to_std(error), "asynchat: dispatcher");
-    return error ? endpoint() : endpoint::from_native(peer.data(), peer.size());
-}
-
-ASYNCHAT_DECL std::size_t socket_transport::send_to(std::string_view datagram, const endpoint& to,
-                                                    std::error_code& error)
-{
-    const auto native = to.native();
-    return socket_.send_to(asio::buffer(datagram.data(), datagram.size()),
-                           any_protocol::endpoint(native.data(), native.size()), 0, error);
-}
-
-ASYNCHAT_DECL std::size_t socket_transport::receive_from(asio::mutable_buffer into, endpoint& from,
-                                                         std::error_code& error)
-{
-    any_protocol::endpoint native;
-    const std::size_t received = socket_.receive_from(into, native, 0, error);
-    if (!error)
-        from = endpoint::from_native(native.data(), native.size());
-    return received;
-}
-
-// --- other descriptors -----------------------------------------------------------------------
-
-ASYNCHAT_DECL descriptor_transport::descriptor_transport(asio::io_context& context, int descriptor)
-    : descriptor_(context)
-{
-    std::error_code error;
-    descriptor_.assign(descriptor, error);
-    if (error) {
-        ::close(descriptor);
-        throw std::system_error(error, "asynchat: file_dispatcher");
-    }
-    descriptor_.non_blocking(true);
-}
-
-ASYNCHAT_DECL std::size_t descriptor_transport::read_some(asio::mutable_buffer into,
-                                                          std::error_code& error)
-{
-    return descriptor_.read_some(into, error);
-}
-
-ASYNCHAT_DECL std::size_t descriptor_transport::write_some(const_buffers from,
-                                                           std::error_code& error)
-{
-    const sigpipe_guard guard;
-    return descriptor_.write_some(from, error);
-}
-
-ASYNCHAT_DECL void descriptor_transport::async_wait(readiness what, readiness_handler ready)
-{
-    using native = decltype(descriptor_);
-    const auto kind = what == readiness::read    ? native::wait_read
-                      : what == readiness::write ? native::wait_write
-                                                 : native::wait_error;
-    descriptor_.async_wait(kind, std::move(ready));
-}
-
-} // namespace asynchat::detail
+} // namespace asynchat
 
 #endif

@@ -117,6 +117,9 @@ public:
         begun_ = !current().collects_everything();
     }
 
+    /// All input that was not taken, as it came.
+    ASYNCHAT_DECL std::string undelivered() const;
+
     /// Forgets all input, but not the frame.
     ASYNCHAT_DECL void discard() noexcept;
 

@@ -9,10 +9,10 @@
 
 #include <asio/recycling_allocator.hpp>
 
+#include <cassert>
 #include <cstddef>
 #include <limits>
 #include <memory>
-#include <system_error>
 #include <utility>
 
 namespace asynchat::detail {
@@ -20,10 +20,7 @@ namespace asynchat::detail {
 /// The place of what is not in a timer_queue.
 inline constexpr unsigned not_queued = std::numeric_limits<unsigned>::max();
 
-/// What a channel can wait for.
-enum class readiness : unsigned char { read, write, urgent };
-
-/// Some of the three.
+/// Some of the three that a channel can wait for.
 class readiness_set {
 public:
     bool has(readiness what) const noexcept { return (bits_ & bit(what)) != 0; }
@@ -95,11 +92,11 @@ private:
 /// ownership: set when the loop adopts the channel, reset when a closed one is destroyed.
 struct channel_state {
     std::shared_ptr<dispatcher> owned;
-    operation_memory read_memory; // for the wait that nearly every channel has under way
-    unsigned owners = 0;          // state_ptrs
-    unsigned index = 0;           // place among the loop's channels
-    unsigned number = 0;          // of the channels that the loop adopted
-    unsigned epoch = 0;           // counts the transports of the channel; tells stale events apart
+    operation_memory read_memory;     // for the wait that nearly every channel has under way
+    unsigned owners = 0;              // state_ptrs
+    unsigned index = 0;               // place among the loop's channels
+    unsigned number = 0;              // of the channels that the loop adopted
+    unsigned epoch = 0;               // tells stale events apart; see connection() and layers()
     unsigned heap_index = not_queued; // in the loop's queue, while a deadline is set
     readiness_set armed;              // waits under way on the present transport
     bool flush_listed : 1;            // on the loop's list of channels to flush
@@ -118,6 +115,21 @@ struct channel_state {
 
     /// The same, which stays as long as the caller needs it.
     std::shared_ptr<dispatcher> channel() const noexcept { return closed ? nullptr : owned; }
+
+    static constexpr unsigned max_layers = 31;
+
+    /// Counts the transports of the channel, but not the layers that are put over one.
+    unsigned connection() const noexcept { return epoch / (max_layers + 1); }
+
+    /// The number of layers in the transport.
+    unsigned layers() const noexcept { return epoch % (max_layers + 1); }
+
+    void next_connection() noexcept { epoch += max_layers + 1; }
+    void set_layers(unsigned n) noexcept
+    {
+        assert(n <= max_layers);
+        epoch = epoch - layers() + n;
+    }
 };
 
 /// Shared ownership of a channel_state. The count is not atomic: all of them belong to the thread
@@ -192,26 +204,6 @@ private:
     friend class operation_allocator;
 
     state_ptr state_;
-};
-
-/// Called when a channel may be ready: the completion handler of every wait.
-class readiness_handler {
-public:
-    using allocator_type = operation_allocator<void>;
-
-    readiness_handler(state_ptr state, readiness what) noexcept
-        : state_(std::move(state)), epoch_(state_->epoch), what_(what)
-    {
-    }
-
-    allocator_type get_allocator() const noexcept { return allocator_type(state_); }
-
-    ASYNCHAT_DECL void operator()(const std::error_code& error);
-
-private:
-    state_ptr state_;
-    unsigned epoch_;
-    readiness what_;
 };
 
 } // namespace asynchat::detail

@@ -1,14 +1,14 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-#ifndef ASYNCHAT_DETAIL_IO_TRANSPORT_HPP
-#define ASYNCHAT_DETAIL_IO_TRANSPORT_HPP
+#ifndef ASYNCHAT_DETAIL_IO_SOCKET_TRANSPORT_HPP
+#define ASYNCHAT_DETAIL_IO_SOCKET_TRANSPORT_HPP
 
 #include <asynchat/config.hpp>
 #include <asynchat/const_buffers.hpp>
-#include <asynchat/detail/io/channel_state.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/fwd.hpp>
+#include <asynchat/transport.hpp>
 
 #include <asio/basic_datagram_socket.hpp>
 #include <asio/buffer.hpp>
@@ -18,95 +18,17 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string_view>
 #include <system_error>
 
 namespace asynchat::detail {
 
-using connect_handler = std::function<void(const std::error_code&)>;
-
 /// What poll() says of a descriptor at this moment; 0 for none.
 ASYNCHAT_DECL int poll_now(int descriptor, int events) noexcept;
 
 /// Whether an error of accept() belongs to the connection that was waiting and not to the listener.
 ASYNCHAT_DECL bool is_lost_connection(const std::error_code& error) noexcept;
-
-/// Where the bytes of a channel come from and go to: the seam below dispatcher::recv() and send().
-///
-/// Nothing here blocks. Errors are those of the system and of Asio; the end of a stream is
-/// asio::error::eof, nothing to do now is asio::error::would_block.
-class transport {
-public:
-    transport() = default;
-    transport(const transport&) = delete;
-    transport& operator=(const transport&) = delete;
-    virtual ~transport() = default; // closes; waits under way end without effect
-
-    virtual std::size_t read_some(asio::mutable_buffer into, std::error_code& error) = 0;
-    virtual std::size_t write_some(const_buffers from, std::error_code& error) = 0;
-
-    /// Sends up to `count` bytes of a regular file from `offset` on, without bringing them here; 0
-    /// bytes and no error at its end. The default, and who cannot, says operation_not_supported or
-    /// whatever the system says: then the bytes have to be read and written.
-    ASYNCHAT_DECL virtual std::size_t write_file(int file, std::uint64_t offset, std::size_t count,
-                                                 std::error_code& error);
-
-    /// Calls `ready` once, never from inside, when `what` is possible or an error is pending.
-    virtual void async_wait(readiness what, readiness_handler ready) = 0;
-
-    virtual int native_handle() = 0;
-
-    /// The error that the connection was lost by, as far as one can know without reading or
-    /// writing; it is told once.
-    virtual std::error_code take_error() { return {}; }
-
-    /// Whether the end of the incoming stream is there, behind what there is to read.
-    virtual bool peer_has_finished() { return false; }
-
-    /// Bytes that were written and that the other side has not taken yet, as far as one can know.
-    virtual std::size_t in_flight() { return 0; }
-
-    /// Whether read_some() has something to give, an end or an error included, now or soon.
-    virtual bool may_read() { return true; }
-
-    /// Whether it is one end of a connection, which shutdown_write() and reset_on_close() are for.
-    virtual bool is_connection() const noexcept { return false; }
-
-    /// Ends the outgoing stream; the incoming one goes on.
-    ASYNCHAT_DECL virtual void shutdown_write(std::error_code& error);
-
-    /// Has the other side see a reset when the transport goes, and drops what is not sent.
-    virtual void reset_on_close() noexcept {}
-
-    // --- what sockets can do beyond that; the defaults say operation_not_supported -------------
-
-    ASYNCHAT_DECL virtual void bind(const endpoint& where, std::error_code& error);
-    ASYNCHAT_DECL virtual void listen(int backlog, std::error_code& error);
-
-    /// The next connection of a listening socket; no socket when `error` is set.
-    ASYNCHAT_DECL virtual asynchat::socket accept(std::error_code& error);
-
-    /// Calls `done` once, never from inside, unless the transport goes first.
-    ASYNCHAT_DECL virtual void async_connect(const endpoint& to, connect_handler done);
-
-    /// Empty when there is none.
-    virtual endpoint local_endpoint() const { return {}; }
-    virtual endpoint peer_endpoint() const { return {}; }
-};
-
-/// Where the sockets of a loop come from, when not from the system.
-class network {
-public:
-    network() = default;
-    network(const network&) = delete;
-    network& operator=(const network&) = delete;
-    virtual ~network() = default;
-
-    /// A new stream socket. Throws std::system_error.
-    virtual std::unique_ptr<transport> open(int family, int type) = 0;
-};
 
 /// A protocol of Asio whose family and type are chosen at run time.
 class any_protocol {
@@ -147,7 +69,7 @@ public:
     ASYNCHAT_DECL std::size_t write_some(const_buffers from, std::error_code& error) override;
     ASYNCHAT_DECL std::size_t write_file(int file, std::uint64_t offset, std::size_t count,
                                          std::error_code& error) override;
-    ASYNCHAT_DECL void async_wait(readiness what, readiness_handler ready) override;
+    ASYNCHAT_DECL void async_wait(readiness what, wait_handler ready) override;
     int native_handle() override { return socket_.native_handle(); }
     ASYNCHAT_DECL std::error_code take_error() override;
     ASYNCHAT_DECL bool peer_has_finished() override;
@@ -179,6 +101,8 @@ public:
     native_socket& asio_socket() noexcept { return socket_; }
 
 private:
+    socket_transport* as_socket_() noexcept override { return this; }
+
     native_socket socket_;
     int family_;
     int type_;
@@ -192,7 +116,7 @@ public:
 
     ASYNCHAT_DECL std::size_t read_some(asio::mutable_buffer into, std::error_code& error) override;
     ASYNCHAT_DECL std::size_t write_some(const_buffers from, std::error_code& error) override;
-    ASYNCHAT_DECL void async_wait(readiness what, readiness_handler ready) override;
+    ASYNCHAT_DECL void async_wait(readiness what, wait_handler ready) override;
     int native_handle() override { return descriptor_.native_handle(); }
 
 private:
@@ -203,6 +127,6 @@ private:
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/dispatcher.hpp> // which has the implementation of the handlers
-#  include <asynchat/impl/transport.ipp>
+#  include <asynchat/impl/socket_transport.ipp>
 #endif
 #endif

@@ -1,0 +1,27 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_DETAIL_IO_NETWORK_HPP
+#define ASYNCHAT_DETAIL_IO_NETWORK_HPP
+
+#include <asynchat/fwd.hpp>
+
+#include <memory>
+
+namespace asynchat::detail {
+
+/// Where the sockets of a loop come from, when not from the system.
+class network {
+public:
+    network() = default;
+    network(const network&) = delete;
+    network& operator=(const network&) = delete;
+    virtual ~network() = default;
+
+    /// A new stream socket. Throws std::system_error.
+    virtual std::unique_ptr<transport> open(int family, int type) = 0;
+};
+
+} // namespace asynchat::detail
+
+#endif

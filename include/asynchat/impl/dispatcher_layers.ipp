@@ -1,0 +1,178 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_DISPATCHER_LAYERS_IPP
+#define ASYNCHAT_IMPL_DISPATCHER_LAYERS_IPP
+
+#include <asynchat/dispatcher.hpp>
+
+#include <asynchat/detail/failure.hpp>
+#include <asynchat/detail/io/socket_transport.hpp>
+#include <asynchat/producer.hpp>
+#include <asynchat/transport.hpp>
+
+#include <asio/error.hpp>
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace asynchat {
+
+namespace detail {
+
+/// Below a layer that is added in the middle of a stream. Holds input back while the output is
+/// still sent without that layer; gives input that came before the layer to it; and then passes
+/// everything on.
+class before_layer final : public transport_layer {
+public:
+    before_layer(std::string bytes, bool holds) : transport_layer(holds), bytes_(std::move(bytes))
+    {
+    }
+
+    std::size_t read_some(asio::mutable_buffer into, std::error_code& error) override
+    {
+        if (holds_input()) {
+            error = asio::error::would_block;
+            return 0;
+        }
+        if (bytes_.empty())
+            return transport_layer::read_some(into, error);
+        error.clear();
+        const std::size_t size = std::min(into.size(), bytes_.size());
+        std::memcpy(into.data(), bytes_.data(), size);
+        bytes_.erase(0, size);
+        return size;
+    }
+    bool may_read() override { return !holds_input() && transport_layer::may_read(); }
+
+private:
+    bool has_input() override { return !bytes_.empty(); }
+
+    std::string bytes_;
+};
+
+/// In an output queue behind what is to be sent without the layers, in front of what goes through
+/// them.
+class layer_switch final : public producer {
+public:
+    explicit layer_switch(dispatcher& channel) noexcept : channel_(channel) {}
+
+    std::string_view more() override
+    {
+        channel_access::put_on_layers(channel_);
+        return {};
+    }
+
+private:
+    dispatcher& channel_; // whose queue this is in
+};
+
+} // namespace detail
+
+ASYNCHAT_DECL void dispatcher::add_layer(std::unique_ptr<transport_layer> layer, early_input early)
+{
+    if (!layer)
+        throw std::invalid_argument("asynchat: add_layer() of a null pointer");
+    require_life("add_layer");
+    if (accepting_)
+        throw std::logic_error("asynchat: add_layer() on a channel that listens; "
+                               "use_layer() of a server<> is for its connections");
+    if (is_socket_ && !require_socket("add_layer").is_stream())
+        throw std::logic_error("asynchat: add_layer() over datagrams");
+    const bool has_connection = connected_ || (transport_ && !transport_->peer_endpoint().empty());
+    if (!has_connection)
+        return transport_layer::stack(rare().layers, std::move(layer), state_->layers());
+    if (has_waiting_layers())
+        throw std::logic_error("asynchat: add_layer() while one waits for the output before it");
+    auto fed = take_early_input_(early);
+    if (closed())
+        return;
+    const bool later = switches_later_();
+    if (closed() || is_lost())
+        return;
+    if (later || !fed.empty()) {
+        std::unique_ptr<transport_layer> before;
+        transport_layer::stack(before,
+                               std::make_unique<detail::before_layer>(std::move(fed), later),
+                               state_->layers());
+        put_on(std::move(before));
+    }
+    std::unique_ptr<transport_layer> layers;
+    transport_layer::stack(layers, std::move(layer), state_->layers());
+    later ? rare().layers.swap(layers) : put_on(std::move(layers));
+}
+
+/// To be queued behind the output.
+ASYNCHAT_DECL std::unique_ptr<producer> dispatcher::make_layer_switch()
+{
+    return std::make_unique<detail::layer_switch>(*this);
+}
+
+ASYNCHAT_DECL void dispatcher::put_on_layers() noexcept
+{
+    if (!has_waiting_layers() || !transport_)
+        return;
+    if (auto* const before = transport_->as_layer_())
+        before->holds_input_ = false;
+    put_on(std::move(rare_->layers));
+}
+
+ASYNCHAT_DECL void dispatcher::put_on(std::unique_ptr<transport_layer> layers) noexcept
+{
+    // What we wait for below goes on, as a wait of the lowest layer.
+    auto waits = state_->armed;
+    waits.set(readiness::urgent, false);
+    if (state_->try_again_listed)
+        waits.set(readiness::read, false);
+    state_->armed.set(readiness::read, false);
+    state_->armed.set(readiness::write, false);
+    state_->try_again_listed = false;
+    const unsigned level = layers->level_ + state_->layers();
+    transport_ = transport_layer::put_over(std::move(transport_), std::move(layers), waits);
+    state_->set_layers(level);
+    has_event_ = true; // an event of a layer may be for nothing
+    try_flush_soon();
+}
+
+/// Ends our stream. Returns false when the last words of a layer would block.
+ASYNCHAT_DECL bool dispatcher::end_output()
+{
+    if (!connected_ || !transport_)
+        throw std::logic_error("asynchat: shutdown_output() needs a connection");
+    std::error_code error;
+    transport_->shutdown_write(error);
+    if (is_would_block(error))
+        return false;
+    if (is_disconnected(error))
+        connection_lost_(close_reason::reset, error);
+    else if (error)
+        throw detail::io_error(close_reason::system_error, error, "shutdown_output");
+    return true;
+}
+
+ASYNCHAT_DECL void dispatcher::shutdown_output()
+{
+    if (!end_output())
+        throw detail::io_error(close_reason::system_error, asio::error::would_block,
+                               "shutdown_output");
+}
+
+/// Of a channel that ends in order, after its output was sent. Returns false when they would block.
+ASYNCHAT_DECL bool dispatcher::has_said_last_words()
+{
+    if (state_->layers() == 0 || !connected_ || !transport_)
+        return true;
+    std::error_code error; // it ends in any case
+    transport_->shutdown_write(error);
+    return !is_would_block(error);
+}
+
+} // namespace asynchat
+
+#endif

@@ -1,0 +1,344 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_SOCKET_TRANSPORT_IPP
+#define ASYNCHAT_IMPL_SOCKET_TRANSPORT_IPP
+
+#include <asynchat/detail/io/socket_transport.hpp>
+#include <asynchat/socket.hpp>
+
+#include <asio/error.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/post.hpp>
+
+#ifdef __linux__
+#  include <linux/sockios.h>
+#  include <sys/sendfile.h>
+#endif
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+namespace asynchat::detail {
+
+ASYNCHAT_DECL bool is_lost_connection(const std::error_code& error) noexcept
+{
+    switch (errno_of(error)) {
+    case ECONNABORTED:
+    case EPROTO:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENETUNREACH: return true;
+    default: return false;
+    }
+}
+
+/// Keeps a write that nobody will read from killing the process, whatever the disposition of
+/// SIGPIPE: blocks the signal in this thread and takes away the one that the write made.
+class sigpipe_guard {
+public:
+    sigpipe_guard() noexcept
+    {
+        sigemptyset(&sigpipe_);
+        sigaddset(&sigpipe_, SIGPIPE);
+        sigset_t pending;
+        sigpending(&pending);
+        was_pending_ = sigismember(&pending, SIGPIPE) == 1;
+        if (!was_pending_)
+            pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);
+    }
+    ~sigpipe_guard()
+    {
+        if (was_pending_)
+            return; // it is blocked by somebody else and stays theirs
+        const timespec at_once = {};
+        while (sigtimedwait(&sigpipe_, nullptr, &at_once) < 0 && errno == EINTR) {
+        }
+        pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+    sigpipe_guard(const sigpipe_guard&) = delete;
+    sigpipe_guard& operator=(const sigpipe_guard&) = delete;
+
+private:
+    sigset_t sigpipe_;
+    sigset_t before_;
+    bool was_pending_;
+};
+
+ASYNCHAT_DECL int poll_now(int descriptor, int events) noexcept
+{
+    pollfd state = {};
+    state.fd = descriptor;
+    state.events = static_cast<short>(events);
+    return ::poll(&state, 1, 0) > 0 ? state.revents : 0;
+}
+
+// --- sockets ---------------------------------------------------------------------------------
+
+ASYNCHAT_DECL socket_transport::socket_transport(asio::io_context& context, asynchat::socket source)
+    : socket_(context), family_(source.family()), type_(source.type())
+{
+    socket_.assign(any_protocol(family_, type_), source.native_handle());
+    source.release();
+    socket_.non_blocking(true);
+}
+
+ASYNCHAT_DECL asynchat::socket socket_transport::open(int family, int type)
+{
+    const int descriptor = ::socket(family, type | SOCK_CLOEXEC, 0);
+    if (descriptor < 0)
+        throw std::system_error(errno, std::system_category(), "asynchat: socket");
+    return asynchat::socket(descriptor, family, type);
+}
+
+/// What `call` returns, 0 when it fails with `error`.
+template <class Call>
+ssize_t again_after_signals(Call call, std::error_code& error)
+{
+    for (;;) {
+        const ssize_t result = call();
+        if (result >= 0) {
+            error.clear();
+            return result;
+        }
+        if (errno != EINTR) {
+            error.assign(errno, std::system_category());
+            return 0;
+        }
+    }
+}
+
+ASYNCHAT_DECL std::unique_ptr<transport> socket_transport::make(asio::io_context& context,
+                                                                int family, int type)
+{
+    auto made = std::make_unique<socket_transport>(context, open(family, type));
+    if (type == SOCK_STREAM && (family == AF_INET || family == AF_INET6))
+        made->socket_.set_option(asio::ip::tcp::no_delay(true));
+    return made;
+}
+
+ASYNCHAT_DECL std::size_t socket_transport::read_some(asio::mutable_buffer into,
+                                                      std::error_code& error)
+{
+    // Not through Asio, which has more to ask: there is one for each event.
+    const ssize_t received = again_after_signals(
+        [&] { return ::recv(native_handle(), into.data(), into.size(), 0); }, error);
+    if (received == 0 && !error && is_stream() && into.size() > 0)
+        error = asio::error::eof;
+    return static_cast<std::size_t>(received);
+}
+
+ASYNCHAT_DECL std::size_t socket_transport::write_some(const_buffers from, std::error_code& error)
+{
+    if (from.count() != 1)
+        return socket_.send(from, 0, error);      // Asio adds MSG_NOSIGNAL
+    const asio::const_buffer all = *from.begin(); // send() is cheaper than sendmsg()
+    return static_cast<std::size_t>(again_after_signals(
+        [&] { return ::send(native_handle(), all.data(), all.size(), MSG_NOSIGNAL); }, error));
+}
+
+ASYNCHAT_DECL std::size_t socket_transport::write_file(int file, std::uint64_t offset,
+                                                       std::size_t count, std::error_code& error)
+{
+#ifdef __linux__
+    if (is_stream()) {
+        const sigpipe_guard guard; // sendfile() has no MSG_NOSIGNAL
+        auto from = static_cast<off_t>(offset);
+        return static_cast<std::size_t>(again_after_signals(
+            [&] { return ::sendfile(native_handle(), file, &from, count); }, error));
+    }
+#endif
+    return transport::write_file(file, offset, count, error);
+}
+
+ASYNCHAT_DECL void socket_transport::async_wait(readiness what, wait_handler ready)
+{
+    const auto kind = what == readiness::read    ? native_socket::wait_read
+                      : what == readiness::write ? native_socket::wait_write
+                                                 : native_socket::wait_error;
+    socket_.async_wait(kind, std::move(ready));
+}
+
+ASYNCHAT_DECL std::error_code socket_transport::take_error()
+{
+    int number = 0;
+    socklen_t size = sizeof number;
+    if (::getsockopt(native_handle(), SOL_SOCKET, SO_ERROR, &number, &size) != 0)
+        number = errno;
+    return {number, std::system_category()};
+}
+
+ASYNCHAT_DECL bool socket_transport::peer_has_finished()
+{
+#ifdef POLLRDHUP
+    return (poll_now(native_handle(), POLLRDHUP) & (POLLRDHUP | POLLHUP)) != 0;
+#else
+    return false;
+#endif
+}
+
+ASYNCHAT_DECL std::size_t socket_transport::in_flight()
+{
+#ifdef SIOCOUTQ
+    int bytes = 0;
+    if (::ioctl(native_handle(), SIOCOUTQ, &bytes) == 0 && bytes > 0)
+        return static_cast<std::size_t>(bytes);
+#endif
+    return 0;
+}
+
+ASYNCHAT_DECL bool socket_transport::may_read()
+{
+    return poll_now(native_handle(), POLLIN) != 0;
+}
+
+ASYNCHAT_DECL void socket_transport::bind(const endpoint& where, std::error_code& error)
+{
+    const auto native = where.native();
+    socket_.bind(any_protocol::endpoint(native.data(), native.size()), error);
+}
+
+ASYNCHAT_DECL void socket_transport::listen(int backlog, std::error_code& error)
+{
+    error.clear();
+    if (::listen(native_handle(), backlog) != 0)
+        error.assign(errno, std::system_category());
+}
+
+ASYNCHAT_DECL void socket_transport::async_connect(const endpoint& to, connect_handler done)
+{
+    const auto native = to.native();
+    if (family_ != AF_UNIX) {
+        const any_protocol::endpoint where(native.data(), native.size());
+        return socket_.async_connect(where, std::move(done));
+    }
+    // A UNIX socket is connected at once or not at all. A full backlog is EAGAIN, for which Asio
+    // waits: nothing comes of that.
+    std::error_code error;
+    again_after_signals(
+        [&] {
+            const auto size = static_cast<socklen_t>(native.size());
+            return ::connect(native_handle(), native.data(), size);
+        },
+        error);
+    asio::post(socket_.get_executor(), [done = std::move(done), error] { done(error); });
+}
+
+ASYNCHAT_DECL asynchat::socket socket_transport::accept(std::error_code& error)
+{
+    sockaddr_storage address = {};
+    socklen_t size = sizeof address;
+    auto* const raw = reinterpret_cast<sockaddr*>(&address);
+    const int descriptor = ::accept4(native_handle(), raw, &size, SOCK_CLOEXEC);
+    if (descriptor < 0) {
+        error.assign(errno, std::system_category());
+        return {};
+    }
+    error.clear();
+    asynchat::socket accepted(descriptor, family_, type_);
+    endpoint peer = endpoint::from_native(raw, size);
+    return asynchat::socket(accepted.release(), family_, type_, std::move(peer));
+}
+
+ASYNCHAT_DECL void socket_transport::shutdown_write(std::error_code& error)
+{
+    socket_.shutdown(native_socket::shutdown_send, error);
+}
+
+ASYNCHAT_DECL void socket_transport::reset_on_close() noexcept
+{
+    // Not by Asio, which takes the option back before it closes.
+    const ::linger at_once = {1, 0};
+    ::setsockopt(native_handle(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+ASYNCHAT_DECL endpoint socket_transport::local_endpoint() const
+{
+    std::error_code none;
+    const auto where = socket_.local_endpoint(none);
+    return none ? endpoint() : endpoint::from_native(where.data(), where.size());
+}
+
+ASYNCHAT_DECL endpoint socket_transport::peer_endpoint() const
+{
+    std::error_code none;
+    const auto where = socket_.remote_endpoint(none);
+    return none ? endpoint() : endpoint::from_native(where.data(), where.size());
+}
+
+ASYNCHAT_DECL endpoint socket_transport::connected_peer() const
+{
+    std::error_code error;
+    const auto peer = socket_.remote_endpoint(error);
+    const int number = errno_of(error);
+    if (error && number != ENOTCONN && number != EINVAL)
+        throw std::system_error(to_std(error), "asynchat: dispatcher");
+    return error ? endpoint() : endpoint::from_native(peer.data(), peer.size());
+}
+
+ASYNCHAT_DECL std::size_t socket_transport::send_to(std::string_view datagram, const endpoint& to,
+                                                    std::error_code& error)
+{
+    const auto native = to.native();
+    return socket_.send_to(asio::buffer(datagram.data(), datagram.size()),
+                           any_protocol::endpoint(native.data(), native.size()), 0, error);
+}
+
+ASYNCHAT_DECL std::size_t socket_transport::receive_from(asio::mutable_buffer into, endpoint& from,
+                                                         std::error_code& error)
+{
+    any_protocol::endpoint native;
+    const std::size_t received = socket_.receive_from(into, native, 0, error);
+    if (!error)
+        from = endpoint::from_native(native.data(), native.size());
+    return received;
+}
+
+// --- other descriptors -----------------------------------------------------------------------
+
+ASYNCHAT_DECL descriptor_transport::descriptor_transport(asio::io_context& context, int descriptor)
+    : descriptor_(context)
+{
+    std::error_code error;
+    descriptor_.assign(descriptor, error);
+    if (error) {
+        ::close(descriptor);
+        throw std::system_error(error, "asynchat: file_dispatcher");
+    }
+    descriptor_.non_blocking(true);
+}
+
+ASYNCHAT_DECL std::size_t descriptor_transport::read_some(asio::mutable_buffer into,
+                                                          std::error_code& error)
+{
+    return descriptor_.read_some(into, error);
+}
+
+ASYNCHAT_DECL std::size_t descriptor_transport::write_some(const_buffers from,
+                                                           std::error_code& error)
+{
+    const sigpipe_guard guard;
+    return descriptor_.write_some(from, error);
+}
+
+ASYNCHAT_DECL void descriptor_transport::async_wait(readiness what, wait_handler ready)
+{
+    using native = decltype(descriptor_);
+    const auto kind = what == readiness::read    ? native::wait_read
+                      : what == readiness::write ? native::wait_write
+                                                 : native::wait_error;
+    descriptor_.async_wait(kind, std::move(ready));
+}
+
+} // namespace asynchat::detail
+
+#endif

@@ -1,0 +1,45 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+// All tests once more, with layers under each channel: linked with a library that asks here for
+// those of each transport. ASYNCHAT_TEST_LAYERS says which: two that undo each other, so that what
+// is on the other side, a socket of the system or a script, sees what it saw without them.
+
+#include "support/layers.hpp"
+
+#include <asynchat/asynchat.hpp>
+
+#include <sys/socket.h>
+
+#include <cstdlib>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace asynchat::detail {
+
+std::vector<std::unique_ptr<transport_layer>> layers_under_test(transport& below)
+{
+    int type = 0;
+    socklen_t size = sizeof type;
+    const bool is_socket =
+        ::getsockopt(below.native_handle(), SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+    std::vector<std::unique_ptr<transport_layer>> layers;
+    if (is_socket && type != SOCK_STREAM)
+        return layers;
+    const char* const wanted = std::getenv("ASYNCHAT_TEST_LAYERS");
+    const std::string kind = wanted ? wanted : "";
+    if (kind == "xor") {
+        layers.push_back(std::make_unique<support::xor_layer>());
+        layers.push_back(std::make_unique<support::xor_layer>());
+    } else if (kind == "records") {
+        layers.push_back(std::make_unique<support::unrecord_layer>());
+        layers.push_back(std::make_unique<support::record_layer>());
+    } else {
+        throw std::logic_error("ASYNCHAT_TEST_LAYERS is neither xor nor records");
+    }
+    return layers;
+}
+
+} // namespace asynchat::detail
