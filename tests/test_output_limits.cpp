@@ -660,7 +660,8 @@ TEST_CASE("any number of requests is answered, whoever asks", "[output-limits][f
     }
 }
 
-TEST_CASE("one that connected stops reading at half of max_output()", "[output-limits][flow]")
+TEST_CASE("one that connected stops reading at half of max_output()",
+          "[output-limits][flow][no-records]")
 {
     small_channel c(false);
     c.chat->max_output(100);
