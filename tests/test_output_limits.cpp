@@ -733,6 +733,13 @@ TEST_CASE("an accepted channel that is full reads on when nothing is taken, up t
     c.loop.settle();
     CHECK(c.chat->events.back() == "found");
     CHECK(c.peer.received().size() == 20 + 5 * 6);
+    // The next time it stops at the mark again.
+    c.peer.window(0);
+    c.chat->on_found = nullptr;
+    c.event([](lines& chat) { chat.push(bytes(20)); });
+    c.peer.send("six\n");
+    c.loop.advance(900ms);
+    CHECK(c.chat->events.back() == "paused");
 }
 
 // --- the end ---------------------------------------------------------------------------------
