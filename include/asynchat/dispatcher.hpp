@@ -664,51 +664,12 @@ private:
 // These need the class.
 #include <asynchat/detail/channel_event.hpp>
 #include <asynchat/detail/channel_access.hpp>
-
-namespace asynchat {
-
-template <class F>
-timer dispatcher::call_later(loop::duration delay, F f)
-{
-    static_assert(std::is_invocable_v<F&>, "call_later: the function is called without arguments");
-    return start_timer(delay, loop::duration::zero(), std::move(f));
-}
-
-template <class F>
-timer dispatcher::call_every(loop::duration period, F f)
-{
-    static_assert(std::is_invocable_v<F&>, "call_every: the function is called without arguments");
-    return start_timer(period, loop::require_period(period), std::move(f));
-}
-
-template <class T>
-handle<T> loop::handle_of(T& channel)
-{
-    const auto& owner = detail::channel_access::state(channel)->owned;
-    if (owner.use_count() == 0)
-        return {};
-    // The handle of a closed channel is the same as those before the close.
-    return handle<T>(*this, std::shared_ptr<T>(owner, &channel));
-}
-
-template <class T>
-template <class F>
-void handle<T>::post(F f) const
-{
-    static_assert(std::is_invocable_v<F&, T&>, "post: the function is called with the channel");
-    if (!loop_)
-        return;
-    loop_->post([channel = channel_, f = std::move(f)]() mutable {
-        if (const auto alive = channel.lock())
-            detail::channel_access::in_event(*alive, [&] { f(*alive); });
-    });
-}
-
-} // namespace asynchat
+#include <asynchat/detail/dispatcher_inline.hpp>
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/channel_access.ipp>
 #  include <asynchat/impl/dispatcher.ipp>
+#  include <asynchat/impl/dispatcher_end.ipp>
 #  include <asynchat/impl/dispatcher_layers.ipp>
 #  include <asynchat/impl/dispatcher_log.ipp>
 #  include <asynchat/impl/dispatcher_sockets.ipp>

@@ -327,6 +327,7 @@ queue("piece-of-producer-resent", "what was sent of a producer's piece is sent a
 # --- channels ------------------------------------------------------------------------------------
 
 channel = of("dispatcher")
+closing = of("dispatcher_end")
 events = of("transport")
 attempt = of("connect_attempt")
 lingering = of("lingerer")
@@ -336,7 +337,7 @@ lines = of("log_limit")
 times = of("dispatcher_time")
 clocks = of("deadlines")
 
-channel("double-close", "handle_close() is called again when its override meets another end",
+closing("double-close", "handle_close() is called again when its override meets another end",
         """\
     if (gate_.is_over())
         return;
@@ -345,7 +346,7 @@ channel("double-close", "handle_close() is called again when its override meets 
     if (closed())
         return;
     gate_.set(detail::gate::ended);""")
-channel("close-forgotten-by-override",
+closing("close-forgotten-by-override",
         "a handle_close() that does not close leaves the channel open",
         """\
         handle_close();
@@ -362,7 +363,7 @@ channel("close-forgotten-by-override",
         close_after_exception();
         throw;
     }""")
-channel("throwing-close-leaks", "an exception in handle_close() leaves the channel open",
+closing("throwing-close-leaks", "an exception in handle_close() leaves the channel open",
         """\
     } catch (...) {
         close_after_exception();
@@ -374,7 +375,7 @@ channel("throwing-close-leaks", "an exception in handle_close() leaves the chann
         throw;
     }
     dispatcher::close();""")
-channel("descriptor-open-after-close", "close() leaves the descriptor to the destructor",
+closing("descriptor-open-after-close", "close() leaves the descriptor to the destructor",
         """\
         leave_to_linger();
     set_transport(nullptr);""",
@@ -426,7 +427,7 @@ lines("log-flood-of-a-server", "each connection of one peer has lines of its own
       "(!of_server || of_server->admit(second)) &&", "")
 lines("log-flood-of-a-loop", "the channels of a loop together write as they like",
       "of_loop.admit(second);", "true;")
-channel("left-out-and-forgotten", "a closed channel takes along what it has left out",
+closing("left-out-and-forgotten", "a closed channel takes along what it has left out",
         "    loop_.log_limit_.leave_out(log_limit_.take_left_out()); // for others to tell\n", "")
 attempt("port-wraps", "port 99999 is 34463, as the system has it",
         "return static_cast<bool>(parse_number(service, 65535));", "return true;")
@@ -722,11 +723,11 @@ sending("discards-half-a-record", "discard_buffers() drops what a layer is bound
      "transport_ ? transport_->held_output() : 0", "0")
 sending("drained-by-last-words", "last words that had to wait are said to be output that had to",
      "awaits_writable() && !queue_.is_empty();", "awaits_writable();")
-channel("lost-and-forgotten", "after a failed send the channel goes on as if nothing had happened",
+closing("lost-and-forgotten", "after a failed send the channel goes on as if nothing had happened",
         "    gate_.set(detail::gate::lost);\n", "")
-channel("lost-without-error", "close_error() does not tell why the connection was lost",
+closing("lost-without-error", "close_error() does not tell why the connection was lost",
         "rare_->lost.error = error;", "")
-channel("lost-for-ever", "a lost connection that gives nothing and does not end stays",
+closing("lost-for-ever", "a lost connection that gives nothing and does not end stays",
         "close_at(detail::later(loop_.now(), detail::client_timeouts.linger));", "rare();")
 times("lost-is-a-timeout", "a lost connection without an end is reported as a timeout",
       """\

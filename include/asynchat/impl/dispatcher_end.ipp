@@ -1,0 +1,208 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_DISPATCHER_END_IPP
+#define ASYNCHAT_IMPL_DISPATCHER_END_IPP
+
+#include <asynchat/dispatcher.hpp>
+
+#include <asynchat/detail/io/socket_transport.hpp>
+#include <asynchat/detail/scope_exit.hpp>
+#include <asynchat/detail/timing/later.hpp>
+
+#include <cassert>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace asynchat {
+
+ASYNCHAT_DECL void dispatcher::close()
+{
+    if (closed())
+        return;
+    loop_.check_thread();
+    gate_.set(detail::gate::closed);
+    loop_.log_limit_.leave_out(log_limit_.take_left_out()); // for others to tell
+    connected_ = accepting_ = connecting_ = false;
+    if (reason_ == close_reason::open)
+        reason_ = close_reason::local;
+    attempt_.reset();
+    if (lingers_)
+        leave_to_linger();
+    set_transport(nullptr);
+    assert(!transport_ && reason_ != close_reason::open);
+    if (slot_ && state_->lingers)
+        detail::server_state::end_linger(*slot_);
+    else if (slot_)
+        detail::server_state::leave(*slot_, reason_);
+    if (state_->owned)
+        loop_.remove(*state_);
+    end_timers();
+}
+
+/// Leaves the connection to a channel of its own.
+ASYNCHAT_DECL void dispatcher::leave_to_linger() noexcept
+{
+    const loop::duration timeout = active_timeouts().linger;
+    if (!transport_ || eof_ || !transport_->is_connection() || timeout == loop::duration::zero())
+        return;
+    try {
+        std::error_code error;
+        transport_->shutdown_write(error);
+        if (!error)
+            loop_.linger(std::move(transport_), timeout, slot_);
+    } catch (const std::bad_alloc&) { // then it is closed at once
+    }
+}
+
+ASYNCHAT_DECL void dispatcher::abort()
+{
+    if (closed())
+        return;
+    lingers_ = false;
+    if (transport_)
+        transport_->reset_on_close();
+    close();
+    dispatcher::close(); // an override may have forgotten to call the original
+}
+
+ASYNCHAT_DECL void dispatcher::close_with(asynchat::close_reason reason)
+{
+    if (reason_ == close_reason::open)
+        reason_ = reason;
+    lingers_ = false;
+    dispatcher::close();
+}
+
+ASYNCHAT_DECL void dispatcher::finish(asynchat::close_reason reason, std::error_code error)
+{
+    if (gate_.is_over())
+        return;
+    gate_.set(detail::gate::ended);
+    reason_ = reason;
+    error_ = detail::to_std(error);
+    try {
+        handle_close();
+        if (!closed())
+            close();
+    } catch (...) {
+        close_after_exception();
+        throw;
+    }
+    dispatcher::close(); // an override may have forgotten to call the original
+}
+
+ASYNCHAT_DECL void dispatcher::finish(std::string why)
+{
+    if (gate_.is_over())
+        return;
+    note_text(std::move(why));
+    finish(close_reason::user);
+}
+
+ASYNCHAT_DECL void dispatcher::tell_end() noexcept
+{
+    try {
+        handle_end();
+    } catch (...) {
+        try {
+            log_exception(" in the handle_end() of");
+        } catch (...) { // nothing leaves from here: the loop may be in its destructor
+        }
+    }
+}
+
+/// For close_text(). Without memory for it there is the reason alone.
+ASYNCHAT_DECL void dispatcher::note_text(std::string text) noexcept
+{
+    try {
+        rare().close_text = std::move(text);
+    } catch (const std::bad_alloc&) { // then only the reason is known
+    }
+}
+
+ASYNCHAT_DECL std::string dispatcher::close_text() const
+{
+    std::string text(to_string(reason_));
+    const std::string noted = rare_ ? rare_->close_text : std::string();
+    switch (reason_) {
+    case close_reason::open: return {};
+    case close_reason::local:
+    case close_reason::peer_finished:
+    case close_reason::shutdown: return text;
+    case close_reason::connect_failed:
+    case close_reason::connect_timeout:
+    case close_reason::lookup_failed:
+    case close_reason::system_error:
+    case close_reason::user:
+        if (!noted.empty())
+            return noted;
+        break;
+    case close_reason::reset:
+    case close_reason::early_input: break;
+    case close_reason::idle_timeout:
+    case close_reason::frame_timeout:
+    case close_reason::write_timeout:
+    case close_reason::close_timeout:
+    case close_reason::frame_limit:
+    case close_reason::output_limit:
+    case close_reason::bad_frame:
+    case close_reason::callback_error: return noted.empty() ? text : text + ": " + noted;
+    }
+    return error_ ? text + ": " + error_.message() : text;
+}
+
+/// An exception left handle_close(). What an override of close() lets go must go all the same.
+ASYNCHAT_DECL void dispatcher::close_after_exception()
+{
+    const detail::scope_exit in_any_case([this] { dispatcher::close(); });
+    if (closed())
+        return;
+    try {
+        close();
+    } catch (const exit_now&) {
+        throw;
+    } catch (...) {
+        log_exception(" in the close of");
+    }
+}
+
+/// The connection ends for this reason, but what it has received comes first.
+ASYNCHAT_DECL bool dispatcher::lose_connection(asynchat::close_reason reason,
+                                               const std::error_code& error)
+{
+    if (is_lost() || gate_.is_over())
+        return false;
+    time_lost();
+    rare_->lost.reason = reason;
+    rare_->lost.error = error;
+    rare_->layers.reset();
+    gate_.set(detail::gate::lost);
+    flush_soon();
+    return true;
+}
+
+/// A lost connection has nothing more to wait for. What says that it is lost and goes on all the
+/// same, such as a layer, gets the time of a linger.
+ASYNCHAT_DECL void dispatcher::time_lost()
+{
+    close_at(detail::later(loop_.now(), detail::client_timeouts.linger));
+}
+
+ASYNCHAT_DECL bool dispatcher::may_receive()
+{
+    return connected_ && !eof_ && transport_ && readable() && transport_->may_read();
+}
+
+ASYNCHAT_DECL void dispatcher::end_lost()
+{
+    assert(is_lost() && rare_ && rare_->lost.reason != close_reason::open);
+    finish(rare_->lost.reason, rare_->lost.error);
+}
+
+} // namespace asynchat
+
+#endif
