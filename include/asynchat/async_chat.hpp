@@ -103,15 +103,15 @@ public:
     /// Called once for each frame that is longer than max_frame(). Says what becomes of it; the
     /// default closes the channel, for close_reason::frame_limit and with a line in the log.
     ///
-    /// So many bytes of the frame have been delivered before. A length in front of the frame is
-    /// judged as soon as it is there: none have then, and with overflow::truncate the first ones
-    /// are delivered afterwards. overflow::skip drops what _collect_incoming_data() kept, too.
+    /// By then max_frame() bytes have been delivered. A length-prefixed frame is judged when its
+    /// length is known, before any byte is delivered; with overflow::truncate its first bytes are
+    /// delivered afterwards. overflow::skip also drops what _collect_incoming_data() kept.
     ///
     /// Everything is allowed inside. After close() and close_when_done() the answer does not
-    /// matter. A frame that a string ends goes on, and is dropped, up to another string that is set
-    /// here or later; a terminator of another kind ends it at once, unreported, and so does any if
-    /// the frame has its length in front. If the function throws and the channel survives, it is
-    /// called again with the next input. Python: none
+    /// matter. If another string is set here or later, the rest of the frame is dropped up to that
+    /// string. A terminator of another kind ends the frame at once, unreported; so does any
+    /// terminator if the frame is length-prefixed. If the function throws and the channel survives,
+    /// it is called again with the next input. Python: none
     virtual overflow handle_overflow() { return overflow::close; }
 
     /// Called when a frame was not complete within frame_timeout(), before the channel ends for

@@ -8,7 +8,7 @@
 // asynchat::asynchat defines it for its users; asynchat::header_only does not. A program uses one
 // of the two throughout: mixing them breaks the one-definition rule.
 //
-// Who builds without CMake may define ASYNCHAT_HEADER_ONLY as well; of the two, the other one
+// A build without CMake may define ASYNCHAT_HEADER_ONLY as well; of the two, the other one
 // counts.
 #ifdef ASYNCHAT_COMPILED_LIB
 #  undef ASYNCHAT_HEADER_ONLY

@@ -58,7 +58,7 @@ struct channel_access;
 ///
 /// Inside any handler everything is allowed: send, close, throw, close or create other channels,
 /// run the loop. After close() no handler is called; handle_close() is called at most once, never
-/// because of one's own close(), and when it does not close the channel, the library does.
+/// because of your own close(), and when it does not close the channel, the library does.
 ///
 /// Thread safety: none; a channel belongs to the thread of its loop, and asserts that.
 /// Lifetime: made by loop::create(), otherwise its constructor throws std::logic_error; destroyed
@@ -646,7 +646,7 @@ private:
     bool connected_ : 1;
     bool accepting_ : 1;
     bool connecting_ : 1;
-    bool was_accepted_ : 1;    // the connection, by one who listens
+    bool was_accepted_ : 1;    // the connection, by a listener
     bool lingers_ : 1;         // close() leaves the connection to leave_to_linger()
     bool was_lost_ : 1;        // the connection was lost before we were given it
     bool eof_ : 1;             // nothing more comes from the other side

@@ -92,7 +92,7 @@ public:
     [[nodiscard]] ASYNCHAT_DECL static endpoint named(std::string_view host,
                                                       std::string_view service);
 
-    /// What the system filled in; nowhere for a family that is none of ours.
+    /// What the system filled in; nowhere for an unknown family.
     [[nodiscard]] ASYNCHAT_DECL static endpoint from_native(const sockaddr* address,
                                                             std::size_t size);
 

@@ -42,7 +42,7 @@ class file_producer final : public producer {
 public:
     /// `length` bytes of a regular file from `offset` on; all up to its end if no length is given.
     /// Throws std::system_error, whose text has the path, when it cannot be opened or read or is
-    /// not a regular file, and std::out_of_range when it has not so many bytes.
+    /// not a regular file, and std::out_of_range when it has fewer bytes.
     ASYNCHAT_DECL explicit file_producer(const std::string& path, std::uint64_t offset = 0,
                                          std::optional<std::uint64_t> length = std::nullopt);
 

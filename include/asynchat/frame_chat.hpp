@@ -46,7 +46,7 @@ public:
     ASYNCHAT_DECL void handle_read() override;
 
 protected:
-    /// In found_frame(), once: the frame as a string of one's own. Moved, without a copy, when it
+    /// In found_frame(), once: the frame as a string of your own. Moved, without a copy, when it
     /// lies in the channel's storage, as large counted frames do.
     /// Throws std::logic_error outside of found_frame().
     ASYNCHAT_DECL std::string take_frame();

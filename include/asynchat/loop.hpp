@@ -275,7 +275,7 @@ private:
     detail::output_pool output_pool_;
     std::vector<std::unique_ptr<detail::receive_buffer>> receive_buffers_; // not in use
     std::vector<detail::state_ptr> channels_; // behind the open ones those that go with the turn
-    std::size_t closed_ = 0;                  // so many
+    std::size_t closed_ = 0;                  // the number of those
     std::size_t doomed_ = 0;                  // the first of these: they go with the present turn
     detail::lingerer_list lingerers_;         // of the open ones
     fifo<detail::state_ptr> to_flush_;

@@ -41,11 +41,11 @@ public:
     /// Those beyond it are not accepted but wait in the system's queue until others end. Refusing
     /// would only make the client retry. Connections that linger after their channel was closed
     /// count as well: the oldest of them goes when a new one comes. A number below that of the open
-    /// ones closes none of them.
+    /// ones closes no connection.
     ASYNCHAT_DECL void max_connections(std::size_t n);
     std::size_t max_connections() const noexcept { return max_connections_; }
 
-    /// The connections that may be open at once from one address; `unlimited` at first. One IPv6
+    /// The connections that may be open at once from one address; `unlimited` by default. One IPv6
     /// network of 64 bits counts as one address; UNIX sockets have none and are not limited.
     ///
     /// Those beyond it are closed at once, with a line in the log: waiting, they would keep the

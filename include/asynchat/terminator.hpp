@@ -144,7 +144,7 @@ public:
         return made;
     }
 
-    /// Each frame comes behind its length in bytes: a number in so many bytes, 1 to 8. The length
+    /// Each frame comes behind its length in bytes: a number of 1 to 8 bytes. The length
     /// does not count itself. Throws std::invalid_argument for another width.
     ASYNCHAT_DECL static terminator length_prefix(std::size_t width,
                                                   byte_order order = byte_order::big);

@@ -53,7 +53,7 @@ public:
     /// joined, so that two calls are two receives.
     ASYNCHAT_DECL void send(std::string_view piece);
 
-    /// As above, cut into pieces of so many bytes. Throws std::invalid_argument when `piece` is 0.
+    /// As above, cut into pieces of `piece` bytes. Throws std::invalid_argument when `piece` is 0.
     ASYNCHAT_DECL void send(std::string_view bytes, std::size_t piece);
 
     /// Lets the loop work, and returns what has arrived since the last time, at most `most` bytes
@@ -242,7 +242,7 @@ public:
         logs.push_back(std::string(to_string(type)) + ": " + std::string(message));
     }
 
-    /// Adds a line of one's own.
+    /// Adds a line of your own.
     void note(std::string line)
     {
         collecting_ = false;
@@ -305,7 +305,7 @@ namespace asynchat::testing {
 ///     connect   eof   close peer finished   error what() of the exception
 ///
 /// Bytes that cannot be printed are escaped. note() adds a line; `logs` has what would have been
-/// written to standard error. `Base` is async_chat, frame_chat, or a class of one's own, whose
+/// written to standard error. `Base` is async_chat, frame_chat, or a class of yours, whose
 /// callbacks are called as well; those of an abstract class only if async_chat has them too.
 template <class Base = async_chat>
 class recorder : public std::conditional_t<std::is_base_of_v<frame_chat, Base>,

@@ -185,7 +185,7 @@ enum class early_input : unsigned char {
 /// What it keeps inside: input that is left when read_some() has filled its buffer needs
 /// has_input(); output is not kept but refused, with would_block, and offered again. It sends
 /// nothing by itself: what it has to say goes out in the next read_some(), write_some() or
-/// shutdown_write(). close() and abort() call none of them.
+/// shutdown_write(). close() and abort() do not call them.
 class transport_layer : public transport {
 public:
     ASYNCHAT_DECL std::size_t read_some(asio::mutable_buffer into, std::error_code& error) override;
