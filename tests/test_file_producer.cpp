@@ -349,6 +349,18 @@ public:
     using file_chat::send;
     void send(int) {}
 };
+class last_of_all final : public file_chat {
+    using file_chat::file_chat;
+};
+class last_layer final : public file_chat {
+    using file_chat::file_chat;
+    std::size_t send(asynchat::const_buffers data) override { return file_chat::send(data); }
+};
+class steering final : public file_chat {
+    using file_chat::file_chat;
+    const asynchat::terminator& get_terminator() const override { return any_; }
+    asynchat::terminator any_;
+};
 
 } // namespace
 
@@ -363,6 +375,10 @@ TEST_CASE("a class that overrides send(), itself or in a base, is known as a lay
     CHECK_FALSE(sends_plainly<derived_layer>::value);
     CHECK_FALSE(sends_plainly<hidden_layer>::value);
     CHECK_FALSE(sends_plainly<overloading>::value); // cannot be told: the safe side
+    CHECK(sends_plainly<last_of_all>::value);
+    CHECK_FALSE(sends_plainly<last_layer>::value);
+    CHECK(asynchat::detail::keeps_terminator<last_of_all>::value);
+    CHECK_FALSE(asynchat::detail::keeps_terminator<steering>::value);
 }
 
 // --- which way the bytes go ----------------------------------------------------------------------

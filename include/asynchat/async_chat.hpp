@@ -28,7 +28,8 @@ namespace asynchat {
 
 namespace detail {
 class output_pump;
-}
+struct send_override;
+} // namespace detail
 
 /// For max_frame: no limit at all.
 inline constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
@@ -359,6 +360,7 @@ protected:
 
 private:
     friend class frame_chat;
+    friend struct detail::send_override;
 
     // What an attempt to send may do: everything; no producer; call nobody but send().
     enum class sending : unsigned char { everything, data_only, quietly };
