@@ -320,7 +320,8 @@ TEST_CASE("flow: one event of an honest client does not trip max_output()",
     CHECK(b.wire->sent.size() == 20000);
 }
 
-TEST_CASE("flow: who does not read answers is not asked, and does not grow", "[async_chat][flow]")
+TEST_CASE("flow: who does not read answers is not asked, and does not grow",
+          "[async_chat][flow][no-layers]")
 {
     class server_end : public asynchat::async_chat {
     public:

@@ -7,6 +7,7 @@
 #include <asynchat/asynchat.hpp>
 #include <asynchat/testing.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -153,6 +154,69 @@ TEST_CASE("handle_open: comes for a socket that was given to the constructor", "
     CHECK(*chat->seen == texts{"open"});
     ends.second.send("one\n");
     CHECK(support::run_until(loop, [&] { return chat->seen->size() == 3; }));
+}
+
+TEST_CASE("handle_open: the channel works after exit_now has left it", "[hooks]")
+{
+    class leaving : public asynchat::async_chat {
+    public:
+        leaving(asynchat::loop& owner, asynchat::socket from) : async_chat(owner, std::move(from))
+        {
+            push("hello\n");
+        }
+        void handle_open() override
+        {
+            set_terminator("\n");
+            throw asynchat::exit_now();
+        }
+        void found_terminator() override { push(_get_data() + "\n"); }
+    };
+    asynchat::testing::loop loop;
+    const auto listener = loop.create<asynchat::server<leaving>>(endpoint("127.0.0.1", 0)).lock();
+    auto peer = loop.connect(listener->local_endpoint());
+    CHECK_THROWS_AS(loop.settle(), asynchat::exit_now);
+    CHECK(listener->counters().open == 1);
+    peer.send("one\n");
+    loop.settle();
+    CHECK(peer.received() == "hello\none\n");
+    CHECK(listener->counters().bytes_out == 10);
+}
+
+TEST_CASE("handle_open: no input is delivered while it runs the loop, and it counts", "[hooks]")
+{
+    class busy : public witness {
+    public:
+        busy(asynchat::loop& owner, asynchat::socket from, texts& list)
+            : witness(owner, std::move(from)), list_(list)
+        {
+        }
+        void handle_open() override
+        {
+            witness::handle_open();
+            push(std::string(300000, 'x'));
+            owner().poll();
+            owner().poll();
+            list_ = *seen;
+            if (list_.size() == 1)
+                close_when_done();
+            initiate_send();
+        }
+
+    private:
+        texts& list_;
+    };
+    asynchat::testing::loop loop;
+    loop.window(1 << 20);
+    texts meanwhile;
+    const auto listener =
+        loop.create<asynchat::server<busy>>(endpoint("127.0.0.1", 0), std::ref(meanwhile)).lock();
+    auto peer = loop.connect(listener->local_endpoint());
+    peer.send("one\n");
+    loop.settle();
+    CHECK(meanwhile == texts{"open"});
+    CHECK(peer.received().size() == 300000);
+    CHECK(listener->counters().bytes_out == 300000);
+    CHECK(listener->counters().lingering == 1);
 }
 
 TEST_CASE("handle_open: does not come for a listener, nor for a channel without a socket",
@@ -312,6 +376,34 @@ TEST_CASE("handle_end: comes for a channel that its own constructor has closed",
     CHECK(*seen == texts{"end local"});
 }
 
+TEST_CASE("handle_end: handle_of() gives the handle that create() gave", "[hooks][close]")
+{
+    class member : public asynchat::async_chat {
+    public:
+        member(asynchat::loop& owner, std::vector<asynchat::handle<member>>& all)
+            : async_chat(owner), all_(all)
+        {
+        }
+        void found_terminator() override {}
+        void handle_end() override
+        {
+            const auto self = owner().handle_of(*this);
+            all_.erase(std::remove(all_.begin(), all_.end(), self), all_.end());
+        }
+
+    private:
+        std::vector<asynchat::handle<member>>& all_;
+    };
+    std::vector<asynchat::handle<member>> all;
+    asynchat::testing::loop loop;
+    all.push_back(loop.create<member>(std::ref(all)));
+    all.push_back(loop.create<member>(std::ref(all)));
+    all.front()->close();
+    loop.settle();
+    CHECK(all.size() == 1);
+    CHECK(all.front());
+}
+
 TEST_CASE("handle_end: what it throws is logged", "[hooks][close]")
 {
     class careless : public asynchat::async_chat {
@@ -412,6 +504,47 @@ TEST_CASE("handle_idle_timeout: a chance for a last word", "[hooks][timers]")
     CHECK(a.chat->close_reason() ==
           (says_goodbye ? close_reason::local : close_reason::idle_timeout));
     CHECK(a.seen->front() == "idle");
+}
+
+TEST_CASE("idle timeout: does not count once the channel is closing", "[hooks][timers]")
+{
+    accepted a;
+    a.chat->idle_timeout(30s);
+    a.peer.window(10);
+    const bool last_word = GENERATE(false, true); // on idle, which the other side does not take
+    if (last_word) {
+        a.chat->on_idle = [](witness& chat) {
+            chat.push(std::string(1000, 'x'));
+            chat.close_when_done();
+        };
+        a.loop.advance(31s);
+    } else {
+        a.chat->push(std::string(1000, 'x'));
+        a.chat->close_when_done();
+    }
+    a.loop.advance(58s);
+    CHECK_FALSE(a.chat->closed());
+    a.loop.advance(3s);
+    CHECK(a.chat->close_reason() == close_reason::write_timeout);
+    CHECK(std::count(a.seen->begin(), a.seen->end(), "idle") == (last_word ? 1 : 0));
+}
+
+TEST_CASE("idle timeout: a handler that throws does not keep other clocks from being seen",
+          "[hooks][timers]")
+{
+    class careless : public witness {
+    public:
+        using witness::witness;
+        void handle_error() override {} // keeps the channel
+    };
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<careless>();
+    chat->idle_timeout(500ms);
+    chat->on_idle = [](witness&) { throw std::runtime_error("no"); };
+    peer.window(10);
+    chat->push(std::string(1000, 'x'));
+    loop.advance(62s);
+    CHECK(chat->close_reason() == close_reason::write_timeout);
 }
 
 TEST_CASE("call_when_sent: is called behind what was pushed before, when that is sent", "[hooks]")

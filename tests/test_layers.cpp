@@ -5,9 +5,12 @@
 
 #include "support/catch.hpp"
 #include "support/layers.hpp"
+#include "support/loopback.hpp"
 
 #include <asynchat/asynchat.hpp>
 #include <asynchat/testing.hpp>
+
+#include <asio/error.hpp>
 
 #include <cerrno>
 #include <chrono>
@@ -757,7 +760,11 @@ namespace {
 
 class client : public asynchat::testing::recorder<> {
 public:
-    explicit client(asynchat::loop& owner) : recorder(owner) { set_terminator("\n"); }
+    explicit client(asynchat::loop& owner, asynchat::socket from = {})
+        : recorder(owner, std::move(from))
+    {
+        set_terminator("\n");
+    }
     void handle_error() override
     {
         recorder::note("failed");
@@ -789,6 +796,71 @@ TEST_CASE("add_layer: before the connection is made, for when it is", "[layers][
         chat->connect(first);
     auto peer = listener.accept();
     CHECK(peer.received() == changed(record("out\n")));
+}
+
+TEST_CASE("add_layer: before and after connect() is called", "[layers][connect]")
+{
+    asynchat::testing::loop loop;
+    const asynchat::endpoint there("127.0.0.1", 25);
+    auto listener = loop.listen(there);
+    const auto chat = loop.create<client>().lock();
+    chat->add_layer(std::make_unique<support::xor_layer>());
+    chat->connect(there);
+    chat->add_layer(std::make_unique<support::xor_layer>()); // which undoes it
+    chat->push("hello\n");
+    loop.settle();
+    auto peer = listener.accept();
+    CHECK(peer.received() == "hello\n");
+}
+
+TEST_CASE("transport: a socket says would_block, the same as a connection in memory", "[layers]")
+{
+    class looking : public asynchat::transport_layer {
+    public:
+        explicit looking(std::vector<std::error_code>& list) : list_(list) {}
+        std::size_t read_some(asio::mutable_buffer into, std::error_code& error) override
+        {
+            const std::size_t size = lower().read_some(into, error);
+            if (size == 0)
+                list_.push_back(error);
+            return size;
+        }
+        std::size_t write_some(asynchat::const_buffers from, std::error_code& error) override
+        {
+            const std::size_t size = lower().write_some(from, error);
+            if (size == 0)
+                list_.push_back(error);
+            return size;
+        }
+
+    private:
+        std::vector<std::error_code>& list_;
+    };
+    std::vector<std::error_code> errors;
+    const bool in_memory = GENERATE(false, true);
+    const auto use = [&errors](asynchat::loop& loop, asynchat::socket from) {
+        const auto chat = loop.create<client>(std::move(from)).lock();
+        chat->add_layer(std::make_unique<looking>(errors));
+        chat->handle_read(); // nothing is there
+        for (int i = 0; i < 1000 && chat->pending_output() == 0; ++i)
+            chat->push(std::string(100000, 'x'));
+        for (int i = 0; i < 100; ++i)
+            chat->push(std::string(3000, 'x')); // several buffers
+        chat->initiate_send();
+        chat->abort();
+    };
+    if (in_memory) {
+        asynchat::testing::loop loop;
+        auto ends = loop.socket_pair();
+        use(loop, std::move(ends.first));
+    } else {
+        asynchat::loop loop;
+        auto ends = support::connected_pair();
+        use(loop, std::move(ends.first));
+    }
+    CHECK_FALSE(errors.empty());
+    for (const auto& error : errors)
+        CHECK(error == asio::error::would_block);
 }
 
 TEST_CASE("add_layer: in handle_connect()", "[layers][connect]")

@@ -742,6 +742,65 @@ TEST_CASE("an accepted channel that is full reads on when nothing is taken, up t
     CHECK(c.chat->events.back() == "paused");
 }
 
+TEST_CASE("when_full(): two that are full go on when both decide by role again",
+          "[output-limits][flow]")
+{
+    two_talkers t;
+    for (const auto& chat : {t.accepted, t.connected}) {
+        chat->when_full(asynchat::full_output::stops_reading);
+        t.loop.handle_of(*chat).post([](talker& asker) { asker.ask(60000, true); });
+    }
+    t.loop.advance(10s);
+    CHECK(t.accepted->answers == 0);
+    CHECK(t.connected->answers == 0);
+    for (const auto& chat : {t.accepted, t.connected})
+        chat->when_full(asynchat::full_output::by_role);
+    t.loop.advance(30s);
+    CHECK(t.accepted->answers == 60000);
+    CHECK(t.connected->answers == 60000);
+}
+
+TEST_CASE("max_output: a larger one lets a channel that connected read on", "[output-limits][flow]")
+{
+    small_channel c(false);
+    c.chat->max_output(100);
+    c.event([](lines& chat) { chat.push(bytes(60)); });
+    c.peer.send("one\n");
+    c.loop.settle();
+    CHECK(c.chat->events == texts{"paused"});
+    c.chat->max_output(200);
+    c.loop.settle();
+    CHECK(c.chat->events.size() == 3);
+}
+
+TEST_CASE("what a constructor pushes is sent after it, however much", "[output-limits][lifetime]")
+{
+    class base : public asynchat::async_chat {
+    public:
+        base(asynchat::loop& owner, asynchat::socket from) : async_chat(owner, std::move(from))
+        {
+            push(bytes(300000));
+        }
+        void found_terminator() override {}
+    };
+    class counting : public base {
+    public:
+        using base::base;
+        std::size_t sent = 0;
+        std::size_t send(asynchat::const_buffers data) override
+        {
+            const std::size_t size = base::send(data);
+            sent += size;
+            return size;
+        }
+    };
+    asynchat::testing::loop loop;
+    loop.window(1 << 20);
+    auto [chat, peer] = loop.accept<counting>();
+    CHECK(peer.received().size() == 300000);
+    CHECK(chat->sent == 300000);
+}
+
 // --- the end ---------------------------------------------------------------------------------
 
 namespace {

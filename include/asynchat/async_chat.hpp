@@ -289,7 +289,7 @@ public:
     // accepted stops reading, and delivering what it has read, until no more than the low mark is
     // left: a client that does not read its answers cannot ask for more of them. A channel that
     // connected stops over half of max_output(). If both have stopped, each waits for the other:
-    // when nothing is taken for a second, both read on.
+    // when nothing is taken for a second or two, both read on.
 
     /// The marks, in bytes of pending_output() after an attempt to send; 256 KiB and 64 KiB by
     /// default. Throws std::invalid_argument when `low` is over `high`.
@@ -476,6 +476,8 @@ private:
     void nothing_was_taken();
     void tell_marks();
     void set_full(bool on);
+    ASYNCHAT_DECL void time_full(bool is_full);
+    ASYNCHAT_DECL void judge_full();
 
     detail::frame_decoder decoder_;
     detail::output_queue queue_;

@@ -196,9 +196,12 @@ private:
     class running;
     class receive_lease;
 
-    // For channels.
+    // For channels. What create() does is make() and begin().
+    template <class T, class... Args>
+    std::shared_ptr<T> make(Args&&... args);
     ASYNCHAT_DECL void adopt(std::shared_ptr<dispatcher> channel, bool sends_plainly,
                              bool keeps_terminator);
+    ASYNCHAT_DECL void begin(const std::shared_ptr<dispatcher>& channel);
     ASYNCHAT_DECL void remove(detail::channel_state& state);
     ASYNCHAT_DECL void flush_soon(const detail::state_ptr& state);
     ASYNCHAT_DECL void try_again_soon(const detail::state_ptr& state);

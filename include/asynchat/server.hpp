@@ -134,7 +134,8 @@ public:
               [args = std::tuple<Args...>(std::move(args)...)](loop& l, socket&& connection) {
                   return std::apply(
                       [&](const auto&... a) -> std::shared_ptr<dispatcher> {
-                          return l.create<Handler>(std::move(connection), a...).lock();
+                          return detail::channel_access::make<Handler>(l, std::move(connection),
+                                                                       a...);
                       },
                       args);
               })

@@ -281,8 +281,10 @@ sending("stuck-after-the-low-mark", "input that waited for the output is not del
      """\
     if (!on)
         deliver_later(); // or throws, for want of memory
-    if (on""",
-     "    if (on")
+    time_full(on);""",
+     "    time_full(on);")
+sending("by-role-again-without-a-clock", "two that are full wait for ever when when_full() is changed back",
+        "    time_full(gate_.has(detail::gate::full));\n", "")
 sending("full-waits-for-full", "two channels of which each has stopped reading wait for ever",
      """\
     rare_->stop_over = was_accepted_ ? queue_.size() + limits.low : unlimited;
@@ -524,6 +526,15 @@ log("sink-gets-line-ends", "what a peer sent makes two lines of one in a log els
     "return (*elsewhere)(type, text);", "return (*elsewhere)(type, message);")
 log("sink-freed-while-it-runs", "a sink that replaces itself is destroyed under its own feet",
     "if (const auto elsewhere = log_sink_)", "if (const auto& elsewhere = log_sink_)")
+
+times("idle-while-closing", "a channel that closes is kept by its idle timeout",
+      "if (connected_ && !gate_.has(detail::gate::closing))", "if (connected_)")
+times("idle-starves-the-others", "an idle handler that throws keeps a write timeout from being seen",
+      """\
+        start_clock(clock::idle);
+        look_at_clocks_by(rare_->clocks.next(counting));
+""",
+      "        start_clock(clock::idle);\n")
 
 heap = of("timer_queue")
 

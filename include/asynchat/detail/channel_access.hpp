@@ -7,6 +7,7 @@
 #define ASYNCHAT_DETAIL_CHANNEL_ACCESS_HPP
 
 #include <asynchat/config.hpp>
+#include <asynchat/detail/scope_exit.hpp>
 
 #include <fmt/core.h>
 
@@ -54,10 +55,23 @@ struct channel_access {
         channel.reason_ = reason;
     }
     static void close_with(dispatcher& channel, close_reason reason) { channel.close_with(reason); }
+    /// Nested loops deliver no input meanwhile.
     static void tell_open(dispatcher& channel)
     {
-        if (channel.connected_)
-            channel.handle_open();
+        if (!channel.connected_)
+            return;
+        channel.reading_ = true;
+        const scope_exit done([&channel] { channel.reading_ = false; });
+        channel.handle_open();
+    }
+    template <class T, class... Args>
+    static std::shared_ptr<T> make(loop& owner, Args&&... args)
+    {
+        return owner.make<T>(std::forward<Args>(args)...);
+    }
+    static void begin(const std::shared_ptr<dispatcher>& channel)
+    {
+        channel->owner().begin(channel);
     }
     static void tell_end(dispatcher& channel) noexcept { channel.tell_end(); }
 

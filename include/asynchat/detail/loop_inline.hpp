@@ -72,7 +72,7 @@ private:
 };
 
 template <class T, class... Args>
-handle<T> loop::create(Args&&... args)
+std::shared_ptr<T> loop::make(Args&&... args)
 {
     static_assert(std::is_base_of_v<dispatcher, T>, "create<T>: T must be a dispatcher");
     static_assert(!std::is_abstract_v<T>,
@@ -87,6 +87,14 @@ handle<T> loop::create(Args&&... args)
         channel = std::make_shared<T>(*this, std::forward<Args>(args)...);
     }
     adopt(channel, detail::sends_plainly<T>::value, detail::keeps_terminator<T>::value);
+    return channel;
+}
+
+template <class T, class... Args>
+handle<T> loop::create(Args&&... args)
+{
+    const auto channel = make<T>(std::forward<Args>(args)...);
+    begin(channel);
     return handle<T>(*this, channel);
 }
 

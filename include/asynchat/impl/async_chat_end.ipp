@@ -168,7 +168,7 @@ ASYNCHAT_DECL void async_chat::close_for_early_input()
 /// Output that was pushed before a layer is sent without it.
 ASYNCHAT_DECL bool async_chat::switches_later_()
 {
-    if (!queue_.is_empty() && !sending_ && !awaits_writable())
+    if (!queue_.is_empty() && !sending_ && !awaits_writable() && state_->live())
         try_to_send();
     if (queue_.is_empty())
         return false;

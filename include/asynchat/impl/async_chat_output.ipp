@@ -90,7 +90,7 @@ ASYNCHAT_DECL void async_chat::pushed_much()
     dispatcher* const talker = owner().current_;
     if (sending_ || is_lost())
         return;
-    if (!awaits_writable())
+    if (!awaits_writable() && state_->live()) // not in a constructor: send() may be overridden
         try_to_send();
     if (is_lost())
         return;
@@ -282,6 +282,8 @@ ASYNCHAT_DECL std::size_t async_chat::stop_over() const noexcept
 /// does not read the answers, is stopped again by those that we give, and for good.
 ASYNCHAT_DECL void async_chat::nothing_was_taken()
 {
+    if (!connected())
+        return start_clock(detail::deadlines::clock::full); // there is no other side yet
     const detail::output_limits& limits = active_output_limits();
     rare_->stop_over = was_accepted_ ? queue_.size() + limits.low : unlimited;
     set_full(false);
@@ -301,15 +303,21 @@ ASYNCHAT_DECL void async_chat::set_full(bool on)
 {
     if (on == gate_.has(detail::gate::full))
         return;
-    using clock = detail::deadlines::clock;
     if (!on)
         deliver_later(); // or throws, for want of memory
-    if (on && when_full_ == full_output::by_role && rare().stop_over == 0)
+    time_full(on);
+    gate_.set(detail::gate::full, on);
+    stop_or_go_on_timing_frame();
+}
+
+/// How long reading stands still for the output, if that is bounded.
+ASYNCHAT_DECL void async_chat::time_full(bool is_full)
+{
+    using clock = detail::deadlines::clock;
+    if (is_full && when_full_ == full_output::by_role && rare().stop_over == 0)
         start_clock(clock::full);
     else if (rare_)
         rare_->clocks.stop(clock::full);
-    gate_.set(detail::gate::full, on);
-    stop_or_go_on_timing_frame();
 }
 
 ASYNCHAT_DECL void async_chat::write_buffer_limits(std::size_t high, std::size_t low)
@@ -321,12 +329,21 @@ ASYNCHAT_DECL void async_chat::write_buffer_limits(std::size_t high, std::size_t
 ASYNCHAT_DECL void async_chat::max_output(std::size_t bytes)
 {
     rare().output.max_bytes = bytes;
+    judge_full();
     flush_soon();
 }
 
 ASYNCHAT_DECL void async_chat::when_full(full_output what)
 {
     when_full_ = what;
+    judge_full();
+    time_full(gate_.has(detail::gate::full));
+    stop_or_go_on_timing_frame();
+}
+
+/// With other limits.
+ASYNCHAT_DECL void async_chat::judge_full()
+{
     set_full(marks_.paused() && queue_.size() > stop_over() && !is_lost());
 }
 

@@ -9,6 +9,7 @@
 #include <asynchat/detail/io/socket_transport.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/detail/timing/later.hpp>
+#include <asynchat/escape.hpp>
 
 #include <cassert>
 #include <new>
@@ -99,7 +100,7 @@ ASYNCHAT_DECL void dispatcher::finish(std::string why)
 {
     if (gate_.is_over())
         return;
-    note_text(std::move(why));
+    note_text(escaped(why));
     finish(close_reason::user);
 }
 

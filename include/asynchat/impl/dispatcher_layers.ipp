@@ -86,7 +86,7 @@ ASYNCHAT_DECL void dispatcher::add_layer(std::unique_ptr<transport_layer> layer,
     if (is_socket_ && !require_socket("add_layer").is_stream())
         throw std::logic_error("asynchat: add_layer() over datagrams");
     const bool has_connection = connected_ || (transport_ && !transport_->peer_endpoint().empty());
-    if (!has_connection)
+    if (!has_connection || (!connected_ && has_waiting_layers()))
         return transport_layer::stack(rare().layers, std::move(layer), state_->layers());
     if (has_waiting_layers())
         throw std::logic_error("asynchat: add_layer() while one waits for the output before it");

@@ -109,15 +109,20 @@ ASYNCHAT_DECL void dispatcher::deadline_reached_()
     counting.add(clock::close);
     if (connecting_)
         counting.add(clock::connect);
-    if (connected_)
+    if (connected_ && !gate_.has(detail::gate::closing))
         counting.add(clock::idle);
     counting.add(clock::write);
-    counting.add(clock::full);
     look_what_was_taken();
     const auto over = rare_->clocks.expired(loop_.now(), counting);
-    if (over && !was_met(*over))
-        return clock_ran_out(*over);
-    look_at_clocks_by(rare_->clocks.next(counting));
+    if (!over || was_met(*over)) {
+        counting.add(clock::full); // what it is for is done by async_chat
+        return look_at_clocks_by(rare_->clocks.next(counting));
+    }
+    if (*over == clock::idle) { // for an exception that the channel survives, and for a last word
+        start_clock(clock::idle);
+        look_at_clocks_by(rare_->clocks.next(counting));
+    }
+    clock_ran_out(*over);
 }
 
 /// Of a socket that takes no output: whether the other side has taken some of what the system has.
@@ -175,7 +180,6 @@ ASYNCHAT_DECL void dispatcher::clock_ran_out(detail::deadlines::clock what)
 
 ASYNCHAT_DECL void dispatcher::idle_time_is_over()
 {
-    start_clock(detail::deadlines::clock::idle); // for an exception that the channel survives
     log_timeout("nothing came and nothing went", "idle_timeout()", active_timeouts().idle);
     const unsigned connection = state_->connection();
     handle_idle_timeout();

@@ -53,7 +53,8 @@ ASYNCHAT_DECL void loop::linger(std::unique_ptr<transport> connection, duration 
         detail::server_state::begin_linger(*slot);
         access::set_slot(*channel, slot);
     }
-    adopt(std::move(channel), true, false);
+    adopt(channel, true, false);
+    begin(channel);
 }
 
 ASYNCHAT_DECL void loop::end_oldest_linger(const detail::server_state* server,

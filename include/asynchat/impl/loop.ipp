@@ -79,7 +79,7 @@ ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_p
 {
     detail::channel_access::set_overrides(*channel, sends_plainly, keeps_terminator);
     if (channel->closed()) // by its own constructor
-        return detail::channel_access::tell_end(*channel);
+        return;
     const auto state = detail::channel_access::state(*channel);
     // Behind the open ones; of the closed ones, the doomed stay in front of the others.
     channels_.push_back(state);
@@ -90,15 +90,27 @@ ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_p
     if (state->lingers)
         lingerers_.opened();
     state->owned = std::move(channel);
+}
+
+/// The channel is adopted, and belongs to its server if that made it: events begin.
+ASYNCHAT_DECL void loop::begin(const std::shared_ptr<dispatcher>& channel)
+{
+    using detail::channel_access;
+    if (channel->closed()) // by its own constructor
+        return channel_access::tell_end(*channel);
     const turn in_turn(*this);
-    const auto adopted = state->owned;
-    detail::channel_access::guarded(*adopted, [&] { detail::channel_access::tell_open(*adopted); });
-    detail::channel_access::guarded(*adopted, [&] { adopted->update_interest(); });
-    detail::channel_access::guarded(*adopted, [&] {
-        if (!state->flush_listed)
-            return;
-        state->flush_listed = false;
-        flush_soon(state); // what the constructor pushed
+    const auto state = channel_access::state(*channel);
+    const auto tell_open = [&] {
+        channel_access::guarded(*channel, [&] { channel_access::tell_open(*channel); });
+    };
+    detail::run_then_always(tell_open, [&] { // also when that has thrown exit_now
+        channel_access::guarded(*channel, [&] { channel->update_interest(); });
+        channel_access::guarded(*channel, [&] {
+            if (!state->flush_listed)
+                return;
+            state->flush_listed = false;
+            flush_soon(state); // what the constructor pushed
+        });
     });
 }
 
@@ -239,8 +251,8 @@ ASYNCHAT_DECL void loop::destroy_closed() noexcept
         channels_.pop_back();
         --closed_;
         assert(state->heap_index == detail::not_queued); // nothing looks for it any more
+        detail::channel_access::tell_end(*state->owned);
         const auto gone = std::move(state->owned);
-        detail::channel_access::tell_end(*gone);
     }
 }
 

@@ -86,9 +86,13 @@ ASYNCHAT_DECL void server_base::serve(socket&& connection, std::optional<std::ui
     }
     if (!channel || channel->closed()) { // by its own constructor
         detail::server_state::leave(slot, channel ? channel->close_reason() : close_reason::local);
-        return detail::server_state::forget(slot);
+        detail::server_state::forget(slot);
+        if (channel)
+            detail::channel_access::begin(channel); // which tells it its end
+        return;
     }
     detail::channel_access::set_slot(*channel, &slot);
+    detail::channel_access::begin(channel);
     if (stopping_) // since its constructor
         shut_down(owner(), {detail::channel_access::state(*channel)}, false);
 }

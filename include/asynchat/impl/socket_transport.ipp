@@ -111,7 +111,10 @@ ssize_t again_after_signals(Call call, std::error_code& error)
             return result;
         }
         if (errno != EINTR) {
-            error.assign(errno, std::system_category());
+            if (errno == EAGAIN || errno == EWOULDBLOCK)
+                error = asio::error::would_block;
+            else
+                error.assign(errno, std::system_category());
             return 0;
         }
     }
