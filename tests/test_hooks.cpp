@@ -241,8 +241,8 @@ TEST_CASE("handle_open: does not come for a listener, nor for a channel without 
 
 TEST_CASE("handle_open: what is pushed there is sent, and everything is allowed there", "[hooks]")
 {
+    auto reason = close_reason::open; // outlives the loop
     asynchat::testing::loop loop;
-    auto reason = close_reason::open;
     class greeting : public asynchat::async_chat {
     public:
         greeting(asynchat::loop& owner, asynchat::socket from, int what,

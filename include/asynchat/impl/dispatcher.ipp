@@ -154,10 +154,10 @@ ASYNCHAT_DECL bool dispatcher::is_stale(readiness what)
 
 ASYNCHAT_DECL void dispatcher::update_interest()
 {
-    loop_.check_thread();
     // While connecting, the attempt itself is what we wait for.
     if (closed() || !transport_ || !state_->live() || connecting_)
-        return;
+        return; // also when the loop is gone
+    loop_.check_thread();
     if (!connected_ && !accepting_ && !was_lost_) {
         // A stream that is not connected reports nothing but that.
         if (!is_socket_ || transport_->as_socket_()->is_stream())

@@ -6,6 +6,8 @@
 
 #include <asynchat/file_producer.hpp>
 
+#include <asynchat/dispatcher.hpp> // first: it includes bodies that need the next one
+
 #include <asynchat/detail/io/socket_transport.hpp>
 #include <asynchat/error.hpp>
 #include <asynchat/escape.hpp>
