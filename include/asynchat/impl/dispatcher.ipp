@@ -154,10 +154,12 @@ ASYNCHAT_DECL bool dispatcher::is_stale(readiness what)
 
 ASYNCHAT_DECL void dispatcher::update_interest()
 {
-    // While connecting, the attempt itself is what we wait for.
-    if (closed() || !transport_ || !state_->live() || connecting_)
-        return; // also when the loop is gone
+    if (closed())
+        return; // and the loop may be gone
     loop_.check_thread();
+    // While connecting, the attempt itself is what we wait for.
+    if (!transport_ || !state_->live() || connecting_)
+        return;
     if (!connected_ && !accepting_ && !was_lost_) {
         // A stream that is not connected reports nothing but that.
         if (!is_socket_ || transport_->as_socket_()->is_stream())
