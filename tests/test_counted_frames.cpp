@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/frame_recorder.hpp"
 #include "support/cut_checker.hpp"
 #include "support/framed_reader.hpp"
 #include "support/recording_chat.hpp"
@@ -24,6 +25,7 @@ using Catch::Matchers::ContainsSubstring;
 using support::bench;
 using support::check_all_cuts;
 using support::cut_checker;
+using support::frame_recorder;
 using support::frames;
 using support::limited_script;
 using support::user_error;
@@ -70,27 +72,6 @@ limited_script random_task(support::random_numbers& random)
     task.answer = overflow::truncate;
     return task;
 }
-
-/// Hands out whole frames.
-class frame_recorder : public asynchat::frame_chat {
-public:
-    frame_recorder(asynchat::loop& owner, std::shared_ptr<support::wire> to)
-        : frame_chat(owner, support::socket_over(to)), record(std::move(to))
-    {
-    }
-    void found_frame(std::string_view frame) override
-    {
-        record->note("frame(" + support::quoted(frame) + ")");
-    }
-    void collect_incoming_data(std::string_view data) override
-    {
-        record->note("collect(" + support::quoted(data) + ")");
-    }
-    void handle_log(asynchat::log_type, std::string_view message) override { logs += message; }
-
-    std::string logs;
-    std::shared_ptr<support::wire> record;
-};
 
 } // namespace
 

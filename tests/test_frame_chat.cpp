@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/frame_recorder.hpp"
 #include "support/driven.hpp"
 #include "support/naive_framing.hpp"
 #include "support/recording_chat.hpp"
@@ -26,56 +27,12 @@ using asynchat::close_reason;
 using asynchat::terminator;
 using Catch::Matchers::ContainsSubstring;
 using support::bench;
+using support::frame_recorder;
 using support::frames;
 using support::user_error;
 using namespace std::string_literals;
 
 namespace {
-
-/// Writes down its frames, and the bytes that belong to none.
-class frame_recorder : public asynchat::frame_chat {
-public:
-    frame_recorder(asynchat::loop& owner, std::shared_ptr<support::wire> to)
-        : frame_chat(owner, support::socket_over(to)), record(std::move(to))
-    {
-    }
-
-    void found_frame(std::string_view frame) override
-    {
-        record->note("frame(" + support::quoted(frame) + ")");
-        seen.emplace_back(frame);
-        if (on_frame)
-            on_frame(frame);
-    }
-    void collect_incoming_data(std::string_view data) override
-    {
-        record->note("collect(" + support::quoted(data) + ")");
-        unframed += data;
-        if (on_collect)
-            on_collect();
-    }
-    void handle_eof() override
-    {
-        record->note("handle_eof");
-        frame_chat::handle_eof();
-    }
-    void handle_error() override
-    {
-        record->note("handle_error");
-        if (!survives)
-            frame_chat::handle_error();
-    }
-    void handle_log(asynchat::log_type, std::string_view message) override { logs += message; }
-    using frame_chat::take_frame;
-
-    std::function<void(std::string_view)> on_frame;
-    std::function<void()> on_collect;
-    bool survives = false; ///< handle_error() does nothing
-    frames seen;
-    std::string unframed;
-    std::string logs;
-    std::shared_ptr<support::wire> record;
-};
 
 using frame_bench = bench<frame_recorder>;
 

@@ -182,6 +182,19 @@ TEST_CASE("handle_open: the channel works after exit_now has left it", "[hooks]"
     CHECK(listener->counters().bytes_out == 10);
 }
 
+TEST_CASE("handle_open: handle_connect() follows also when exit_now has left it", "[hooks]")
+{
+    asynchat::testing::loop loop;
+    const endpoint there("127.0.0.1", 7);
+    auto listener = loop.listen(there);
+    const auto chat = loop.create<witness>().lock();
+    chat->on_open = [](witness&) { throw asynchat::exit_now(); };
+    chat->connect(there);
+    CHECK_THROWS_AS(loop.settle(), asynchat::exit_now);
+    CHECK(*chat->seen == texts{"open", "connect"});
+    CHECK(chat->connected());
+}
+
 TEST_CASE("handle_open: no input is delivered while it runs the loop, and it counts", "[hooks]")
 {
     class busy : public witness {

@@ -186,32 +186,19 @@ TEST_CASE("run inside a callback ends with the last other channel or by stop", "
     either_loop loop(GENERATE(false, true));
     ready_channel outer(*loop);
     ready_channel inner(*loop);
-    bool returned = false;
     const deadline limit(*loop);
-    SECTION("when all are closed, the outer run ends as well")
-    {
-        outer.channel->on_read = [&] {
-            inner.channel->on_read = [&] { loop->close_all(); };
-            inner.peer.send("y");
-            loop->run();
-            returned = true;
-        };
+    const bool closes =
+        GENERATE(false, true); // all channels; else it stops. The outer run ends, too
+    bool returned = false;
+    inner.channel->on_read = [&] { closes ? loop->close_all() : loop->stop(); };
+    outer.channel->on_read = [&] {
+        inner.peer.send("y");
         loop->run();
-        CHECK(returned);
-        CHECK(loop->size() == 0);
-    }
-    SECTION("by stop, which ends the outer run as well")
-    {
-        outer.channel->on_read = [&] {
-            inner.channel->on_read = [&] { loop->stop(); };
-            inner.peer.send("y");
-            loop->run();
-            returned = true;
-        };
-        loop->run();
-        CHECK(returned);
-        CHECK(loop->size() == 2);
-    }
+        returned = true;
+    };
+    loop->run();
+    CHECK(returned);
+    CHECK(loop->size() == (closes ? 0 : 2));
 }
 
 TEST_CASE("a channel is not read while its own handle_read runs the loop", "[loop][nested]")

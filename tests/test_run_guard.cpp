@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/loop_channels.hpp"
 #include "support/loopback.hpp"
 
 #include <asynchat/asynchat.hpp>
@@ -18,24 +19,6 @@ using namespace support;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// A loop, in an io_context of its own or in a borrowed one.
-class either_loop {
-public:
-    explicit either_loop(bool borrowed)
-    {
-        if (borrowed)
-            loop_.emplace(context_);
-        else
-            loop_.emplace();
-    }
-    loop* operator->() { return &*loop_; }
-    loop& operator*() { return *loop_; }
-
-private:
-    asio::io_context context_;
-    std::optional<loop> loop_;
-};
 
 } // namespace
 

@@ -248,8 +248,9 @@ public:
 
     /// Called once for each connection, before its first input: whether it was accepted, has
     /// connected (then handle_connect() follows), or was given to the constructor. The place for
-    /// the first terminator, for limits and for a greeting. Everything is allowed inside. Not
-    /// called for a listener, nor for datagrams. Python: none; asyncio has Protocol.connection_made
+    /// the first terminator, for limits and for a greeting. Everything is allowed inside. If it
+    /// throws and the channel survives, handle_connect() does not follow. Not called for a
+    /// listener, nor for datagrams. Python: none; asyncio has Protocol.connection_made
     virtual void handle_open() {}
 
     /// Input is there: call recv(). The default logs a warning.
@@ -623,7 +624,10 @@ private:
     ASYNCHAT_DECL void output_waits(std::size_t sent);
     ASYNCHAT_DECL void output_flows() noexcept;
     void leave_to_linger() noexcept;
-    void log_exception(const char* what);
+    template <class Line>
+    void log_in_any_case(const Line& line);
+    void log_exception(const char* where);
+    void log_failure(const char* follows);
     std::error_code pending_error();
     std::string safe_repr() const;
 

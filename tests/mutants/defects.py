@@ -1119,7 +1119,7 @@ channel("handle-error-throws-and-stays", "a channel whose handle_error() throws 
     } catch (const exit_now&) {
         throw;
     } catch (...) {
-        log_exception(" after the close of");
+        log_exception("after the close of");
     }
 }
 
@@ -1135,7 +1135,7 @@ channel("handle-close-leaves-the-loop", "an exception of a handle_close() behind
     } catch (const exit_now&) {
         throw;
     } catch (...) {
-        log_exception(" after the close of");
+        log_exception("after the close of");
     }
 }""",
         """\
@@ -1146,7 +1146,7 @@ channel("listener-dies-of-its-handler", "a listener whose handle_error() throws 
         "    if (closed())\n        return;\n    try {\n        finish(")
 channel("failed-handler-not-logged", "what handle_error() throws vanishes",
         """\
-    log_exception(accepting_ ? ", still listening" : ", closing channel");
+    log_failure(accepting_ ? "still listening" : "closing channel");
     if (accepting_ || closed())""",
         "    if (accepting_ || closed())")
 channel("readable-throws-and-waits", "a readable() that throws once leaves its channel deaf",

@@ -34,7 +34,7 @@ struct rare_state {
     deadlines clocks;
     output_limits output;
     std::size_t output_left = 0; // bytes that the last event left
-    std::size_t stop_over = 0;   // of a channel that reads on when full: over so many, it stops
+    std::size_t stop_over = 0;   // bytes of output at which a channel that reads on stops again
     std::size_t in_flight = 0;   // bytes that the other side had not taken at the last look
     lost_connection lost;
     std::string close_text;        // why the channel ends, where the reason does not say it all

@@ -244,7 +244,7 @@ ASYNCHAT_DECL void dispatcher::handle_exception()
 {
     if (gate_.is_over()) {
         // Nothing is called after close() but the log: an error must not vanish.
-        log_exception(" after the close of");
+        log_exception("after the close of");
         return;
     }
     const auto failure = detail::failure::current();
@@ -270,7 +270,7 @@ ASYNCHAT_DECL void dispatcher::handle_exception()
 /// must not leave the loop that serves all. A listener stays.
 ASYNCHAT_DECL void dispatcher::end_after_failed_handler()
 {
-    log_exception(accepting_ ? ", still listening" : ", closing channel");
+    log_failure(accepting_ ? "still listening" : "closing channel");
     if (accepting_ || closed())
         return;
     try {
@@ -278,7 +278,7 @@ ASYNCHAT_DECL void dispatcher::end_after_failed_handler()
     } catch (const exit_now&) {
         throw;
     } catch (...) {
-        log_exception(" after the close of");
+        log_exception("after the close of");
     }
 }
 
@@ -330,7 +330,13 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
     if (rare_)
         rare_->clocks.stop(detail::deadlines::clock::connect); // the handler may take its time
     const unsigned connection = state_->connection();
-    handle_open();
+    try {
+        handle_open();
+    } catch (const exit_now&) { // nothing is lost by it
+        if (state_->connection() == connection)
+            guarded([this] { handle_connect(); });
+        throw;
+    }
     if (state_->connection() == connection)
         handle_connect();
 }
@@ -539,11 +545,11 @@ ASYNCHAT_DECL void dispatcher::handle_error()
 {
     if (accepting_) {
         if (backoff_.is_worth_telling())
-            log_exception(", still listening");
+            log_failure("still listening");
         return;
     }
     const auto failure = detail::failure::current();
-    log_exception(", closing channel");
+    log_failure("closing channel");
     if (failure.source == detail::error_source::input)
         input_failed(failure.reason, failure.error);
     else if (failure.source == detail::error_source::output)

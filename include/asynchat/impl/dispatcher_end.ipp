@@ -110,7 +110,7 @@ ASYNCHAT_DECL void dispatcher::tell_end() noexcept
         handle_end();
     } catch (...) {
         try {
-            log_exception(" in the handle_end() of");
+            log_exception("in the handle_end() of");
         } catch (...) { // nothing leaves from here: the loop may be in its destructor
         }
     }
@@ -167,7 +167,7 @@ ASYNCHAT_DECL void dispatcher::close_after_exception()
     } catch (const exit_now&) {
         throw;
     } catch (...) {
-        log_exception(" in the close of");
+        log_exception("in the close of");
     }
 }
 

@@ -91,21 +91,37 @@ ASYNCHAT_DECL std::string dispatcher::safe_repr() const
     }
 }
 
-/// Whatever becomes of the line, what follows it is done all the same. That the system refuses
-/// something, a connection for instance, is no exception of the program.
-ASYNCHAT_DECL void dispatcher::log_exception(const char* what)
+/// Logs what `line` returns. Whatever becomes of the line, what follows it is done all the same.
+template <class Line>
+void dispatcher::log_in_any_case(const Line& line)
 {
     try {
-        if (detail::failure::is_of_the_system() && *what == ',')
-            log_of_peer(log_type::error, "{} {}: {}", what + 2, safe_repr(),
-                        detail::failure::text());
-        else
-            log_of_peer(log_type::error, "uncaptured exception{} {} ({})", what, safe_repr(),
-                        detail::failure::text());
+        log_of_peer(log_type::error, "{}", line());
     } catch (const exit_now&) {
         throw;
     } catch (...) { // there is no memory for it, or an override of the log throws
     }
+}
+
+/// `where` is where the exception came from, in front of the name of the channel.
+ASYNCHAT_DECL void dispatcher::log_exception(const char* where)
+{
+    log_in_any_case([&] {
+        return fmt::format("uncaptured exception {} {} ({})", where, safe_repr(),
+                           detail::failure::text());
+    });
+}
+
+/// For handle_error(). `follows` is what becomes of the channel. That the system refuses something,
+/// such as a connection, is no exception of the program.
+ASYNCHAT_DECL void dispatcher::log_failure(const char* follows)
+{
+    log_in_any_case([&] {
+        const std::string text = detail::failure::text();
+        if (detail::failure::is_of_the_system())
+            return fmt::format("{} {}: {}", follows, safe_repr(), text);
+        return fmt::format("uncaptured exception, {} {} ({})", follows, safe_repr(), text);
+    });
 }
 
 } // namespace asynchat

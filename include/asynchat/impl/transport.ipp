@@ -286,7 +286,7 @@ ASYNCHAT_DECL void transport_layer::wait_ended(unsigned level, readiness what,
     if (level != level_)
         return layer_below()->wait_ended(level, what, error);
     armed_.set(what, false);
-    std::optional<wait_handler> ended[2]; // first the writer, who only queues up
+    std::optional<wait_handler> ended[2]; // the writer first: its handler is only queued
     for (const readiness kind : {readiness::write, readiness::read}) {
         auto& waiter = waiter_for(kind);
         if (!waiter)
