@@ -29,10 +29,10 @@ public:
     {
         const auto line = std::make_shared<const std::string>(_get_data() + "\n");
         for (member* const each : members_) {
-            if (!each->write_paused()) // a member that does not read misses lines
+            if (!each->write_paused()) // a slow member misses lines
                 each->push(line);
         }
-        end_turn(); // a line costs a push for each member: serve the others before the next one
+        end_turn(); // a line costs a push for each member: other channels come before the next line
     }
 
 private:

@@ -1,7 +1,7 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// Sends a line to a server and prints the answer, which is a line.
+// Sends a line to a server, and prints the line that the server answers.
 //
 //     client HOST PORT LINE
 

@@ -24,7 +24,7 @@ constexpr std::string_view message =
     "Lorem ipsum dolor sit amet, consectetuer adipiscing elit. Donec\n"
     "egestas, enim et consectetuer ullamcorper, lectus ligula rutrum\n"
     "leo, a elementum elit tortor eu quam.\n";
-constexpr std::size_t buffer_size = 128; // the message goes in two pieces
+constexpr std::size_t buffer_size = 128; // the message is sent in two pieces
 
 template <class... Args>
 void step(std::string_view name, fmt::format_string<Args...> what, Args&&... args)

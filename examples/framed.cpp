@@ -1,7 +1,7 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// Sends each frame back: 4 bytes for the length, the highest first, then the bytes of the frame.
+// Sends each frame back. A frame is its length in 4 bytes, most significant first, then its bytes.
 
 #include <asynchat/asynchat.hpp>
 

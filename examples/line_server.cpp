@@ -14,7 +14,7 @@ public:
     using async_chat::async_chat;
     void handle_open() override
     {
-        set_terminator({"\r\n", "\n"}); // telnet sends the one, netcat the other
+        set_terminator({"\r\n", "\n"}); // telnet sends the first, netcat the second
     }
 
     void found_terminator() override

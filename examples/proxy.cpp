@@ -1,7 +1,7 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// Connects each client to the server at HOST and PORT, and passes on the bytes in both directions.
+// Connects each client to the server at HOST and PORT, and passes the bytes on in both directions.
 //
 //     proxy HOST PORT
 

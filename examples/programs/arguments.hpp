@@ -26,7 +26,7 @@
 
 namespace arguments {
 
-// The command line is wrong. The text names the argument, and the byte where there is one.
+// The command line is wrong. The text names the argument, and the wrong byte if there is one.
 class wrong_use : public std::invalid_argument {
 public:
     using invalid_argument::invalid_argument;
@@ -47,20 +47,20 @@ inline std::uint16_t port(std::string_view name, std::string_view text)
     return static_cast<std::uint16_t>(number(name, text, 65535));
 }
 
-// The address to listen on, "[HOST [PORT]]" from the word `at` on: by default 127.0.0.1, and any
-// free port.
+// The address to listen on: "[HOST [PORT]]", beginning with the word `at`. The default is 127.0.0.1
+// and any free port.
 inline asynchat::endpoint address(const std::vector<std::string>& words, std::size_t at = 0)
 {
     return {words.size() > at ? words[at] : "127.0.0.1",
             words.size() > at + 1 ? port("PORT", words[at + 1]) : 0};
 }
 
-// Flags and options are taken out of it one by one; what is left are the words.
+// Flags and options are removed from it one by one. The rest are the words.
 class command_line {
 public:
     command_line(int argc, char** argv) : words_(argv + 1, argv + argc) {}
 
-    // Whether `name` was there: "--simple".
+    // Whether the flag `name` is there: "--simple".
     bool flag(std::string_view name)
     {
         const auto end = std::remove(words_.begin(), words_.end(), name);
@@ -69,7 +69,7 @@ public:
         return found;
     }
 
-    // The word behind `name`, if that was there: "--root FOLDER". The last one counts.
+    // The word after the option `name`, if it is there: "--root FOLDER". The last one counts.
     std::optional<std::string> option(std::string_view name)
     {
         std::optional<std::string> value;
@@ -82,7 +82,7 @@ public:
         return value;
     }
 
-    // What is left: no options, and `most` words at most.
+    // The rest: no options, and at most `most` words.
     std::vector<std::string> words(std::size_t most) const
     {
         for (const std::string& word : words_) {
@@ -95,7 +95,7 @@ public:
         return words_;
     }
 
-    // What is left: at least one word for each of `names`.
+    // The rest: at least one word for each of `names`.
     std::vector<std::string> words(std::initializer_list<std::string_view> names) const
     {
         if (words_.size() < names.size())
@@ -112,8 +112,8 @@ private:
     std::vector<std::string> words_;
 };
 
-// The main function: what `body` makes of the command line is the status, which is 2 when that was
-// wrong, and 1 for any other exception.
+// The main function. Returns the exit status of `body`; 2 if the command line is wrong, and 1 for
+// any other exception.
 template <class Body>
 int run(std::string_view program, std::string_view usage, int argc, char** argv, Body body)
 {

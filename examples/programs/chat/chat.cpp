@@ -1,11 +1,11 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// A chat room for telnet and netcat, on one server or on several that share a Redis.
+// A chat room for telnet and netcat, on one server or on several that share a Redis server.
 //
 //     chat [--host HOST] [--port PORT] [--redis HOST:PORT [--name NAME]]
 //
-// Exits with 0 after SIGINT or SIGTERM, 1 when it cannot serve, 2 when used wrongly.
+// Exits with 0 after SIGINT or SIGTERM, with 1 if it cannot serve, with 2 after wrong use.
 
 #include "../arguments.hpp"
 #include "federation.hpp"
@@ -85,7 +85,7 @@ int serve(const arguments::command_line& line)
     }
 
     loop.on_signals([&] {
-        server->stop(std::chrono::seconds(2)); // the members are told, and get to read it
+        server->stop(std::chrono::seconds(2)); // tells the members, and lets them read it
         if (others)
             others->stop();
     });

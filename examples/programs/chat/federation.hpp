@@ -29,15 +29,15 @@
 
 namespace chat {
 
-// Several servers as one room, by way of Redis' channels:
+// Joins several servers into one room, through the channels of Redis:
 //
-//     chat         "line SERVER NUMBER TEXT"   said in the room of SERVER, for all the others
-//                  "who SERVER NUMBER NAME..." who is there, from time to time; NUMBER lines so far
-//     chat:SERVER  "NAME TEXT"                 for one person there
+//     chat         "line SERVER NUMBER TEXT"   a line of the room of SERVER, for all other servers
+//                  "who SERVER NUMBER NAME..." its members, every two seconds; NUMBER lines so far
+//     chat:SERVER  "NAME TEXT"                 for one member there
 //
-// A line is published once and never again, so nobody hears it twice. Those that are published
-// while a server has no connection to Redis do not reach it, and those that Redis has in hand when
-// it dies reach nobody: the numbers tell how many, and the room is told.
+// A line is published once and never again, so no member gets it twice. A server that has no
+// connection to Redis misses the lines that are published meanwhile. When Redis dies, the lines
+// that it holds are lost. The numbers show how many lines a server missed, and it tells its room.
 class federation final : public uplink, public link_user {
 public:
     federation(asynchat::loop& loop, room& here, std::string host, std::uint16_t port)
@@ -53,7 +53,7 @@ public:
     federation(const federation&) = delete;
     federation& operator=(const federation&) = delete;
 
-    // Ends the connection, for good.
+    // Ends the connection, and does not connect again.
     void stop()
     {
         room_.set_uplink(nullptr);
@@ -67,7 +67,7 @@ public:
 
     void say(std::string_view line) override
     {
-        ++said_; // also when nobody elsewhere will hear it: so the others notice
+        ++said_; // also while unpublished, so that the others notice
         if (up_)
             publish("chat", fmt::format("line {} {} {}", room_.server(), said_, line));
     }
@@ -85,7 +85,7 @@ public:
         return true;
     }
 
-    // Many may come and go at once: that is told once.
+    // Many members may come and go at once: that is published once.
     void members_changed() override
     {
         if (up_ && !roster_.active())
@@ -104,7 +104,7 @@ public:
 
 private:
     struct peer {
-        std::set<std::string, std::less<>> names; // none when it is out of reach
+        std::set<std::string, std::less<>> names; // empty when it is out of reach
         std::uint64_t said = 0;                   // lines
         asynchat::loop::time_point heard;
     };
@@ -127,7 +127,7 @@ private:
             publish("chat", fmt::format("who {} {}{}", room_.server(), said_, room_.members()));
     }
 
-    // Also finds out whether Redis is still there: it has to answer what is published.
+    // Also finds out whether Redis still answers: it answers each PUBLISH.
     void tick()
     {
         if (!link_)
@@ -142,7 +142,7 @@ private:
         for (auto at = peers_.begin(); at != peers_.end();) {
             if (now - at->second.heard > std::chrono::seconds(10))
                 at->second.names.clear();
-            // Kept for longer: its lines are still counted when it comes back.
+            // The entry stays longer, so that missed lines are counted when the server comes back.
             at = now - at->second.heard > std::chrono::hours(1) ? peers_.erase(at) : std::next(at);
         }
     }
@@ -162,14 +162,14 @@ private:
             room_.tell("* the other servers are out of reach");
         for (auto& [server, there] : peers_)
             there.names.clear();
-        // Not all servers at the same moment, when Redis is back.
+        // A random delay: not all servers come back at the same moment.
         const auto wait = delay_ / 2 + delay_ / 2 * (random_() % 1024) / 1024;
         delay_ = std::min(2 * delay_, longest_delay);
         report(fmt::format("redis: {}; next try in {} ms", why, wait.count()));
         next_try_ = loop_.call_later(wait, [this] { open_link(); });
     }
 
-    // What is not of our form is of another user of the channel.
+    // Ignores messages of another form: they come from another user of the channel.
     void received(std::string_view channel, std::string_view raw) override
     {
         if (first_bad_byte(raw))
@@ -199,7 +199,7 @@ private:
         const auto [at, is_new] = peers_.try_emplace(server);
         peer& from = at->second;
         const std::uint64_t expected = from.said + (is_line ? 1 : 0);
-        if (!is_new && number > expected) // less: it was started again
+        if (!is_new && number > expected) // a smaller one: it was restarted
             room_.tell(fmt::format("* {} lines of {} were lost", number - expected, server));
         from.heard = loop_.now();
         from.said = number;
@@ -214,7 +214,7 @@ private:
             }
         }
         if (is_new)
-            tell_who(); // it may not know us either
+            tell_who(); // it may not know this server either
     }
 
     static void report(std::string_view line)

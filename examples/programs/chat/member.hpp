@@ -17,7 +17,7 @@
 
 namespace chat {
 
-// One person: a line is a command if it begins with a slash, and is said in the room if not.
+// One member. A line that begins with a slash is a command; any other line goes to the room.
 class member : public asynchat::async_chat, public listener {
 public:
     member(asynchat::loop& loop, asynchat::socket peer, room& where)
@@ -27,12 +27,12 @@ public:
         max_frame(longest_line);
         write_buffer_limits(65536, 16384);
         max_output(1 << 20);
-        set_keep_alive(true);                   // people may be silent for hours, but not gone
+        set_keep_alive(true);                   // finds lost members, which may be silent for hours
         idle_timeout(std::chrono::seconds(60)); // before they join
         push("* hello; /nick NAME, then /join; /help tells the rest\n");
     }
 
-    // Runs however the connection ended.
+    // Runs for every kind of end.
     ~member() override { leave(); }
 
     void found_terminator() override
@@ -48,7 +48,7 @@ public:
         else if (!line.empty())
             say(line);
         if (room_.take_turn_is_over())
-            end_turn(); // or a member that talks without end would keep all others waiting
+            end_turn(); // a member that talks without end must not block the others
     }
 
     asynchat::overflow handle_overflow() override
@@ -57,8 +57,8 @@ public:
         return asynchat::overflow::skip;
     }
 
-    // A slow reader costs 64 KiB and delays no other: above that its lines are dropped, and it is
-    // told how many.
+    // A slow member costs 64 KiB and delays no other member. Above that, lines for it are dropped,
+    // and later it gets their number.
     void hear(const shared_line& line) override
     {
         if (write_paused())

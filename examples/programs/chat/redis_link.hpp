@@ -17,7 +17,7 @@
 
 namespace chat {
 
-// What a redis_link serves.
+// The user of a redis_link.
 class link_user {
 public:
     virtual void link_is_up() = 0;
@@ -28,7 +28,7 @@ protected:
     ~link_user() = default;
 };
 
-// One connection to Redis, which carries both what we publish and what others do.
+// One connection to Redis, for the messages of this server and of the others.
 class redis_link : public resp_channel {
 public:
     redis_link(asynchat::loop& loop, const std::string& host, std::uint16_t port,
@@ -41,7 +41,7 @@ public:
 
     void handle_connect() override
     {
-        command({"HELLO", "3"}); // before RESP3 a connection that listens could not publish
+        command({"HELLO", "3"}); // before RESP3 a subscribed connection could not publish
         command({"SUBSCRIBE", "chat", own_channel_});
     }
 
@@ -51,11 +51,11 @@ public:
         if (whole.kind == '-')
             throw std::runtime_error("redis: " + asynchat::escaped(whole.text, 200));
         if (whole.kind != '>' || whole.items.size() != 3)
-            return; // to HELLO, or how many a PUBLISH has reached
+            return; // the answer to HELLO, or the number of receivers of a PUBLISH
         if (whole.items[0].text == "message")
             user_.received(whole.items[1].text, whole.items[2].text);
         else if (whole.items[0].text == "subscribe" && whole.items[2].text == "2")
-            user_.link_is_up(); // to both
+            user_.link_is_up(); // subscribed to both
     }
 
     void handle_close() override
@@ -64,7 +64,7 @@ public:
         user_.link_is_down(asynchat::to_string(close_reason()));
     }
 
-    bool answered = false; // since somebody has set it to false
+    bool answered = false; // since the user set it to false
 
 private:
     std::string own_channel_;

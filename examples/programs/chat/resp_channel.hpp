@@ -16,7 +16,7 @@
 
 namespace chat {
 
-// What Redis says: its first byte tells of which kind; it has a text, or items.
+// A reply of Redis. Its first byte is its kind; it has a text or items.
 struct reply {
     char kind;
     std::string text;
@@ -28,7 +28,8 @@ struct reply {
 //
 //     +OK\r\n    :17\r\n    $5\r\nhello\r\n    *2\r\n$3\r\nGET\r\n$1\r\nx\r\n
 //
-// What is malformed or over the limits throws, which ends the channel; so does a missing line end.
+// A reply that is malformed or over the limits throws, and so ends the channel; a missing line end
+// also ends it.
 class resp_channel : public asynchat::frame_chat {
 public:
     explicit resp_channel(asynchat::loop& loop) : frame_chat(loop) { expect_line(); }
@@ -40,7 +41,7 @@ public:
             print("${}\r\n{}\r\n", word.size(), word);
     }
 
-    // Called with each complete reply; those to commands come in the order of the commands.
+    // Called with each complete reply. Replies to commands come in the order of the commands.
     virtual void handle_reply(const reply& whole) = 0;
 
     void found_frame(std::string_view frame) override
@@ -79,7 +80,7 @@ private:
             return set_terminator(asynchat::terminator::counted(number(rest, max_frame()), "\r\n"));
         case '*': // a list
         case '~': // a set
-        case '>': // what was not asked for
+        case '>': // a message without a command
             return begin_list(kind, number(rest, most_items));
         case '%': // pairs
             return begin_list(kind, 2 * number(rest, most_items));
@@ -104,7 +105,7 @@ private:
         lists_.push_back({{kind, "", {}}, size});
     }
 
-    // It may complete the list that it belongs to, and that one the next.
+    // It may complete its list, which may complete the list around it, and so on.
     void add(reply value)
     {
         while (!lists_.empty()) {

@@ -17,10 +17,10 @@
 
 namespace chat {
 
-// A line that goes to many: kept once, however many have not read it yet.
+// A line for many members: in memory once, however many members have not read it yet.
 using shared_line = std::shared_ptr<const std::string>;
 
-// What the room sees of a member.
+// The room's view of a member.
 class listener {
 public:
     virtual void hear(const shared_line& line) = 0;
@@ -42,10 +42,10 @@ protected:
     ~uplink() = default;
 };
 
-// The people of this server, and what was said last.
+// The members of this server, and the last lines.
 class room {
 public:
-    // `server` is put behind each name, "ann@server", unless it is empty.
+    // `server` is added to each name, "ann@server", unless it is empty.
     explicit room(std::string server = "") : server_(std::move(server)) {}
 
     void set_uplink(uplink* others) { uplink_ = others; }
@@ -77,7 +77,7 @@ public:
         return all;
     }
 
-    // Said here: everybody hears it, and later members do.
+    // A line of this server: all members get it, and later members get it from the history.
     void say(std::string_view line)
     {
         remember(line);
@@ -85,7 +85,7 @@ public:
             uplink_->say(line);
     }
 
-    // Said elsewhere: everybody here hears it.
+    // A line of another server: all members of this server get it.
     void remember(std::string_view line)
     {
         history_.push_back(tell(line));
@@ -93,7 +93,7 @@ public:
             history_.pop_front();
     }
 
-    // Everybody here hears it now.
+    // All members of this server get it now.
     shared_line tell(std::string_view line)
     {
         const auto shared = std::make_shared<const std::string>(std::string(line) + "\n");
@@ -106,7 +106,7 @@ public:
         return shared;
     }
 
-    // Whether it is time for somebody else: a line costs as much as there are people to hear it.
+    // Whether other channels must come first: the cost of a line grows with the number of members.
     bool take_turn_is_over()
     {
         if (heard_ < most_heard_in_a_turn)
@@ -132,11 +132,11 @@ public:
 
 private:
     static constexpr std::size_t longest_history = 20;        // lines
-    static constexpr std::size_t most_heard_in_a_turn = 5000; // lines, by all together
+    static constexpr std::size_t most_heard_in_a_turn = 5000; // lines, over all members
 
     std::string server_;
     uplink* uplink_ = nullptr;
-    std::size_t heard_ = 0; // lines, by all together, since the last turn was over
+    std::size_t heard_ = 0; // lines, over all members, since the last turn ended
     std::map<std::string, listener*, std::less<>> names_;
     std::deque<shared_line> history_;
 };

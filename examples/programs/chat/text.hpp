@@ -15,7 +15,7 @@
 
 namespace chat {
 
-// What is before the first blank, and what is after it.
+// The text before the first blank, and the text after it.
 inline std::pair<std::string_view, std::string_view> split(std::string_view text)
 {
     const std::size_t blank = text.find(' ');
@@ -29,9 +29,9 @@ struct character {
     std::size_t size; // bytes
 };
 
-// What `text`, which is not empty, begins with. Nothing when that is not UTF-8: cut off, longer
-// than it has to be, one half of a pair of UTF-16, or beyond the last character. A terminal that is
-// less exact than we are would take "\xe0\x80\x9b" for the control character that it is made of.
+// The first character of `text`, which is not empty. Nothing if that is not UTF-8: cut off,
+// overlong, a surrogate of UTF-16, or beyond the last character. A less exact terminal would take
+// "\xe0\x80\x9b" for the control character that it encodes.
 inline std::optional<character> first_character(std::string_view text)
 {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
@@ -54,7 +54,7 @@ inline std::optional<character> first_character(std::string_view text)
     return character{code, size};
 }
 
-// The position of the first byte that is no text: a control character, or not UTF-8.
+// The position of the first bad byte: of a control character, or not UTF-8.
 inline std::optional<std::size_t> first_bad_byte(std::string_view text)
 {
     for (std::size_t at = 0; at < text.size();) {
@@ -66,16 +66,16 @@ inline std::optional<std::size_t> first_bad_byte(std::string_view text)
     return std::nullopt;
 }
 
-// Characters that have what is around them shown in another order, on another line, or not at all:
-// with them somebody can have a line look as if another had said it.
+// Characters that change the order of the text around them, end its line, or are invisible. With
+// them a member can make a line look like a line of another member.
 inline bool misleads(char32_t code)
 {
     return (code >= 0x2028 && code <= 0x202e) || // ends of lines and paragraphs; directions
            (code >= 0x2066 && code <= 0x2069) || // directions
-           (code >= 0xe0000 && code <= 0xe007f); // tags, which nobody sees
+           (code >= 0xe0000 && code <= 0xe007f); // tags, which are invisible
 }
 
-// A text without bad bytes as it goes to others: "\u{202e}" for what misleads.
+// A text without bad bytes, as other members get it: "\u{202e}" for a misleading character.
 inline std::string shown(std::string_view text)
 {
     std::string out;
@@ -90,7 +90,7 @@ inline std::string shown(std::string_view text)
     return out;
 }
 
-// The same for names of people and of servers, which are words.
+// The same for the names of members and servers, which are words.
 constexpr std::size_t longest_name = 16;
 
 inline std::optional<std::size_t> first_bad_byte_of_name(std::string_view name)

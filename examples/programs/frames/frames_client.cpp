@@ -5,7 +5,7 @@
 //
 //     frames_client PROTOCOL HOST PORT MESSAGE...
 //
-// Exits with 0 when all were answered, 1 when not, 2 when used wrongly.
+// Exits with 0 if the server answered all messages, with 1 if not, with 2 after wrong use.
 
 #include "../arguments.hpp"
 #include "framing.hpp"
@@ -36,7 +36,7 @@ std::uint32_t number_of(std::string_view text)
     return static_cast<std::uint32_t>(arguments::number("NUMBER", text, 0xffffffff));
 }
 
-// What goes out, what comes back, and how often.
+// What is sent, which answers come back, and how many.
 struct conversation {
     std::string output;
     asynchat::terminator answers_end_with;
@@ -77,16 +77,16 @@ conversation prepare(std::string_view protocol, const std::vector<std::string>& 
 
 class client : public asynchat::frame_chat {
 public:
-    // `talk.answers` is counted down.
+    // Counts `talk.answers` down.
     client(asynchat::loop& loop, const std::string& host, std::uint16_t port, conversation& talk)
         : frame_chat(loop), talk_(talk)
     {
         max_frame(largest_blob);
         set_terminator(talk_.answers_end_with);
         idle_timeout(std::chrono::seconds(10));  // a server may be silent for ever,
-        frame_timeout(std::chrono::seconds(10)); // or send a byte now and then
+        frame_timeout(std::chrono::seconds(10)); // or send a byte from time to time
         connect(host, port);
-        push(std::move(talk_.output)); // waits until it is connected
+        push(std::move(talk_.output)); // waits for the connection
     }
 
     void found_frame(std::string_view answer) override
@@ -98,7 +98,7 @@ public:
         if (--talk_.answers == 0)
             close();
         else
-            set_terminator(talk_.answers_end_with); // a count is spent, and a string the same again
+            set_terminator(talk_.answers_end_with); // a count is used up; a string stays
     }
 
     void handle_close() override

@@ -1,11 +1,11 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// Serves one of five protocols, each with frames of another kind, until SIGINT or SIGTERM.
+// Serves one of five protocols, each with a different kind of frame, until SIGINT or SIGTERM.
 //
 //     frames_server PROTOCOL [HOST [PORT]]
 //
-// Exits with 0 after a signal, 1 when it cannot serve, 2 when used wrongly.
+// Exits with 0 after a signal, with 1 if it cannot serve, with 2 after wrong use.
 
 #include "../arguments.hpp"
 #include "framing.hpp"
@@ -34,7 +34,7 @@ constexpr std::string_view usage =
     "HOST is an address in digits, 127.0.0.1 if not given. PORT 0, or none, is any free one; the\n"
     "first line of the output tells which.\n";
 
-// Messages ended by a string.
+// Messages that end with a string.
 class marks : public asynchat::frame_chat {
 public:
     using frame_chat::frame_chat;
@@ -43,7 +43,7 @@ public:
     void found_frame(std::string_view message) override { push(marked(message)); }
 };
 
-// Frames of a size that is known in advance.
+// Frames of a fixed size.
 class sums : public asynchat::frame_chat {
 public:
     sums(asynchat::loop& loop, asynchat::socket peer, byte_order order)
@@ -56,7 +56,7 @@ public:
     {
         sum_ += int32(number, order_); // modulo 2^32
         push(int32(sum_, order_));
-        set_terminator(4); // a count is spent when it was found
+        set_terminator(4); // a count is used up by its frame
     }
 
 private:
@@ -64,7 +64,7 @@ private:
     std::uint32_t sum_ = 0;
 };
 
-// Frames behind their length.
+// Frames with a length prefix.
 class blobs : public asynchat::frame_chat {
 public:
     using frame_chat::frame_chat;
@@ -76,7 +76,7 @@ public:
     void found_frame(std::string_view blob) override { push(prefixed(blob)); }
 };
 
-// All of them in one connection: what comes next depends on what came.
+// All kinds in one connection: each frame says which kind is next.
 class records : public asynchat::frame_chat {
 public:
     using frame_chat::frame_chat;
@@ -102,7 +102,7 @@ private:
         name_ = line.substr(0, blank);
         sum_ = 0;
         if (*count == 0)
-            return numbers(""); // set_terminator(0) would collect everything, and never end
+            return numbers(""); // set_terminator(0) would collect for ever
         next_ = &records::numbers;
         set_terminator(4 * *count);
     }
@@ -131,10 +131,10 @@ private:
     void refuse(std::string_view fault, std::size_t position)
     {
         print("ERROR {} at byte {} of the line\n", fault, position);
-        close_when_done(); // where the next frame begins is not known
+        close_when_done(); // the start of the next frame is unknown
     }
 
-    static constexpr std::size_t most_numbers = 4096; // 16 KiB, all kept until the last is there
+    static constexpr std::size_t most_numbers = 4096; // 16 KiB, kept until all are there
 
     void (records::*next_)(std::string_view frame) = nullptr;
     std::string name_;
@@ -142,7 +142,7 @@ private:
     std::size_t blob_size_ = 0;
 };
 
-// Makes the server of a protocol, or throws.
+// Makes the server of a protocol. Throws if there is no such protocol.
 using starter = std::function<void(asynchat::loop&, const asynchat::endpoint&)>;
 
 template <class Handler, class... Args>

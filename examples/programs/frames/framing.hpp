@@ -15,8 +15,8 @@ namespace frames {
 
 using asynchat::byte_order;
 
-// What is sent for a message, so that the other side's terminator finds it again. Strings end a
-// message, a number that is told before goes in front.
+// The bytes of a message on the wire, as the terminator of the other side expects them: a string
+// comes after the message, a length before it.
 
 constexpr std::string_view mark = "###";
 
@@ -40,7 +40,7 @@ inline std::string prefixed(std::string_view message)
     return int32(static_cast<std::uint32_t>(message.size()), byte_order::big).append(message);
 }
 
-// And what a frame of four bytes means.
+// The meaning of a frame of four bytes.
 inline std::uint32_t int32(std::string_view bytes, byte_order order)
 {
     std::uint32_t number = 0;
@@ -50,8 +50,8 @@ inline std::uint32_t int32(std::string_view bytes, byte_order order)
     return number;
 }
 
-// The longest blob that either side takes, in bytes: a length in front is a promise of the other
-// side, and memory of ours.
+// The longest blob that either side accepts, in bytes: memory is allocated for the length that the
+// other side announces.
 constexpr std::size_t largest_blob = 1 << 20;
 
 } // namespace frames

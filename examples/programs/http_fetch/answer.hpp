@@ -11,8 +11,8 @@
 #include <cstddef>
 #include <stdexcept>
 
-// Reads the heads of answers: pure functions. What they throw is the reason why the answer, and
-// with it the connection, cannot be used.
+// Reads the heads of answers: pure functions. An exception says why the answer, and with it the
+// connection, cannot be used.
 namespace http {
 
 inline constexpr std::size_t most_bytes = std::size_t{1} << 40; // of a page
@@ -34,7 +34,7 @@ inline bool has_control(std::string_view text)
     return std::any_of(text.begin(), text.end(), [](char c) { return is_control(c) && c != '\t'; });
 }
 
-// "HTTP/1.1 200 OK", also without the words behind the number.
+// "HTTP/1.1 200 OK", also without the words after the number.
 inline int parse_status_line(std::string_view line)
 {
     const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
@@ -47,14 +47,14 @@ inline int parse_status_line(std::string_view line)
     return static_cast<int>(*status);
 }
 
-// Two programs that disagree about where an answer ends disagree about what the next one is. So an
-// answer that says it twice, or in a way that we cannot follow, is not used at all.
+// If two programs disagree about the end of an answer, they disagree about the next answer. So an
+// answer is not used if it states its end twice, or in a way that this client does not know.
 inline void parse_end(answer& into, bool is_1_0)
 {
     const std::size_t lengths = count_of(into.header, "Content-Length");
     const bool is_coded = count_of(into.header, "Transfer-Encoding") > 0;
     if (into.status == 204 || into.status == 304) {
-        into.keeps_alive = into.keeps_alive && lengths == 0 && !is_coded; // it may send one yet
+        into.keeps_alive = into.keeps_alive && lengths == 0 && !is_coded; // a body may follow
         return;
     }
     if (is_coded) {
@@ -77,8 +77,8 @@ inline void parse_end(answer& into, bool is_1_0)
     }
 }
 
-// Reads all that is before the empty line. Of an answer of 1xx, which another one follows, only
-// status and header are set.
+// Reads everything before the empty line. For an answer of 1xx, which precedes another one, it sets
+// only status and header.
 inline answer parse_answer(std::string_view head)
 {
     const auto [line, lines] = split(head, "\r\n");
@@ -97,11 +97,11 @@ inline answer parse_answer(std::string_view head)
     return made;
 }
 
-// "1A;name=value" -> 26. What is behind the semicolon is left out.
+// "1A;name=value" -> 26. Skips the text after the semicolon.
 inline std::size_t parse_chunk_size(std::string_view line, std::size_t most)
 {
     std::string_view digits = split(line, ";").first;
-    digits = digits.substr(0, digits.find_last_not_of(" \t") + 1); // some servers pad it
+    digits = digits.substr(0, digits.find_last_not_of(" \t") + 1); // some servers add blanks
     const auto size = asynchat::parse_number(digits, most, asynchat::number_base::hexadecimal);
     if (!size)
         throw std::runtime_error(fmt::format("size of a chunk: {} at byte {}",

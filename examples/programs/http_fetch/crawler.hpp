@@ -15,7 +15,7 @@
 
 namespace http {
 
-// The pages of one host and port that wait, and the connections to it.
+// The waiting pages of one host and port, and the connections to it.
 struct site_queue {
     std::deque<page> waiting;
     std::size_t connections = 0;
@@ -23,10 +23,10 @@ struct site_queue {
     bool has_answered = false;
 };
 
-// Knows what was asked for and what is still to ask; connections come to it for work.
+// Knows which pages were requested and which still wait. Connections get their work here.
 class crawler {
 public:
-    // Told of each page that is done, with an error or without one.
+    // Called for each finished page, with an error or without one.
     using reporter = std::function<void(const page&, std::string_view error)>;
 
     crawler(asynchat::loop& loop, fetch_settings chosen, reporter report)
@@ -39,7 +39,7 @@ public:
     std::size_t connections() const noexcept { return connections_; }
     bool is_full() const noexcept { return seen_.size() == most_pages; }
 
-    // Each address is fetched once, however often it is added.
+    // Fetches each address once, however often it is added.
     void add(const url& where, int redirects = 0)
     {
         if (is_full() || !seen_.insert(where.to_string()).second)
@@ -48,7 +48,7 @@ public:
         ++waiting_;
     }
 
-    // Opens connections, as many as there is work for and the limits allow.
+    // Opens as many connections as the waiting pages need and the limits allow.
     void start()
     {
         for (auto& [name, site] : sites_) {
@@ -91,7 +91,7 @@ public:
         start();
     }
 
-    // The connection was lost before an answer came: it is asked for on another one.
+    // The connection was lost before an answer came: requests the page on another one.
     void again(site_queue& site, page lost)
     {
         site.waiting.push_front(std::move(lost));
@@ -100,11 +100,11 @@ public:
 
     void failed(site_queue& site, const page& lost, std::string_view error)
     {
-        site.has_answered = true; // something did
+        site.has_answered = true; // a connection was made
         report_(lost, error);
     }
 
-    // No connection could be made. When there never was one, nothing else is tried there.
+    // A connection attempt failed. If no attempt ever succeeded, no other page is tried there.
     void unreachable(site_queue& site, std::string_view error)
     {
         --site.connecting;
@@ -126,9 +126,9 @@ private:
     static constexpr std::size_t most_connections = 100;
     static constexpr int most_redirects = 10;
 
-    void open_connection(site_queue& site); // behind fetch_channel, which it makes
+    void open_connection(site_queue& site); // defined after fetch_channel, which it makes
 
-    // A link is followed within its site; a redirect everywhere, unless whole sites are fetched.
+    // Follows a link within its site, and a redirect everywhere, unless it fetches whole sites.
     bool follow(const page& from, std::string_view link)
     {
         const auto to = resolve(from.where, link);

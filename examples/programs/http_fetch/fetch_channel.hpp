@@ -11,7 +11,7 @@
 
 namespace http {
 
-// One connection to a host: asks for one page after the other, as long as there are any.
+// One connection to a host: requests one page after the other, while pages wait.
 //
 //     head          up to "\r\n\r\n"            which of these follows:
 //     counted       a count of bytes
@@ -19,7 +19,7 @@ namespace http {
 //     until_close   no terminator               the end of the stream is the end of the page
 //     idle          no terminator               between two pages: nothing may come
 //
-// A body may take its time as long as something comes. All else has to be there in time.
+// A body may take any time while bytes arrive. Everything else must be complete in time.
 class fetch_channel : public asynchat::async_chat {
 public:
     fetch_channel(asynchat::loop& loop, crawler& owner, site_queue& site)
@@ -46,7 +46,7 @@ public:
         case part::counted:
         case part::chunk:
         case part::until_close: page_->add(data); break;
-        case part::idle: leave(); break; // nobody has asked: it is no answer to what we ask next
+        case part::idle: leave(); break; // unrequested, and not the answer to the next request
         }
     }
 
@@ -85,7 +85,7 @@ public:
         async_chat::handle_error();
     }
 
-    // The reason is reported once, with the page.
+    // No log: the reason is reported once, with the page.
     void handle_log(asynchat::log_type, std::string_view) override {}
 
     void handle_close() override
@@ -93,10 +93,10 @@ public:
         const bool lost = close_reason() == asynchat::close_reason::peer_finished ||
                           close_reason() == asynchat::close_reason::reset;
         if (error_.empty() && close_reason() == asynchat::close_reason::bad_frame)
-            error_ = "a chunk is longer than its length"; // no line end behind it
+            error_ = "a chunk is longer than its length"; // no line end after it
         if (error_.empty())
             error_ = asynchat::to_string(close_reason());
-        // A server may end an idle connection just when it is asked for more: that is no error.
+        // A server may end an idle connection while the next request is on its way: no error.
         if (page_ && lost && pages_ > 1 && !got_something_)
             crawler_.again(site_, std::move(*page_));
         else if (page_)
@@ -110,8 +110,8 @@ private:
     enum class part { head, counted, chunk_size, chunk, trailer, until_close, idle };
 
     static constexpr std::size_t most_head = 65536; // bytes; also of a trailer
-    static constexpr std::size_t most_line = 4096;  // bytes of the size of a chunk, and behind it
-    static constexpr int most_interim = 8;          // answers of 1xx in front of one
+    static constexpr std::size_t most_line = 4096;  // bytes of the line with the size of a chunk
+    static constexpr int most_interim = 8;          // answers of 1xx before the answer
 
     void expect(part next, const asynchat::terminator& until, std::size_t most = most_head)
     {
@@ -119,8 +119,8 @@ private:
         set_terminator(until, most);
     }
 
-    // A frame_timeout() would begin anew with each answer of 1xx, and each line of a trailer. So
-    // what is made of several frames has one timer.
+    // A frame_timeout() would start again with each answer of 1xx, and each line of a trailer. So
+    // parts that have several frames have one timer.
     void expect_in_time(part next, const asynchat::terminator& until, const char* what)
     {
         expect(next, until);
@@ -147,7 +147,7 @@ private:
     void found_head(std::string_view head)
     {
         const answer found = parse_answer(head);
-        if (found.status < 200) { // the real one follows
+        if (found.status < 200) { // the final answer follows
             if (++interim_ > most_interim)
                 throw std::runtime_error(fmt::format("more than {} answers of 1xx", most_interim));
             return;
@@ -199,24 +199,24 @@ private:
     void found_end()
     {
         deadline_.cancel();
-        page_->end(); // what it throws is reported with the page
+        page_->end(); // an exception is reported with the page
         const page fetched = *std::exchange(page_, std::nullopt);
         expect(part::idle, std::nullopt);
         crawler_.done(site_, fetched);
         if (!keeps_alive_)
             return leave();
-        // In a later turn: what has been received behind the page comes before that.
+        // In a later turn: bytes that were received after the page are delivered before it.
         owner().handle_of(*this).post([](fetch_channel& channel) { channel.use_again(); });
     }
 
-    // What the server has sent without being asked would be taken for the answer to what we ask
-    // now. So would what the system still holds.
+    // Unrequested bytes would be taken for the answer to the next request, also bytes that the
+    // system still holds.
     void use_again()
     {
         std::array<char, 1> unasked;
         if (recv(asio::buffer(unasked)) > 0)
             return leave();
-        if (!closed()) // or that was the end of the stream
+        if (!closed()) // closed: recv() found the end of the stream
             ask_next();
     }
 

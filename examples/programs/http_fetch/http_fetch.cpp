@@ -1,11 +1,12 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// Fetches pages, many at once, and with --recursive all that they link to on their sites.
+// Fetches pages, many at once. With --recursive it also fetches the pages of the same site that
+// they link to.
 //
 //     http_fetch [--recursive] [--output FOLDER] [--connections N] [--timeout SECONDS] URL...
 //
-// Exits with 0 when all came, 1 when not, 2 when used wrongly.
+// Exits with 0 if it fetched all pages, with 1 if not, with 2 after wrong use.
 
 #include "../arguments.hpp"
 #include "fetch_channel.hpp"
@@ -108,7 +109,7 @@ int fetch(arguments::command_line line)
     loop.run();
     if (shows_progress)
         fmt::print(stderr, "\r\x1b[K");
-    loop.close_all(); // after a signal there may be connections, which refer to the crawler
+    loop.close_all(); // after a signal there may be connections, which use the crawler
     const char* const end = crawler.waiting() + crawler.connections() > 0 ? ", interrupted"
                             : crawler.is_full() ? ", stopped: too many pages"
                                                 : "";

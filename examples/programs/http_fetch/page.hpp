@@ -17,10 +17,10 @@ struct fetch_settings {
     bool is_recursive = false;
     std::size_t per_host = 4; // connections
     std::chrono::milliseconds timeout = std::chrono::seconds(10);
-    std::string folder; // for the pages; none are kept when it is empty
+    std::string folder; // for the files of the pages; empty: no files
 };
 
-// A page on its way in. What is kept of it in memory is bounded.
+// A page that is being received. Its memory is bounded.
 class page {
 public:
     page(url from, int redirections, const fetch_settings& chosen)
@@ -31,7 +31,7 @@ public:
     page(page&&) = default;
     page& operator=(page&&) = default;
 
-    // Nothing of a page that is not complete stays.
+    // Removes the file of an incomplete page.
     ~page()
     {
         std::error_code ignored;
@@ -43,13 +43,13 @@ public:
     int redirects; // that led here
     std::chrono::steady_clock::time_point asked;
 
-    // What the server said.
+    // The answer of the server.
     int status = 0;
     std::uint64_t bytes = 0;
     std::string location; // of a redirect
-    std::string html;     // with links to follow; empty when it is not wanted
+    std::string html;     // with links to follow; empty if it is not needed
 
-    // The header is there. Throws when the file of the page cannot be made.
+    // The header is complete. Throws if the file of the page cannot be made.
     void begin(int answer, const fields& header)
     {
         status = answer;
@@ -76,7 +76,7 @@ public:
         check_file();
     }
 
-    // It is complete: its file gets its name.
+    // The page is complete: its file gets its final name.
     void end()
     {
         if (!file_.is_open())
@@ -97,8 +97,8 @@ private:
             throw std::runtime_error("cannot write " + part_name().string());
     }
 
-    // FOLDER/host:port/path, as other crawlers have it. The path has no dots left that lead
-    // upwards; one that gets them by decoding is left as it was.
+    // FOLDER/host:port/path, as other crawlers do. The path has no ".." segments; if decoding would
+    // create one, the path is not decoded.
     std::filesystem::path file_name() const
     {
         const std::string decoded_target = decoded(where.target).value_or(where.target);

@@ -16,9 +16,9 @@ namespace http {
 struct url {
     std::string host; // without the brackets of IPv6
     std::uint16_t port = 80;
-    std::string target; // path and query, as they are sent
+    std::string target; // path and query, as sent
 
-    // The host to ask, as in the field Host.
+    // The host and the port, as in the field Host.
     std::string site() const
     {
         const bool is_ipv6 = host.find(':') != host.npos;
@@ -47,7 +47,7 @@ inline std::string without_dots(std::string_view path)
     return out;
 }
 
-// The path and query of an address, with what must not be sent as it is behind a percent sign.
+// The path and query of an address. Characters that must not be sent as they are become "%XX".
 inline std::string clean_target(std::string_view text)
 {
     text = split(text, "#").first;
@@ -63,7 +63,7 @@ inline std::string clean_target(std::string_view text)
     return out;
 }
 
-// Nothing for all but "http://host", "http://host:port" and these with a path or query.
+// Accepts "http://host" and "http://host:port", also with a path or query; otherwise empty.
 inline std::optional<url> parse_url(std::string_view text)
 {
     constexpr std::string_view scheme = "http://";
@@ -101,7 +101,7 @@ inline std::optional<url> parse_url(std::string_view text)
     return made;
 }
 
-// Where a link of the page `base` leads; nothing when it leaves HTTP.
+// The address of a link on the page `base`; empty if it is not HTTP.
 inline std::optional<url> resolve(const url& base, std::string_view link)
 {
     link = split(link, "#").first;
@@ -123,7 +123,7 @@ inline std::optional<url> resolve(const url& base, std::string_view link)
     return made;
 }
 
-// "a&amp;b" -> "a&b": those that occur in links.
+// "a&amp;b" -> "a&b": only entities that occur in links.
 inline std::string without_entities(std::string_view text)
 {
     constexpr std::pair<std::string_view, char> known[] = {
@@ -140,8 +140,8 @@ inline std::string without_entities(std::string_view text)
     return out;
 }
 
-// The attributes href and src of a page, in order. Not a parser of HTML, but it knows comments,
-// scripts and both kinds of quotes.
+// The attributes href and src of a page, in order. This is not an HTML parser, but it knows
+// comments, scripts and both kinds of quotes.
 inline std::vector<std::string> links_of(std::string_view page)
 {
     constexpr std::string_view blanks = " \t\r\n\f/";

@@ -17,8 +17,8 @@
 
 namespace http {
 
-// The answer when the system does not let us have a file. 404 is a promise that there is none, so
-// it is kept for the errors that say so: caches and crawlers forget the file then.
+// The answer if the system does not open a file. 404 says that there is no such file, and caches
+// and crawlers then forget it. So only the errors that mean this give 404.
 inline response no_file(const std::error_code& error)
 {
     switch (error.value()) {
@@ -26,8 +26,8 @@ inline response no_file(const std::error_code& error)
     case ENOTDIR:
     case ENAMETOOLONG:
     case ELOOP:
-    case EISDIR:     // what is no regular file
-    case EOPNOTSUPP: // from file_producer, for the same
+    case EISDIR:     // not a regular file
+    case EOPNOTSUPP: // the same, from file_producer
     case ENODEV:
     case ENXIO: return text_response(404, "there is no such file");
     case EACCES:
@@ -68,10 +68,10 @@ inline std::string type_of(std::string_view path)
     return "application/octet-stream";
 }
 
-// A folder of files. Nothing hidden is found, and nothing outside of it, links and all.
+// A folder of files. Serves no hidden file, and no file outside of the folder, also not by a link.
 class files {
 public:
-    // None are served when `root` is empty.
+    // An empty `root` serves no files.
     explicit files(const std::string& root)
     {
         if (root.empty())
@@ -97,13 +97,13 @@ public:
             return part(asked, found.string());
         } catch (const std::system_error& wrong) {
             return no_file(wrong.code());
-        } catch (const std::out_of_range&) { // it has just become shorter
+        } catch (const std::out_of_range&) { // it has become shorter meanwhile
             return no_file(std::make_error_code(std::errc::resource_unavailable_try_again));
         }
     }
 
 private:
-    // Where the path leads, or no_such_file_or_directory when that is not to be served.
+    // The file of a path; the error no_such_file_or_directory if it must not be served.
     std::filesystem::path find(const std::string& path, std::error_code& error) const
     {
         const auto none = std::make_error_code(std::errc::no_such_file_or_directory);
@@ -119,7 +119,7 @@ private:
         return found;
     }
 
-    // The whole file, or the part that is asked for.
+    // The whole file, or the requested part.
     static response part(const request& asked, const std::string& path)
     {
         response made;

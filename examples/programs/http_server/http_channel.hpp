@@ -12,7 +12,7 @@
 
 namespace http {
 
-// One connection of the server: requests come one after the other, and are answered in that order.
+// One connection of the server. Requests come one after the other; answers leave in that order.
 //
 //     head     up to "\r\n\r\n"      parse_head()
 //     body     a count of bytes      only if the head says so
@@ -24,7 +24,7 @@ public:
         : async_chat(loop, std::move(connection)), site_(pages), peer_(peer_endpoint().host())
     {
         frame_timeout(pages.chosen().timeout);    // from the first byte of a head, or body
-        idle_timeout(2 * pages.chosen().timeout); // between requests; longer, so that 408 is first
+        idle_timeout(2 * pages.chosen().timeout); // between requests; longer: 408 comes first
         next_request();
     }
 
@@ -58,7 +58,7 @@ public:
             next_request();
     }
 
-    // A head that is too long; a counted body never is.
+    // The head is too long. A counted body is checked before it is read.
     asynchat::overflow handle_overflow() override
     {
         if (head_.find("\r\n", 2) == head_.npos)
@@ -79,7 +79,7 @@ private:
     {
         part_ = part::head;
         request_ = request();
-        head_ = std::string(); // gives back the memory: many connections are idle
+        head_ = std::string(); // frees the memory: many connections are idle
         body_ = std::string();
         set_terminator("\r\n\r\n", most_head);
     }
@@ -94,7 +94,7 @@ private:
         return false;
     }
 
-    // Where the next request would begin is not known any more: the answer is the last one.
+    // The start of the next request is unknown now, so this answer is the last one.
     void refuse(const problem& wrong)
     {
         request_.keeps_alive = false;
@@ -139,8 +139,8 @@ private:
         if (in_chunks)
             made.source = std::make_unique<chunked_producer>(std::move(made.source));
         push_with_producer(std::move(made.source));
-        // Files and the like take no part in pending_output(): a client could ask for a million of
-        // them at once. So the next request waits until this one is answered.
+        // Producers do not count in pending_output(), so a client could request a million files at
+        // once. So the next request waits until this one is answered.
         pause_reading();
         push_with_producer([this] {
             resume_reading();
@@ -156,7 +156,7 @@ private:
         set_terminator(std::nullopt);
     }
 
-    // As in "Sun, 06 Nov 1994 08:49:37 GMT"; formatted once a second.
+    // For example "Sun, 06 Nov 1994 08:49:37 GMT"; formatted once a second.
     static const std::string& date()
     {
         static std::time_t when = 0;

@@ -17,13 +17,13 @@
 #include <utility>
 #include <vector>
 
-// The header of a message of HTTP/1.1, a request or a response: RFC 9110 and 9112. Pure functions
-// over text; the views point into the text that was parsed.
+// The header of an HTTP/1.1 message, a request or a response: RFC 9110 and 9112. Pure functions
+// over text; the views point into the parsed text.
 namespace http {
 
 inline constexpr std::size_t most_fields = 100;
 
-// What is wrong with a message: the status that says so, and the reason for people.
+// An error in a message: the status of the answer, and the reason in words.
 struct problem {
     int status = 0; // none
     std::string reason;
@@ -37,7 +37,7 @@ struct field {
 };
 using fields = std::vector<field>;
 
-// Splits at the first `separator`; the second half is empty when there is none.
+// Splits at the first `separator`; without one, the second half is empty.
 inline std::pair<std::string_view, std::string_view> split(std::string_view text,
                                                            std::string_view separator)
 {
@@ -80,8 +80,8 @@ inline bool is_control(char c)
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
 }
 
-// Reads the lines behind the first one, without the empty line at the end. Nothing is repaired: a
-// message that two programs may understand differently is refused.
+// Reads the lines after the first one, without the empty line at the end. It repairs nothing: it
+// refuses a message that two programs may understand differently.
 inline problem parse_fields(std::string_view lines, fields& into)
 {
     for (int number = 2; !lines.empty(); ++number) {
@@ -124,8 +124,8 @@ inline std::optional<std::string_view> value_of(const fields& in, std::string_vi
     return std::nullopt;
 }
 
-// What all the fields of that name list, in order: "Connection: keep-alive, upgrade". Empty items
-// are left out.
+// The list items of all fields of that name, in order: "Connection: keep-alive, upgrade". Skips
+// empty items.
 inline std::vector<std::string_view> items_of(const fields& in, std::string_view name)
 {
     std::vector<std::string_view> items;
@@ -141,7 +141,7 @@ inline std::vector<std::string_view> items_of(const fields& in, std::string_view
     return items;
 }
 
-// Whether one of the fields of that name lists that word.
+// Whether a field of that name lists that word.
 inline bool lists(const fields& in, std::string_view name, std::string_view word)
 {
     const auto items = items_of(in, name);
@@ -149,7 +149,7 @@ inline bool lists(const fields& in, std::string_view name, std::string_view word
                        [&](std::string_view item) { return same_name(item, word); });
 }
 
-// "a%20b" -> "a b"; nothing when it is malformed or has a NUL. In a form a plus is a blank.
+// "a%20b" -> "a b"; empty if it is malformed or has a NUL. In a form, a plus is a blank.
 inline std::optional<std::string> decoded(std::string_view text, bool is_form = false)
 {
     std::string out;

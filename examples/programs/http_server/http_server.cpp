@@ -1,12 +1,12 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// A web server: the example of asynchat's manual made whole. Serves a folder of files, and a page
-// of its own that shows what it is doing.
+// A web server: the example of Python's asynchat manual, completed. It serves a folder of files,
+// and its own page, which shows the requests.
 //
 //     http_server [--root FOLDER] [--timeout SECONDS] [HOST [PORT]]     until SIGINT or SIGTERM
 //
-// Exits with 0 after a signal, 1 when it cannot serve, 2 when used wrongly.
+// Exits with 0 after a signal, with 1 if it cannot serve, with 2 after wrong use.
 
 #include "../arguments.hpp"
 #include "http_channel.hpp"
@@ -38,7 +38,7 @@ int serve(arguments::command_line line)
     asynchat::loop loop;
     const auto server =
         loop.create<asynchat::server<http::http_channel>>(where, std::ref(site)).lock();
-    server->max_connections(400); // each may have a file open; 1024 descriptors are usual
+    server->max_connections(400); // each may have an open file; 1024 descriptors are usual
     site.show(server->counters());
     loop.on_signals([&] { server->stop(5s); });
     fmt::print("listening on http://{}/\n", server->local_endpoint().to_string());

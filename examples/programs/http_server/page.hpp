@@ -8,7 +8,7 @@
 
 namespace http {
 
-// The server's own page. It asks for /server/state each second; all that others wrote comes into it
+// The server's own page. It requests /server/state each second. It shows the texts of other users
 // as text, never as HTML.
 inline constexpr std::string_view own_page = R"html(<!DOCTYPE html>
 <html lang="en">

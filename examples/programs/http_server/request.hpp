@@ -10,7 +10,7 @@
 
 #include <cstdint>
 
-// Reads requests: pure functions, which refuse what two programs may understand differently.
+// Reads requests: pure functions. They refuse what two programs may understand differently.
 namespace http {
 
 inline constexpr std::size_t most_target = 8192;      // bytes
@@ -29,7 +29,7 @@ struct request {
     bool awaits_continue = false;
 };
 
-// "host", "host:80", "[::1]:80", and nothing.
+// Whether it is "host", "host:80", "[::1]:80", or empty.
 inline bool is_host(std::string_view text)
 {
     const auto consists_of = [](std::string_view part, std::string_view marks, bool letters) {
@@ -98,7 +98,7 @@ inline problem parse_request_line(std::string_view line, request& into)
     return parse_target(target, into);
 }
 
-// A body in chunks is refused in any case; the status says whether its end would be known at all.
+// Refuses every body in chunks. The status says whether its end would be known.
 inline problem refuse_coding(const request& asked)
 {
     if (count_of(asked.header, "Content-Length") > 0 || asked.is_1_0)
@@ -112,8 +112,8 @@ inline problem refuse_coding(const request& asked)
     return {411, "a body needs a Content-Length here"};
 }
 
-// Where the message ends is what attackers like to have two opinions about. Only a Content-Length
-// of digits is accepted, once.
+// Attackers send requests whose end two programs see differently. So only one Content-Length is
+// accepted, and only digits in it.
 inline problem parse_length(request& into)
 {
     const std::size_t lengths = count_of(into.header, "Content-Length");
@@ -154,10 +154,10 @@ inline problem parse_options(request& into)
     return {};
 }
 
-// Reads all that is before the empty line. The result is complete only without a problem.
+// Reads everything before the empty line. The result is complete only if there is no problem.
 inline problem parse_head(std::string_view head, request& into)
 {
-    if (head.substr(0, 2) == "\r\n") // some clients send a line end too many after a body
+    if (head.substr(0, 2) == "\r\n") // some clients send one more line end after a body
         head.remove_prefix(2);
     const auto [line, lines] = split(head, "\r\n");
     problem wrong = parse_request_line(line, into);

@@ -46,15 +46,15 @@ inline std::string_view reason_of(int status)
     return "Unknown";
 }
 
-// An answer: a body that is there, or one that a producer makes while it is sent.
+// An answer. Its body is ready, or a producer makes it while it is sent.
 struct response {
     int status = 200;
     std::string type = "text/plain; charset=utf-8";
     std::string header; // more fields: "Allow: GET\r\n"
     std::string body;
     std::unique_ptr<asynchat::producer> source;
-    std::optional<std::uint64_t> source_length; // nobody knows it yet: sent in chunks
-    bool becomes_tunnel = false;                // what follows is no HTTP
+    std::optional<std::uint64_t> source_length; // empty: not known yet, sent in chunks
+    bool becomes_tunnel = false;                // no HTTP follows
 };
 
 inline response text_response(int status, std::string_view text, std::string header = {})
@@ -71,13 +71,13 @@ inline response moved(int status, std::string_view to)
     return text_response(status, to, fmt::format("Location: {}\r\n", to));
 }
 
-// "bytes=0-99", "bytes=100-", "bytes=-100": the part of `size` bytes that is meant.
+// The part of a file that "bytes=0-99", "bytes=100-" or "bytes=-100" means.
 struct byte_range {
     std::uint64_t first = 0;
     std::uint64_t length = 0; // 0: there is no such part
 };
 
-// Nothing for all that is not a single range: the whole is a right answer to those.
+// Empty for everything but a single range: there the whole file is a correct answer.
 inline std::optional<byte_range> parse_range(std::string_view text, std::uint64_t size)
 {
     constexpr std::string_view unit = "bytes=";
@@ -103,7 +103,7 @@ inline std::optional<byte_range> parse_range(std::string_view text, std::uint64_
     return byte_range{*first, end - *first + 1};
 }
 
-// Puts what another producer makes into chunks.
+// Puts the output of another producer into chunks.
 class chunked_producer : public asynchat::producer {
 public:
     explicit chunked_producer(std::unique_ptr<asynchat::producer> source)
@@ -117,7 +117,7 @@ public:
             return {};
         const std::string_view piece = source_->more();
         chunk_ = fmt::format("{:x}\r\n{}\r\n", piece.size(), piece);
-        if (piece.empty()) // and "0\r\n\r\n" is the last chunk
+        if (piece.empty()) // then "0\r\n\r\n" is the last chunk
             source_.reset();
         return chunk_;
     }

@@ -18,18 +18,18 @@
 namespace http {
 
 struct settings {
-    std::string root; // the folder of the files; none are served when it is empty
+    std::string root; // the folder of the files; empty: no files
     std::chrono::milliseconds timeout = std::chrono::seconds(30);
 };
 
-// Says what the answer to a request is; knows nothing of sockets. What is remembered is bounded.
+// Makes the answer to a request; knows nothing of sockets. Its memory is bounded.
 class site {
 public:
     explicit site(settings chosen) : settings_(std::move(chosen)), files_(settings_.root) {}
 
     const settings& chosen() const noexcept { return settings_; }
 
-    // For the page: what the server counts. They outlive the last request.
+    // The counters of the server, for the page. They outlive the last request.
     void show(const asynchat::server_counters& of_server) { counters_ = &of_server; }
 
     std::uint64_t requests() const noexcept { return requests_; }
@@ -52,7 +52,7 @@ public:
         return read_only(asked, [&] { return files_.answer(asked); });
     }
 
-    // Remembers a request and its answer for the page, whose own questions would drown the rest.
+    // Remembers a request and its answer for the page, except the requests of the page itself.
     void note(const std::string& peer, const request& asked, int status)
     {
         ++requests_;
@@ -85,8 +85,8 @@ private:
         return made;
     }
 
-    // Lines with the numbers from 1 on, made while they are sent: any number of them takes the same
-    // memory.
+    // Lines with the numbers from 1 on. They are made while they are sent, so their memory does not
+    // grow with their number.
     static response count(std::string_view text)
     {
         const auto last = asynchat::parse_number(text, 1000000000);
@@ -115,7 +115,7 @@ private:
         return made;
     }
 
-    // A body comes back; after an upgrade, all that is sent.
+    // Sends the body back; after an upgrade, everything.
     static response echo(const request& asked, std::string_view body)
     {
         response made;

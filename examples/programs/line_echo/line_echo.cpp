@@ -1,12 +1,12 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// Sends back what comes, in the pieces in which it comes: asyncore's first server, which knows of
-// no lines. With --simple each piece is answered with "echo:" and the piece.
+// Sends back what it receives, in the same pieces: asyncore's first server, which does not know
+// lines. With --simple it sends "echo:" before each piece.
 //
 //     line_echo [--simple] [HOST [PORT]]     until SIGINT or SIGTERM
 //
-// Exits with 0 after a signal, 1 when it cannot serve, 2 when used wrongly.
+// Exits with 0 after a signal, with 1 if it cannot serve, with 2 after wrong use.
 
 #include "../arguments.hpp"
 
@@ -34,19 +34,19 @@ class echo_handler : public asynchat::dispatcher_with_send {
 public:
     using dispatcher_with_send::dispatcher_with_send;
 
-    // What is sent back has to be kept until the client takes it, so one that does not is not read
-    // from either: TCP tells it to stop sending.
+    // Output is kept until the client takes it. If the client does not, the server stops reading
+    // from it, and TCP stops the client from sending.
     bool readable() override { return pending_output() < most_pending; }
 
     void handle_read() override
     {
         std::array<char, 8192> memory;
         const std::size_t size = recv(asio::buffer(memory));
-        if (size > 0) // else the end of the stream, or a false alarm
+        if (size > 0) // else the end of the stream, or nothing
             answer(std::string_view(memory.data(), size));
     }
 
-    // The default says so in the log each time.
+    // The default also logs a warning, for channels that do not ignore warnings.
     void handle_close() override { close(); }
 
 private:
@@ -63,7 +63,7 @@ private:
     void answer(std::string_view piece) override
     {
         send("echo:");
-        send(piece); // leaves together with the above, when handle_read() is done
+        send(piece); // is sent together with "echo:", after handle_read()
     }
 };
 

@@ -1,11 +1,11 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// Sends lines to an echo server, each when the one before has come back, and prints what comes.
+// Sends lines to an echo server, each after the answer to the line before, and prints the answers.
 //
 //     line_echo_client HOST PORT LINE...
 //
-// Exits with 0 when every line was answered with a line, 1 when not, 2 when used wrongly.
+// Exits with 0 if each line was answered with a line, with 1 if not, with 2 after wrong use.
 
 #include "../arguments.hpp"
 
@@ -24,14 +24,14 @@ namespace {
 
 class echo_client : public asynchat::async_chat {
 public:
-    // `answered` is counted up with each line that comes back.
+    // Counts the lines that come back in `answered`.
     echo_client(asynchat::loop& loop, const std::string& host, std::uint16_t port,
                 std::vector<std::string> lines, std::size_t& answered)
         : async_chat(loop), lines_(std::move(lines)), answered_(answered)
     {
         set_terminator("\n");
         idle_timeout(std::chrono::seconds(10));  // a server may be silent for ever,
-        frame_timeout(std::chrono::seconds(10)); // or send a byte now and then
+        frame_timeout(std::chrono::seconds(10)); // or send a byte from time to time
         connect(host, port);
     }
 
