@@ -9,6 +9,9 @@
 
 #include <asio/ip/tcp.hpp>
 
+#include <netinet/tcp.h>
+
+#include <chrono>
 #include <cstddef>
 #include <stdexcept>
 #include <string>
@@ -18,6 +21,7 @@
 
 using namespace asynchat;
 using namespace support;
+using namespace std::chrono_literals;
 
 // --- sockets ---------------------------------------------------------------------------------
 
@@ -157,6 +161,20 @@ TEST_CASE("socket options reach the socket", "[dispatcher][options]")
     channel->set_keep_alive(false);
     CHECK(int_option(fd, SOL_SOCKET, SO_KEEPALIVE) == 0);
 
+    channel->set_keep_alive(60s, 1500ms, 4);
+    CHECK(int_option(fd, SOL_SOCKET, SO_KEEPALIVE) != 0);
+    CHECK(int_option(fd, IPPROTO_TCP, TCP_KEEPIDLE) == 60);
+    CHECK(int_option(fd, IPPROTO_TCP, TCP_KEEPINTVL) == 2);
+    CHECK(int_option(fd, IPPROTO_TCP, TCP_KEEPCNT) == 4);
+    CHECK_THROWS_AS(channel->set_keep_alive(0s, 1s, 4), std::system_error);
+    CHECK_THROWS_AS(channel->set_keep_alive(1s, 1s, 0), std::system_error);
+
+    channel->set_user_timeout(20s);
+    CHECK(int_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT) == 20000);
+    channel->set_user_timeout(0s);
+    CHECK(int_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT) == 0);
+    CHECK_THROWS_AS(channel->set_user_timeout(-1s), std::system_error);
+
     channel->set_dual_stack(true);
     CHECK(int_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0);
     channel->set_dual_stack(false);
@@ -164,6 +182,8 @@ TEST_CASE("socket options reach the socket", "[dispatcher][options]")
 
     channel->create_socket(AF_UNIX);
     CHECK_THROWS_AS(channel->set_no_delay(true), std::system_error);
+    CHECK_THROWS_AS(channel->set_keep_alive(1s, 1s, 1), std::system_error);
+    CHECK_THROWS_AS(channel->set_user_timeout(1s), std::system_error);
 }
 
 TEST_CASE("a dual-stack listener serves IPv4 as well", "[dispatcher][options]")

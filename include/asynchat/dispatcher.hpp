@@ -340,6 +340,17 @@ public:
     ASYNCHAT_DECL void set_no_delay(bool on);
     ASYNCHAT_DECL void set_keep_alive(bool on);
 
+    /// TCP: the system asks whether the other side is still there when no byte has come for `idle`,
+    /// and then at each `interval`. After `count` questions without an answer the connection is
+    /// lost. Times are rounded up to seconds; times of 0 are errors. On Linux `count` is at most
+    /// 127.
+    ASYNCHAT_DECL void set_keep_alive(loop::duration idle, loop::duration interval, int count);
+
+    /// TCP on Linux: the connection is lost when the other side does not acknowledge what was sent
+    /// within `timeout`, which is rounded up to milliseconds; 0 is the system's own default, about
+    /// a quarter of an hour. Other systems do not have it.
+    ASYNCHAT_DECL void set_user_timeout(loop::duration timeout);
+
     /// Whether an IPv6 socket serves IPv4 as well; before bind().
     ASYNCHAT_DECL void set_dual_stack(bool on);
 
@@ -537,6 +548,7 @@ private:
     detail::socket_transport& require_socket(const char* what) const;
     template <class Option>
     void set_option(const char* what, const Option& option);
+    void set_tcp_option(const char* what, int option, int value);
     void drop_attempt();
     void start_connect(const endpoint& to);
     void looked_up(const std::error_code& error);

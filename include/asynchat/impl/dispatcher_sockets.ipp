@@ -18,15 +18,36 @@
 #include <asio/post.hpp>
 #include <asio/socket_base.hpp>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cassert>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace asynchat {
+
+namespace detail {
+
+/// A time for the system, rounded up: what is not zero stays so.
+template <class Unit>
+int option_value(loop::duration time)
+{
+    const std::int64_t max_value = std::numeric_limits<int>::max();
+    return static_cast<int>(
+        std::clamp<std::int64_t>(std::chrono::ceil<Unit>(time).count(), -max_value, max_value));
+}
+
+} // namespace detail
 
 // --- sockets ---------------------------------------------------------------------------------
 
@@ -312,6 +333,16 @@ void dispatcher::set_option(const char* what, const Option& option)
         require_socket(what).asio_socket().set_option(option);
 }
 
+/// An option of TCP that Asio has no name for.
+ASYNCHAT_DECL void dispatcher::set_tcp_option(const char* what, int option, int value)
+{
+    if (in_memory_)
+        return;
+    const int fd = require_socket(what).native_handle();
+    if (::setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value) != 0)
+        throw std::system_error(errno, std::system_category(), what);
+}
+
 ASYNCHAT_DECL void dispatcher::set_no_delay(bool on)
 {
     set_option("set_no_delay", asio::ip::tcp::no_delay(on));
@@ -320,6 +351,32 @@ ASYNCHAT_DECL void dispatcher::set_no_delay(bool on)
 ASYNCHAT_DECL void dispatcher::set_keep_alive(bool on)
 {
     set_option("set_keep_alive", asio::socket_base::keep_alive(on));
+}
+
+ASYNCHAT_DECL void dispatcher::set_keep_alive(loop::duration idle, loop::duration interval,
+                                              int count)
+{
+    using std::chrono::seconds;
+#ifdef TCP_KEEPIDLE
+    const int idle_option = TCP_KEEPIDLE;
+#else
+    const int idle_option = TCP_KEEPALIVE; // macOS
+#endif
+    set_tcp_option("set_keep_alive", idle_option, detail::option_value<seconds>(idle));
+    set_tcp_option("set_keep_alive", TCP_KEEPINTVL, detail::option_value<seconds>(interval));
+    set_tcp_option("set_keep_alive", TCP_KEEPCNT, count);
+    set_keep_alive(true);
+}
+
+ASYNCHAT_DECL void dispatcher::set_user_timeout(loop::duration timeout)
+{
+#ifdef TCP_USER_TIMEOUT
+    set_tcp_option("set_user_timeout", TCP_USER_TIMEOUT,
+                   detail::option_value<std::chrono::milliseconds>(timeout));
+#else
+    (void)timeout;
+    throw std::system_error(std::make_error_code(std::errc::not_supported), "set_user_timeout");
+#endif
 }
 
 ASYNCHAT_DECL void dispatcher::set_dual_stack(bool on)
