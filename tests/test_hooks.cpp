@@ -8,6 +8,7 @@
 #include <asynchat/testing.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -477,6 +478,25 @@ TEST_CASE("close_text: names the limit or the address", "[hooks][close]")
         CHECK(
             a.chat->close_text() ==
             "idle timeout: nothing came and nothing went within 10 s, the limit of idle_timeout()");
+    }
+    SECTION("a send that fails, whose channel ends later")
+    {
+        a.loop.fail(1, EIO, asynchat::testing::operation::send);
+        a.chat->push("lost");
+        a.loop.settle();
+        CHECK(a.chat->close_reason() == close_reason::system_error);
+        CHECK(a.chat->close_text() == "send: Input/output error");
+    }
+    SECTION("not a timeout that was answered, when it ends for another reason")
+    {
+        a.chat->idle_timeout(10s);
+        a.chat->on_idle = [](witness& chat) { chat.close_when_done(); };
+        a.peer.window(0);
+        a.chat->push("text");
+        a.loop.advance(11s);
+        CHECK_FALSE(a.chat->closed());
+        a.chat->finish(close_reason::user);
+        CHECK(a.chat->close_text() == "user");
     }
     SECTION("nothing while it is open")
     {

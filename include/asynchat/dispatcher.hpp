@@ -162,7 +162,8 @@ public:
     /// be fed and closes the channel as well. In collect_incoming_data() the piece that it is
     /// called with counts as not delivered.
     /// Throws std::invalid_argument for a null pointer, std::length_error for more than 31 layers,
-    /// std::logic_error after close(), when the channel listens, or over datagrams.
+    /// on a connection for more than 30, std::logic_error after close(), when the channel listens,
+    /// or over datagrams.
     /// Differs: not in Python, where one wraps the socket.
     ASYNCHAT_DECL void add_layer(std::unique_ptr<transport_layer> layer,
                                  early_input early = early_input::close);

@@ -236,7 +236,6 @@ private:
     friend class detail::before_layer;
     friend struct detail::channel_access;
 
-    explicit transport_layer(bool holds) noexcept : holds_input_(holds) {}
     bool holds_input() const noexcept { return holds_input_; }
 
     transport_layer* as_layer_() noexcept override { return this; }

@@ -339,6 +339,7 @@ ASYNCHAT_DECL void async_chat::deadline_reached_()
             return; // closed, or another connection by now
         if (!is_closing())
             return finish(close_reason::frame_timeout);
+        note_text({}); // it ends for another reason
     }
     dispatcher::deadline_reached_();
 }

@@ -261,7 +261,7 @@ ASYNCHAT_DECL void dispatcher::handle_exception()
     if (!closed()) { // it survives
         reason_ = close_reason::open;
         error_ = {};
-        if (rare_)
+        if (rare_ && !is_lost()) // else it is yet to end, for this
             rare_->close_text.clear();
     }
 }

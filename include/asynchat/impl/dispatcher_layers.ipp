@@ -31,8 +31,10 @@ namespace detail {
 /// everything on.
 class before_layer final : public transport_layer {
 public:
-    before_layer(std::string bytes, bool holds) : transport_layer(holds), bytes_(std::move(bytes))
+    void begin(std::string bytes, bool holds) noexcept
     {
+        bytes_ = std::move(bytes);
+        holds_input_ = holds;
     }
 
     std::size_t read_some(asio::mutable_buffer into, std::error_code& error) override
@@ -90,6 +92,14 @@ ASYNCHAT_DECL void dispatcher::add_layer(std::unique_ptr<transport_layer> layer,
         return transport_layer::stack(rare().layers, std::move(layer), state_->layers());
     if (has_waiting_layers())
         throw std::logic_error("asynchat: add_layer() while one waits for the output before it");
+    // With what may have to be below it. First: nothing has changed if that throws.
+    std::unique_ptr<transport_layer> before;
+    std::unique_ptr<transport_layer> layers;
+    auto holding = std::make_unique<detail::before_layer>();
+    auto& below = *holding;
+    transport_layer::stack(before, std::move(holding), state_->layers());
+    transport_layer::stack(layers, std::move(layer), state_->layers() + 1);
+    auto& waiting = rare().layers;
     auto fed = take_early_input_(early);
     if (closed())
         return;
@@ -97,15 +107,10 @@ ASYNCHAT_DECL void dispatcher::add_layer(std::unique_ptr<transport_layer> layer,
     if (closed() || is_lost())
         return;
     if (later || !fed.empty()) {
-        std::unique_ptr<transport_layer> before;
-        transport_layer::stack(before,
-                               std::make_unique<detail::before_layer>(std::move(fed), later),
-                               state_->layers());
+        below.begin(std::move(fed), later);
         put_on(std::move(before));
     }
-    std::unique_ptr<transport_layer> layers;
-    transport_layer::stack(layers, std::move(layer), state_->layers());
-    later ? rare().layers.swap(layers) : put_on(std::move(layers));
+    later ? waiting.swap(layers) : put_on(std::move(layers));
 }
 
 /// To be queued behind the output.

@@ -186,7 +186,8 @@ ASYNCHAT_DECL void dispatcher::idle_time_is_over()
     if (state_->connection() != connection) // closed, or another connection by now
         return;
     if (!gate_.has(detail::gate::closing))
-        finish(close_reason::idle_timeout);
+        return finish(close_reason::idle_timeout);
+    note_text({}); // it ends for another reason
 }
 
 /// Of close_when_done(); of a lost connection, for one that neither gives input nor ends; and of a
