@@ -31,7 +31,7 @@ class output_pump;
 struct send_override;
 } // namespace detail
 
-/// For max_frame: no limit at all.
+/// A limit for max_frame(), max_output() and connections that means: no limit.
 inline constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
 
 /// What handle_overflow() does with a frame that is longer than max_frame().
@@ -43,17 +43,17 @@ enum class overflow : unsigned char {
 
 /// What a channel does with its input while its output is over the high mark.
 enum class full_output : unsigned char {
-    by_role,       ///< one that was accepted stops reading, one that connected does so later
-    stops_reading, ///< it stops, until the low mark, however long that takes
-    reads_on,      ///< it reads on: then bound the output yourself
+    by_role,       ///< an accepted channel stops reading; one that connected stops later
+    stops_reading, ///< it stops reading until the low mark is reached, without a time limit
+    reads_on,      ///< it keeps reading: bound the output yourself
 };
 
 /// A channel that cuts its input into frames and queues its output.
 ///
-/// Flow: set a terminator; each piece of input before it comes to collect_incoming_data(), its end
-/// to found_terminator(), where the next terminator may be set: it governs the bytes that follow,
-/// also those already received. What is pushed leaves in order, at the end of the event in which it
-/// was pushed, in as few system calls as possible.
+/// Flow: set a terminator. The channel calls collect_incoming_data() with each piece of input
+/// before the terminator, then found_terminator(). There you may set the next terminator. It
+/// applies to all bytes that follow, also to those already received. Pushed output is sent in
+/// order, at the end of the event in which it was pushed, in as few system calls as possible.
 ///
 ///     input  "ECHO 5\nhello"   set_terminator("\n")
 ///       collect_incoming_data("ECHO 5")
@@ -61,7 +61,7 @@ enum class full_output : unsigned char {
 ///       collect_incoming_data("hello")
 ///       found_terminator()         -> push("hello")
 ///
-/// However the network cuts the input, the frames are the same; only the pieces differ.
+/// The frames do not depend on how the network cuts the input; only the pieces do.
 ///
 /// Inside any callback everything is allowed: push, change the terminator, pause, close, throw,
 /// create and close other channels, run the loop. After close() and close_when_done() no more input
@@ -71,17 +71,17 @@ enum class full_output : unsigned char {
 /// Python: Lib/asynchat.py, async_chat
 class async_chat : public dispatcher {
 public:
-    /// Without a socket, for clients: connect() follows. Throws std::bad_alloc.
+    /// A channel without a socket, for clients: call connect() next. Throws std::bad_alloc.
     ASYNCHAT_DECL explicit async_chat(loop& owner);
 
-    /// Over a connected socket, for servers.
+    /// A channel over a connected socket, for servers.
     ASYNCHAT_DECL async_chat(loop& owner, socket from);
 
     ASYNCHAT_DECL ~async_chat() override;
 
-    /// Bytes of one receive, 1 GiB at most, and of one send; sixteen times as many for a turn of
-    /// the loop, which may send several times, and receive that much of a large frame into its own
-    /// memory. Read each time they are needed; 0 counts as 1.
+    /// Largest receive (at most 1 GiB) and largest send, in bytes; 0 counts as 1. One turn of the
+    /// loop sends up to sixteen times as many bytes, and receives up to sixteen times as many of a
+    /// large frame directly into the frame's memory. May be changed at any time.
     std::size_t ac_in_buffer_size = 65536;
     std::size_t ac_out_buffer_size = 65536;
 
@@ -90,72 +90,73 @@ public:
     /// Called with each piece of input that precedes the terminator; pieces may split anywhere.
     ///
     /// `data` is never empty and is valid only during the call: copy what you keep. An exception
-    /// goes to handle_error(); if the channel survives it, the piece is delivered again. The
-    /// default keeps the pieces, up to max_frame(): see _get_data(). Python:
+    /// goes to handle_error(); if the channel stays open, the piece is delivered again. The
+    /// default keeps the pieces, up to max_frame() bytes: see _get_data(). Python:
     /// async_chat.collect_incoming_data, which raises NotImplementedError
     virtual void collect_incoming_data(std::string_view data) { _collect_incoming_data(data); }
 
-    /// Called when the terminator was found, after the last piece before it; without any piece if
-    /// the frame is empty. A count is 0 by then and stays so, collecting everything, until a new
-    /// terminator is set.
+    /// Called when the terminator was found, after the last piece before it. An empty frame has no
+    /// piece. A count is 0 when this is called. It stays 0, which collects everything, until you
+    /// set a new terminator.
     /// Python: async_chat.found_terminator
     virtual void found_terminator() = 0;
 
-    /// Called once for each frame that is longer than max_frame(). Says what becomes of it; the
-    /// default closes the channel, for close_reason::frame_limit and with a line in the log.
+    /// Called once for each frame that is longer than max_frame(). The result says what happens to
+    /// the frame. The default closes the channel with close_reason::frame_limit and logs a line.
     ///
     /// By then max_frame() bytes have been delivered. A length-prefixed frame is judged when its
     /// length is known, before any byte is delivered; with overflow::truncate its first bytes are
     /// delivered afterwards. overflow::skip also drops what _collect_incoming_data() kept.
     ///
-    /// Everything is allowed inside. After close() and close_when_done() the answer does not
-    /// matter. If another string is set here or later, the rest of the frame is dropped up to that
-    /// string. A terminator of another kind ends the frame at once, unreported; so does any
-    /// terminator if the frame is length-prefixed. If the function throws and the channel survives,
-    /// it is called again with the next input. Python: none
+    /// Everything is allowed inside. After close() and close_when_done() the result is ignored.
+    /// If you set another string here or later, the rest of the frame is dropped up to that
+    /// string. A terminator of another kind ends the frame at once, without a report; so does any
+    /// terminator if the frame is length-prefixed. If the function throws and the channel stays
+    /// open, it is called again with the next input. Python: none
     virtual overflow handle_overflow() { return overflow::close; }
 
-    /// Called when a frame was not complete within frame_timeout(), before the channel ends for
+    /// Called when a frame was not complete within frame_timeout(), before the channel ends with
     /// close_reason::frame_timeout.
     ///
-    /// A chance for a last word: after push() and close_when_done() it is sent, and the reason is
-    /// close_reason::local. If the function throws and the channel survives, the frame is measured
-    /// anew. Python: none
+    /// You may send a last message: call push(), then close_when_done(). The reason is then
+    /// close_reason::local. If the function throws and the channel stays open, the timeout starts
+    /// again. Python: none
     virtual void handle_frame_timeout() {}
 
     // --- input ---------------------------------------------------------------------------------
 
-    /// What ends the frames from the next byte on: a string or the first of several, a count of
-    /// bytes, the length in front of each frame, or nothing (std::nullopt, 0 and "" collect
-    /// everything).
+    /// Sets what ends the frames from the next byte on: a string, the first of several strings, a
+    /// count of bytes, a length prefix, or nothing (std::nullopt, 0 and "" collect everything).
     ///
-    /// May be called at any time. In found_terminator() it acts on the bytes already received; in
-    /// collect_incoming_data() from the byte after the piece and the terminator already found;
-    /// elsewhere together with the next input. Throws std::invalid_argument for a negative count.
-    /// Differs: a terminator set while a count is running is taken as it is.
+    /// May be called at any time. In found_terminator() it applies to the bytes already received.
+    /// In collect_incoming_data() it applies from the byte after the piece, and after the
+    /// terminator if that was already found. Elsewhere it applies from the next input on. Throws
+    /// std::invalid_argument for a negative count.
+    /// Differs: a terminator that is set while a count is running replaces the count.
     /// Python: async_chat.set_terminator
     ASYNCHAT_DECL void set_terminator(const terminator& next);
 
-    /// As above, with a max_frame() of its own, in bytes, for the frames that this terminator ends.
+    /// As above, with a separate frame limit, in bytes, for the frames that this terminator ends.
     ASYNCHAT_DECL void set_terminator(const terminator& next, std::size_t max_frame);
 
-    /// The terminator in force. Its count() is what is left of a count, or of a frame that has its
-    /// length in front; that is 0 while the length is read. Asked before each piece, so that
-    /// an override can steer the parser. Python: async_chat.get_terminator
+    /// The current terminator. Its count() is the number of bytes that are left of a count or of a
+    /// length-prefixed frame; it is 0 while the length is read. The channel calls this before each
+    /// piece, so an override can steer the parser. Python: async_chat.get_terminator
     virtual const terminator& get_terminator() const { return decoder_.current(); }
 
-    /// In found_terminator(), until the terminator is changed: the string that ended the frame, of
-    /// several the one that did. Empty if no string did.
+    /// In found_terminator(): the string that ended the frame; empty if no string ended it. The
+    /// view is valid until the terminator is changed.
     std::string_view matched_terminator() const noexcept { return decoder_.matched(); }
 
-    /// In found_terminator(): whether handle_overflow() had this frame truncated.
+    /// In found_terminator(): true if this frame was cut because handle_overflow() returned
+    /// overflow::truncate.
     bool truncated() const noexcept { return decoder_.truncated(); }
 
     /// Largest accepted frame in bytes, not counting the terminator or length prefix; 64 KiB by
-    /// default, `unlimited` must be spelled out. It bounds what _collect_incoming_data() keeps for
-    /// every terminator, but not a count or unframed input whose pieces the subclass takes itself.
-    /// A longer frame goes to handle_overflow(). A terminator that was set with a limit of its own
-    /// goes by that one.
+    /// default. For no limit pass `unlimited`. It bounds what _collect_incoming_data() keeps for
+    /// every terminator. It does not bound a count or unframed input if the subclass takes the
+    /// pieces itself. A longer frame goes to handle_overflow(). A terminator that was set with a
+    /// separate limit uses that limit.
     void max_frame(std::size_t bytes) noexcept
     {
         max_frame_ = bytes;
@@ -164,39 +165,41 @@ public:
     }
     std::size_t max_frame() const noexcept { return max_frame_; }
 
-    /// Delivers no more input until resume_reading(), from the next piece on: only a
-    /// found_terminator() that belongs to the piece being delivered still follows.
+    /// Stops the delivery of input until resume_reading(). Inside a piece, the found_terminator()
+    /// that belongs to this piece is still called.
     ASYNCHAT_DECL void pause_reading();
 
     /// Delivers input again, in a later turn and never inside the call.
     ASYNCHAT_DECL void resume_reading();
 
-    /// In a callback of the input: ends this turn of the channel after it. Input that was received
-    /// already is delivered in a later turn, after the other channels had theirs.
+    /// In a callback of the input: ends this turn of the channel after the callback. Input that is
+    /// already received is delivered in a later turn, after the turns of the other channels.
     ///
-    /// For callbacks whose work is more than the bytes of their frame: a turn is bounded in bytes,
-    /// so that a line that is passed on to a thousand others makes it a thousand times as long.
-    /// Does nothing elsewhere. Python: none
+    /// Use it when the work of a callback is large compared with its frame. A turn is bounded in
+    /// bytes received: a line that is sent on to a thousand channels costs a thousand times as much
+    /// as the bound expects. Does nothing outside such a callback. Python: none
     ASYNCHAT_DECL void end_turn();
 
-    /// How long a frame may take, from its first byte to its last; 120 seconds by default on a
-    /// connection that was accepted, no limit on others. As the timeouts of dispatcher. It stands
-    /// still while reading is paused or the high mark holds, and while a callback of the input runs
-    /// the loop, and goes on from there.
+    /// How long a frame may take, from its first byte to its last; 120 seconds by default on an
+    /// accepted connection, no limit on others. Zero and negative values: as for the timeouts of
+    /// dispatcher. The clock stands still while reading is paused or stopped by the high mark, and
+    /// while a callback of the input runs the loop; then it continues.
     ASYNCHAT_DECL void frame_timeout(loop::duration timeout);
     loop::duration frame_timeout() const noexcept { return active_timeouts().frame; }
 
     // --- output --------------------------------------------------------------------------------
 
-    /// Queues bytes to be sent in order. A view is copied, a string moved, a shared string
-    /// referenced, so that one message to many channels is kept once; a literal means all its
-    /// bytes. Small ones (moved under 2048 bytes, shared under 512) are copied: that is cheaper.
+    /// Queues bytes to be sent in order. A view is copied, a string is moved, a shared string is
+    /// referenced: one message to many channels is stored once. A literal means all its bytes
+    /// without the final NUL. Small strings (moved: under 2048 bytes, shared: under 512) are copied
+    /// because that is cheaper.
     ///
-    /// They are sent at the end of the running event of this channel, or before the loop sleeps;
-    /// errors show then. From outside of an event of this channel, what is over the high mark is
-    /// sent at once, as far as it goes. Returns false, and queues nothing, after close(),
-    /// close_when_done() and push_eof(), in handle_close(), when the connection is lost, and over
-    /// max_output(). Python: async_chat.push. Differs: it sends later, and gathers.
+    /// The bytes are sent at the end of the running event of this channel, or before the loop
+    /// sleeps; errors are reported then. Outside an event of this channel, a push that passes the
+    /// high mark sends at once what the socket takes. Returns false and queues nothing after
+    /// close(), close_when_done() and push_eof(), in handle_close(), when the connection is lost,
+    /// and over max_output(). Python: async_chat.push. Differs: it sends later, and sends several
+    /// pushes together.
     bool push(std::string_view data)
     {
         constexpr unsigned reasons = detail::gate::of_output | detail::gate::blocked;
@@ -229,13 +232,14 @@ public:
         return vprint(detail::text_of(format), fmt::make_format_args(args...));
     }
 
-    /// Queues a producer, which is asked for its pieces when all before it was sent.
-    /// Throws std::invalid_argument for a null pointer. Returns as push(), but max_output() does
-    /// not refuse it: what it will make is not known. Python: async_chat.push_with_producer
+    /// Queues a producer. Its more() is called when all earlier output was sent.
+    /// Throws std::invalid_argument for a null pointer. Returns false when push() does, but
+    /// max_output() does not refuse it, because the size of its output is not known.
+    /// Python: async_chat.push_with_producer
     ASYNCHAT_DECL bool push_with_producer(std::unique_ptr<producer> source);
 
-    /// As above, with a callable: each call returns the next piece, as std::string, view or
-    /// optional of one; an empty one ends it.
+    /// As above, with a callable. Each call returns the next piece, as a std::string, a
+    /// std::string_view or an optional of one; an empty piece ends it.
     template <class Callable, std::enable_if_t<std::is_invocable_v<Callable&>, int> = 0>
     bool push_with_producer(Callable next)
     {
@@ -243,56 +247,56 @@ public:
             std::make_unique<detail::callable_producer<Callable>>(std::move(next))));
     }
 
-    /// Calls `f()` when all that was pushed before is sent, which means: handed to the system. Not
-    /// called if the channel ends before. Returns as push_with_producer(). Python: none
+    /// Calls `f()` when all output that was pushed before is sent, that is, handed to the system.
+    /// Not called if the channel ends earlier. Returns as push_with_producer(). Python: none
     template <class F, std::enable_if_t<std::is_invocable_v<F&>, int> = 0>
     bool call_when_sent(F f)
     {
         return push_with_producer(std::make_unique<detail::call_producer<F>>(std::move(f)));
     }
 
-    /// Ends the channel with handle_close() when all that was pushed is sent: at the end of the
-    /// event if that is nothing. No input is delivered from now on: what still comes is dropped, so
-    /// that the other side, which may be busy sending, gets to read.
+    /// Ends the channel with handle_close() when all pushed output is sent; with no output, at the
+    /// end of the event. No input is delivered from now on. Further input is received and dropped,
+    /// so that a peer that is still sending can finish and read our output.
     /// Python: async_chat.close_when_done
     ASYNCHAT_DECL void close_when_done();
 
-    /// As above, but after `timeout` whatever is left, for close_reason::close_timeout;
-    /// pending_output() tells what was lost.
+    /// As above, but ends the channel with close_reason::close_timeout if the output is not sent
+    /// within `timeout`. pending_output() is then the number of bytes lost.
     ASYNCHAT_DECL void close_when_done(loop::duration timeout);
 
-    /// Ends our stream when all that was pushed is sent: the other side comes to its end, and may
-    /// go on sending. From now on push() returns false. The channel ends when the other side has
-    /// ended its stream as well.
+    /// Ends our stream when all pushed output is sent. The peer then sees the end of the stream; it
+    /// may continue to send. From now on push() returns false. The channel ends when the peer has
+    /// also ended its stream.
     /// Python: none; asyncio has WriteTransport.write_eof
     ASYNCHAT_DECL void push_eof();
 
-    /// Drops the input that waits, what _collect_incoming_data() kept, all queued output and a
-    /// requested close_when_done() or push_eof(). The terminator stays.
+    /// Drops undelivered input, the data that _collect_incoming_data() kept, all queued output, and
+    /// a pending close_when_done() or push_eof(). The terminator stays.
     /// Python: async_chat.discard_buffers
     ASYNCHAT_DECL void discard_buffers();
 
-    /// Sends what can be sent now. The library calls it; calling it is needed only to send in the
-    /// middle of a callback. What a producer throws comes out of it.
+    /// Sends as much as the socket takes now. The library calls it; call it yourself only to send
+    /// in the middle of a callback. Passes on what a producer throws.
     /// Python: async_chat.initiate_send
     ASYNCHAT_DECL void initiate_send();
 
-    /// Bytes that were pushed and not sent yet; what producers will make does not count. When the
-    /// connection is lost or closed, the bytes that were lost.
+    /// Bytes that were pushed and are not sent yet, without the future output of producers. When
+    /// the connection is lost or closed: the bytes that were lost.
     std::size_t pending_output() const noexcept
     {
         return queue_.size() + (rare_ ? rare_->lost.output : 0);
     }
 
     // --- flow ----------------------------------------------------------------------------------
-    // Output that the other side does not take waits here. Over the high mark a channel that was
-    // accepted stops reading, and delivering what it has read, until no more than the low mark is
-    // left: a client that does not read its answers cannot ask for more of them. A channel that
-    // connected stops over half of max_output(). If both have stopped, each waits for the other:
-    // when nothing is taken for a second or two, both read on.
+    // Output that the peer does not take waits in the queue. Over the high mark an accepted channel
+    // stops reading and stops delivering input, until the queue is down to the low mark: a client
+    // that does not read its answers cannot request more of them. A channel that connected stops
+    // over half of max_output(). If both sides have stopped, each waits for the other. Therefore
+    // both read again when the peer has taken nothing for one to two seconds.
 
-    /// The marks, in bytes of pending_output() after an attempt to send; 256 KiB and 64 KiB by
-    /// default. Throws std::invalid_argument when `low` is over `high`.
+    /// Sets the marks, in bytes. They are compared with pending_output() after an attempt to send;
+    /// 256 KiB and 64 KiB by default. Throws std::invalid_argument when `low` is over `high`.
     /// Python: none; asyncio has WriteTransport.set_write_buffer_limits
     ASYNCHAT_DECL void write_buffer_limits(std::size_t high, std::size_t low);
 
@@ -302,30 +306,32 @@ public:
         return {active_output_limits().high, active_output_limits().low};
     }
 
-    /// Output that is added while more than this waits, in bytes, ends the channel with
-    /// close_reason::output_limit; 8 MiB by default, `unlimited` must be spelled out.
+    /// Largest amount of waiting output in bytes; 8 MiB by default. For no limit pass `unlimited`.
+    /// Output that is added while more than this waits ends the channel with
+    /// close_reason::output_limit.
     ///
-    /// What waits is what the last event or attempt to send has left: all that one event pushes
-    /// may be of any size, so that a peer that reads is never ended by its answer. The push that is
-    /// too much returns false, and the end comes in a later turn.
+    /// Waiting output is what was left after the last event or attempt to send. One event may push
+    /// any amount: a large answer never ends the connection of a peer that reads. The push that is
+    /// refused returns false, and the channel ends in a later turn.
     ASYNCHAT_DECL void max_output(std::size_t bytes);
     std::size_t max_output() const noexcept { return active_output_limits().max_bytes; }
 
-    /// What the channel does over the high mark; `by_role` by default, as said above. With
+    /// Sets what the channel does over the high mark; full_output::by_role by default. With
     /// `reads_on`, bound the output yourself, for example in handle_write_paused().
     ASYNCHAT_DECL void when_full(full_output what);
     full_output when_full() const noexcept { return when_full_; }
 
-    /// Whether the high mark was passed, and not yet the low one.
+    /// True from when the output passes the high mark until it is down to the low mark.
     bool write_paused() const noexcept { return marks_.paused(); }
 
-    /// The high mark was passed, and later the low one: called in turn, never inside push(). The
-    /// defaults do nothing. Python: none; asyncio has Protocol.pause_writing, resume_writing
+    /// Called when the output passes the high mark, and later when it is down to the low mark. The
+    /// calls alternate and never happen inside push(). The defaults do nothing.
+    /// Python: none; asyncio has Protocol.pause_writing, resume_writing
     virtual void handle_write_paused() {}
     virtual void handle_write_resumed() {}
 
-    /// All output is sent, of which some had to wait for the other side. Not called when an event
-    /// could send at once all that it pushed.
+    /// Called when all output is sent after some of it had to wait for the peer. Not called when an
+    /// event could send all its output at once.
     virtual void handle_drained() {}
 
     // --- handlers, as in dispatcher --------------------------------------------------------------
@@ -338,12 +344,13 @@ public:
     /// Closes. Python: async_chat.handle_close
     ASYNCHAT_DECL void handle_close() override;
 
-    /// The other side will send no more; all it sent was delivered, held-back bytes included. The
-    /// default ends the channel when the output, to which one may still push, is first empty. An
-    /// override that does nothing keeps the channel open for output.
+    /// Called when the peer has ended its stream and all its input was delivered, including the
+    /// bytes that could have begun a terminator. You may still push. The default ends the channel
+    /// when the output is empty. An override that does nothing keeps the channel open for output.
     ASYNCHAT_DECL void handle_eof() override;
 
-    /// close_when_done(). An override that pushes a goodbye calls it too, or later close().
+    /// Calls close_when_done(). An override may push a last message first; it then calls
+    /// close_when_done() too, or close() later.
     ASYNCHAT_DECL void handle_shutdown() override;
 
 protected:
@@ -351,10 +358,11 @@ protected:
     /// Python: async_chat._collect_incoming_data
     ASYNCHAT_DECL void _collect_incoming_data(std::string_view data);
 
-    /// What the above kept, joined; empties it. Python: async_chat._get_data
+    /// Takes the data that _collect_incoming_data() kept, as one string.
+    /// Python: async_chat._get_data
     [[nodiscard]] ASYNCHAT_DECL std::string _get_data();
 
-    // What is sent or received past the queue would be out of order: for layers that override them.
+    // Protected: a call past the queue would send or receive out of order. Layers override them.
     using dispatcher::recv;
     using dispatcher::send;
 
@@ -362,7 +370,7 @@ private:
     friend class frame_chat;
     friend struct detail::send_override;
 
-    // What an attempt to send may do: everything; no producer; call nobody but send().
+    // What an attempt to send may do: everything; call no producer; call nothing but send().
     enum class sending : unsigned char { everything, data_only, quietly };
 
     /// The input of one receive while it is delivered.
@@ -376,9 +384,9 @@ private:
         ~delivery() { chat_.input_is_over(*this); }
 
         unsigned nested = 0; // loops that a callback runs
-        // Of a frame_chat, what found_frame() is looking at.
+        // In a frame_chat: the frame of the found_frame() that is running.
         std::string_view frame;
-        std::string* storage = nullptr; // where that lies, if not in the input
+        std::string* storage = nullptr; // owns `frame` if it is not in the input
 
     private:
         async_chat& chat_;
@@ -393,7 +401,7 @@ private:
     bool delivers_input() const noexcept { return gate_.delivers_input(); }
     bool awaits_writable() const noexcept { return gate_.has(detail::gate::blocked); }
     bool is_closing() const noexcept { return gate_.has(detail::gate::closing); }
-    /// Whether the input that is being delivered belongs to nobody any more.
+    /// Whether the rest of the input that is being delivered must be dropped.
     bool is_ending() const noexcept
     {
         using detail::gate;
@@ -416,7 +424,7 @@ private:
     ASYNCHAT_DECL void deadline_reached_() override;
     bool reads_speculatively_() const override { return true; }
 
-    /// What a frame_chat does otherwise: hands out the input, and keeps its frames.
+    /// Delivers the input of one receive. A frame_chat overrides this and keeps its frames.
     ASYNCHAT_DECL virtual void deliver_(delivery& input);
     virtual bool keeps_frames_() const noexcept { return false; }
 
@@ -481,8 +489,8 @@ private:
 
     detail::frame_decoder decoder_;
     detail::output_queue queue_;
-    std::size_t max_frame_ = 65536; // but for terminators that have their own
-    detail::frame_store frame_;     // by _collect_incoming_data(), or the begun one of a frame_chat
+    std::size_t max_frame_ = 65536; // without those of set_terminator(t, max_frame)
+    detail::frame_store frame_;     // _collect_incoming_data(), or a begun frame
     detail::water_marks marks_;
     full_output when_full_ = full_output::by_role;
     bool has_own_max_frame_ : 1;

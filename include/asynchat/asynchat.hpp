@@ -23,9 +23,9 @@
 //     loop.create<asynchat::server<echo>>(asynchat::endpoint("127.0.0.1", 8080));
 //     loop.run();
 //
-// Ground floor, bytes only:   terminator.hpp  producer.hpp  fifo.hpp  escape.hpp
+// Bytes only, no sockets:     terminator.hpp  producer.hpp  fifo.hpp  escape.hpp
 //                             number.hpp
-// The machine:                loop.hpp  handle.hpp  timer.hpp  run_guard.hpp  socket.hpp
+// Loop and sockets:           loop.hpp  handle.hpp  timer.hpp  run_guard.hpp  socket.hpp
 //                             endpoint.hpp  const_buffers.hpp  error.hpp  transport.hpp
 // Channels:                   dispatcher.hpp  dispatcher_with_send.hpp  file_dispatcher.hpp
 // Framed channels:            async_chat.hpp  frame_chat.hpp  file_producer.hpp

@@ -8,8 +8,8 @@
 // asynchat::asynchat defines it for its users; asynchat::header_only does not. A program uses one
 // of the two throughout: mixing them breaks the one-definition rule.
 //
-// A build without CMake may define ASYNCHAT_HEADER_ONLY as well; of the two, the other one
-// counts.
+// A build without CMake may define ASYNCHAT_HEADER_ONLY as well. If both are defined,
+// ASYNCHAT_COMPILED_LIB wins.
 #ifdef ASYNCHAT_COMPILED_LIB
 #  undef ASYNCHAT_HEADER_ONLY
 #  define ASYNCHAT_DECL

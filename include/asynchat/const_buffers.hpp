@@ -12,9 +12,9 @@
 
 namespace asynchat {
 
-/// What dispatcher::send() is given: one or more pieces of memory to be sent as one.
+/// The parameter of dispatcher::send(): one or more pieces of memory that are sent in order.
 ///
-/// A view: it owns nothing and is meant to be a function parameter. Converts from text, so that
+/// A view: it owns nothing, so use it as a function parameter only. It converts from text, so that
 /// send("hello") works, and is a ConstBufferSequence of Asio.
 class const_buffers {
 public:
@@ -44,10 +44,10 @@ public:
     const_iterator begin() const noexcept { return first_ ? first_ : &single_; }
     const_iterator end() const noexcept { return begin() + count_; }
 
-    /// How many pieces.
+    /// The number of pieces.
     std::size_t count() const noexcept { return count_; }
 
-    /// Bytes in all of them.
+    /// The number of bytes in all pieces.
     std::size_t size() const noexcept
     {
         std::size_t bytes = 0;
@@ -56,7 +56,7 @@ public:
         return bytes;
     }
 
-    /// The bytes, joined; for layers that transform what is sent.
+    /// All bytes as one string, for layers that transform their output.
     std::string str() const
     {
         std::string bytes;

@@ -48,8 +48,8 @@ struct channel_access;
 
 /// A channel: one socket, what it waits for, and the handlers to override.
 ///
-/// Flow: the loop waits until the socket is ready for what readable() and writable() ask for, and
-/// calls an event method, which calls a handler:
+/// Flow: readable() and writable() say what the channel waits for. When the socket is ready, the
+/// loop calls an event method, and this calls a handler:
 ///
 ///     listening   handle_read_event  -> handle_accept -> accept, handle_accepted
 ///     connecting  handle_write_event -> handle_connect, then as connected
@@ -57,8 +57,8 @@ struct channel_access;
 ///     the end     handle_eof -> handle_close               an exception -> handle_error
 ///
 /// Inside any handler everything is allowed: send, close, throw, close or create other channels,
-/// run the loop. After close() no handler is called; handle_close() is called at most once, never
-/// because of your own close(), and when it does not close the channel, the library does.
+/// run the loop. After close() only handle_end() is called. handle_close() is called at most once,
+/// and not because of your own close(). If it does not close the channel, the library does.
 ///
 /// Thread safety: none; a channel belongs to the thread of its loop, and asserts that.
 /// Lifetime: made by loop::create(), otherwise its constructor throws std::logic_error; destroyed
@@ -69,8 +69,8 @@ public:
     /// A channel without a socket; see create_socket() and connect().
     ASYNCHAT_DECL explicit dispatcher(loop& owner);
 
-    /// A channel over a socket, usually a connected one that accept() gave or that was made by
-    /// Asio. It becomes non-blocking. An empty `from` is as if there were none.
+    /// A channel over a socket, usually a connected one from accept() or from Asio. The socket
+    /// becomes non-blocking. With an empty `from` the channel has no socket.
     /// Throws std::system_error.
     ASYNCHAT_DECL dispatcher(loop& owner, socket from);
 
@@ -83,13 +83,13 @@ public:
     /// Makes a socket: AF_INET, AF_INET6 or AF_UNIX; SOCK_STREAM or SOCK_DGRAM. Non-blocking, not
     /// inherited by child processes, TCP_NODELAY set.
     ///
-    /// Closes the socket before it. If that one was connected, all state of that connection goes
-    /// with it: its end, its clocks, input and output that wait. What was set stays: terminator,
+    /// Closes the previous socket. If it was connected, all state of that connection is dropped:
+    /// its end, its clocks, its undelivered input and its unsent output. Settings stay: terminator,
     /// limits, timeouts. Throws std::system_error; std::logic_error after close() and in
     /// handle_close(). Python: dispatcher.create_socket
     ASYNCHAT_DECL void create_socket(int family = AF_INET, int type = SOCK_STREAM);
 
-    /// Allows binding to an address that was in use a moment ago; errors are ignored.
+    /// Allows binding to an address that was in use a moment ago (SO_REUSEADDR). Ignores errors.
     /// Python: dispatcher.set_reuse_addr
     ASYNCHAT_DECL void set_reuse_addr();
 
@@ -103,16 +103,16 @@ public:
     ASYNCHAT_DECL void listen(int backlog = SOMAXCONN);
     ASYNCHAT_DECL void listen(int backlog, std::error_code& error);
 
-    /// The next waiting connection and its address, or nothing when none waits or it was lost
-    /// before we came to it. Throws std::system_error for other errors, such as too many open
+    /// The next waiting connection and its address; std::nullopt when no connection waits or the
+    /// next one is already lost. Throws std::system_error for other errors, such as too many open
     /// files; the channel then tries again a tenth of a second later.
     /// Python: dispatcher.accept
     ASYNCHAT_DECL virtual std::optional<std::pair<socket, endpoint>> accept();
 
     /// Connects to an address; makes a stream socket for it when there is none.
     ///
-    /// Never calls back inside the call. handle_connect() follows in a later turn, or
-    /// handle_error() with a std::system_error to look at. Python: dispatcher.connect
+    /// Calls no handler inside the call. A later turn calls handle_connect(), or handle_error()
+    /// with a std::system_error as the current exception. Python: dispatcher.connect
     ASYNCHAT_DECL void connect(const endpoint& to);
 
     /// As above, but to a host and service by name or number ("localhost", "http"). The names are
@@ -120,10 +120,10 @@ public:
     /// all addresses are tried in order until one accepts. A socket made by create_socket()
     /// restricts them to its family and serves the first one.
     ///
-    /// A service that is neither a port, 0 to 65535 in decimal digits, nor begins with a letter or
-    /// digit as names do, is one that does not exist: close_reason::lookup_failed, in a later turn.
+    /// A service is a port (0 to 65535 in decimal digits) or a name that begins with a letter or a
+    /// digit. Any other service fails with close_reason::lookup_failed in a later turn.
     /// Throws std::invalid_argument when the host or the service is empty or has a NUL inside.
-    /// Differs: Python takes an empty host for this machine, and an empty service for port 0.
+    /// Differs: in Python an empty host means this machine, and an empty service means port 0.
     ASYNCHAT_DECL void connect(std::string_view host, std::string_view service);
 
     /// As above, to a port by number, 0 to 65535.
@@ -136,109 +136,113 @@ public:
 
     // --- data ----------------------------------------------------------------------------------
 
-    /// Sends at once what the socket takes; returns the bytes, 0 when it would block.
+    /// Sends at once what the socket takes. Returns the bytes sent, 0 when it would block.
     ///
-    /// A lost connection calls handle_close() and returns 0; a channel with an output queue ends
-    /// later, when it has delivered what it received. Other errors throw std::system_error.
-    /// A layer overrides it and calls the original. Python: dispatcher.send
+    /// If the connection is lost, it calls handle_close() and returns 0; a channel with an output
+    /// queue ends later, when it has delivered the input that it received. Other errors throw
+    /// std::system_error. A layer overrides it and calls the original. Python: dispatcher.send
     ASYNCHAT_DECL virtual std::size_t send(const_buffers data);
 
-    /// Receives at once what is there; returns the bytes, 0 when there is nothing.
+    /// Receives at once what the socket has. Returns the number of bytes, 0 when there is no input.
     ///
-    /// The end of the stream calls handle_eof(), a lost connection handle_close(); both return 0.
+    /// At the end of the stream it calls handle_eof(), if the connection is lost handle_close(); in
+    /// both cases it returns 0.
     /// Other errors throw std::system_error. A layer overrides it and calls the original.
     /// Python: dispatcher.recv
     ASYNCHAT_DECL virtual std::size_t recv(asio::mutable_buffer into);
 
-    /// Receives and sends through `layer` from now on, over those that were added before.
+    /// Receives and sends through `layer` from now on. It lies over the layers added before.
     ///
-    /// What was pushed before is sent without it, and what is pushed after it through it. The
-    /// channel receives nothing in between. A channel that is not connected yet gets it as soon as
-    /// it is, before handle_connect().
+    /// Output that was pushed earlier is sent without the layer, later output through it. Until the
+    /// earlier output is sent, the channel receives nothing. A channel that is not connected yet
+    /// gets the layer when it is connected, before handle_connect().
     ///
     /// In the middle of a stream, call it in found_terminator() or found_frame(), when the line
-    /// that agrees on it is complete. Input that was received behind that line, or a frame that is
-    /// begun, did not come through the layer: `early` says what becomes of it. A begun frame cannot
-    /// be fed and closes the channel as well. In collect_incoming_data() the piece that it is
-    /// called with counts as not delivered.
+    /// that agrees on the layer is complete. Input that was already received after that line, or an
+    /// incomplete frame, did not come through the layer; `early` says what happens to it. With
+    /// early_input::feed an incomplete frame closes the channel too. In collect_incoming_data() the
+    /// current piece counts as not delivered.
     /// Throws std::invalid_argument for a null pointer, std::length_error for more than 31 layers,
     /// on a connection for more than 30, std::logic_error after close(), when the channel listens,
     /// or over datagrams.
-    /// Differs: not in Python, where one wraps the socket.
+    /// Differs: not in Python, where a program wraps the socket.
     ASYNCHAT_DECL void add_layer(std::unique_ptr<transport_layer> layer,
                                  early_input early = early_input::close);
 
-    /// Sends one datagram; returns its bytes, 0 when it would block. Throws std::system_error.
+    /// Sends one datagram. Returns its size in bytes, 0 when it would block.
+    /// Throws std::system_error.
     ASYNCHAT_DECL std::size_t sendto(std::string_view datagram, const endpoint& to);
 
-    /// Receives one datagram, whose bytes beyond `into` are lost, and says where it came from;
-    /// nothing when none is there. An empty datagram is 0 bytes. Throws std::system_error.
+    /// Receives one datagram and sets `from` to its sender. Returns its size, 0 for an empty
+    /// datagram; std::nullopt when no datagram waits. Bytes that do not fit into `into` are lost.
+    /// Throws std::system_error.
     ASYNCHAT_DECL std::optional<std::size_t> recvfrom(asio::mutable_buffer into, endpoint& from);
 
-    /// Ends the channel now: what was not sent is lost, no handler is called any more.
+    /// Ends the channel now. Unsent output is lost, and only handle_end() is still called.
     ///
-    /// Legal everywhere, any number of times; throws nothing.
+    /// May be called everywhere, any number of times; throws nothing.
     /// An override calls the original. Python: dispatcher.close
     ASYNCHAT_DECL virtual void close();
 
-    /// As close(), and has the other side see a reset instead of an end: what was received before
-    /// must not be taken for all there was.
+    /// As close(), but the peer sees a reset instead of the end of the stream: it must not take the
+    /// bytes that it has received for a complete message.
     ASYNCHAT_DECL void abort();
 
-    /// Ends our stream, behind what was sent: the other side comes to its end, and may go on
-    /// sending. A connection that was lost meanwhile ends the channel, as in send(). Throws
-    /// std::system_error, also when a layer has last words that would block: then call it again in
+    /// Ends our stream after the bytes already sent. The peer sees the end of the stream; it may
+    /// continue to send. If the connection is lost, the channel ends as in send(). Throws
+    /// std::system_error, also when the last bytes of a layer would block: then call it again in
     /// handle_write(). Throws std::logic_error without a connection.
     /// Python: socket.shutdown(SHUT_WR)
     ASYNCHAT_DECL void shutdown_output();
 
     // --- time ----------------------------------------------------------------------------------
-    // What takes longer ends the channel with the close_reason of that name: never early, and at
-    // most a tenth of a second late. Zero is for ever. May be called at any time; what runs
-    // already is measured from when it began. Throw std::invalid_argument for a negative time.
+    // A timeout ends the channel with the close_reason of the same name: never early, and at most a
+    // tenth of a second late. Zero means no limit. May be called at any time; a clock that runs
+    // keeps its start. Throw std::invalid_argument for a negative time.
 
     /// From connect() to handle_connect(), including the look-up and all addresses; 30 seconds by
-    /// default. When it is over, handle_error() is called, as for every failure to connect.
+    /// default. After it handle_error() is called, as for every failure to connect.
     ASYNCHAT_DECL void connect_timeout(loop::duration timeout);
     loop::duration connect_timeout() const noexcept { return active_timeouts().connect; }
 
-    /// How long no byte may come and none may go; no limit by default. When it is over,
+    /// How long the channel may neither receive nor send a byte; no limit by default. After it
     /// handle_idle_timeout() is called.
     ASYNCHAT_DECL void idle_timeout(loop::duration timeout);
     loop::duration idle_timeout() const noexcept { return active_timeouts().idle; }
 
-    /// How long output may wait while the other side takes nothing; 60 seconds by default. For
-    /// channels that queue their output.
+    /// How long output may wait while the peer takes nothing; 60 seconds by default. For channels
+    /// that queue their output.
     ASYNCHAT_DECL void write_timeout(loop::duration timeout);
     loop::duration write_timeout() const noexcept { return active_timeouts().write; }
 
-    /// How long the connection stays after close_when_done() has sent everything and the channel is
-    /// closed; 2 seconds by default. It ends earlier when the other side ends it, and drops what
-    /// still comes. Without it, input that is not read would make the system reset the connection,
-    /// and the other side might lose the last output. loop::run() waits for it. With zero the
-    /// connection does not stay.
+    /// How long the connection lingers after close_when_done() has sent everything and the channel
+    /// is closed; 2 seconds by default. It ends earlier when the peer ends it. Further input is
+    /// dropped. Without the linger, unread input would make the system reset the connection, and
+    /// the peer could lose the last output. loop::run() waits for it. With zero the connection does
+    /// not linger.
     ASYNCHAT_DECL void linger_timeout(loop::duration timeout);
     loop::duration linger_timeout() const noexcept { return active_timeouts().linger; }
 
     // --- what it waits for ---------------------------------------------------------------------
 
-    /// Asked before waiting for input (or connections): true unless overridden.
+    /// Says whether the channel waits for input (or connections): true unless overridden.
     ///
-    /// Asked again after every event of this channel; whoever changes the answer elsewhere calls
-    /// update_interest(). An exception is an error of this channel. Python: dispatcher.readable
+    /// Called before a wait and after every event of this channel. If its result changes at
+    /// another time, call update_interest(). An exception goes to handle_error().
+    /// Python: dispatcher.readable
     virtual bool readable() { return true; }
 
     /// As above, for output. False unless overridden (Python: true, which spins).
     virtual bool writable() { return false; }
 
-    /// Asks readable() and writable() and waits for what they say.
+    /// Calls readable() and writable(), and waits accordingly.
     ASYNCHAT_DECL void update_interest();
 
-    /// Calls handle_expt() when urgent data arrives, once for each urgent mark. Off by default, as
-    /// it costs a system call for each event.
+    /// Calls handle_expt() when urgent data arrives, once for each urgent mark. Off by default
+    /// because it costs a system call for each event.
     ASYNCHAT_DECL void watch_urgent_data(bool on = true);
 
-    // --- events: what the loop calls, and what a layer (a handshake, say) overrides --------------
+    // --- events: the loop calls them; a handshake, for example, overrides them -------------------
 
     ASYNCHAT_DECL virtual void handle_read_event();
     ASYNCHAT_DECL virtual void handle_write_event();
@@ -247,11 +251,11 @@ public:
 
     // --- handlers: what a subclass overrides ---------------------------------------------------
 
-    /// Called once for each connection, before its first input: whether it was accepted, has
-    /// connected (then handle_connect() follows), or was given to the constructor. The place for
-    /// the first terminator, for limits and for a greeting. Everything is allowed inside. If it
-    /// throws and the channel survives, handle_connect() does not follow. Not called for a
-    /// listener, nor for datagrams. Python: none; asyncio has Protocol.connection_made
+    /// Called once for each connection, before its first input: an accepted one, one that connected
+    /// (then handle_connect() follows), or one that was given to the constructor. Set the first
+    /// terminator and the limits here, and push a greeting. Everything is allowed inside. If it
+    /// throws and the channel stays open, handle_connect() does not follow. Not called for a
+    /// listener or for datagrams. Python: none; asyncio has Protocol.connection_made
     virtual void handle_open() {}
 
     /// Input is there: call recv(). The default logs a warning.
@@ -263,12 +267,12 @@ public:
     /// The connection is made; connected() is still false. The default logs a warning.
     ASYNCHAT_DECL virtual void handle_connect();
 
-    /// A connection waits. The default accepts those that wait, 64 at most, and hands each to
-    /// handle_accepted(), as long as readable() is true.
+    /// A connection waits. The default accepts up to 64 waiting connections while readable() is
+    /// true, and calls handle_accepted() for each.
     ASYNCHAT_DECL virtual void handle_accept();
 
-    /// A connection was accepted. The default logs a warning and closes it. What it throws costs
-    /// that connection only: it goes to handle_error(), and the listener stays.
+    /// A connection was accepted. The default logs a warning and closes it. An exception ends only
+    /// that connection: it goes to handle_error(), and the listener stays open.
     ASYNCHAT_DECL virtual void handle_accepted(socket connection, const endpoint& peer);
 
     /// Urgent data arrived. The default logs a warning.
@@ -281,28 +285,28 @@ public:
     /// closes. Not called after the user's own close(): see handle_end().
     ASYNCHAT_DECL virtual void handle_close();
 
-    /// Called once for every end of a channel, the user's own close() included, as the last call it
-    /// gets: when no other callback of it is on the stack, before it is destroyed. It may only
-    /// look: at close_reason(), close_text(), counters, members. What it throws is logged. A
-    /// channel that is alive when its loop is destroyed hears it from there. Python: none; asyncio
-    /// has Protocol.connection_lost
+    /// Called once for every channel that ends, also after your own close(). It is the last call to
+    /// the channel: no other callback of it is on the stack, and it is destroyed afterwards. It may
+    /// only read: close_reason(), close_text(), counters, members. An exception is logged. If the
+    /// loop is destroyed first, its destructor makes the call. Python: none; asyncio has
+    /// Protocol.connection_lost
     virtual void handle_end() {}
 
-    /// Called when nothing came and nothing went for idle_timeout(), before the channel ends for
-    /// close_reason::idle_timeout. A chance for a last word: after push() and close_when_done() it
-    /// is sent, and the reason is close_reason::local. Python: none
+    /// Called when the channel received and sent nothing for idle_timeout(), before it ends with
+    /// close_reason::idle_timeout. You may send a last message: call push(), then
+    /// close_when_done(). The reason is then close_reason::local. Python: none
     virtual void handle_idle_timeout() {}
 
-    /// The server that made this channel stops, and will close it at a deadline that it was given.
-    /// A chance to say goodbye and to finish soon. The default ends the channel at once, with
+    /// Called when the server of this channel stops. The server closes the channel at its deadline.
+    /// You may push a last message and finish soon. The default ends the channel at once, with
     /// close_reason::shutdown. Differs: not in Python.
     ASYNCHAT_DECL virtual void handle_shutdown();
 
-    /// An exception left a callback, or connecting failed. Called inside the catch, so that
-    /// std::current_exception() has it. The default logs it and ends the channel with
-    /// handle_close(), unless the channel listens. What an override throws is logged, and ends the
+    /// Called when an exception left a callback, or when connecting failed. The exception is
+    /// std::current_exception(). The default logs it and ends the channel with handle_close(); a
+    /// channel that listens stays open. An exception from an override is logged and ends the
     /// channel, unless it listens; only exit_now leaves loop::run(). After a failed connect the
-    /// channel waits for nothing: an override that does not end it calls connect() again.
+    /// channel waits for nothing: an override that keeps it open calls connect() again.
     ASYNCHAT_DECL virtual void handle_error();
 
     // --- state ---------------------------------------------------------------------------------
@@ -312,7 +316,7 @@ public:
     [[nodiscard]] bool connecting() const noexcept { return connecting_; }
     [[nodiscard]] bool closed() const noexcept { return gate_.has(detail::gate::closed); }
 
-    /// Why the channel was closed; decided before handle_close() and handle_error() are called.
+    /// Why the channel was closed. It is set before handle_close() and handle_error() are called.
     [[nodiscard]] asynchat::close_reason close_reason() const noexcept { return reason_; }
 
     /// The system's error behind that reason; empty when there is none.
@@ -323,15 +327,15 @@ public:
     /// it is open.
     ASYNCHAT_DECL std::string close_text() const;
 
-    /// The address that was asked for, or that an accepted connection came from. Stays after the
-    /// close. Python: dispatcher.addr
+    /// The address given to bind() or connect(), or the peer of an accepted connection. It stays
+    /// after the close. Python: dispatcher.addr
     [[nodiscard]] const endpoint& addr() const noexcept { return addr_; }
 
-    /// What the system says; empty when there is none.
+    /// The addresses that the system reports; empty when there is no address.
     [[nodiscard]] ASYNCHAT_DECL endpoint local_endpoint() const;
     [[nodiscard]] ASYNCHAT_DECL endpoint peer_endpoint() const;
 
-    /// The descriptor, -1 when there is none. It stays ours. Python: dispatcher.fileno
+    /// The descriptor, -1 without one. The channel keeps its ownership. Python: dispatcher.fileno
     [[nodiscard]] ASYNCHAT_DECL int native_handle() const;
 
     [[nodiscard]] loop& owner() const noexcept { return loop_; }
@@ -352,13 +356,13 @@ public:
     /// a quarter of an hour. Other systems do not have it.
     ASYNCHAT_DECL void set_user_timeout(loop::duration timeout);
 
-    /// Whether an IPv6 socket serves IPv4 as well; before bind().
+    /// Whether an IPv6 socket also serves IPv4. Call it before bind().
     ASYNCHAT_DECL void set_dual_stack(bool on);
 
     // --- logging -------------------------------------------------------------------------------
 
-    // A literal is a format of fmt, with or without arguments, and checked by the compiler as of
-    // C++20. Any other text is written as it is: text of a peer is never taken for a format.
+    // A literal is a format string of fmt, with or without arguments; from C++20 on the compiler
+    // checks it. Any other text is written as it is: text of a peer is never used as a format.
 
     /// Writes "log: ..." to the log, by handle_log(). Python: dispatcher.log
     template <class... Args>
@@ -397,17 +401,17 @@ public:
         handle_log(log_type::info, message);
     }
 
-    /// Called for each line, of log(), log_info() and the library. The default hands it to the log
-    /// of the loop, unless the type is ignored: see loop::log_sink(). What it throws goes where an
-    /// exception of the caller goes.
+    /// Called for each line of log(), log_info() and the library. The default passes it to the log
+    /// of the loop, unless the type is ignored: see loop::log_sink(). An exception passes to the
+    /// caller that logs.
     ///
-    /// In what comes from the library, foreign bytes are escaped and names cut at 256 bytes. If the
-    /// other side can bring the line about, it comes at most 10 times a second for a channel, 40
-    /// for all channels of a server<>, and 100 for a loop. `message` is valid during the call.
+    /// The library escapes foreign bytes in its lines, and cuts names at 256 bytes. Lines that a
+    /// peer can cause are limited to 10 a second for a channel, 40 for all channels of a server<>,
+    /// and 100 for a loop. `message` is valid during the call.
     /// Differs: in Python log() and log_info() are overridden.
     ASYNCHAT_DECL virtual void handle_log(log_type type, std::string_view message);
 
-    /// The types that the default handle_log() leaves out; only warnings, unless this is called.
+    /// Sets the types that the default handle_log() ignores; log_type::warning by default.
     /// Python: dispatcher.ignore_log_types
     ASYNCHAT_DECL void ignore_log_types(std::initializer_list<log_type> types);
 
@@ -415,8 +419,8 @@ public:
     [[nodiscard]] ASYNCHAT_DECL virtual std::string repr() const;
 
 protected:
-    /// For a channel without a socket, whose recv() and send() are overridden: says that it can
-    /// send. With a socket the library keeps the state.
+    /// For a channel without a socket that overrides recv() and send(): says whether it can send.
+    /// With a socket the library sets this state.
     void set_connected(bool on)
     {
         connected_ = on;
@@ -429,29 +433,28 @@ protected:
     /// As above, for close_reason::user and with a text for close_text().
     ASYNCHAT_DECL void finish(std::string why);
 
-    /// In handle_error(): the exception as "type: text", with unprintable bytes escaped. The
-    /// exception itself is std::current_exception().
+    /// In handle_error(): the current exception as "type: text", with unprintable bytes escaped.
     ASYNCHAT_DECL static std::string exception_text();
 
-    /// Calls `f()` once after `delay`, never early, as an event of this channel: what it pushes is
-    /// sent at its end, and what it throws goes to handle_error().
+    /// Calls `f()` once after `delay`, never early, as an event of this channel: its output is sent
+    /// at the end of the call, and an exception goes to handle_error().
     ///
     /// The timer belongs to this object, not to its connection: another socket changes nothing. It
-    /// ends when the channel is closed or destroyed; what `f` holds goes then, inside close(). On
-    /// a closed channel no timer begins. In a constructor it is for later, as everywhere. Dropping
-    /// the timer that it returns changes nothing. `f` may be movable only.
+    /// ends when the channel is closed or destroyed; `f` is then destroyed inside close(). On a
+    /// closed channel no timer starts. May be called in a constructor. Dropping the returned timer
+    /// does not cancel it. `f` may be move-only.
     /// Differs: not in Python.
     template <class F>
     timer call_later(loop::duration delay, F f);
 
     /// Calls `f()` every `period`, first after one period, until it is cancelled or throws, or the
-    /// channel is closed; otherwise as call_later(). Calls that are late are made up for, one in
-    /// each turn. Throws std::invalid_argument when `period` is not positive.
+    /// channel is closed; otherwise as call_later(). Late calls are made up for, one in each turn.
+    /// Throws std::invalid_argument when `period` is not positive.
     /// Differs: not in Python.
     template <class F>
     timer call_every(loop::duration period, F f);
 
-    /// To be called when output was queued: it is sent at the end of the running event of this
+    /// Call it when you have queued output: it is sent at the end of the running event of this
     /// channel, or else before the loop sleeps.
     void flush_soon()
     {
@@ -487,27 +490,27 @@ private:
     /// something to deliver before it.
     virtual void end_of_input_() { is_lost() ? end_lost() : handle_eof(); }
 
-    /// The connection is lost, as an operation on it has told. The default ends the channel at
-    /// once. Subclasses that queue their output call nobody from inside of a send: they remember
-    /// it, with lose_connection(), and end when what was received is delivered.
+    /// An operation has found that the connection is lost. The default ends the channel at once.
+    /// Subclasses that queue their output call no handler inside a send: they record the loss with
+    /// lose_connection(), and end when the received input is delivered.
     virtual void connection_lost_(asynchat::close_reason reason, const std::error_code& error)
     {
         finish(reason, error);
     }
-    /// Returns false when it was lost before, or the channel ends already.
+    /// Returns false when the connection was lost before, or the channel already ends.
     ASYNCHAT_DECL bool lose_connection(asynchat::close_reason reason, const std::error_code& error);
     ASYNCHAT_DECL void end_lost();
     ASYNCHAT_DECL void time_lost();
     bool is_lost() const noexcept { return gate_.has(detail::gate::lost); }
 
-    /// Of a lost connection: whether there may be something to receive yet.
+    /// Whether a lost connection may still have input to receive.
     ASYNCHAT_DECL bool may_receive();
 
-    /// A layer is added: what is to be fed to it. May end the channel.
+    /// Called when a layer is added. Returns the input to feed to it. May end the channel.
     virtual std::string take_early_input_(early_input) { return {}; }
 
-    /// Then: whether output is left that was pushed before. make_layer_switch() is queued behind
-    /// it.
+    /// Called when a layer is added. Returns whether output that was pushed before is left; then
+    /// make_layer_switch() is queued behind it.
     virtual bool switches_later_() { return false; }
 
     /// create_socket() has replaced the socket of a connection.
@@ -516,7 +519,7 @@ private:
     /// A callback of this channel begins, or has ended, to run the loop.
     virtual void nested_run_(bool) {}
 
-    /// What this channel pushed to another one, in an event of its own, is more than that can send.
+    /// In its event this channel has pushed more to another channel than that one can send.
     virtual void fed_too_much_() {}
 
     /// The time of loop::set_deadline() has come. Ends the channel if it took too long, or sets the
@@ -561,7 +564,7 @@ private:
     void urgent_event();
     void look_for_error();
 
-    /// Whether a connection would end unnoticed: nobody reads from it.
+    /// Whether the channel would not notice the end of the connection, because it does not read.
     bool is_deaf() const noexcept
     {
         return connected_ && (eof_ || gate_.has(detail::gate::paused)) && !ended_unheard_ &&
@@ -588,9 +591,9 @@ private:
         if (slot_)
             slot_->server->counters.frames += frames;
     }
-    /// A line of what the other side can bring about: a bounded number of lines a second of the
-    /// channel, of those of its server, and of the loop, whatever it does. How many were left out
-    /// is told in the next one. Lines of an ignored type do not count.
+    /// Logs a line that a peer can cause. Such lines have a limit per second for the channel, for
+    /// its server and for the loop. The next line says how many were left out. Lines of an ignored
+    /// type do not count.
     template <class... Args>
     void log_of_peer(log_type type, fmt::format_string<Args...> format, const Args&... args)
     {
@@ -632,8 +635,8 @@ private:
         if (rare_ && rare_->clocks.limits().idle > loop::duration::zero())
             start_clock(detail::deadlines::clock::idle);
     }
-    /// For channels with an output queue, after an attempt to send: something is left, of which the
-    /// other side took `sent` bytes; or nothing is.
+    /// For channels with an output queue, after an attempt to send: output is left after the peer
+    /// took `sent` bytes; or no output is left.
     ASYNCHAT_DECL void output_waits(std::size_t sent);
     ASYNCHAT_DECL void output_flows() noexcept;
     void leave_to_linger() noexcept;

@@ -13,33 +13,34 @@
 
 namespace asynchat {
 
-/// A dispatcher whose send() takes everything and sends it when the socket does.
+/// A dispatcher whose send() queues all data and sends it when the socket takes it.
 ///
 /// For protocols that need no terminators: override handle_read(), call recv() and send().
 ///
-/// What waits is bounded as in async_chat: over the high mark a channel that was accepted is not
-/// readable() until the low mark is reached, and output that is added while more than max_output()
-/// waits ends the channel. When the connection is lost the output is dropped, and the channel ends
-/// when handle_read() has received what is left.
+/// Waiting output is bounded as in async_chat. Over the high mark an accepted channel is not
+/// readable() until the low mark is reached. Output that is added while more than max_output()
+/// waits ends the channel. When the connection is lost, the output is dropped, and the channel ends
+/// when handle_read() has received the remaining input.
 /// Python: Lib/asyncore.py, dispatcher_with_send
 class dispatcher_with_send : public dispatcher {
 public:
     ASYNCHAT_DECL explicit dispatcher_with_send(loop& owner);
     ASYNCHAT_DECL dispatcher_with_send(loop& owner, socket from);
 
-    /// Logs what is given to send(), as "info". Python: the attribute `debug`
+    /// Logs the data of each send(), as "info". Python: the attribute `debug`
     bool debug = false;
 
-    /// Queues `data`, whole, and returns its size; 0 when the channel is closed or ends, the
-    /// connection is lost, or too much waits already. It is sent at the end of the running event,
-    /// once connected, up to 65536 bytes a time. Python: dispatcher_with_send.send
+    /// Queues all of `data` and returns its size; 0 when the channel is closed or ends, when the
+    /// connection is lost, or when max_output() is passed. The data is sent at the end of the
+    /// running event, once connected, up to 65536 bytes in one call of the system.
+    /// Python: dispatcher_with_send.send
     ASYNCHAT_DECL std::size_t send(const_buffers data) override;
 
-    /// Sends what the socket takes now. Python: dispatcher_with_send.initiate_send
+    /// Sends as much as the socket takes now. Python: dispatcher_with_send.initiate_send
     ASYNCHAT_DECL void initiate_send();
 
-    /// Bytes that were given to send() and not sent yet; when the connection is lost or closed, the
-    /// bytes that were lost. Python: the length of out_buffer
+    /// Bytes that were given to send() and are not sent yet. When the connection is lost or closed:
+    /// the bytes that were lost. Python: the length of out_buffer
     std::size_t pending_output() const noexcept
     {
         return queue_.size() + (rare_ ? rare_->lost.output : 0);
@@ -52,18 +53,18 @@ public:
     /// As in async_chat; 8 MiB by default.
     ASYNCHAT_DECL void max_output(std::size_t bytes);
 
-    /// Whether the high mark was passed, and not yet the low one.
+    /// True from when the output passes the high mark until it is down to the low mark.
     bool write_paused() const noexcept { return marks_.paused(); }
 
-    /// False while an accepted channel is over its high mark. An override asks the original, too.
+    /// False while an accepted channel is over its high mark. An override also calls the original.
     ASYNCHAT_DECL bool readable() override;
     ASYNCHAT_DECL bool writable() override;
     ASYNCHAT_DECL void handle_write() override;
 
-    /// The other side will send no more. The default ends the channel when all was sent.
+    /// The peer has ended its stream. The default ends the channel when all output is sent.
     ASYNCHAT_DECL void handle_eof() override;
 
-    /// Ends the channel when all was sent.
+    /// Ends the channel when all output is sent.
     ASYNCHAT_DECL void handle_shutdown() override;
 
 private:

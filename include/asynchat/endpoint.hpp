@@ -25,8 +25,8 @@ namespace asynchat {
 
 namespace detail {
 
-/// Unsigned types that std::int64_t cannot hold all numbers of: such a number would change its
-/// sign on the way to a parameter.
+/// Unsigned types with numbers that do not fit into std::int64_t: the conversion to a parameter
+/// would change their sign.
 template <class T>
 using if_wide_unsigned =
     std::enable_if_t<std::is_unsigned_v<T> && sizeof(T) >= sizeof(std::int64_t), int>;
@@ -44,8 +44,8 @@ std::int64_t narrow_port(Unsigned port)
 
 } // namespace detail
 
-/// Where a socket is or goes: an IP address with a port, the path of a UNIX socket, or the name
-/// of a host and service that connect() is still looking up.
+/// The address of a socket or of its peer: an IP address with a port, the path of a UNIX socket, or
+/// a host and service name that connect() is still looking up.
 ///
 /// A regular value; converts from Asio's TCP, UDP and UNIX endpoints.
 ///
@@ -54,17 +54,17 @@ std::int64_t narrow_port(Unsigned port)
 /// Python: the address tuples of the socket module
 class endpoint {
 public:
-    /// Nowhere: the address of a socket that has none.
+    /// Empty: the address of a socket without one.
     endpoint() noexcept = default;
 
     /// @param host a numeric IPv4 or IPv6 address, or "" for every IPv4 address of this machine.
     /// @param port 0 to 65535, in host byte order.
-    /// Throws std::invalid_argument that quotes `host` when it is a name, as only connect() looks
-    /// names up, because only it can do so without blocking; and one that quotes `port` when it is
-    /// none.
+    /// Throws std::invalid_argument that quotes `host` when it is a name: only connect() looks up
+    /// names, because it can do so without blocking. Throws std::invalid_argument that quotes
+    /// `port` when it is out of range.
     ASYNCHAT_DECL endpoint(std::string_view host, std::int64_t port);
 
-    /// As above, for types whose numbers may be larger than those of std::int64_t.
+    /// As above, for types whose numbers may not fit into std::int64_t.
     template <class Unsigned, detail::if_wide_unsigned<Unsigned> = 0>
     endpoint(std::string_view host, Unsigned port) : endpoint(host, detail::narrow_port(port))
     {
@@ -84,15 +84,16 @@ public:
     {
     }
 
-    /// A UNIX socket; a leading NUL means Linux's abstract names. Throws std::invalid_argument when
-    /// the path is empty, has a NUL inside or is longer than the system takes (107 bytes on Linux).
+    /// A UNIX socket. A path with a leading NUL is a Linux abstract name. Throws
+    /// std::invalid_argument when the path is empty, has a NUL inside or is longer than the system
+    /// allows (107 bytes on Linux).
     [[nodiscard]] ASYNCHAT_DECL static endpoint unix_path(std::string_view path);
 
-    /// A name that is still to be looked up: what addr() answers meanwhile.
+    /// A name that is not looked up yet: addr() returns it during the look-up.
     [[nodiscard]] ASYNCHAT_DECL static endpoint named(std::string_view host,
                                                       std::string_view service);
 
-    /// What the system filled in; nowhere for an unknown family.
+    /// An address from the system; empty for an unknown family.
     [[nodiscard]] ASYNCHAT_DECL static endpoint from_native(const sockaddr* address,
                                                             std::size_t size);
 
@@ -100,19 +101,19 @@ public:
     [[nodiscard]] bool is_ip() const noexcept { return kind_ == kind::ip; }
     [[nodiscard]] bool is_unix() const noexcept { return kind_ == kind::path; }
 
-    /// AF_INET, AF_INET6 or AF_UNIX; AF_UNSPEC for nowhere and for a name.
+    /// AF_INET, AF_INET6 or AF_UNIX; AF_UNSPEC for an empty endpoint and for a name.
     [[nodiscard]] ASYNCHAT_DECL int family() const noexcept;
 
-    /// The address in digits, without the port; the path of a UNIX socket; "" for nowhere.
+    /// The address in digits, without the port; the path of a UNIX socket; "" when empty.
     [[nodiscard]] ASYNCHAT_DECL std::string host() const;
 
-    /// In host byte order; 0 when there is none.
+    /// The port in host byte order; 0 without a port.
     [[nodiscard]] ASYNCHAT_DECL std::uint16_t port() const noexcept;
 
-    /// For people: "127.0.0.1:80", "[::1]:80", "/run/app.sock", "name:service", "" for nowhere.
+    /// For logs: "127.0.0.1:80", "[::1]:80", "/run/app.sock", "name:service", "" when empty.
     [[nodiscard]] ASYNCHAT_DECL std::string to_string() const;
 
-    /// For Asio and the system. Throws std::logic_error for nowhere and for a name.
+    /// For Asio and the system. Throws std::logic_error when empty and for a name.
     ASYNCHAT_DECL asio::generic::datagram_protocol::endpoint native() const;
 
     friend bool operator==(const endpoint& a, const endpoint& b)
@@ -121,8 +122,8 @@ public:
     }
     friend bool operator!=(const endpoint& a, const endpoint& b) { return !(a == b); }
 
-    /// An order for maps: first nowhere, then IP addresses by their bytes and port (IPv4 first),
-    /// UNIX sockets, and names.
+    /// An order for maps: first empty, then IP addresses by their bytes and port (IPv4 first), then
+    /// UNIX sockets, then names.
     friend bool operator<(const endpoint& a, const endpoint& b)
     {
         if (a.kind_ != b.kind_)
@@ -134,8 +135,8 @@ private:
     friend struct std::hash<endpoint>;
     enum class kind : unsigned char { nowhere, ip, path, name };
 
-    /// A text out of line: accepting a connection moves its address about a dozen times, and few
-    /// addresses have one.
+    /// A text on the heap: accepting a connection moves its address about a dozen times, and few
+    /// addresses have a text.
     class text {
     public:
         text() noexcept = default;

@@ -13,9 +13,9 @@
 
 namespace asynchat {
 
-/// Thrown by a callback to leave loop::run(), loop::poll() or whatever runs the io_context.
+/// Throw it in a callback to leave loop::run(), loop::poll() or the call that runs the io_context.
 ///
-/// It passes by handle_error(); the channel stays open and the loop can be run again.
+/// handle_error() is not called. The channel stays open, and the loop can be run again.
 /// Python: Lib/asyncore.py, ExitNow
 class exit_now : public std::exception {
 public:
@@ -29,20 +29,20 @@ enum class close_reason : unsigned char {
     reset,           ///< the connection was lost: reset, broken pipe, shut down
     local,           ///< close(), abort() or close_when_done() on this side
     connect_timeout, ///< no connection within connect_timeout()
-    idle_timeout,    ///< nothing came and nothing went for idle_timeout()
+    idle_timeout,    ///< the channel received and sent nothing for idle_timeout()
     frame_timeout,   ///< a frame was not complete within frame_timeout()
     write_timeout,   ///< the other side took no output for write_timeout()
-    close_timeout,   ///< the output was not sent by the time given to close_when_done()
+    close_timeout,   ///< the output was not sent within the time of close_when_done(timeout)
     frame_limit,     ///< a frame grew over max_frame
     output_limit,    ///< output was added while more than max_output() waited
     bad_frame,       ///< the length in front of a frame, or what follows it, is malformed
-    early_input,     ///< input had come before the layer that it should have come through
+    early_input,     ///< input was received before add_layer(), so not through the layer
     callback_error,  ///< an exception left a callback
     shutdown,        ///< the loop closed it: close_all(), the end of the loop; or server::stop()
     connect_failed,  ///< no address accepted the connection
     lookup_failed,   ///< the host name could not be resolved
     system_error,    ///< any other error of the system
-    user,            ///< finish() with a text of the user's
+    user,            ///< finish() with a text
 };
 
 /// The number of reasons, `open` included.
@@ -51,7 +51,7 @@ inline constexpr std::size_t close_reason_count = static_cast<std::size_t>(close
 /// The reason in words, for logs: "peer finished", "frame limit", ...; never empty.
 [[nodiscard]] ASYNCHAT_DECL std::string_view to_string(close_reason reason) noexcept;
 
-/// The kinds of lines of a log: those of dispatcher::log_info(), and `log` for dispatcher::log().
+/// The type of a log line: a type of dispatcher::log_info(), or `log` for dispatcher::log().
 enum class log_type : unsigned char { info, warning, error, log };
 
 /// "info", "warning", "error" or "log".

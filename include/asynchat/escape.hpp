@@ -11,18 +11,18 @@
 
 namespace asynchat {
 
-/// `bytes` as printable ASCII, for logs and people: \n, \r, \t, and \xNN for the rest.
+/// `bytes` as printable ASCII, for logs: \n, \r, \t, and \xNN for other unprintable bytes.
 ///
-/// No more than `most` bytes come out; "..." at the end shows that something was cut off.
-/// A backslash is left alone, so that escaping twice changes nothing: the library escapes what it
-/// quotes from a peer, and the default log escapes whatever reaches it.
-inline std::string escaped(std::string_view bytes, std::size_t most = std::string::npos)
+/// The result has at most `max_bytes` bytes; it ends in "..." if it was cut.
+/// A backslash is not escaped, so that escaping twice changes nothing: the library escapes the
+/// bytes of a peer that it quotes, and the default log escapes each line again.
+inline std::string escaped(std::string_view bytes, std::size_t max_bytes = std::string::npos)
 {
     constexpr std::string_view cut = "...";
     constexpr char hex[] = "0123456789abcdef";
     std::string out;
-    out.reserve(std::min(bytes.size(), most));
-    std::size_t end = 0; // of what may stay when the rest is cut off
+    out.reserve(std::min(bytes.size(), max_bytes));
+    std::size_t end = 0; // what is before it still fits together with the dots
     for (const char c : bytes) {
         const auto byte = static_cast<unsigned char>(c);
         if (c == '\n')
@@ -35,9 +35,9 @@ inline std::string escaped(std::string_view bytes, std::size_t most = std::strin
             ((out += "\\x") += hex[byte >> 4]) += hex[byte & 15];
         else
             out += c;
-        if (out.size() > most)
-            return out.erase(end).append(cut.substr(0, most));
-        if (out.size() + cut.size() <= most)
+        if (out.size() > max_bytes)
+            return out.erase(end).append(cut.substr(0, max_bytes));
+        if (out.size() + cut.size() <= max_bytes)
             end = out.size();
     }
     return out;
@@ -45,11 +45,11 @@ inline std::string escaped(std::string_view bytes, std::size_t most = std::strin
 
 namespace detail {
 
-// Of what a line of the log or the text of an exception quotes, in bytes.
+// Limits in bytes for a quotation in a log line or in the text of an exception.
 inline constexpr std::size_t longest_name = 256;
 inline constexpr std::size_t longest_text = 1024;
 
-/// What the text of an exception says of a name or value that was given.
+/// A name or value of the caller, for the text of an exception.
 inline std::string quoted(std::string_view name)
 {
     return escaped(name, longest_name);

@@ -13,10 +13,10 @@
 
 namespace asynchat {
 
-/// A first-in, first-out queue: push at the back, look at and take from the front.
+/// A first-in, first-out queue: push at the back, read and take at the front.
 ///
-/// An empty fifo that was never used holds no memory, one that has run empty keeps what it had:
-/// in the steady state push() and pop() allocate nothing.
+/// An unused fifo holds no memory. A fifo that becomes empty keeps its memory: in the steady state
+/// push() and pop() allocate nothing.
 /// Python: Lib/asynchat.py (up to 3.5), fifo
 template <class T>
 class fifo {
@@ -28,7 +28,7 @@ public:
     std::size_t size() const noexcept { return items_.size() - front_; }
     explicit operator bool() const noexcept { return !is_empty(); }
 
-    /// The oldest item, which stays. Throws std::out_of_range when there is none.
+    /// The oldest item; it stays in the fifo. Throws std::out_of_range when the fifo is empty.
     T& first()
     {
         if (is_empty())
@@ -37,7 +37,7 @@ public:
     }
     const T& first() const { return const_cast<fifo&>(*this).first(); }
 
-    /// The newest item; as first().
+    /// The newest item; otherwise as first().
     T& last()
     {
         if (is_empty())
@@ -53,7 +53,7 @@ public:
         items_.push_back(std::move(item));
     }
 
-    /// Takes the oldest item; nothing when there is none.
+    /// Takes the oldest item; std::nullopt when the fifo is empty.
     std::optional<T> pop()
     {
         if (is_empty())

@@ -9,18 +9,18 @@
 
 namespace asynchat {
 
-/// A channel over a descriptor that is no socket: a pipe, a terminal, a device, a regular file.
+/// A channel over a descriptor that is not a socket: a pipe, a terminal, a device, a regular file.
 ///
-/// Regular files cannot be waited for and count as always ready. The end of a file, and a pipe
-/// without a reader, end the channel as the end of a connection does; SIGPIPE is never raised.
+/// The system cannot wait for a regular file, so it counts as always ready. The end of a file, and
+/// a pipe without a reader, end the channel like the end of a connection. SIGPIPE is never raised.
 /// Python: Lib/asyncore.py, file_dispatcher and file_wrapper
 class file_dispatcher : public dispatcher {
 public:
-    /// Works on a duplicate of `descriptor`, which stays the caller's. Both become non-blocking, as
-    /// that is a property of what they refer to. Throws std::system_error.
+    /// Works on a duplicate of `descriptor`; the caller still owns the original. Both become
+    /// non-blocking, because they share one open file. Throws std::system_error.
     ASYNCHAT_DECL file_dispatcher(loop& owner, int descriptor);
 
-    /// True unless the descriptor can only be written.
+    /// False if the descriptor is open for writing only.
     bool readable() override { return is_readable_; }
 
 private:

@@ -16,51 +16,52 @@
 
 namespace asynchat {
 
-/// Sends a file, or a part of it, with the least copying that the system offers.
+/// Sends a file, or a part of it, with as few copies as the system allows.
 ///
-/// How the bytes travel, decided for each piece:
+/// How the bytes are sent; decided for each piece:
 ///
 ///     the channel's send() is dispatcher's, its transport   the system moves them from the file
-///     a stream socket, and the system has sendfile          to the socket; nobody reads them
+///     a stream socket, and the system has sendfile          to the socket, without a read
 ///     anything else: a layer that overrides send(),         they are read into a buffer of
 ///     a pipe, a file system that cannot do it               ac_out_buffer_size bytes and sent
 ///
-/// The receiver sees no difference. loop::create() knows the class of the channel and so whether
-/// send() is overridden, in any of its base classes: a layer gets all the bytes, always.
+/// The receiver sees no difference. loop::create() knows the class of the channel, so it knows
+/// whether the class or a base class overrides send(): an override always gets all the bytes.
 ///
-/// The length is a promise, which may be in a header that was sent already. It is fixed when the
-/// producer is made: what a file grows by later is not sent. When a file turns out to be shorter,
-/// or cannot be read, the producer throws, and the channel's handle_error() ends the connection,
-/// which is the only way to tell the receiver. If an override keeps the channel open, the producer
-/// has ended, and what was pushed behind it follows.
+/// The length is fixed when the producer is made, because it may be in a header that is already
+/// sent. Bytes that are added to the file later are not sent. If the file becomes shorter or cannot
+/// be read, the producer throws, and the channel's handle_error() ends the connection: this is the
+/// only way to tell the receiver. If an override keeps the channel open, the producer has ended,
+/// and the output behind it follows.
 ///
-/// Reading a file waits for the disk, and reading a pipe for its writer: the loop stands still
-/// meanwhile. Output that comes when it likes is for a file_dispatcher.
+/// Reading a file waits for the disk, and reading a pipe waits for its writer; this blocks the
+/// loop. For a pipe whose output comes at any time use a file_dispatcher.
 ///
 /// Lifetime: keeps its file open until it is destroyed.
 class file_producer final : public producer {
 public:
-    /// `length` bytes of a regular file from `offset` on; all up to its end if no length is given.
-    /// Throws std::system_error, whose text has the path, when it cannot be opened or read or is
-    /// not a regular file, and std::out_of_range when it has fewer bytes.
+    /// Sends `length` bytes of a regular file from `offset` on; without a length, all bytes up to
+    /// its end. Throws std::system_error with the path in its text when the file cannot be opened
+    /// or read or is not a regular file; std::out_of_range when the file has fewer bytes.
     ASYNCHAT_DECL explicit file_producer(const std::string& path, std::uint64_t offset = 0,
                                          std::optional<std::uint64_t> length = std::nullopt);
 
-    /// As above, of an open descriptor. Works on a duplicate; `descriptor` stays the caller's.
+    /// As above, for an open descriptor. Works on a duplicate; the caller still owns `descriptor`.
     ///
-    /// A regular file is counted from its start, wherever its position is, which stays there: many
-    /// producers can share one. Anything else, such as a pipe, is read from where it is to its
-    /// end or `length`, and an `offset` is a std::system_error.
+    /// In a regular file `offset` counts from the start. The position of the file is neither used
+    /// nor changed, so many producers can share one descriptor. Anything else, such as a pipe, is
+    /// read from its current position up to its end or `length`; an `offset` then throws
+    /// std::system_error.
     ASYNCHAT_DECL explicit file_producer(int descriptor, std::uint64_t offset = 0,
                                          std::optional<std::uint64_t> length = std::nullopt);
 
     ASYNCHAT_DECL ~file_producer() override;
 
-    /// Bytes that it promises in all; nothing when only the end of a pipe will tell.
+    /// Size of the whole output in bytes; std::nullopt for a pipe without a given length.
     const std::optional<std::uint64_t>& length() const noexcept { return length_; }
 
     /// Reads up to 65536 bytes. Throws std::system_error, or std::runtime_error when the file ends
-    /// before its length; after that it has ended.
+    /// before its length; after an exception the producer has ended.
     ASYNCHAT_DECL std::string_view more() override;
 
 private:
@@ -76,8 +77,9 @@ private:
     /// more() with another limit.
     ASYNCHAT_DECL std::string_view read(std::size_t max_bytes);
 
-    /// Lets the system send up to `max_bytes`. Returns how many it did, 0 when it would block, and
-    /// nothing when the bytes must be read, which finds out why if it is an error.
+    /// Lets the system send up to `max_bytes`. Returns the number of bytes sent, 0 when it would
+    /// block. Returns std::nullopt when the bytes must be read instead; reading then reports an
+    /// error, if there is one.
     ASYNCHAT_DECL std::optional<std::size_t> send_to(transport& to, std::size_t max_bytes);
 
     std::string name_; // for messages

@@ -11,19 +11,19 @@
 
 namespace asynchat {
 
-/// An async_chat whose frames come whole: one callback for each, with all its bytes.
+/// An async_chat with one callback for each frame, which gets the whole frame.
 ///
 ///     input  "ECHO 5\nhello"   set_terminator("\n")
 ///       found_frame("ECHO 5")    -> set_terminator(5)
 ///       found_frame("hello")     -> push(take_frame())
 ///
-/// A frame that arrived in one piece is not copied: the view points into the receive buffer. One
-/// that did not is put together in the channel's own storage; a large counted one is received
-/// straight into it.
+/// A frame that arrives in one piece is not copied: the view points into the receive buffer. Other
+/// frames are put together in the channel's storage; a large counted frame is received directly
+/// into it.
 ///
-/// Terminators, max_frame() and everything else are those of async_chat, with these differences: a
-/// count over max_frame() makes set_terminator() throw std::length_error, since the frame has to be
-/// kept; a frame that a string ends is not delivered at all when it is over the limit.
+/// Terminators, max_frame() and everything else are as in async_chat, with two differences. A count
+/// over max_frame() makes set_terminator() throw std::length_error, because the channel has to
+/// store the frame. A frame that a string ends is not delivered at all when it is over the limit.
 /// Python: none; async_chat with _collect_incoming_data() and _get_data() is the nearest
 class frame_chat : public async_chat {
 public:
@@ -33,22 +33,22 @@ public:
 
     /// Called with each frame, without its terminator; an empty frame is an empty view.
     ///
-    /// `frame` is valid until the call returns, or take_frame() is called. A count is 0 by then and
-    /// stays so until a new terminator is set. What it throws goes to handle_error(); the frame
-    /// is not delivered again.
+    /// `frame` is valid until the call returns or take_frame() is called. A count is 0 when this is
+    /// called and stays 0 until you set a new terminator. An exception goes to handle_error(); the
+    /// frame is not delivered again.
     virtual void found_frame(std::string_view frame) = 0;
 
-    /// Called with the bytes that belong to no frame: all of them while there is no terminator or a
-    /// count is spent, and at the end of the stream those of a frame that was begun. The default
-    /// drops them.
+    /// Called with bytes that belong to no complete frame: all input while there is no terminator
+    /// or the count is 0, and an incomplete frame at the end of the stream. `data` is valid during
+    /// the call. The default drops the bytes.
     ASYNCHAT_DECL void collect_incoming_data(std::string_view data) override;
 
     ASYNCHAT_DECL void handle_read() override;
 
 protected:
-    /// In found_frame(), once: the frame as a string of your own. Moved, without a copy, when it
-    /// lies in the channel's storage, as large counted frames do.
-    /// Throws std::logic_error outside of found_frame().
+    /// The frame as a string that you own. May be called once in each found_frame(). A frame in the
+    /// channel's storage, such as a large counted one, is moved without a copy.
+    /// Throws std::logic_error outside found_frame().
     ASYNCHAT_DECL std::string take_frame();
 
 private:
@@ -63,7 +63,7 @@ private:
     void deliver_begun_frame();
     void deliver_kept_frame(delivery& input);
 
-    // They would share the storage of the frames.
+    // Private: they would use the same storage as the frames.
     using async_chat::_collect_incoming_data;
     using async_chat::_get_data;
 };

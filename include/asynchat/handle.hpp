@@ -17,27 +17,27 @@ namespace asynchat {
 
 namespace detail {
 
-/// Whether this thread may touch a loop and its channels: no other one runs it. True without
-/// assertions, as nobody takes notes of it then.
+/// Whether this thread may use a loop and its channels: no other thread runs the loop. Always true
+/// without assertions, because the thread is not recorded then.
 ASYNCHAT_DECL bool runs_here(const loop& owner) noexcept;
 
 } // namespace detail
 
 /// A weak reference to a channel that a loop owns; what loop::create() returns.
 ///
-/// A regular value: it can be copied, compared and hashed, and be the key of a map. It stays the
-/// same key when its channel is closed; get() is null then. To look at a channel after its close,
-/// at counters for instance, call lock() before, and keep the result.
-/// Copying, comparing, hashing, empty() and post() may be done in any thread; the rest belongs to
-/// the loop's thread.
+/// A regular value: it can be copied, compared and hashed, and used as the key of a map. It stays
+/// the same key when its channel is closed; get() is null then. To read a channel after its close,
+/// for example its counters, call lock() before and keep the result.
+/// Copying, comparing, hashing, empty() and post() are allowed in any thread, everything else in
+/// the loop's thread only.
 template <class T>
 class handle {
 public:
     /// Empty.
     handle() = default;
 
-    /// True for a handle that never had a channel. False when its channel is closed or gone: that
-    /// is told by get() and by `if (handle)`.
+    /// True for a handle that never had a channel. Stays false when its channel is closed or
+    /// destroyed; test that with get() or `if (handle)`.
     [[nodiscard]] bool empty() const noexcept { return loop_ == nullptr; }
 
     /// The channel, or null when it is closed or the handle is empty. Valid until the next event
@@ -51,13 +51,13 @@ public:
         return channel.get();
     }
 
-    /// The channel, kept alive by the caller beyond its close, or null when it is gone: some time
-    /// after its close. To be let go of before the loop is.
+    /// The channel, which the result keeps alive after its close; null when it is destroyed, which
+    /// happens some time after its close. Release the result before the loop is destroyed.
     [[nodiscard]] std::shared_ptr<T> lock() const noexcept { return channel_.lock(); }
 
     explicit operator bool() const noexcept { return get() != nullptr; }
 
-    /// For a call of the channel, which it outlives, whatever the call closes.
+    /// Calls a member of the channel, which lives until the call returns, also if it is closed.
     /// Throws std::logic_error when the channel is closed or the handle is empty.
     std::shared_ptr<T> operator->() const
     {
@@ -73,14 +73,14 @@ public:
     /// Valid until the next event of the loop. Throws as above.
     T& operator*() const { return *operator->(); }
 
-    /// Calls `f(T&)` in the loop's thread, as one event of the channel, unless it is closed by
-    /// then; on an empty handle it does nothing. `f` may be movable only. May be called from any
-    /// thread as long as the loop lives.
+    /// Calls `f(T&)` in the loop's thread, as one event of the channel. Does nothing if the channel
+    /// is closed by then or the handle is empty. `f` may be move-only. May be called from any
+    /// thread while the loop lives.
     template <class F>
     void post(F f) const;
 
-    /// Equal are handles of the same channel, whether it is open, closed or gone, and empty ones.
-    /// The order is any, and stays.
+    /// Two handles are equal if they refer to the same channel, also after its end, or if both are
+    /// empty. The order is unspecified but does not change.
     friend bool operator==(const handle& a, const handle& b) noexcept
     {
         return !(a < b) && !(b < a);

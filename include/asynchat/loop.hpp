@@ -57,27 +57,27 @@ struct loop_anchor {
 
 /// Owns channels and runs them: an asio::io_context with asyncore's socket map.
 ///
-/// Flow: make a loop, create() channels, run(). A channel lives in its loop until it is closed;
-/// then it is destroyed as soon as none of its callbacks is on the stack.
+/// Flow: make a loop, create() channels, run(). A channel lives in its loop until it is closed. It
+/// is then destroyed when no callback of it is on the stack.
 ///
 /// Thread safety: a loop and its channels belong to the thread that runs them, and assert that.
 /// Only post(), handle::post() and stop() may be called from other threads. Several loops in
 /// several threads are independent of each other.
 /// Lifetime: the loop outlives the channels it owns; its destructor closes them without calling
 /// their handle_close().
-/// Exceptions thrown by posted functions and timers, and exit_now, come out of run() and poll();
-/// the loop can be run again.
+/// run() and poll() pass on exit_now and the exceptions of posted functions and timers; the loop
+/// can be run again.
 /// Python: Lib/asyncore.py, socket_map, loop and poll
 class loop {
 public:
     using duration = std::chrono::steady_clock::duration;
     using time_point = std::chrono::steady_clock::time_point;
 
-    /// A loop with an io_context of its own.
+    /// A loop with its own io_context.
     ASYNCHAT_DECL loop();
 
-    /// A loop in the caller's io_context, which the caller runs (in one thread) and which outlives
-    /// the loop. run() and poll() work here too.
+    /// A loop in the caller's io_context. The caller runs it, in one thread, and destroys it after
+    /// the loop. run() and poll() may be used too.
     ASYNCHAT_DECL explicit loop(asio::io_context& borrowed);
 
     ASYNCHAT_DECL virtual ~loop();
@@ -89,25 +89,25 @@ public:
     /// Makes a channel, T(loop&, args...), and owns it until it is closed.
     ///
     /// The constructor may create sockets, connect, listen and push; events start after it.
-    /// Exceptions of the constructor are passed on.
+    /// Passes on exceptions of the constructor.
     template <class T, class... Args>
     handle<T> create(Args&&... args);
 
-    /// A handle to a channel of this loop, for a channel that gives one to a thread. It equals the
-    /// one that create() returns. Empty before that: in the constructor.
+    /// A handle to a channel of this loop, for example to give to another thread. It equals the
+    /// handle that create() returns. In the constructor of the channel it is still empty.
     template <class T>
     [[nodiscard]] handle<T> handle_of(T& channel);
 
-    /// The live channels, oldest first as long as none was closed. A copy: they may be closed, and
-    /// new ones created, while it is walked.
+    /// The live channels; in the order of their creation until one is closed. A copy: channels may
+    /// be closed and created while you iterate over it.
     [[nodiscard]] ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> channels() const;
 
     /// The number of live channels.
     [[nodiscard]] std::size_t size() const noexcept { return open() - lingerers_.open(); }
 
-    /// Runs until no channel is left or stop() is called. Functions posted before are called
-    /// first, so that they may create channels; timers alone do not keep it running. A loop that
-    /// has to wait for posted work, or for timers, needs keep_running().
+    /// Runs until no channel is left or stop() is called. It first calls the functions that were
+    /// posted before, so they may create channels. Timers alone do not keep it running: to wait
+    /// for timers or posted functions without a channel, use keep_running().
     /// Python: Lib/asyncore.py, loop
     ASYNCHAT_DECL void run();
 
@@ -115,55 +115,55 @@ public:
     /// Python: Lib/asyncore.py, loop(timeout, count=count)
     ASYNCHAT_DECL void run(std::size_t count, duration timeout = std::chrono::seconds(30));
 
-    /// One pass: waits up to `timeout` for something to happen, then serves everything that is
-    /// ready at that moment, once. Returns false when nothing was.
+    /// One pass: waits up to `timeout` for an event, then handles each event that is ready at that
+    /// moment once. Returns false when no event was ready.
     /// Python: Lib/asyncore.py, poll
     ASYNCHAT_DECL bool poll(duration timeout = duration::zero());
 
-    /// Has run() go on as long as the result lives, also without a channel, until stop() is called;
-    /// and poll() wait. The result may be given to another thread.
+    /// While the result lives, run() continues without a channel until stop() is called, and poll()
+    /// waits without a channel. The result may be given to another thread.
     /// Differs: not in Python.
     [[nodiscard]] ASYNCHAT_DECL run_guard keep_running();
 
-    /// Makes run() and poll() return soon, or the next call at once when none is under way.
-    /// From any thread, and from a callback. A borrowed io_context is not stopped.
+    /// Makes run() or poll() return soon; if neither is running, the next call returns at once. May
+    /// be called from any thread and in callbacks. A borrowed io_context is not stopped.
     ASYNCHAT_DECL void stop();
 
     /// Calls stop() on the first SIGINT or SIGTERM from now on, instead of ending the process.
     ASYNCHAT_DECL void stop_on_signals();
 
     /// Calls `f()` in the loop's thread, once, on the first SIGINT or SIGTERM from now on, instead
-    /// of ending the process; the next one ends it. A server has its stop() called here. The latest
-    /// function counts.
+    /// of ending the process. The next signal ends the process. Call server_base::stop() in `f`. A
+    /// new function replaces the previous one.
     template <class F>
     void on_signals(F f);
 
-    /// Calls `f()` in the loop's thread, soon, never inside this call. From any thread. While
-    /// nothing runs the loop it waits for the next run() or poll(); it goes with the loop.
+    /// Calls `f()` in the loop's thread, soon, never inside this call. May be called from any
+    /// thread. While the loop does not run, `f` waits for the next run() or poll(). It is destroyed
+    /// with the loop.
     template <class F>
     void post(F f);
 
-    /// The time by which this loop's timers go: that of std::chrono::steady_clock, other than in
-    /// the loop of a test (testing.hpp).
+    /// The time of this loop's timers: std::chrono::steady_clock; in testing::loop the simulated
+    /// time.
     [[nodiscard]] time_point now() const noexcept { return clock_->now(); }
 
     /// Calls `f()` once after `delay`, never early. Timers that are due at the same time are called
-    /// in the order in which they were made. Dropping the timer that it returns changes nothing.
+    /// in the order in which they were made. Dropping the returned timer does not cancel it.
     template <class F>
     timer call_later(duration delay, F f);
 
-    /// Calls `f()` every `period`, first after one period, until it is cancelled or throws. Calls
-    /// that are late are made up for, one in each turn.
+    /// Calls `f()` every `period`, first after one period, until it is cancelled or throws. Late
+    /// calls are made up for, one in each turn.
     /// Throws std::invalid_argument when `period` is not positive.
     template <class F>
     timer call_every(duration period, F f);
 
-    /// Calls `f(log_type, std::string_view)` for each line of the log of this loop's channels, in
-    /// place of writing it to standard error. The text is one line, unprintable bytes escaped, and
-    /// valid during the call; the type is not in it. Lines that a channel ignores, and those of a
-    /// class that overrides handle_log(), do not come here. What `f` throws goes where an exception
-    /// of the caller of the log goes. Null is standard error again, where the loop waits until each
-    /// line is written.
+    /// Calls `f(log_type, std::string_view)` for each log line of this loop's channels, instead of
+    /// writing it to standard error. The text is one line with unprintable bytes escaped, without
+    /// the type; it is valid during the call. Lines of an ignored type, and lines of a class that
+    /// overrides handle_log(), do not reach `f`. An exception passes to the caller that logs.
+    /// nullptr selects standard error again; the loop then blocks until each line is written.
     /// Differs: not in Python.
     template <class F>
     void log_sink(F f);
@@ -171,14 +171,14 @@ public:
 
     /// Closes all channels, without their handle_close().
     ///
-    /// An exception out of an overridden close() stops it, unless it is a bad descriptor or
-    /// `ignore_all` is set; exit_now always does.
+    /// An exception from an overridden close() stops it, unless the error is a bad descriptor or
+    /// `ignore_all` is set; exit_now always stops it.
     /// Python: Lib/asyncore.py, close_all
     ASYNCHAT_DECL void close_all(bool ignore_all = false);
 
 protected:
-    /// A loop with an io_context of its own, in a time of its own. Its channels make their sockets
-    /// in `network`, when that is not null; it outlives the loop.
+    /// A loop with its own io_context and the given clock. If `network` is not null, its channels
+    /// make their sockets in it; it must outlive the loop.
     ASYNCHAT_DECL explicit loop(std::unique_ptr<detail::clock> clock,
                                 detail::network* network = nullptr);
 
@@ -196,7 +196,7 @@ private:
     class running;
     class receive_lease;
 
-    // For channels. What create() does is make() and begin().
+    // For channels. create() is make() and begin().
     template <class T, class... Args>
     std::shared_ptr<T> make(Args&&... args);
     ASYNCHAT_DECL void adopt(std::shared_ptr<dispatcher> channel, bool sends_plainly,
@@ -206,26 +206,26 @@ private:
     ASYNCHAT_DECL void flush_soon(const detail::state_ptr& state);
     ASYNCHAT_DECL void try_again_soon(const detail::state_ptr& state);
 
-    /// Has deadline_reached_() of the channel called as an event of it, at `at` or up to a tenth of
-    /// a second later, so that many channels share one wake-up. A channel has one deadline: an
-    /// earlier one replaces it, a later one is for deadline_reached_() to set.
+    /// Calls deadline_reached_() of the channel as an event of it, at `at` or up to a tenth of a
+    /// second later, so that many channels share one wake-up. A channel has one deadline. An
+    /// earlier time replaces it; deadline_reached_() sets later times.
     ASYNCHAT_DECL void set_deadline(detail::channel_state& state, time_point at);
     ASYNCHAT_DECL void drop_deadline(detail::channel_state& state);
 
-    /// Keeps a connection whose channel is closed until the other side ends it, or for `timeout`.
-    /// `slot` is that of the channel in its server, or null.
+    /// Keeps the connection of a closed channel until the peer ends it, or for `timeout`. `slot` is
+    /// the slot of the channel in its server, or null.
     ASYNCHAT_DECL void linger(std::unique_ptr<transport> connection, duration timeout,
                               detail::address_slot* slot);
 
-    /// Ends the oldest of the connections that linger: of all, of a server, or of one slot in it.
+    /// Ends the oldest lingering connection: of all, of a server, or of one slot in it.
     ASYNCHAT_DECL void end_oldest_linger(const detail::server_state* server = nullptr,
                                          const detail::address_slot* slot = nullptr);
 
     detail::output_pool& pool() noexcept { return output_pool_; }
     detail::string_pool& strings() noexcept { return output_pool_.strings(); }
 
-    /// For all that belongs to the loop's thread: ends the program, in one that was compiled with
-    /// assertions, when another thread runs the loop.
+    /// Asserts that this thread runs the loop. Called by everything that only the loop's thread may
+    /// do.
     void check_thread() const noexcept
     {
         assert(detail::runs_here(*this)); // else call it by loop::post() or handle::post()
@@ -257,7 +257,7 @@ private:
 
     ASYNCHAT_DECL void set_signal_handler(callback f);
 
-    /// Begins a timer: of `channel`, which keeps it in `list`; or of the loop, when both are null.
+    /// Starts a timer of `channel`, which keeps it in `list`; or of the loop, if both are null.
     /// A `period` of 0 means once.
     ASYNCHAT_DECL timer start_timer(duration delay, duration period, callback f,
                                     detail::channel_state* channel = nullptr,
@@ -269,15 +269,15 @@ private:
     void run_timer(const std::shared_ptr<detail::timer_state>& state, time_point now);
     void wait_for_timers();
 
-    // Declared in the order in which they must go: the context last, as sockets refer to it.
+    // The context comes first and so is destroyed last, because sockets refer to it.
     std::unique_ptr<asio::io_context> own_context_;
     asio::io_context* context_;
     std::shared_ptr<detail::loop_anchor> anchor_;
     std::unique_ptr<detail::clock> clock_;
-    detail::network* network_ = nullptr; // none: the system's
+    detail::network* network_ = nullptr; // null: the system's
     detail::output_pool output_pool_;
     std::vector<std::unique_ptr<detail::receive_buffer>> receive_buffers_; // not in use
-    std::vector<detail::state_ptr> channels_; // behind the open ones those that go with the turn
+    std::vector<detail::state_ptr> channels_; // the open ones, then those that go with the turn
     std::size_t closed_ = 0;                  // the number of those
     std::size_t doomed_ = 0;                  // the first of these: they go with the present turn
     detail::lingerer_list lingerers_;         // of the open ones
@@ -298,7 +298,7 @@ private:
     unsigned adopted_before_ = 0;   // of them before that began, if it is nested in a turn
     int running_ = 0;               // run() and poll() on the stack
     bool polls_ = false;            // the innermost of them is a poll()
-    std::atomic<std::thread::id> thread_{}; // that runs us; none while nothing does
+    std::atomic<std::thread::id> thread_{}; // the one that runs the loop, or no thread
     bool creates_ = false; // create() has called a constructor that has not begun yet
     bool flush_posted_ = false;
     bool look_posted_ = false;

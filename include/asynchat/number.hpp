@@ -16,9 +16,9 @@ namespace asynchat {
 enum class number_error : unsigned char {
     none,        ///< nothing
     empty,       ///< there is no digit at all
-    not_a_digit, ///< a byte is no digit of the base: a sign, a space, anything
-    too_large,   ///< with this digit the number is over the limit
-    too_small,   ///< with this digit it is under the other limit, that of parse_integer()
+    not_a_digit, ///< a byte is not a digit of the base: a sign, a space, any other byte
+    too_large,   ///< with this digit the number is over the upper limit
+    too_small,   ///< with this digit the number is under the lower limit of parse_integer()
 };
 
 /// "no error", "no digits", "not a digit", "too large" or "too small".
@@ -36,8 +36,7 @@ enum class number_error : unsigned char {
 
 enum class number_base : unsigned char { decimal = 10, hexadecimal = 16 };
 
-/// What parse_number() or parse_integer() made of a text: a number, or an error and the byte that
-/// is to blame.
+/// The result of parse_number() or parse_integer(): a number, or an error and its position.
 template <class Number>
 class [[nodiscard]] basic_parsed_number {
 public:
@@ -47,13 +46,13 @@ public:
     {
     }
 
-    /// True when there is a number, also when it is 0.
+    /// True for a number, also for the number 0.
     constexpr explicit operator bool() const noexcept { return error_ == number_error::none; }
     constexpr Number operator*() const noexcept { return error() == none ? value_ : 0; }
 
     [[nodiscard]] constexpr number_error error() const noexcept { return error_; }
-    /// Of the byte that is wrong, from 0; the size of the text if nothing is there. 0 without
-    /// error.
+    /// Index of the offending byte; text.size() if the text is empty or ends early; 0 if there is
+    /// no error.
     [[nodiscard]] constexpr std::size_t position() const noexcept
     {
         return error() == none ? 0 : static_cast<std::size_t>(value_);
@@ -71,7 +70,7 @@ using parsed_integer = basic_parsed_number<std::int64_t>;
 
 namespace detail {
 
-/// Of a digit in either case; 16 for any other byte.
+/// The value of a digit, in either case; 16 for any other byte.
 constexpr unsigned digit_value(char digit) noexcept
 {
     if (digit >= '0' && digit <= '9')
@@ -83,7 +82,7 @@ constexpr unsigned digit_value(char digit) noexcept
     return 16;
 }
 
-/// Digits and nothing else, at most `max`.
+/// Parses a text of digits only; the number is at most `max`.
 template <class Number>
 constexpr basic_parsed_number<Number> parse_digits(std::string_view text, Number max,
                                                    number_base base) noexcept
@@ -105,35 +104,35 @@ constexpr basic_parsed_number<Number> parse_digits(std::string_view text, Number
 
 } // namespace detail
 
-/// Reads a length as the other side of a protocol wrote it: nothing but digits, and at most `max`.
+/// Parses a length that a peer has sent: only digits, and at most `max`.
 ///
 ///     if (const auto length = parse_number(text, max_frame()))
 ///         set_terminator(*length);
 ///
-/// A sign, a space, a 0x or anything behind the digits is an error, as is an empty text; zeros in
-/// front are not. The first byte that is wrong decides, whatever follows it. Hexadecimal digits may
-/// be of either case. Throws nothing and allocates nothing.
+/// An empty text, a sign, a space, a 0x and any byte behind the digits is an error; leading zeros
+/// are accepted. The error is that of the first offending byte. Hexadecimal digits may be upper or
+/// lower case. Throws nothing and allocates nothing.
 [[nodiscard]] constexpr parsed_number parse_number(std::string_view text, std::size_t max,
                                                    number_base base = number_base::decimal) noexcept
 {
     return detail::parse_digits(text, max, base);
 }
 
-/// Reads an integer of 64 bits with its sign: as parse_number(), but one '-' may stand in front of
-/// the digits, and the number is at least `min`.
+/// Parses a signed integer of 64 bits: as parse_number(), but one '-' may precede the digits, and
+/// the number is at least `min`.
 ///
 ///     parse_integer("-1", -1, max_frame()) // the length of a bulk string of RESP
 ///
-/// A '+' is an error, and so is a '-' without digits; "-0" is 0. Where 0 is out of the limits, a
-/// number between it and them, as 3 for [5, 9], is wrong only at its end: position() is the size of
-/// the text then. Throws nothing and allocates nothing.
+/// A '+' and a '-' without digits are errors; "-0" is 0. If the limits exclude 0, as in [5, 9], the
+/// error of a number between 0 and the limits, as 3, shows only at the end of the text: position()
+/// is then text.size(). Throws nothing and allocates nothing.
 [[nodiscard]] constexpr parsed_integer
 parse_integer(std::string_view text, std::int64_t min = std::numeric_limits<std::int64_t>::min(),
               std::int64_t max = std::numeric_limits<std::int64_t>::max(),
               number_base base = number_base::decimal) noexcept
 {
     const bool negative = !text.empty() && text.front() == '-';
-    // As far from 0 as it may be on its side.
+    // The largest distance from 0 that the limit on this side of 0 allows.
     const auto farthest =
         static_cast<std::uint64_t>(negative ? (min < 0 ? min : 0) : (max > 0 ? max : 0));
     const auto size = detail::parse_digits(text.substr(negative ? 1 : 0),
@@ -151,8 +150,8 @@ parse_integer(std::string_view text, std::int64_t min = std::numeric_limits<std:
     return parsed_integer(value);
 }
 
-/// As above, for a `max` without a sign, as max_frame(): one that is over all integers of 64 bits,
-/// as `unlimited`, is no limit.
+/// As above, for an unsigned `max` such as max_frame(). A `max` that does not fit into 64 signed
+/// bits, such as `unlimited`, is no limit.
 template <class Unsigned, std::enable_if_t<std::is_unsigned_v<Unsigned>, int> = 0>
 [[nodiscard]] constexpr parsed_integer
 parse_integer(std::string_view text, std::int64_t min, Unsigned max,

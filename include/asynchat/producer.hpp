@@ -20,9 +20,9 @@ namespace detail {
 class output_pump;
 }
 
-/// A source of output that is asked for its next piece only when the pieces before it are gone.
+/// A source of output. The channel asks it for a piece only when all earlier output is sent.
 ///
-/// Give one to async_chat::push_with_producer(). It makes output of any size in constant memory.
+/// Pass one to async_chat::push_with_producer(). It makes output of any size in constant memory.
 /// It is destroyed when it has ended, by discard_buffers(), or with its channel.
 /// Python: Lib/asynchat.py, the producer protocol of async_chat.push_with_producer
 class producer {
@@ -34,23 +34,23 @@ public:
 
     /// The next piece; an empty one ends the producer, which is then destroyed.
     ///
-    /// Pieces may have any size. The view stays valid until the next call of more() or the end of
-    /// the producer. May push (which queues behind this producer), change the terminator and close
-    /// the channel. An exception goes to handle_error() of the channel; if the channel survives it,
-    /// the producer is asked again.
+    /// Pieces may have any size. The view must stay valid until the next call of more() or the end
+    /// of the producer. more() may push (which queues behind this producer), change the terminator
+    /// and close the channel. An exception goes to handle_error() of the channel; if the channel
+    /// stays open, more() is called again.
     virtual std::string_view more() = 0;
 
 private:
     friend class async_chat;
     friend class detail::output_pump;
 
-    /// For the one producer whose bytes may be sent without being read.
+    /// Not null for a file_producer only: its bytes can be sent without reading them.
     virtual file_producer* as_file_() noexcept { return nullptr; }
-    /// For one that makes nothing, and is called as soon as all before it is taken.
+    /// True for a producer without output, which is called as soon as all earlier output is taken.
     virtual bool is_call_() const noexcept { return false; }
 };
 
-/// Hands out a string in pieces of a fixed size.
+/// Sends a string in pieces of a fixed size.
 ///
 /// Python: Lib/asynchat.py, simple_producer
 class simple_producer : public producer {
@@ -58,7 +58,7 @@ public:
     /// @param buffer_size bytes per piece; throws std::invalid_argument when it is 0.
     ASYNCHAT_DECL explicit simple_producer(std::string data, std::size_t buffer_size = 512);
 
-    /// The next `buffer_size` bytes, fewer at the end, then nothing for ever.
+    /// The next `buffer_size` bytes, fewer at the end, then always an empty piece.
     ASYNCHAT_DECL std::string_view more() override;
 
 private:
@@ -71,8 +71,8 @@ namespace detail {
 
 /// A producer made of a callable that returns its next piece each time it is called.
 ///
-/// It may return a std::string, a view that lives until the next call, or an optional of one of
-/// them; an empty piece or an empty optional ends it.
+/// The callable returns a std::string, a view that is valid until the next call, or an optional of
+/// one of these. An empty piece or an empty optional ends the producer.
 template <class Callable>
 class callable_producer final : public producer {
 public:
@@ -98,7 +98,7 @@ private:
     std::optional<result> piece_;
 };
 
-/// Calls a function when all before it is sent.
+/// Calls a function when all earlier output is sent.
 template <class F>
 class call_producer final : public producer {
 public:

@@ -10,7 +10,7 @@
 
 namespace asynchat {
 
-/// One of two joined channels: what one receives, the other one sends.
+/// One of two joined channels: each sends what the other one receives.
 ///
 ///     class inward : public asynchat::relay {
 ///     public:
@@ -23,14 +23,14 @@ namespace asynchat {
 ///         }
 ///     };
 ///
-/// Flow: an end stops reading while the other one has more to send than its high mark, so that no
-/// more than that, and one receive, is kept. Nothing is read before the two are joined. The end of
-/// one stream is passed on, the other stream goes on. When one of the two ends in order, because
-/// its peer has finished or by close(), the other one sends what it has, and ends too. When it ends
-/// for another reason, such as a reset, a timeout or a refused connection, the other one is
-/// aborted, so that its peer sees a reset as well and does not take half an answer for a whole one.
+/// Flow: a channel stops reading while the output of the other one is over its high mark. So the
+/// memory is bounded by the high mark and one receive. Before join() nothing is read. The end of
+/// one stream is passed on; the other stream continues. If a channel ends in order (its peer has
+/// finished, or close() was called), the other one sends its output and ends too. If it ends for
+/// another reason, such as a reset, a timeout or a refused connection, the other one is aborted:
+/// its peer sees a reset too, and does not take a part of an answer for the whole.
 ///
-/// Lifetime: either may go at any time. Python: none
+/// Lifetime: each may be destroyed at any time. Python: none
 class relay : public async_chat {
 public:
     /// As for async_chat.
@@ -38,14 +38,15 @@ public:
     ASYNCHAT_DECL relay(loop& owner, socket from);
     ASYNCHAT_DECL ~relay() override;
 
-    /// Joins the two, from then on and for good. May be called by a constructor, and before either
-    /// is connected. Throws std::logic_error when one of them is joined, or when both are the same.
+    /// Joins the two channels permanently. May be called in a constructor, and before either is
+    /// connected. Throws std::logic_error when one of them is already joined, or when both are the
+    /// same.
     ASYNCHAT_DECL void join(relay& other);
 
-    /// Pushes the piece to the other end. An override may look at it, or push something else.
+    /// Pushes the piece to the other channel. An override may read it, or push something else.
     ASYNCHAT_DECL void collect_incoming_data(std::string_view data) override;
 
-    /// Nothing: the connection is made. What came to be sent meanwhile goes out.
+    /// Does nothing. Output that was pushed before the connection is sent now.
     ASYNCHAT_DECL void handle_connect() override;
 
     // An override of these calls the original.
@@ -55,7 +56,7 @@ public:
     ASYNCHAT_DECL void close() override;
 
 protected:
-    /// The other end; null before join(), and when it has ended.
+    /// The other channel; null before join() and after the other channel has ended.
     relay* other() const noexcept { return other_; }
 
 private:

@@ -15,12 +15,11 @@ namespace detail {
 struct loop_anchor;
 } // namespace detail
 
-/// Keeps loop::run() running as long as it lives, also while there is no channel; what
-/// loop::keep_running() returns.
+/// Keeps loop::run() running while it lives, also without a channel. See loop::keep_running().
 ///
-/// Movable. It may be given to another thread and go there, as long as the loop lives: functions
-/// that the thread has posted before are called before run() ends. In the loop's thread it may
-/// outlive the loop.
+/// Movable. It may be moved to another thread and destroyed there while the loop lives. Functions
+/// that the thread posted earlier are called before run() ends. In the loop's thread it may outlive
+/// the loop.
 class [[nodiscard]] run_guard {
 public:
     /// Keeps nothing running.
@@ -29,7 +28,7 @@ public:
     ASYNCHAT_DECL run_guard& operator=(run_guard&& other) noexcept;
     ASYNCHAT_DECL ~run_guard();
 
-    /// Ends it before the object goes. May be called more than once.
+    /// Ends its effect before the object is destroyed. May be called more than once.
     ASYNCHAT_DECL void release() noexcept;
 
 private:

@@ -21,8 +21,7 @@
 
 namespace asynchat {
 
-/// What every server<Handler> is, whatever its Handler: a listener with limits, counters and an
-/// orderly end.
+/// The base of every server<Handler>: a listener with limits, counters and an orderly end.
 ///
 /// Flow: it accepts the connections that wait, up to 64 in a turn, while fewer than
 /// max_connections() are open.
@@ -32,55 +31,55 @@ namespace asynchat {
 ///     stop(deadline) -> handle_shutdown() of each handler -> at the deadline those left are closed
 ///                    -> handle_close() of the server, when none is left
 ///
-/// Thread safety and lifetime: as dispatcher. Its close() does not touch the connections it made;
-/// they go on to be counted.
+/// Thread safety and lifetime: as dispatcher. Its close() does not close the connections that it
+/// made; the counters still count them.
 class server_base : public dispatcher {
 public:
-    /// The connections that may be open at once; `unlimited` by default.
+    /// Largest number of open connections; `unlimited` by default.
     ///
-    /// Those beyond it are not accepted but wait in the system's queue until others end. Refusing
-    /// would only make the client retry. Connections that linger after their channel was closed
-    /// count as well: the oldest of them goes when a new one comes. A number below that of the open
-    /// ones closes no connection.
+    /// Further connections are not accepted: they wait in the system's queue until others end.
+    /// Refusing would only make the client retry. Connections that linger after their channel was
+    /// closed count too; the oldest of them is ended when a new connection comes. A limit below the
+    /// number of open connections closes no connection.
     ASYNCHAT_DECL void max_connections(std::size_t n);
     std::size_t max_connections() const noexcept { return max_connections_; }
 
-    /// The connections that may be open at once from one address; `unlimited` by default. One IPv6
-    /// network of 64 bits counts as one address; UNIX sockets have none and are not limited.
+    /// Largest number of open connections from one address; `unlimited` by default. An IPv6 /64
+    /// network counts as one address. UNIX sockets have no address and are not limited.
     ///
-    /// Those beyond it are closed at once, with a line in the log: waiting, they would keep the
-    /// others from being accepted.
+    /// Further connections are closed at once, with a line in the log: if they waited, they would
+    /// block the connections from other addresses.
     void max_connections_per_address(std::size_t n) noexcept { max_per_address_ = n; }
     std::size_t max_connections_per_address() const noexcept { return max_per_address_; }
 
-    /// Has each connection that is accepted from now on receive and send through a layer that
-    /// `make()` makes, from the first byte on; an empty function: through none. See add_layer().
-    /// What `make()` throws, and a null pointer, costs that connection only.
+    /// Calls `make()` for each connection accepted from now on. The connection receives and sends
+    /// through the returned layer from the first byte on. An empty function means no layer. See
+    /// add_layer(). If `make()` throws or returns null, only that connection is closed.
     void use_layer(std::function<std::unique_ptr<transport_layer>()> make)
     {
         make_layer_ = std::move(make);
     }
 
-    /// What it has seen so far. To be asked at any time in the loop's thread, also after the close.
+    /// The counters. May be read at any time in the loop's thread, also after the close.
     const server_counters& counters() const noexcept { return shared_->counters; }
 
-    /// Ends the server in an orderly way: stops listening now; asks each connection to finish, by
-    /// its handle_shutdown(), in a later turn; closes those left after `deadline`, with their
-    /// handle_close() and close_reason::shutdown; ends with its own handle_close() when none is
-    /// left.
+    /// Ends the server in an orderly way. It stops listening now. In a later turn it calls
+    /// handle_shutdown() of each connection. After `deadline`, a duration from now, it closes the
+    /// remaining connections, with handle_close() and close_reason::shutdown. When no connection is
+    /// left, handle_close() of the server is called.
     ///
-    /// Legal everywhere, any number of times: the latest deadline counts, handle_shutdown() is
-    /// called once. Connections that wait in the system's queue are lost.
+    /// May be called everywhere, any number of times: the last deadline set is used, and
+    /// handle_shutdown() is called once. Connections that wait in the system's queue are lost.
     ASYNCHAT_DECL void stop(loop::duration deadline);
 
     /// True after stop().
     bool stopping() const noexcept { return stopping_; }
 
-    /// False while as many connections are open as may be.
+    /// False while max_connections() connections are open.
     ASYNCHAT_DECL bool readable() override;
 
-    /// Makes a handler, or refuses the connection. An override may look at the connection first,
-    /// and refuse it by not calling the original.
+    /// Makes a handler, or refuses the connection because of a limit. An override may check the
+    /// connection first; to refuse it, it does not call the original.
     ASYNCHAT_DECL void handle_accepted(socket connection, const endpoint& peer) override;
 
     /// Closes.
@@ -92,7 +91,7 @@ private:
     template <class Handler>
     friend class server;
 
-    /// Makes a handler, and returns it unless its own constructor has closed it.
+    /// Makes a handler. Returns it unless its constructor has closed it.
     using maker = std::function<std::shared_ptr<dispatcher>(loop&, socket&&)>;
 
     ASYNCHAT_DECL server_base(loop& owner, const endpoint& where, maker make);
@@ -119,14 +118,14 @@ private:
 ///
 ///     loop.create<server<echo_handler>>(endpoint("127.0.0.1", 8080));
 ///
-/// Handler is a dispatcher that can be made of (loop&, socket, args...), where the args are those
-/// given to create() after the address; they are copied for each connection (std::ref shares).
-/// A Handler whose constructor throws costs its own connection: the error is logged, the server
-/// goes on. With port 0 the system chooses; local_endpoint() tells.
+/// Handler is a dispatcher with a constructor (loop&, socket, args...). The args are the arguments
+/// of create() after the address; each connection gets a copy of them (std::ref shares an object).
+/// If the constructor throws, only that connection is closed: the error is logged, and the server
+/// continues. With port 0 the system chooses the port; see local_endpoint().
 template <class Handler>
 class server : public server_base {
 public:
-    /// Throws std::system_error when the address cannot be had.
+    /// Throws std::system_error when it cannot bind to or listen on the address.
     template <class... Args>
     explicit server(loop& owner, const endpoint& where, Args... args)
         : server_base(

@@ -20,26 +20,25 @@ namespace testing {
 class loop;
 }
 
-/// A socket of the system that no channel has yet: what accept() hands out and what the
-/// constructors of channels take.
+/// A socket without a channel: accept() returns one, and the constructors of channels take one.
 ///
-/// Owns the descriptor and closes it; movable, not copyable; bound to no loop, so that a socket
-/// accepted in one thread may be given to a loop of another.
+/// Owns the descriptor and closes it; movable, not copyable. It belongs to no loop: a socket that
+/// is accepted in one thread may be given to a loop of another thread.
 class socket {
 public:
     /// No socket.
     socket() noexcept = default;
 
-    /// Takes over an open descriptor of the given family (AF_INET, ...) and type (SOCK_STREAM,
-    /// ...); `peer` is the other side, as far as it is known.
+    /// Takes ownership of an open descriptor of the given family (AF_INET, ...) and type
+    /// (SOCK_STREAM, ...); `peer` is the address of the peer, if it is known.
     socket(int descriptor, int family, int type, endpoint peer = {}) noexcept
         : descriptor_(descriptor), family_(family), type_(type), peer_(std::move(peer))
     {
     }
 
-    /// Takes over a connected socket of Asio, of any io_context; the operations under way on it
-    /// are cancelled. TCP_NODELAY is set, as on all our connections. Throws std::system_error when
-    /// the socket is not open or cannot be released.
+    /// Takes ownership of a connected socket of Asio, of any io_context. Cancels its pending
+    /// operations. Sets TCP_NODELAY, as on all TCP connections of the library. Throws
+    /// std::system_error when the socket is not open or cannot be released.
     ASYNCHAT_DECL socket(asio::ip::tcp::socket&& connected);
     ASYNCHAT_DECL socket(asio::local::stream_protocol::socket&& connected);
 
@@ -51,9 +50,9 @@ public:
     }
     ASYNCHAT_DECL ~socket();
 
-    /// A connection that is not the system's: the channel made of it receives and sends by
-    /// `connection`, and is connected. The descriptor is -1, options of sockets are ignored. A null
-    /// pointer is no socket.
+    /// A connection that is not a socket of the system. A channel over it receives and sends
+    /// through `connection`, and is connected. The descriptor is -1, and socket options are
+    /// ignored. A null pointer means no socket.
     ASYNCHAT_DECL explicit socket(std::unique_ptr<transport> connection,
                                   endpoint peer = {}) noexcept;
 
@@ -63,18 +62,18 @@ public:
     int family() const noexcept { return family_; }
     int type() const noexcept { return type_; }
 
-    /// The other side; empty when it is not known.
+    /// The address of the peer; empty when it is not known.
     const endpoint& peer() const noexcept { return peer_; }
 
-    /// Gives the descriptor up; the caller closes it.
+    /// Gives up the ownership of the descriptor; the caller closes it.
     int release() noexcept { return std::exchange(descriptor_, -1); }
 
-    /// Has the channel made of it receive and send through `layer`, from the first byte on; over
-    /// those that were added before. See dispatcher::add_layer().
+    /// A channel over this socket will receive and send through `layer`, from the first byte on.
+    /// The layer lies over the layers added before. See dispatcher::add_layer().
     /// Throws std::invalid_argument for a null pointer, std::logic_error without a socket.
     ASYNCHAT_DECL void add_layer(std::unique_ptr<transport_layer> layer);
 
-    /// A pair of connected UNIX stream sockets, for tests and for talking to oneself.
+    /// A pair of connected UNIX stream sockets, for tests and for channels of one process.
     /// Throws std::system_error. Python: socket.socketpair
     ASYNCHAT_DECL static std::pair<socket, socket> pair();
 
@@ -93,7 +92,7 @@ private:
         std::swap(peer_, other.peer_);
     }
 
-    bool accepted_ = false; // by a dispatcher that listens
+    bool accepted_ = false; // by a listening dispatcher
     int descriptor_ = -1;
     transport* connection_ = nullptr;   // owned; instead of a descriptor
     transport_layer* layers_ = nullptr; // owned; to be put over the connection

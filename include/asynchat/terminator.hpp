@@ -36,7 +36,7 @@ inline constexpr bool is_count_type =
 /// Throws std::invalid_argument that names the count.
 [[noreturn]] ASYNCHAT_DECL void throw_negative_count(std::intmax_t count);
 
-/// One of several strings: what a terminator is made of, a literal with all its bytes.
+/// One of the strings of a terminator; a literal means all its bytes without the final NUL.
 class string_argument {
 public:
     string_argument(std::string_view bytes) noexcept : bytes_(bytes) {}
@@ -65,31 +65,31 @@ private:
 
 } // namespace detail
 
-/// Which byte of a number comes first: the highest, as on most networks, or the lowest.
+/// Which byte of a number comes first: the highest (network byte order) or the lowest.
 enum class byte_order : unsigned char { big, little };
 
-/// What ends a frame: a string of bytes or the first of several, a number of bytes with or without
-/// a string behind them, that number in front of the frame itself, or nothing.
+/// What ends a frame: a string of bytes, the first of several strings, a count of bytes with or
+/// without a string behind them, a length prefix, or nothing.
 ///
-/// A regular value. All three of "none", the count 0 and the empty string mean "collect
-/// everything, report nothing", as in Python, and compare unequal: what was set reads back.
+/// A regular value. "None", the count 0 and the empty string all mean "collect everything, report
+/// nothing", as in Python. They compare unequal: get_terminator() returns the value that was set.
 ///
 ///     terminator t;                    // none; also terminator(std::nullopt)
 ///     terminator t = "\r\n";           // a literal means all its bytes, NULs included
 ///     terminator t = std::string(...); // any length, any bytes
 ///     terminator t = 1024;             // the next 1024 bytes
-///     terminator t = {"\r\n", "\n"};   // whichever ends first; of several there, the longest
+///     terminator t = {"\r\n", "\n"};   // the one that ends first; then the longest
 ///
 ///     terminator t = terminator::counted(5, "\r\n"); // the next 5 bytes, then a line end
 ///     terminator t = terminator::length_prefix(4);   // the length comes first, in 4 bytes
 ///
-/// A length in front stays in force from frame to frame, as a string does and a count does not.
+/// A string and a length prefix stay in force for all later frames. A count ends one frame only.
 ///
 /// A single character, a bool or a null pointer does not compile: '\n' must not mean ten bytes.
 /// Python: Lib/asynchat.py, async_chat.set_terminator
 class terminator {
 public:
-    /// No terminator: everything is collected and nothing reported.
+    /// No terminator: everything is collected and nothing is reported.
     terminator() noexcept = default;
     terminator(std::nullopt_t) noexcept {}
 
@@ -125,16 +125,16 @@ public:
         }
     }
 
-    /// Any of several strings. The frame ends with the one that is complete first; of several that
-    /// end at the same byte it is the longest. A single one means just that string.
-    /// Throws std::invalid_argument when there are several and one of them is empty, or when there
-    /// is none.
+    /// Any of several strings. The frame ends with the string that is complete first; if several
+    /// end at the same byte, with the longest. A list of one string is the same as that string.
+    /// Throws std::invalid_argument when the list is empty, or when one of several strings is
+    /// empty.
     ASYNCHAT_DECL terminator(std::initializer_list<detail::string_argument> strings);
     ASYNCHAT_DECL explicit terminator(const std::vector<std::string>& strings);
 
-    /// The next `count` bytes, behind which `string` has to come; it is removed. A count of 0 is an
-    /// empty frame in front of the string. Another byte in the place of the string is malformed:
-    /// it closes the channel for close_reason::bad_frame.
+    /// The next `count` bytes, which `string` must follow; the string is removed. A count of 0 is
+    /// an empty frame before the string. If other bytes follow, the frame is malformed: the channel
+    /// is closed with close_reason::bad_frame.
     /// Throws std::invalid_argument when the count is negative or the string empty.
     template <class Integer, std::enable_if_t<detail::is_count_type<Integer>, int> = 0>
     static terminator counted(Integer count, detail::string_argument string)
@@ -144,17 +144,17 @@ public:
         return made;
     }
 
-    /// Each frame comes behind its length in bytes: a number of 1 to 8 bytes. The length
-    /// does not count itself. Throws std::invalid_argument for another width.
+    /// Each frame follows its length in bytes. The length is a binary number of `width` bytes, 1 to
+    /// 8, and does not count itself. Throws std::invalid_argument for another width.
     ASYNCHAT_DECL static terminator length_prefix(std::size_t width,
                                                   byte_order order = byte_order::big);
 
-    /// The length as LEB128, as Protocol Buffers have it: seven bits in each byte, the lowest
-    /// first, in 10 bytes at most. A length that is longer than it has to be is malformed.
+    /// The length as LEB128, as in Protocol Buffers: seven bits in each byte, the lowest first, in
+    /// 10 bytes at most. A length with more bytes than necessary is malformed.
     ASYNCHAT_DECL static terminator varint();
 
-    /// A netstring: the length in decimal digits, a colon, the frame, a comma: 5:hello,
-    /// A zero in front of other digits is malformed.
+    /// A netstring: the length in decimal digits, a colon, the frame, a comma, as in "5:hello,".
+    /// A leading zero before other digits is malformed.
     ASYNCHAT_DECL static terminator netstring();
 
     bool is_none() const noexcept { return kind_ == kind::none; }
@@ -164,46 +164,48 @@ public:
     bool is_several() const noexcept { return kind_ == kind::several; }
     bool is_length_prefix() const noexcept { return kind_ < kind::none && kind_ != kind::counted; }
 
-    /// True when everything is to be collected: none, the count 0 without a string behind it, or
-    /// the empty string.
+    /// True for the terminators that collect everything: none, the count 0 without a string behind
+    /// it, and the empty string.
     bool collects_everything() const noexcept
     {
         return is_bytes() ? bytes_.empty() : count_ == 0 && kind_ >= kind::none;
     }
 
-    /// The string; with a count, the one behind it. Empty for the other kinds. Valid until the
-    /// terminator is changed.
+    /// The string; of counted(), the string behind the count. Empty for the other kinds. The view
+    /// is valid until the terminator is changed.
     std::string_view bytes() const noexcept
     {
         return kind_ == kind::bytes || kind_ == kind::counted ? std::string_view(bytes_)
                                                               : std::string_view();
     }
 
-    /// The strings, in the order in which they were given; a single one for a string, and none for
-    /// the other kinds. Valid until the terminator is changed.
+    /// The strings in the given order; one element for a single string; empty for the other kinds.
+    /// The views are valid until the terminator is changed.
     ASYNCHAT_DECL std::vector<std::string_view> strings() const;
 
-    /// The number of bytes. With a length in front: of what async_chat::get_terminator() returns,
-    /// the bytes of the frame that are still to come, and 0 while the length is read. 0 for the
-    /// other kinds.
+    /// The count of bytes; 0 for the other kinds. For a length prefix that
+    /// async_chat::get_terminator() returns: the bytes of the frame that are still missing; 0 while
+    /// the length is read.
     std::size_t count() const noexcept { return count_; }
 
-    /// What is left of a frame with its length in front makes no difference.
+    /// For a length prefix, the number of missing bytes is not compared.
     friend bool operator==(const terminator& a, const terminator& b) noexcept
     {
         return a.kind_ == b.kind_ && a.equals(b);
     }
     friend bool operator!=(const terminator& a, const terminator& b) noexcept { return !(a == b); }
 
-    /// As Python would print it: None, 7, or '\r\n' with everything unprintable escaped; several as
-    /// ('\r\n', '\n'), and counted(5, '\r\n'), length_prefix(4, big), varint(), netstring().
+    /// The value as Python prints it: None, 7, or '\r\n' with unprintable bytes escaped; several
+    /// strings as ('\r\n', '\n'); and counted(5, '\r\n'), length_prefix(4, big), varint(),
+    /// netstring().
     ASYNCHAT_DECL std::string repr() const;
 
 private:
     friend class detail::terminator_scanner;
 
-    // Those behind whose frames something has to follow, the others with a length in front,
-    // neither, and those of strings: in this order what is asked for each frame is one comparison.
+    // The order makes each question that is asked for every frame a single comparison: first the
+    // kinds with bytes behind the frame, then the other length prefixes, then none and count, then
+    // the strings.
     enum class kind : unsigned char {
         counted,
         netstring,
@@ -224,18 +226,18 @@ private:
     ASYNCHAT_DECL bool equals(const terminator& other) const noexcept;
 
     kind kind_ = kind::none;
-    unsigned char width_ = 0;            // of a fixed length in front
-    byte_order order_ = byte_order::big; // of the same
-    bool in_frame_ = false;              // behind a length; always if `counted`
-    short only_byte_ = no_byte;          // the scanner's: of a string of one byte
+    unsigned char width_ = 0;            // of a fixed length prefix
+    byte_order order_ = byte_order::big; // of a fixed length prefix
+    bool in_frame_ = false;              // the length is read; always true for `counted`
+    short only_byte_ = no_byte;          // for the scanner: of a string of one byte
     std::size_t count_ = 0;
-    std::string bytes_; // several as a list; the scanner's keeps the last string through a count
+    std::string bytes_; // several: a list; in the scanner a count keeps the last string
 };
 
 /// Length of the longest proper prefix of `needle` that ends `haystack`.
 ///
-/// Assumes that the whole needle was already searched for and not found. The cost is linear in
-/// the length of the needle, whatever the bytes.
+/// Call it when `haystack` does not contain the whole needle. The cost is linear in the length of
+/// the needle, for all bytes.
 /// @return bytes, in [0, needle.size()); 0 when nothing matches.
 /// Throws std::bad_alloc only. Example: ("qwerty\r", "\r\n") gives 1; ("qwerty", "\r\n") gives 0.
 /// Python: Lib/asynchat.py, find_prefix_at_end

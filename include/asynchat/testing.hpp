@@ -4,7 +4,7 @@
 #ifndef ASYNCHAT_TESTING_HPP
 #define ASYNCHAT_TESTING_HPP
 
-// For the tests of programs; not part of asynchat.hpp. A protocol is tested with string literals,
+// For the tests of your program; not part of asynchat.hpp. Test a protocol with string literals,
 // without ports, threads and waiting:
 //
 //     asynchat::testing::loop loop;
@@ -13,7 +13,7 @@
 //     peer.send("lo\n");
 //     assert(peer.received() == "hello\n");
 //
-// Works with any test framework, and with none.
+// Works with any test framework, and without one.
 
 #include <asynchat/async_chat.hpp>
 #include <asynchat/config.hpp>
@@ -42,40 +42,41 @@ namespace asynchat::testing {
 
 class loop;
 
-/// The other side of a connection, played by the test.
+/// The peer of a channel, controlled by the test.
 ///
-/// It reads when the test does: until then at most its window is under way, and the channel's
-/// further output waits. Movable; closes when it goes. Not to be used in callbacks of channels:
-/// most functions let the loop work.
+/// It reads only when the test calls received(). Until then at most window() bytes are in flight,
+/// and further output of the channel waits. Movable; its destructor closes it. Do not use it in
+/// callbacks of channels, because most functions run the loop.
 class peer {
 public:
-    /// Sends one piece; the channel receives no more than one piece at a time. Pieces are not
-    /// joined, so that two calls are two receives.
+    /// Sends one piece. The channel receives at most one piece at a time, so two calls are two
+    /// receives.
     ASYNCHAT_DECL void send(std::string_view piece);
 
     /// As above, cut into pieces of `piece` bytes. Throws std::invalid_argument when `piece` is 0.
     ASYNCHAT_DECL void send(std::string_view bytes, std::size_t piece);
 
-    /// Lets the loop work, and returns what has arrived since the last time, at most `most` bytes
-    /// of it.
-    ASYNCHAT_DECL std::string received(std::size_t most = std::numeric_limits<std::size_t>::max());
+    /// Runs the loop, and returns the bytes that have arrived since the last call, up to
+    /// `max_bytes` of them.
+    ASYNCHAT_DECL std::string
+    received(std::size_t max_bytes = std::numeric_limits<std::size_t>::max());
 
-    /// Lets the loop work. True when the other side has ended its stream and all of it was
-    /// received.
+    /// Runs the loop. True when the channel has ended its stream and received() has returned all of
+    /// it.
     ASYNCHAT_DECL bool ended();
 
-    /// Lets the loop work. True when the connection is lost: one of the two sides broke it off, or
-    /// closed while it had input to read.
+    /// Runs the loop. True when the connection is lost: one side has reset it, or has closed while
+    /// it had unread input.
     ASYNCHAT_DECL bool was_reset();
 
-    /// Ends what this side sends; it can still receive.
+    /// Ends the stream to the channel; this side can still receive.
     ASYNCHAT_DECL void finish();
 
-    /// Breaks the connection off. What has arrived can still be received on the other side; what is
-    /// under way is lost, in both directions.
+    /// Resets the connection. The channel can still receive the bytes that have arrived; bytes in
+    /// flight are lost, in both directions.
     ASYNCHAT_DECL void reset();
 
-    /// Closes this side; a reset when there is something that was not received.
+    /// Closes this side; this is a reset if this side has unread input.
     void close() noexcept { end_.reset(); }
 
     /// Sets how many bytes may be in flight towards this peer; 65536 by default. With 0 the channel
@@ -95,16 +96,17 @@ private:
     asynchat::detail::memory_end& settled() const;
 
     std::unique_ptr<asynchat::detail::memory_end> end_;
-    std::string taken_; // by a received() that an exception has left
+    std::string taken_; // when an exception has left received()
 };
 
-/// Where channels connect to and the test answers; see loop::listen().
+/// An address where the test accepts the connections of channels; see loop::listen().
 class listener {
 public:
-    /// Lets the loop work. The number of connections that wait.
+    /// Runs the loop, and returns the number of connections that wait.
     ASYNCHAT_DECL std::size_t waiting() const;
 
-    /// Lets the loop work, and takes the next connection. Throws std::logic_error when none waits.
+    /// Runs the loop, and takes the next connection. Throws std::logic_error when no connection
+    /// waits.
     ASYNCHAT_DECL peer accept();
 
 private:
@@ -120,31 +122,31 @@ private:
 
 /// A loop whose time and network exist in memory only.
 ///
-/// Channels, servers and clients work in it as they are: what they connect to, listen on and accept
-/// never leaves the program, and host names need no look-up. Datagrams, pipes and files are not
-/// part of it. Everything happens in an order that depends on the seed alone.
+/// Channels, servers and clients work in it without changes. Their connections never leave the
+/// program, and host names need no look-up. Datagrams, pipes and files are not simulated. The order
+/// of all events depends on the seed only.
 ///
-/// Time passes in advance(), run() and poll() with a timeout, when nothing is left to do but to
-/// wait, and then at once. run() returns when nothing can happen any more.
+/// Time passes only in advance(), run() and poll(timeout), when the loop has nothing to do but
+/// wait; it then passes at once. run() returns when no further event is possible.
 class loop : private asynchat::detail::memory_world, public asynchat::loop {
 public:
-    /// The seed is for faults.
+    /// The seed decides the random faults.
     ASYNCHAT_DECL explicit loop(std::uint64_t seed = 0);
 
     // --- working -------------------------------------------------------------------------------
 
-    /// Works until nothing is left to do now; no time passes.
-    /// Throws std::logic_error when there is no end to it.
+    /// Runs until nothing is left to do at the present time; no time passes.
+    /// Throws std::logic_error when the work does not end.
     ASYNCHAT_DECL void settle();
 
-    /// Lets so much time pass, and does what there is to do meanwhile, each thing at its time.
+    /// Lets `time` pass, and handles the events of this time, each at its own time.
     ASYNCHAT_DECL void advance(duration time);
 
     // --- connections ---------------------------------------------------------------------------
 
     /// Makes a channel, T(loop&, socket, args...), over a connection to the test, as if a server
-    /// had accepted it, with the timeouts of one. The channel is kept alive beyond its close, to
-    /// look at.
+    /// had accepted it, with the timeouts of an accepted connection. The result keeps the channel
+    /// alive after its close, so that the test can read it.
     template <class T, class... Args>
     std::pair<std::shared_ptr<T>, peer> accept(Args&&... args)
     {
@@ -155,36 +157,36 @@ public:
     }
 
     /// Connects the test to a listening channel, such as a server<>.
-    /// Throws std::logic_error when none listens there.
+    /// Throws std::logic_error when no channel listens there.
     ASYNCHAT_DECL peer connect(const endpoint& to);
 
-    /// Answers what channels connect to: an address, or a name that they connect to as
-    /// endpoint::named(host, service). Elsewhere, connections are refused.
+    /// Accepts the connections of channels to an address, or to a name: endpoint::named(host,
+    /// service). Connections to other addresses are refused.
     ASYNCHAT_DECL listener listen(const endpoint& at);
 
-    /// Connects that go there are never answered.
+    /// Connections to `at` are never answered.
     void ignore(const endpoint& at) { network->silent.push_back(at); }
 
     /// Two sockets that are connected to each other, for two channels.
     ASYNCHAT_DECL std::pair<socket, socket> socket_pair();
 
-    /// The window of the connections to be made, in bytes: so much may be under way in each
-    /// direction; see peer::window().
+    /// Sets the window of later connections: how many bytes may be in flight in each direction. See
+    /// peer::window().
     void window(std::size_t bytes) { network->window = bytes; }
 
     // --- faults --------------------------------------------------------------------------------
 
-    /// What goes wrong by chance from now on.
+    /// The random faults from now on; may be changed at any time.
     testing::faults& faults() { return network->faults; }
 
-    /// The `n`-th operation from now, 1 being the next one, fails with this errno; of all kinds, or
-    /// of one. The connection itself is as before.
+    /// The `n`-th operation from now fails with the errno `error`; 1 is the next one. With `what`
+    /// only operations of that kind count. The connection itself stays as it is.
     ASYNCHAT_DECL void fail(std::size_t n, int error, std::optional<operation> what = {});
 
-    /// Whether a failure is still to come.
+    /// True while a failure that fail() has ordered is still to come.
     bool has_to_fail() const { return !network->failures.empty(); }
 
-    /// How many operations there were.
+    /// The number of operations so far.
     std::size_t operations() const { return network->operations; }
 
 private:
@@ -201,7 +203,7 @@ private:
 
 namespace asynchat::detail {
 
-/// What testing::recorder writes down of any channel.
+/// The part of testing::recorder for all channels.
 template <class Base>
 class recorded : public Base {
 public:
@@ -242,7 +244,7 @@ public:
         logs.push_back(std::string(to_string(type)) + ": " + std::string(message));
     }
 
-    /// Adds a line of your own.
+    /// Adds a line of the test.
     void note(std::string line)
     {
         collecting_ = false;
@@ -297,16 +299,16 @@ public:
 
 namespace asynchat::testing {
 
-/// A channel that writes down what is called on it, in order, as lines to compare with a literal
-/// list, `events`:
+/// A channel that records its callbacks in order. `events` has one line for each, to compare with a
+/// literal list:
 ///
-///     collect hello     pieces that follow each other are one line, as their cuts mean nothing
+///     collect hello     consecutive pieces are one line, because their cuts mean nothing
 ///     found             or "frame hello" for a frame_chat
 ///     connect   eof   close peer finished   error what() of the exception
 ///
-/// Bytes that cannot be printed are escaped. note() adds a line; `logs` has what would have been
-/// written to standard error. `Base` is async_chat, frame_chat, or a class of yours, whose
-/// callbacks are called as well; those of an abstract class only if async_chat has them too.
+/// Unprintable bytes are escaped. note() adds a line. `logs` has the log lines, which are not
+/// written to standard error. `Base` is async_chat, frame_chat, or your own class. The callbacks of
+/// your class are called too; if it is abstract, only those that async_chat also defines.
 template <class Base = async_chat>
 class recorder : public std::conditional_t<std::is_base_of_v<frame_chat, Base>,
                                            asynchat::detail::recorded_frames<Base>,
@@ -319,8 +321,8 @@ public:
     using recorded::recorded;
 };
 
-/// Calls `test(seed)` for the seeds 1 to `count`; or only for the one that the environment variable
-/// ASYNCHAT_SEED names. When it throws, the seed is written to standard error, and the exception
+/// Calls `test(seed)` for the seeds 1 to `count`, or only for the seed in the environment variable
+/// ASYNCHAT_SEED. When the test throws, the seed is written to standard error, and the exception is
 /// passed on.
 template <class Test>
 void for_seeds(std::uint64_t count, Test test)

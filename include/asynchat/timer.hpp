@@ -13,18 +13,18 @@
 
 namespace asynchat {
 
-/// A running timer of a loop or of a channel. Dropping it changes nothing: the timer goes on until
-/// it has run. See scoped_timer for one that ends with its owner, and dispatcher::call_later() for
-/// one that ends with a channel.
+/// A handle to a running timer of a loop or of a channel. Dropping the handle does not cancel the
+/// timer. See scoped_timer for a timer that ends with its owner, and dispatcher::call_later() for a
+/// timer that ends with a channel.
 class timer {
 public:
     timer() = default;
 
-    /// The function will not be called any more. May be called at any time, also by the function
-    /// itself, and more than once.
+    /// Cancels the timer: its function is not called again. May be called at any time, also in the
+    /// function itself, and more than once.
     ASYNCHAT_DECL void cancel();
 
-    /// True until it has run (never for call_every) or was cancelled.
+    /// True until the timer has run or was cancelled; a timer of call_every() runs until cancelled.
     [[nodiscard]] bool active() const noexcept
     {
         const auto state = state_.lock();
@@ -38,7 +38,7 @@ private:
     std::weak_ptr<detail::timer_state> state_;
 };
 
-/// A timer that is cancelled when this object goes, is given another timer, or is moved over.
+/// Owns a timer: cancels it in the destructor, and when another timer is assigned.
 ///
 ///     scoped_timer tick_ = loop.call_every(std::chrono::seconds(1), [this] { ... });
 ///

@@ -49,18 +49,18 @@ ASYNCHAT_DECL void peer::send(std::string_view bytes, std::size_t piece)
         send(bytes.substr(0, piece));
 }
 
-ASYNCHAT_DECL std::string peer::received(std::size_t most)
+ASYNCHAT_DECL std::string peer::received(std::size_t max_bytes)
 {
     for (;;) {
-        const std::string more = settled().take(most - std::min(most, taken_.size()));
+        const std::string more = settled().take(max_bytes - std::min(max_bytes, taken_.size()));
         if (more.empty())
             break;
         taken_ += more; // which may have made room for further output
     }
     std::string all = std::exchange(taken_, {});
-    if (all.size() > most) {
-        taken_ = all.substr(most);
-        all.resize(most);
+    if (all.size() > max_bytes) {
+        taken_ = all.substr(max_bytes);
+        all.resize(max_bytes);
     }
     return all;
 }
