@@ -352,10 +352,10 @@ TEST_CASE("what an error quotes of a name is cut", "[names][connect]")
     {
         testing::loop kit;
         CHECK_THROWS_WITH(kit.connect(endpoint::named(host, "80")),
-                          "asynchat: nobody listens on " + shown);
+                          "asynchat: no channel listens on " + shown);
         const auto one = kit.listen(endpoint::named(host, "80"));
         CHECK_THROWS_WITH(kit.listen(endpoint::named(host, "80")),
-                          "asynchat: somebody listens on " + shown + " already");
+                          "asynchat: another listener is on " + shown + " already");
     }
     SECTION("of a path")
     {

@@ -196,8 +196,8 @@ NO_LIMITS = {
     "look_behind_mark_after",  # how soon a lost connection is noticed behind an urgent mark
 }
 # Names that are limits in one place and something else in another.
-IN_LIMITS = {"longest_name", "longest_text", "most", "max_connections", "max_lines", "max_open",
-             "pause", "deadline_tick"}
+IN_LIMITS = {"longest_name", "longest_text", "max_size", "max_digits", "max_connections",
+             "max_lines", "max_open", "pause", "deadline_tick"}
 
 
 def limits():

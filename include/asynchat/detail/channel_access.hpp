@@ -18,13 +18,13 @@
 
 namespace asynchat::detail {
 
-/// All that the rest of the library may do with the inside of a dispatcher: nobody else gets in.
+/// The only access of the rest of the library to private members of a dispatcher.
 struct channel_access {
     // --- the loop ------------------------------------------------------------------------------
 
     static const state_ptr& state(const dispatcher& channel) noexcept { return channel.state_; }
 
-    /// What the type of the channel tells.
+    /// Sets what create() knows from the type of the channel.
     static void set_overrides(dispatcher& channel, bool sends_plainly,
                               bool keeps_terminator) noexcept
     {
@@ -49,13 +49,14 @@ struct channel_access {
     static void deadline_reached(dispatcher& channel) { channel.deadline_reached(); }
     static void flush_soon(dispatcher& channel) { channel.flush_soon(); }
 
-    /// Without handle_close(). An override of close() is called between the two.
+    /// set_reason() and close_with() do not call handle_close(). The loop calls close(), which may
+    /// be overridden, between the two.
     static void set_reason(dispatcher& channel, close_reason reason) noexcept
     {
         channel.reason_ = reason;
     }
     static void close_with(dispatcher& channel, close_reason reason) { channel.close_with(reason); }
-    /// Nested loops deliver no input meanwhile.
+    /// During the call nested loops deliver no input.
     static void tell_open(dispatcher& channel)
     {
         if (!channel.connected_)
@@ -77,7 +78,7 @@ struct channel_access {
 
     // --- connections that linger ---------------------------------------------------------------
 
-    /// The channel has this connection, and is closed at `time` at the latest.
+    /// Gives the connection to the channel, which is closed at `time` at the latest.
     ASYNCHAT_DECL static void
     begin_linger(dispatcher& channel, std::unique_ptr<transport> connection, loop::time_point time);
 
@@ -100,13 +101,13 @@ struct channel_access {
     }
     static std::string safe_repr(const dispatcher& channel) { return channel.safe_repr(); }
 
-    // --- operations under way, other kinds of descriptors ----------------------------------------
+    // --- pending operations, other kinds of descriptors ----------------------------------------
 
     static void ready(dispatcher& channel, readiness what, const std::error_code& error)
     {
         channel.handle_readiness(what, error);
     }
-    /// The same of a wait below one of its layers, or of one from before it had that.
+    /// As ready(), for a wait below a layer, or for a wait that began before the layer was added.
     ASYNCHAT_DECL static void layer_ready(dispatcher& channel, unsigned level, readiness what,
                                           const std::error_code& error);
     ASYNCHAT_DECL static void set_transport(dispatcher& channel, std::unique_ptr<transport> next);

@@ -11,8 +11,8 @@
 
 namespace asynchat {
 
-/// An event of a channel, as long as it is on the stack: keeps the channel alive and makes it the
-/// one that is flushed at the end.
+/// A running event of a channel, on the stack. Keeps the channel alive and makes it the channel
+/// that is flushed at the end.
 class dispatcher::running_event {
 public:
     explicit running_event(dispatcher& channel) noexcept
@@ -34,7 +34,7 @@ public:
 
 private:
     dispatcher& channel_;
-    loop::turn turn_; // a channel that is closed lives to the end of it
+    loop::turn turn_; // a closed channel lives until its end
     dispatcher* outer_;
     bool finished_ = false;
 };
@@ -66,8 +66,8 @@ void dispatcher::in_event(Body&& body)
     scope.finished();
 }
 
-/// update_interest(), and once more, in a later turn, when readable() or writable() throws: else
-/// the channel would wait for nothing.
+/// Calls update_interest(). If readable() or writable() throws, it calls it once more in a later
+/// turn: otherwise the channel would wait for nothing.
 inline void dispatcher::ask_for_interest()
 {
     if (!guarded([this] { update_interest(); }))

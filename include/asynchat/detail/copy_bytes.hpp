@@ -9,15 +9,15 @@
 
 namespace asynchat::detail {
 
-// Where g++ sees the array that a view lies in, but not the size of the view, it warns of each of
-// these copies that the array would be too short for.
+// If g++ sees the array of a view but not the size of the view, it warns about each copy here that
+// is too large for the array.
 #if defined(__GNUC__) && !defined(__clang__)
 #  pragma GCC diagnostic push
 #  pragma GCC diagnostic ignored "-Warray-bounds"
 #  pragma GCC diagnostic ignored "-Wstringop-overflow"
 #  pragma GCC diagnostic ignored "-Wstringop-overread"
 #endif
-/// Copies `size` bytes, short ones without a call: as two copies that overlap.
+/// Copies `size` bytes. A short copy needs no call: it is two copies that overlap.
 inline void copy_bytes(char* to, const char* from, std::size_t size) noexcept
 {
     if (size > 32) {

@@ -1,7 +1,7 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// A part of dispatcher.hpp, which includes it where the class is complete: what is a template.
+// A part of dispatcher.hpp, which includes it where the class is complete: the templates.
 
 #ifndef ASYNCHAT_DETAIL_DISPATCHER_INLINE_HPP
 #define ASYNCHAT_DETAIL_DISPATCHER_INLINE_HPP
@@ -32,7 +32,7 @@ handle<T> loop::handle_of(T& channel)
     const auto& owner = detail::channel_access::state(channel)->owned;
     if (owner.use_count() == 0)
         return {};
-    // The handle of a closed channel is the same as those before the close.
+    // Not empty for a closed channel, so that it equals the earlier handles.
     return handle<T>(*this, std::shared_ptr<T>(owner, &channel));
 }
 

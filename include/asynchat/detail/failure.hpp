@@ -14,10 +14,10 @@
 
 namespace asynchat::detail {
 
-/// The operation that an error comes from, as far as it tells what is left of the connection.
+/// The operation that failed: it decides what the connection can still do.
 enum class error_source : unsigned char { other, input, output };
 
-/// An error of the system on its way to handle_error(), with the reason it would close for.
+/// An error of the system for handle_error(), with the close_reason that belongs to it.
 class io_error : public std::system_error {
 public:
     io_error(asynchat::close_reason why, const std::error_code& error, const std::string& what,
@@ -26,7 +26,7 @@ public:
     {
     }
 
-    /// what() without our name in front.
+    /// what() without the prefix "asynchat: ".
     std::string text() const { return what() + prefix.size(); }
 
     const asynchat::close_reason reason;
@@ -39,19 +39,19 @@ private:
 /// The name of a type as it is written in C++.
 ASYNCHAT_DECL std::string type_name(const std::type_info& type);
 
-/// What a channel closes for when it does not survive the exception being handled.
+/// Why a channel closes when the current exception ends it.
 struct failure {
     asynchat::close_reason reason = asynchat::close_reason::callback_error;
     std::error_code error;
     error_source source = error_source::other;
 
-    /// Of the exception being handled.
+    /// The failure of the exception being handled.
     ASYNCHAT_DECL static failure current() noexcept;
 
     /// Whether the exception being handled is an io_error.
     ASYNCHAT_DECL static bool is_of_the_system() noexcept;
 
-    /// The exception being handled as "type: text"; of an error of ours only the text.
+    /// The exception being handled as "type: text"; for an io_error only the text.
     ASYNCHAT_DECL static std::string text();
 };
 

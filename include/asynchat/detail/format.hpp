@@ -11,7 +11,7 @@
 
 namespace asynchat::detail {
 
-/// The text of a fmt::format_string; fmt 11 gave it a function of its own.
+/// The text of a fmt::format_string; fmt 11 has a member function for it.
 template <class Format>
 fmt::string_view text_of(const Format& format)
 {
@@ -22,7 +22,7 @@ fmt::string_view text_of(const Format& format)
 #endif
 }
 
-/// Texts that are no literals: they are messages, never formats.
+/// Texts that are not literals: they are messages, never formats.
 template <class Text>
 using if_message =
     std::enable_if_t<std::is_convertible_v<Text, std::string_view> &&

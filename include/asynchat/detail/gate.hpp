@@ -11,8 +11,8 @@ namespace asynchat::detail {
 
 /// Whether a channel may deliver input and accept output, and why not.
 ///
-/// Two bytes, one for input and one for output, as each frame and each push asks for one of them:
-/// what stops both is set in both, and a question is for one byte where it can be.
+/// Two bytes, one for input and one for output. A reason that stops both is set in both bytes, so
+/// that the test for a frame or for a push reads one byte only.
 class gate {
 public:
     enum reason : std::uint16_t {
@@ -20,29 +20,29 @@ public:
         closing = 0x0202,      // close_when_done() was called
         ended = 0x0404,        // handle_close() was called
         paused = 0x0008,       // pause_reading() was called
-        full = 0x0010,         // over the high mark, and stops reading for that
+        full = 0x0010,         // over the high mark, and does not read because of it
         turn_over = 0x0020,    // end_turn() was called: the rest of the input is for a later turn
-        steered = 0x0040,      // none, but get_terminator() is to be asked: it may be overridden
-        renewed = 0x0080,      // a callback of the input has made another socket
+        steered = 0x0040,      // no stop: get_terminator() may be overridden and must be called
+        renewed = 0x0080,      // a callback of the input has created another socket
         output_ended = 0x0800, // push_eof() was called
-        lost = 0x1000,         // the connection: what was received is delivered, then the end
-        blocked = 0x2000,      // output is left, and the next attempt is handle_write()
+        lost = 0x1000,         // the connection is lost: deliver the received input, then end
+        blocked = 0x2000,      // output is left; handle_write() makes the next attempt
     };
     static constexpr unsigned of_input =
         (closed | closing | ended | paused | full | turn_over) & 0xff;
     static constexpr unsigned of_output = (closed | closing | ended | output_ended | lost) & 0xff00;
     static constexpr unsigned of_both = closed | closing | ended;
 
-    /// Whether there is nothing to ask or to think of before the next piece of input.
+    /// Whether the next piece of input can be delivered without another test.
     bool input_flows() const noexcept { return input_ == 0; }
 
     bool delivers_input() const noexcept { return !has(of_input); }
     bool accepts_output() const noexcept { return !has(of_output); }
 
-    /// Whether the channel is closed, or about to be: nothing but the log is called any more.
+    /// Whether the channel is closed, or about to be closed: only the log is still called.
     bool is_over() const noexcept { return has(closed | ended); }
 
-    /// Whether there is one of these reasons.
+    /// Whether one of `reasons` is set.
     bool has(unsigned reasons) const noexcept
     {
         if ((reasons & ~of_both & 0xffU) == 0)
@@ -54,13 +54,13 @@ public:
 
     void set(reason why, bool on = true) noexcept
     {
-        assert(on || (why != closed && why != ended)); // those are for good
+        assert(on || (why != closed && why != ended)); // these two are permanent
         const auto change = [on](std::uint8_t& reasons, unsigned which) {
             reasons = static_cast<std::uint8_t>(on ? reasons | which : reasons & ~which);
         };
         change(input_, why & 0xffU);
         change(output_, static_cast<unsigned>(why) >> 8);
-        assert((input_ & of_both & 0xffU) == (output_ & of_both >> 8)); // what stops both
+        assert((input_ & of_both & 0xffU) == (output_ & of_both >> 8)); // reasons that stop both
     }
 
 private:

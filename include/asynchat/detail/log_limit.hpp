@@ -13,13 +13,13 @@
 
 namespace asynchat::detail {
 
-/// Bounds the lines of a log in each second. Lines beyond that are left out, and counted.
+/// Limits the log lines per second. Further lines are left out and counted.
 template <std::uint32_t MaxLines>
 class log_limit {
 public:
     static constexpr std::uint32_t max_lines = MaxLines;
 
-    /// Asked for each line. False: it is left out.
+    /// Called for each line. Returns false if the line is left out.
     bool admit(std::uint32_t second) noexcept
     {
         if (second != second_) {
@@ -34,33 +34,33 @@ public:
         return true;
     }
 
-    /// More lines are left out.
+    /// Counts further lines that are left out.
     void leave_out(std::uint32_t lines) noexcept
     {
         left_out_ += std::min(lines, UINT32_MAX - left_out_);
     }
 
-    /// How many were left out since it was asked last, for a line that tells.
+    /// The number of lines left out since the last call.
     std::uint32_t take_left_out() noexcept { return std::exchange(left_out_, 0U); }
 
 private:
     std::uint32_t second_ = 0;
-    std::uint32_t lines_ = 0; // of that second
+    std::uint32_t lines_ = 0; // in that second
     std::uint32_t left_out_ = 0;
 };
 
-/// Of one channel; of all channels that one server made; of one loop. One peer may have a channel
-/// after the other, and many at once.
+/// The limits of one channel, of all channels of one server, and of one loop. One limit per channel
+/// is not enough, because one peer can open many channels.
 using channel_log_limit = log_limit<10>;
 using server_log_limit = log_limit<40>;
 using loop_log_limit = log_limit<100>;
 
-/// Whether a line may be written. Each limit counts what it leaves out, until a line passes all of
-/// them. A channel without a server has none for that.
+/// Whether a line may be written. Each limit counts the lines that it leaves out, until a line
+/// passes all limits. `of_server` is null for a channel without a server.
 ASYNCHAT_DECL bool admit_line(std::uint32_t second, channel_log_limit& of_channel,
                               server_log_limit* of_server, loop_log_limit& of_loop) noexcept;
 
-/// The end of that line, which tells of those left out; empty if there are none.
+/// The end of that line, with the number of lines left out; empty if it is 0.
 ASYNCHAT_DECL std::string left_out_before(channel_log_limit& of_channel,
                                           server_log_limit* of_server, loop_log_limit& of_loop);
 

@@ -1,7 +1,7 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// A part of loop.hpp, which includes it where the class is complete: what a loop has on the stack,
+// A part of loop.hpp, which includes it where the class is complete: the stack objects of a loop,
 // and its templates.
 
 #ifndef ASYNCHAT_DETAIL_LOOP_INLINE_HPP
@@ -18,8 +18,8 @@
 namespace asynchat {
 
 /// Marks that the loop or one of its channels is calling user code. Closed channels are destroyed
-/// when the outermost turn ends; those that a nested run() or poll() has made, when a turn of it
-/// ends: none of their functions can be further out on the stack.
+/// when the outermost turn ends. Channels that were made inside a nested run() or poll() are
+/// destroyed when a turn of it ends: no function of them can be further out on the stack.
 class loop::turn {
 public:
     explicit turn(loop& owner) noexcept : loop_(owner) { loop_.enter_turn(); }
@@ -31,7 +31,7 @@ private:
     loop& loop_;
 };
 
-/// A receive buffer of the loop for the length of one event.
+/// Borrows a receive buffer of the loop for one event.
 class loop::receive_lease {
 public:
     explicit receive_lease(loop& owner) : loop_(owner)
@@ -54,8 +54,8 @@ private:
     std::unique_ptr<detail::receive_buffer> buffer_;
 };
 
-/// Lets one channel be constructed: the first whose constructor begins. An outer one may have to
-/// begin yet.
+/// Permits the construction of one channel: the next whose constructor begins. The constructor of
+/// an outer creation may not have begun yet.
 class loop::creation {
 public:
     explicit creation(loop& owner) noexcept

@@ -33,8 +33,8 @@
 
 namespace asynchat::testing {
 
-/// A sequence of numbers that looks random and is the same for the same seed, everywhere
-/// (SplitMix64; the distributions of the standard library are free to differ).
+/// Pseudo-random numbers, the same for the same seed on every system (SplitMix64; distributions of
+/// the standard library may differ between systems).
 class random {
 public:
     explicit random(std::uint64_t seed) noexcept : state_(seed) {}
@@ -54,26 +54,26 @@ public:
         return bound == 0 ? 0 : static_cast<std::size_t>(next() % bound);
     }
 
-    /// True in so many of a thousand cases.
+    /// True with a probability of `chance` in a thousand.
     bool per_mille(unsigned chance) noexcept { return below(1000) < chance; }
 
 private:
     std::uint64_t state_;
 };
 
-/// How often something happens that can happen on any network, in a thousand operations of that
-/// kind; drawn from the seed of the loop. Nothing at first.
+/// How often a fault happens, in a thousand operations of that kind; the seed of the loop decides
+/// when. All 0 by default.
 struct faults {
     unsigned cut = 0;          ///< a receive or a send of a channel gets only a part
-    unsigned block = 0;        ///< a receive or a send of a channel would block, for this once
-    unsigned delay = 0;        ///< what a channel sends arrives after up to `longest_delay`
-    unsigned reset = 0;        ///< the connection is lost, as a channel receives or sends
+    unsigned block = 0;        ///< a receive or a send of a channel would block once
+    unsigned delay = 0;        ///< the bytes of a send arrive after up to `longest_delay`
+    unsigned reset = 0;        ///< a receive or a send finds the connection lost
     unsigned refuse = 0;       ///< a connect is refused
-    unsigned accept_error = 0; ///< an accept fails for want of descriptors
+    unsigned accept_error = 0; ///< an accept fails because no descriptor is free
     std::chrono::steady_clock::duration longest_delay = std::chrono::milliseconds(200);
 };
 
-/// What a channel asks of the network.
+/// The operations of a channel on the network.
 enum class operation : unsigned char {
     open,
     bind,
@@ -91,11 +91,11 @@ namespace asynchat::detail {
 
 class memory_socket;
 
-/// A time that passes when the loop has nothing else to do.
+/// A clock whose time passes when the loop has nothing else to do.
 class virtual_clock final : public clock {
 public:
     time_point now() const noexcept override { return now_; }
-    ASYNCHAT_DECL void wake_at(time_point when, const std::weak_ptr<loop_anchor>& whom) override;
+    ASYNCHAT_DECL void wake_at(time_point when, const std::weak_ptr<loop_anchor>& owner) override;
     void cancel() override { wakes_at_ = time_point::max(); }
     ASYNCHAT_DECL bool run(asio::io_context& context) override;
     ASYNCHAT_DECL bool run_one_until(asio::io_context& context, time_point until) override;
@@ -103,39 +103,40 @@ public:
 private:
     void wake_soon();
 
-    time_point now_{std::chrono::hours(24)}; // a time before it can be told apart from none
+    time_point now_{std::chrono::hours(24)}; // not 0, so that earlier times are valid too
     time_point wakes_at_ = time_point::max();
-    std::weak_ptr<loop_anchor> whom_;
+    std::weak_ptr<loop_anchor> owner_;
 };
 
-/// The connections and listeners of one loop, and what goes wrong with them.
+/// The connections and listeners of one loop, and their faults.
 class memory_network final : public network {
 public:
     explicit memory_network(std::uint64_t seed) : random_(seed) {}
 
     ASYNCHAT_DECL std::unique_ptr<transport> open(int family, int type) override;
 
-    /// The error that the `n`-th of the operations to come fails with; any kind, or one.
+    /// A failure that testing::loop::fail() has ordered: the operation in `left` operations, of any
+    /// kind or of the kind `what`, fails with `error`.
     struct failure {
         std::size_t left;
         std::error_code error;
         std::optional<testing::operation> what;
     };
 
-    /// Counts an operation. Returns the error that it is to fail with, if any.
+    /// Counts an operation. Returns the error with which it must fail, if any.
     ASYNCHAT_DECL std::error_code begin(testing::operation what);
 
     ASYNCHAT_DECL memory_socket* listener_at(const endpoint& where) const;
 
-    asynchat::loop* owner = nullptr; // null when it is gone
+    asynchat::loop* owner = nullptr; // null when the loop is destroyed
     testing::faults faults;
     std::vector<failure> failures;
     std::size_t operations = 0;
     std::size_t window = 65536;
     std::vector<memory_socket*> listeners;
-    std::vector<endpoint> silent; // where nobody answers
+    std::vector<endpoint> silent; // addresses that never answer
 
-    /// One that is not in use, in the family of `near`.
+    /// An unused address in the family of `near`.
     ASYNCHAT_DECL endpoint next_address(const endpoint& near);
     testing::random& random() noexcept { return random_; }
     std::weak_ptr<memory_network> self;
@@ -145,8 +146,8 @@ private:
     std::uint16_t next_port_ = 49152;
 };
 
-/// One end of a connection. Bytes sent are in the hands of the other end at once; it keeps those
-/// that have not arrived yet.
+/// One end of a connection. Sent bytes are stored in the other end at once, also while they have
+/// not arrived yet.
 class memory_end {
 public:
     using time_point = std::chrono::steady_clock::time_point;
@@ -155,7 +156,7 @@ public:
     memory_end(const memory_end&) = delete;
     memory_end& operator=(const memory_end&) = delete;
 
-    /// Closes: the other end comes to the end of the stream, or is reset if we leave input unread.
+    /// Closes: the other end sees the end of the stream, or a reset if this end has unread input.
     ASYNCHAT_DECL ~memory_end();
 
     static void join(memory_end& a, memory_end& b) noexcept
@@ -167,20 +168,21 @@ public:
     ASYNCHAT_DECL std::size_t read_some(asio::mutable_buffer into, std::error_code& error);
     ASYNCHAT_DECL std::size_t write_some(const_buffers from, std::error_code& error);
 
-    /// Everything that has arrived, `most` bytes of it.
-    ASYNCHAT_DECL std::string take(std::size_t most);
+    /// Takes the bytes that have arrived, up to `max_bytes`.
+    ASYNCHAT_DECL std::string take(std::size_t max_bytes);
 
-    /// Sends, however much is under way.
+    /// Sends, ignoring the window.
     ASYNCHAT_DECL void send(std::string piece, time_point arrives);
 
-    /// Ends what this end sends.
+    /// Ends the stream that this end sends.
     ASYNCHAT_DECL void finish();
 
-    /// Breaks the connection off from this side, which reads no more. What has arrived at the other
-    /// end can still be read there, as with TCP.
+    /// Resets the connection from this end, which then reads nothing. The other end can still read
+    /// the bytes that have arrived, as with TCP.
     ASYNCHAT_DECL void reset();
 
-    /// The connection is lost to both: what has arrived can still be read, what is under way not.
+    /// Both ends lose the connection: bytes that have arrived can still be read, bytes in flight
+    /// are lost.
     ASYNCHAT_DECL void lose();
 
     ASYNCHAT_DECL bool can_read() const;
@@ -194,17 +196,17 @@ public:
 
     const std::shared_ptr<memory_network>& network() const noexcept { return network_; }
 
-    /// So many bytes of input may be under way; more would block the other end.
+    /// Sets how many bytes of input may be in flight; more bytes would block the other end.
     ASYNCHAT_DECL void resize_window(std::size_t bytes);
 
     const endpoint local;
     const endpoint peer;
-    memory_socket* watcher = nullptr; // is told when something changes
+    memory_socket* watcher = nullptr; // is notified of changes
 
 private:
     struct piece {
         std::string bytes;
-        std::size_t front = 0; // of them were taken
+        std::size_t front = 0; // number of bytes taken
         time_point arrives;
     };
 
@@ -219,17 +221,17 @@ private:
     std::shared_ptr<memory_network> network_;
     memory_end* other_ = nullptr;
     std::deque<piece> input_;
-    std::size_t size_ = 0; // of it, in bytes
+    std::size_t size_ = 0; // of input_, in bytes
     std::size_t window_;
-    timer arrival_;         // of the next piece
-    bool ended_ = false;    // nothing more comes
-    bool finished_ = false; // nothing more goes
+    timer arrival_;         // when the next piece arrives
+    bool ended_ = false;    // the incoming stream has ended
+    bool finished_ = false; // the outgoing stream has ended
     bool reset_ = false;
 };
 
-/// A stream socket in memory: not connected, listening, or one end of a connection. Waits end by
-/// functions posted to the io_context, in the order in which things happen; those of one socket
-/// that end together in the order of Asio's reactor.
+/// A stream socket in memory: not connected, listening, or one end of a connection. Functions
+/// posted to the io_context end the waits, in the order of the events. Waits of one socket that end
+/// together end in the order of Asio's reactor.
 class memory_socket final : public transport {
 public:
     ASYNCHAT_DECL explicit memory_socket(std::shared_ptr<memory_network> network);
@@ -263,23 +265,24 @@ public:
     endpoint local_endpoint() const override { return end_ ? end_->local : local_; }
     endpoint peer_endpoint() const override { return end_ ? end_->peer : endpoint(); }
 
-    /// listen(), whatever is to fail.
+    /// As listen(), but without faults.
     ASYNCHAT_DECL void listen_at(const endpoint& where);
     std::size_t waiting() const noexcept { return waiting_.size(); }
 
-    /// For a listener: a new connection, whose other end is returned; null when none more may wait.
+    /// For a listener: makes a new connection and returns its other end; null when the backlog is
+    /// full.
     ASYNCHAT_DECL std::unique_ptr<memory_end> connect_from(const endpoint& client);
 
-    /// The end of the next waiting connection; null when there is none.
+    /// The end of the next waiting connection, or null.
     ASYNCHAT_DECL std::unique_ptr<memory_end> take_waiting();
 
-    /// Ends the waits whose time has come.
+    /// Ends the waits that are ready.
     ASYNCHAT_DECL void wake();
 
 private:
     using waiter = std::optional<wait_handler>;
 
-    bool is_ready(const waiter& who) const;
+    bool is_ready(const waiter& waiting) const;
     void complete_waits();
 
     std::shared_ptr<memory_network> network_;
@@ -290,10 +293,10 @@ private:
     waiter reader_;
     waiter writer_;
     waiter watcher_;                         // for an error
-    std::shared_ptr<memory_socket*> posted_; // complete_waits(), for as long as this lives
+    std::shared_ptr<memory_socket*> posted_; // complete_waits() is posted; dies with this socket
 };
 
-/// What a testing::loop has to have before it is a loop, and after.
+/// The members of a testing::loop that must live longer than its base class loop.
 struct memory_world {
     ASYNCHAT_DECL explicit memory_world(std::uint64_t seed);
     ~memory_world() { network->owner = nullptr; }

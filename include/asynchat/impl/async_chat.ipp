@@ -93,9 +93,9 @@ ASYNCHAT_DECL void async_chat::follow_override()
 {
     if (!gate_.has(detail::gate::steered))
         return;
-    const terminator& wanted = get_terminator();
-    if (&wanted != &decoder_.current() && wanted != decoder_.current())
-        change_terminator(terminator(wanted), decoder_.limit());
+    const terminator& next = get_terminator();
+    if (&next != &decoder_.current() && next != decoder_.current())
+        change_terminator(terminator(next), decoder_.limit());
 }
 
 // --- input -----------------------------------------------------------------------------------

@@ -144,8 +144,8 @@ ASYNCHAT_DECL void frame_chat::receive_in_place()
     const std::size_t limit = max_receive();
     const auto space = frame_.space_for(std::min(lacking, limit), frame_to_come());
     // As much as a turn may send: the fewer calls, the better.
-    const std::size_t most = std::min({space.size, lacking, limit * 16});
-    const std::size_t received = std::min(receive(asio::buffer(space.data, most)), most);
+    const std::size_t max_bytes = std::min({space.size, lacking, limit * 16});
+    const std::size_t received = std::min(receive(asio::buffer(space.data, max_bytes)), max_bytes);
     if (frame_.unfilled() == 0)
         return; // discarded, or delivered at the end of the stream
     frame_.filled(received);

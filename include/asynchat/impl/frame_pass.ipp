@@ -161,11 +161,11 @@ inline frame_decoder::step frame_decoder::pass::counted(std::size_t size, std::s
     flags |= step::unusual | step::counts;
     if (!d.is_dropping())
         return step(size, behind, flags | ends);
-    const std::size_t wanted = d.overflow_ == overflow::truncates ? std::min(size, d.room()) : 0;
+    const std::size_t delivered = d.overflow_ == overflow::truncates ? std::min(size, d.room()) : 0;
     flags |= step::fills;
     if (d.current().count() == largest_length)
         flags &= ~std::size_t{step::counts}; // the end of such a frame is not known
-    return step(wanted, size - wanted + behind,
+    return step(delivered, size - delivered + behind,
                 d.overflow_ == overflow::skips ? flags : flags | ends);
 }
 

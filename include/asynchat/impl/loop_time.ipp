@@ -22,18 +22,18 @@ namespace asynchat {
 
 namespace detail {
 
-ASYNCHAT_DECL void clock::wake(const std::weak_ptr<loop_anchor>& whom)
+ASYNCHAT_DECL void clock::wake(const std::weak_ptr<loop_anchor>& owner)
 {
-    if (const auto alive = whom.lock())
+    if (const auto alive = owner.lock())
         alive->owner->run_timers();
 }
 
-ASYNCHAT_DECL void system_clock::wake_at(time_point when, const std::weak_ptr<loop_anchor>& whom)
+ASYNCHAT_DECL void system_clock::wake_at(time_point when, const std::weak_ptr<loop_anchor>& owner)
 {
     timer_.expires_at(when);
-    timer_.async_wait([whom](const std::error_code& error) {
+    timer_.async_wait([owner](const std::error_code& error) {
         if (!error)
-            wake(whom);
+            wake(owner);
     });
 }
 

@@ -23,10 +23,10 @@ namespace asynchat::detail {
 
 // --- the clock -------------------------------------------------------------------------------
 
-ASYNCHAT_DECL void virtual_clock::wake_at(time_point when, const std::weak_ptr<loop_anchor>& whom)
+ASYNCHAT_DECL void virtual_clock::wake_at(time_point when, const std::weak_ptr<loop_anchor>& owner)
 {
     wakes_at_ = when;
-    whom_ = whom;
+    owner_ = owner;
     if (when <= now_)
         wake_soon();
 }
@@ -34,8 +34,8 @@ ASYNCHAT_DECL void virtual_clock::wake_at(time_point when, const std::weak_ptr<l
 ASYNCHAT_DECL void virtual_clock::wake_soon()
 {
     wakes_at_ = time_point::max();
-    if (const auto alive = whom_.lock())
-        asio::post(alive->owner->context(), [whom = whom_] { wake(whom); });
+    if (const auto alive = owner_.lock())
+        asio::post(alive->owner->context(), [owner = owner_] { wake(owner); });
 }
 
 ASYNCHAT_DECL bool virtual_clock::run(asio::io_context& context)
@@ -237,9 +237,9 @@ ASYNCHAT_DECL std::size_t memory_end::write_some(const_buffers from, std::error_
 
 ASYNCHAT_DECL std::chrono::steady_clock::duration memory_end::draw_delay()
 {
-    const auto longest = static_cast<std::size_t>(network_->faults.longest_delay.count());
+    const auto max_delay = static_cast<std::size_t>(network_->faults.longest_delay.count());
     return std::chrono::steady_clock::duration(
-        static_cast<std::chrono::steady_clock::rep>(network_->random().below(longest + 1)));
+        static_cast<std::chrono::steady_clock::rep>(network_->random().below(max_delay + 1)));
 }
 
 ASYNCHAT_DECL void memory_end::send(std::string bytes, time_point arrives)
@@ -253,12 +253,13 @@ ASYNCHAT_DECL void memory_end::send(std::string bytes, time_point arrives)
     other_->changed();
 }
 
-ASYNCHAT_DECL std::string memory_end::take(std::size_t most)
+ASYNCHAT_DECL std::string memory_end::take(std::size_t max_bytes)
 {
     std::string taken;
-    while (taken.size() < most && !input_.empty() && can_read()) {
+    while (taken.size() < max_bytes && !input_.empty() && can_read()) {
         const piece& next = input_.front();
-        const std::size_t bytes = std::min(most - taken.size(), next.bytes.size() - next.front);
+        const std::size_t bytes =
+            std::min(max_bytes - taken.size(), next.bytes.size() - next.front);
         taken.append(next.bytes, next.front, bytes);
         consume(bytes);
     }
@@ -373,13 +374,13 @@ ASYNCHAT_DECL void memory_socket::async_wait(readiness what, wait_handler ready)
     wake();
 }
 
-ASYNCHAT_DECL bool memory_socket::is_ready(const waiter& who) const
+ASYNCHAT_DECL bool memory_socket::is_ready(const waiter& waiting) const
 {
-    if (!who)
+    if (!waiting)
         return false;
-    if (&who == &reader_)
+    if (&waiting == &reader_)
         return end_ ? end_->can_read() : !waiting_.empty();
-    if (&who == &writer_)
+    if (&waiting == &writer_)
         return end_ && end_->can_write();
     return end_ && end_->is_reset(); // urgent data there is none
 }
@@ -437,7 +438,7 @@ ASYNCHAT_DECL void memory_socket::listen(int backlog, std::error_code& error)
 ASYNCHAT_DECL void memory_socket::listen_at(const endpoint& where)
 {
     if (network_->listener_at(where))
-        throw std::logic_error("asynchat: somebody listens on " + quoted(where.to_string()) +
+        throw std::logic_error("asynchat: another listener is on " + quoted(where.to_string()) +
                                " already");
     local_ = where;
     network_->listeners.push_back(this);

@@ -116,8 +116,8 @@ inline std::size_t string_search::find_first_byte(std::string_view input, std::s
             const __m128i bytes = _mm_loadu_si128( // at any alignment
                 reinterpret_cast<const __m128i*>(input.data() + from));
             __m128i equal = _mm_setzero_si128();
-            for (const char wanted : few_first_bytes_)
-                equal = _mm_or_si128(equal, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(wanted)));
+            for (const char byte : few_first_bytes_)
+                equal = _mm_or_si128(equal, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte)));
             const int places = _mm_movemask_epi8(equal);
             if (places != 0)
                 return from +

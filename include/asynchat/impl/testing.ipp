@@ -162,7 +162,7 @@ ASYNCHAT_DECL peer loop::connect(const endpoint& to)
     auto* const listener = network->listener_at(to);
     auto end = listener ? listener->connect_from(network->next_address(to)) : nullptr;
     if (!end)
-        throw std::logic_error("asynchat: nobody listens on " +
+        throw std::logic_error("asynchat: no channel listens on " +
                                asynchat::detail::quoted(to.to_string()));
     return peer(std::move(end));
 }

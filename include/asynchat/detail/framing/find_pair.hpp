@@ -14,17 +14,17 @@
 namespace asynchat::detail {
 
 /// Calls accept(i) for each i in [from, to) where data[i] is `first` and data[i + distance] is
-/// `last`, in order, until it returns true. Returns that i; `to` when there is none.
-/// Looks at no byte behind data[to - 1 + distance].
+/// `last`, in order, until it returns true. Returns that i; `to` without one.
+/// Reads no byte behind data[to - 1 + distance].
 ///
-/// Two bytes at a distance are rare even where each of them is everywhere: "\r" and "\n" three
-/// bytes apart, in text full of "\r\n", are nearly always an empty line.
+/// Two given bytes at a given distance are rare even if each byte is frequent. For example, in text
+/// full of "\r\n", a "\r" and a "\n" three bytes apart are nearly always an empty line.
 template <class Accept>
 std::size_t find_pair(const char* data, std::size_t from, std::size_t to, std::size_t distance,
                       char first, char last, Accept accept)
 {
 #ifdef __SSE2__
-    constexpr std::size_t block = 16; // places that are judged at once
+    constexpr std::size_t block = 16; // positions in one comparison
     const __m128i firsts = _mm_set1_epi8(first);
     const __m128i lasts = _mm_set1_epi8(last);
     const auto load = [data](std::size_t at) {
@@ -48,8 +48,8 @@ std::size_t find_pair(const char* data, std::size_t from, std::size_t to, std::s
     return to;
 }
 
-/// Whether the first `size` bytes are the same; at least 1 and at most 16. Two words that overlap
-/// need neither a loop nor a call.
+/// Whether the first `size` bytes are equal; `size` is 1 to 16. Comparing two words that overlap
+/// needs no loop and no call.
 inline bool equal_few(const char* a, const char* b, std::size_t size) noexcept
 {
     if (size >= 8)

@@ -20,7 +20,8 @@
 
 namespace asynchat::detail {
 
-/// Cuts input into frames: bytes in, steps out. It calls nobody, and knows no channel and no clock.
+/// Cuts input into frames: bytes in, steps out. It makes no callbacks, and knows no channel and no
+/// clock.
 ///
 /// The caller's loop over the input of one receive:
 ///
@@ -38,23 +39,24 @@ namespace asynchat::detail {
 ///             found_terminator();
 ///     }
 ///
-/// It is at rest whenever the caller has control: set(), limit() and discard() are legal at any
-/// time, also between next() and take(). What is left of the input when the pass goes is unread.
+/// The caller may call set(), limit() and discard() at any time, also between next() and take().
+/// When the pass is destroyed, the rest of its input becomes unread input.
 ///
-/// There is no second loop for bursts of short lines. The pass keeps where the ends are among the
-/// next 64 bytes, and whatever changes clears that. So while it is there, nothing has changed, the
-/// frame is at its start, one byte ends it, and the limit is 64 bytes or more: one test for all.
+/// There is no second loop for bursts of short lines. Instead the pass stores the positions of the
+/// ends among the next 64 bytes, and every change clears them. While they are set, one test shows
+/// all of this: nothing has changed, the frame is at its start, one byte ends it, and the limit is
+/// 64 bytes or more.
 class frame_decoder {
 public:
     class pass;
 
     using step = frame_step;
 
-    /// What is wrong with a frame that has its length in front, or a string behind it.
+    /// Why a frame with a length prefix, or with a string behind it, is malformed.
     struct malformation {
-        std::size_t position; // of the wrong byte in the input
-        const char* fault;    // of the length, in words; null: of what has to follow the frame
-        char expected;        // in the place of that byte; only behind the frame
+        std::size_t position; // index of the offending byte in the input
+        const char* fault;    // why the length is wrong; null: the string behind the frame is wrong
+        char expected;        // instead of that byte; only behind the frame
     };
 
     frame_decoder() = default;
@@ -64,31 +66,31 @@ public:
 
     const terminator& current() const noexcept { return scanner_.current(); }
 
-    /// The string that ended the frame before; empty if none did.
+    /// The string that ended the last frame; empty if no string ended it.
     std::string_view matched() const noexcept { return scanner_.matched(); }
 
-    /// Whether the frame that was reported last had its rest dropped; until the next look.
+    /// Whether the last reported frame was truncated; valid until the next look.
     bool truncated() const noexcept { return (changes_ & truncation) != 0; }
 
     std::size_t limit() const noexcept { return limit_; }
 
-    /// Whether a frame is begun and not ended, as far as its bytes were taken; the beginning of its
-    /// length counts when it was looked at.
+    /// Whether bytes of a frame were taken and its end was not. An incomplete length counts too,
+    /// once next() has seen it.
     bool in_frame() const noexcept { return begun_; }
 
-    /// Whether the next bytes belong to a frame: there is a terminator, and a count is not spent.
+    /// Whether the next bytes belong to a frame: there is a terminator, and it is not a count of 0.
     bool has_frame() const noexcept
     {
         return scanner_.is_sized() ? scanner_.in_frame() : !current().collects_everything();
     }
 
-    /// Whether the rest of a frame that is too long is dropped.
+    /// Whether the rest of a too long frame is being dropped.
     bool is_dropping() const noexcept { return overflow_ != overflow::none; }
 
-    /// The pass under way; null if there is none.
+    /// The current pass, or null.
     pass* under_way() const noexcept { return pass_; }
 
-    /// Bytes that go in front of the next input: unread ones, or the beginning of a terminator.
+    /// Bytes to put in front of the next input: unread bytes, or the beginning of a terminator.
     std::string_view carried() const
     {
         if (unread_)
@@ -97,73 +99,74 @@ public:
     }
     bool has_unread() const noexcept { return unread_ != nullptr; }
 
-    /// There was no memory for unread input, which is lost.
+    /// Whether unread input was lost because there was no memory for it.
     bool out_of_memory() const noexcept { return out_of_memory_; }
 
-    /// The terminator from the next byte on, and the limit; unread bytes and a partial match are
-    /// looked at again. A string after a string goes on with the frame; anything else begins
-    /// another one.
+    /// Sets the terminator from the next byte on, and the limit. Unread bytes and a partial match
+    /// are examined again. If a string replaces a string, the frame continues; any other change
+    /// begins a new frame.
     [[gnu::always_inline]] inline void set(const terminator& next, std::size_t limit);
 
-    /// The largest frame that a string ends or that has its length in front, in bytes. May be lower
-    /// than what the present frame has already.
+    /// Largest frame with a string or a length prefix, in bytes. May be lower than the size that
+    /// the present frame already has.
     inline void limit(std::size_t bytes) noexcept;
 
-    /// Sets the size of the frame under way to `bytes`, which the caller keeps from the terminator
-    /// before.
+    /// Sets the size of the current frame to `bytes`, which the caller has kept since the previous
+    /// terminator.
     void go_on_with(std::size_t bytes) noexcept
     {
         size_ = current().is_count() ? 0 : bytes;
         begun_ = !current().collects_everything();
     }
 
-    /// All input that was not taken, as it came.
+    /// All input that was not taken, in order.
     ASYNCHAT_DECL std::string undelivered() const;
 
     /// Forgets all input, but not the frame.
     ASYNCHAT_DECL void discard() noexcept;
 
-    /// Forgets the input and the frame: another stream begins. The terminator stays.
+    /// Forgets the input and the frame, because a new stream begins. The terminator stays.
     ASYNCHAT_DECL void start_anew() noexcept;
 
     // --- the end of the stream -----------------------------------------------------------------
 
-    /// Bytes that wait in vain for others: of a terminator, of a length, of what follows a frame.
+    /// Bytes of an incomplete terminator, length or string behind a frame.
     ASYNCHAT_DECL std::string_view remainder() const;
 
-    /// How many of them the frame has room for.
+    /// How many bytes of remainder() fit into the frame.
     ASYNCHAT_DECL std::size_t room_for_remainder() const;
 
     ASYNCHAT_DECL void drop_remainder() noexcept;
 
-    /// They are to be looked at again.
+    /// Makes `bytes` part of the next input again.
     ASYNCHAT_DECL void put_back(std::string_view bytes) noexcept;
 
-    // --- input that goes around ----------------------------------------------------------------
+    // --- input without a pass -------------------------------------------------------------------
 
-    /// Bytes of a counted frame that are still to come and may be received without a pass.
+    /// Missing bytes of a counted frame that may be received without a pass.
     std::size_t lacking() const noexcept
     {
         return unread_ || partial_match_ > 0 || is_dropping() ? 0 : current().count();
     }
 
-    /// So many of them came, 1 or more. Returns whether that was the frame.
+    /// Tells that `bytes` of the missing bytes were received, 1 or more. Returns whether the frame
+    /// is complete.
     ASYNCHAT_DECL bool filled(std::size_t bytes) noexcept;
 
 private:
     struct unread_input {
         std::string bytes;
-        std::size_t front = 0; // of them were taken since
+        std::size_t front = 0; // number of bytes taken since
     };
-    // Since the last look.
+    // Changes since the last look.
     enum change : unsigned char {
         none = 0,
-        changed = 1,   // the terminator
-        restarted = 2, // to one that begins another frame
+        changed = 1,   // there is another terminator
+        restarted = 2, // and it begins a new frame
         discarded = 4,
-        truncation = 8, // the frame before was truncated
+        truncation = 8, // the previous frame was truncated
     };
-    // What becomes of the rest of a frame that is too long.
+    // What happens to the rest of a too long frame.
     enum class overflow : unsigned char { none, skips, truncates };
 
     static bool is_string(const terminator& t) noexcept
@@ -188,12 +191,12 @@ private:
     terminator_scanner scanner_;
     std::unique_ptr<unread_input> unread_;
     pass* pass_ = nullptr;
-    std::size_t size_ = 0; // bytes taken of a frame that a string will end, or that is truncated
+    std::size_t size_ = 0; // bytes taken of a frame with a string, or of a truncated frame
     std::size_t limit_ = 65536;
     unsigned partial_match_ = 0; // bytes of the terminator that the last input ended with
     unsigned char changes_ = none;
     overflow overflow_ = overflow::none;
-    bool begun_ = false; // a frame that is not ended
+    bool begun_ = false; // a frame has begun and not ended
     bool out_of_memory_ = false;
 };
 

@@ -23,7 +23,7 @@ class frame_decoder::pass {
 public:
     enum class began : unsigned char { nothing, before, here };
 
-    /// `input` begins with carried(), and stays where it is for as long as the pass.
+    /// `input` begins with carried(), and must stay valid as long as the pass.
     pass(frame_decoder& decoder, std::string_view input) noexcept
         : at_(input.data()), end_(at_ + input.size()), decoder_(decoder),
           partial_match_(std::exchange(decoder.partial_match_, 0U)),
@@ -34,7 +34,7 @@ public:
         decoder.pass_ = this;
     }
 
-    /// Nothing was received: the unread input.
+    /// A pass over the unread input, when nothing was received.
     explicit pass(frame_decoder& decoder) noexcept
         : decoder_(decoder), storage_(std::move(decoder.unread_)),
           hints_(decoder.begun_ ? went_on : 0)
@@ -47,7 +47,7 @@ public:
         decoder.pass_ = this;
     }
 
-    /// Of a frame whose last bytes went around: see filled().
+    /// A pass for a frame whose last bytes came without a pass: see filled().
     struct received_aside {};
     pass(frame_decoder& decoder, received_aside) noexcept : decoder_(decoder), frames_(1)
     {
@@ -64,8 +64,8 @@ public:
             keep();
     }
 
-    /// What comes next; the same again until take() or a change. Takes nothing, but a complete
-    /// length in front of a frame, which is no part of it.
+    /// The next step; the same step again until take() or a change. Takes no bytes, except a
+    /// complete length prefix, which is not part of the frame.
     [[gnu::always_inline]] step next()
     {
         if (ends_ != 0) {
@@ -85,16 +85,16 @@ public:
         return look();
     }
 
-    /// The bytes to deliver; valid as long as the input is.
+    /// The bytes to deliver; valid as long as the input.
     std::string_view piece(step s) const noexcept { return {at_, s.size()}; }
 
-    /// Takes it off the input. After discard() there is nothing left to take; after set() a count
-    /// does not go down, and what was held back for the old terminator is for the new one. Returns
-    /// whether a frame ends with it.
+    /// Takes the step off the input. After discard() no input is left to take. After set() a count
+    /// does not decrease, and the new terminator also applies to bytes that were held back for the
+    /// old one. Returns whether a frame ends with the step.
     [[gnu::always_inline]] bool take(step s) noexcept
     {
         assert(!s.is_rare());
-        if (ends_ != 0) { // so nothing was changed, and the step is the first of these
+        if (ends_ != 0) { // so nothing has changed, and the step is the first of these
             assert(s == step(first_end(), 1, step::ends));
             at_ += s.size() + 1;
             ends_ = ends_ >> s.size() >> 1;
@@ -115,25 +115,25 @@ public:
         return true;
     }
 
-    /// The answer to too_long: the rest of the frame is dropped, its end reported or not. Does
-    /// nothing if the frame has ended meanwhile, because the terminator is of another kind.
+    /// The answer to too_long: drops the rest of the frame, and reports its end or not. Does
+    /// nothing if the frame has ended because a terminator of another kind was set.
     ASYNCHAT_DECL void drop_frame(bool report_end) noexcept;
 
-    /// What is wrong; of a malformed step.
+    /// The fault of a malformed step.
     ASYNCHAT_DECL malformation fault() const;
 
-    /// Nobody wants the rest of the input.
+    /// Drops the rest of the input.
     void drop() noexcept
     {
         at_ = end_;
         ends_ = 0;
     }
 
-    std::size_t frames() const noexcept { return frames_; } ///< ended so far, and reported
+    std::size_t frames() const noexcept { return frames_; } ///< frames ended and reported so far
     bool empty() const noexcept { return at_ == end_; }
     std::string_view rest() const noexcept { return {at_, left()}; }
 
-    /// Since when the frame that is not ended goes on.
+    /// Whether a frame is open, and whether it began before this pass.
     began frame_began() const noexcept
     {
         if (!decoder_.begun_)
@@ -145,11 +145,11 @@ private:
     friend class frame_decoder;
 
     std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
-    // What is known of the input.
+    // What is known about the input.
     enum hint : unsigned char {
-        far = 1, // a byte ended the last frame, and the limit is large: so may many that follow
-        long_ones = 2, // it was longer than one look far
-        of_length = 4, // the frame is too long by the length in front of it
+        far = 1,       // a byte ended the last frame, the limit is large: expect more such frames
+        long_ones = 2, // the last frame was longer than 64 bytes
+        of_length = 4, // the length prefix says that the frame is too long
         went_on = 8,   // the frame at the front began before this pass
     };
     bool is(hint what) const noexcept { return (hints_ & what) != 0; }
@@ -184,16 +184,16 @@ private:
     std::uint64_t ends_ = 0; // of the next frames, one bit for each byte from at_ on; 0: not known
     frame_decoder& decoder_;
     std::size_t frames_ = 0;
-    std::size_t partial_match_ = 0;         // bytes at the front that begin the terminator, or
-                                            // what has to follow the frame
-    std::size_t prefix_;                    // bytes of the length that was read last
-    std::size_t length_;                    // what it says
-    std::unique_ptr<unread_input> storage_; // where the input lies, if it was unread
+    std::size_t partial_match_ = 0;         // bytes at the front that begin the terminator or
+                                            // the string behind the frame
+    std::size_t prefix_;                    // size of the last length prefix
+    std::size_t length_;                    // its value
+    std::unique_ptr<unread_input> storage_; // owns the input if it was unread
     unsigned char hints_ = 0;
 };
 
-/// After a frame that a byte ended, others follow most often, and of the same size: finds all ends
-/// among 64 bytes, or the next one.
+/// After a frame that a byte ended, frames of the same kind and size are likely. Finds all ends
+/// among 64 bytes, or the next end.
 inline frame_decoder::step frame_decoder::pass::look_far()
 {
     const frame_decoder& d = decoder_;
@@ -219,7 +219,7 @@ inline void frame_decoder::set(const terminator& next, std::size_t limit)
 {
     if (partial_match_ > 0 && next != current())
         give_back_partial_match();
-    if (terminator_scanner::is_only_count(next)) { // the commonest, and a change each time
+    if (terminator_scanner::is_only_count(next)) { // the most common case, and always a change
         scanner_.set_count(next.count());
         return restart(limit);
     }
@@ -236,7 +236,7 @@ inline void frame_decoder::set(const terminator& next, std::size_t limit)
     this->limit(limit);
 }
 
-/// The next byte begins another frame.
+/// Called when the next byte begins a new frame.
 inline void frame_decoder::restart(std::size_t limit) noexcept
 {
     frame_is_over();
@@ -253,7 +253,7 @@ inline void frame_decoder::limit(std::size_t bytes) noexcept
 {
     limit_ = bytes;
     if (pass_)
-        pass_->look_anew(); // what it sees was within the old one
+        pass_->look_anew(); // its positions were for the old limit
 }
 
 } // namespace asynchat::detail

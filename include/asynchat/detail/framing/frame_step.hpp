@@ -10,20 +10,20 @@ namespace asynchat::detail {
 
 class frame_decoder;
 
-/// What comes next in the input. Small enough to be returned in two registers.
+/// The next step in the input. Small enough to be returned in two registers.
 class frame_step {
 public:
     enum class rare : unsigned char {
-        starved,   ///< more input is needed; what is left is the beginning of a length
+        starved,   ///< more input is needed; the rest is an incomplete length
         too_long,  ///< the frame is longer than the limit: see pass::drop_frame()
-        malformed, ///< its length, or what follows it, is: see pass::fault()
+        malformed, ///< the length or the string behind the frame is wrong: see pass::fault()
     };
 
     std::size_t size() const noexcept { return size_; }                ///< bytes to deliver
-    bool ends_frame() const noexcept { return (behind_ & ends) != 0; } ///< to be reported
+    bool ends_frame() const noexcept { return (behind_ & ends) != 0; } ///< and the end is reported
     bool is_rare() const noexcept { return (behind_ & not_taken) != 0; }
-    bool is_starved() const noexcept { return size_ == 0; }        ///< of a rare one
-    rare why() const noexcept { return static_cast<rare>(size_); } ///< of a rare one
+    bool is_starved() const noexcept { return size_ == 0; }        ///< for rare steps
+    rare why() const noexcept { return static_cast<rare>(size_); } ///< for rare steps
 
     friend bool operator==(const frame_step& a, const frame_step& b) noexcept
     {
@@ -33,15 +33,15 @@ public:
 private:
     friend class frame_decoder;
 
-    // A whole frame, or its last piece, has `ends` and maybe `counts`; all else is `unusual`.
+    // A whole frame, or its last piece, has `ends` and maybe `counts`; other steps are `unusual`.
     enum flag : std::size_t {
         ends = 1,
-        unusual = ~(~std::size_t{0} >> 1), // is taken out of line
-        counts = unusual >> 1,             // goes off the count
+        unusual = ~(~std::size_t{0} >> 1), // take() handles it out of line
+        counts = unusual >> 1,             // subtracts from the count
         fills = unusual >> 2,              // adds to the size of the frame
-        holds = unusual >> 3,              // is all of the input: what is behind is held back
-        closes = unusual >> 4,             // is the end of a frame, reported or not
-        not_taken = unusual >> 5,          // is rare
+        holds = unusual >> 3,              // uses all input: the bytes behind are held back
+        closes = unusual >> 4,             // ends a frame, reported or not
+        not_taken = unusual >> 5,          // a rare step
         all = unusual | counts | fills | holds | closes | not_taken | ends
     };
 
@@ -57,7 +57,7 @@ private:
     std::size_t behind() const noexcept { return (behind_ & ~std::size_t{all}) >> 1; }
 
     std::size_t size_;
-    std::size_t behind_; // bytes behind the piece that are used up with it, and flags
+    std::size_t behind_; // number of bytes behind the piece that are taken with it, and flags
 };
 
 } // namespace asynchat::detail

@@ -16,9 +16,9 @@
 
 namespace asynchat::detail {
 
-/// The bytes of a frame that is begun, in memory that goes round. They are appended, or filled in
-/// place, over what others have left there: a large frame would take longer to be set to zero than
-/// to be copied. What is not filled yet is never shown.
+/// The bytes of an incomplete frame, in memory from a pool. Bytes are appended, or received in
+/// place over the old content of the memory: setting a large frame to zero would take longer than
+/// copying it. Old content is never visible.
 class frame_store {
 public:
     struct space {
@@ -26,17 +26,17 @@ public:
         std::size_t size;
     };
 
-    /// Has no bytes, and no memory to fill.
+    /// True without bytes and without reserved memory.
     bool is_empty() const noexcept { return bytes_.empty(); }
 
-    /// Bytes of the frame.
+    /// The number of bytes of the frame.
     std::size_t size() const noexcept
     {
         assert(unfilled_ <= bytes_.size());
         return bytes_.size() - unfilled_;
     }
 
-    /// Takes memory for a frame of which `to_come` bytes are still to come.
+    /// Takes memory for a frame of which `to_come` bytes are still missing.
     void begin(string_pool& pool, std::size_t to_come)
     {
         assert(is_empty());
@@ -57,7 +57,8 @@ public:
         bytes_ += piece;
     }
 
-    /// Memory for the next bytes of the frame, `max_bytes` or what is there already.
+    /// Memory for the next bytes of the frame: `max_bytes`, or the part of an earlier space that is
+    /// not filled yet.
     space space_for(std::size_t max_bytes, std::size_t to_come)
     {
         if (unfilled_ == 0) {
@@ -74,11 +75,11 @@ public:
         unfilled_ -= static_cast<unsigned>(bytes);
     }
 
-    /// Whether the bytes belong to no frame any more, as the terminator is another one.
+    /// Whether the bytes no longer belong to a frame, because the terminator was changed.
     bool is_set_aside() const noexcept { return set_aside_; }
     void set_aside(bool on) noexcept { set_aside_ = on; }
 
-    /// The frame; nothing stays.
+    /// Takes the frame out; the store is then empty.
     std::string take()
     {
         set_aside_ = false;
@@ -98,7 +99,7 @@ public:
         set_aside_ = false;
     }
 
-    /// As clear(), and gives the memory back: frames that are too long are large.
+    /// As clear(), and gives the memory back, because a too long frame is large.
     void give_back(string_pool& pool) noexcept
     {
         unfilled_ = 0;
@@ -118,7 +119,7 @@ private:
     }
 
     std::string bytes_;
-    unsigned unfilled_ = 0; // bytes at the end that are not of the frame yet
+    unsigned unfilled_ = 0; // bytes at the end that do not belong to the frame yet
     bool set_aside_ = false;
 };
 

@@ -12,9 +12,9 @@
 #include <limits>
 #include <string_view>
 
-// The length in front of a frame, read from the bytes that are there. No state: a prefix is so
-// short that it is read again when more of it has come. A length that is too large to be counted
-// here is well formed all the same: it is read as the largest there is, which is over any limit.
+// Reads a length prefix. There is no state: a prefix is short, so it is read again when more bytes
+// have arrived. A length that does not fit into std::size_t is not malformed: it is read as
+// largest_length, which is over any limit.
 namespace asynchat::detail {
 
 inline constexpr std::size_t largest_length = std::numeric_limits<std::size_t>::max();
@@ -33,12 +33,12 @@ struct length_prefix {
     }
 
     state how;
-    std::size_t length; // bytes of the frame; the largest number for any that is larger
-    std::size_t size;   // bytes of the prefix; of a malformed one, those before the wrong byte
-    const char* fault;  // of the wrong byte, in words
+    std::size_t length; // bytes of the frame; largest_length for a larger number
+    std::size_t size;   // bytes of the prefix; if malformed, the bytes before the offending byte
+    const char* fault;  // what is wrong with the offending byte, in words
 };
 
-/// 1 to 8 bytes.
+/// A binary number of 1 to 8 bytes.
 inline length_prefix read_fixed(std::string_view input, std::size_t width, bool big_endian)
 {
     if (input.size() < width)
@@ -56,7 +56,7 @@ inline length_prefix read_fixed(std::string_view input, std::size_t width, bool 
 /// most 10 bytes.
 inline length_prefix read_varint(std::string_view input)
 {
-    constexpr std::size_t most = 10; // bytes
+    constexpr std::size_t max_size = 10; // bytes
     std::size_t length = 0;
     bool fits = true;
     for (std::size_t i = 0; i < input.size(); ++i) {
@@ -72,17 +72,17 @@ inline length_prefix read_varint(std::string_view input)
                 return length_prefix::malformed(i, "adds nothing to the length");
             return length_prefix::complete(fits ? length : largest_length, i + 1);
         }
-        if (i + 1 == most)
+        if (i + 1 == max_size)
             return length_prefix::malformed(i, "does not end the length");
     }
     return length_prefix::incomplete();
 }
 
-/// Decimal digits and a colon. With the digit that makes it too large, the length is complete.
+/// Decimal digits and a colon. A digit that makes the length too large also completes it.
 inline length_prefix read_netstring(std::string_view input)
 {
-    constexpr std::size_t most = std::numeric_limits<std::size_t>::digits10 + 2; // digits
-    const std::string_view begin = input.substr(0, most);
+    constexpr std::size_t max_digits = std::numeric_limits<std::size_t>::digits10 + 2;
+    const std::string_view begin = input.substr(0, max_digits);
     const std::size_t digits = std::min(begin.find(':'), begin.size());
     if (digits > 1 && begin[0] == '0' && digit_value(begin[1]) < 10)
         return length_prefix::malformed(1, "follows a zero");

@@ -12,10 +12,10 @@ namespace asynchat::detail {
 
 /// The failure function of Knuth, Morris and Pratt for one needle.
 ///
-/// When the byte after n equal ones is not needle[n], retry(n) says what it could be without
-/// looking at the haystack again: if it is needle[retry(n) - 1], then retry(n) bytes are matched
-/// now, and no more can be; if not, retry(retry(n) - 1) is next, and so on; 0 ends it. This is what
-/// keeps every search linear, whoever chose the bytes.
+/// Suppose that n bytes match and the next byte is not needle[n]. Then retry(n) gives the next
+/// candidate without reading the haystack again: if the byte is needle[retry(n) - 1], now retry(n)
+/// bytes match. If not, the next candidate is retry(retry(n) - 1), and so on until 0. So every
+/// search is linear, also when an attacker chooses the bytes.
 class prefix_table {
 public:
     /// Builds the table; linear in the needle, which is not empty.
@@ -25,7 +25,7 @@ public:
         retries_[0] = 0;
         std::size_t border = 0; // the longest proper prefix that also ends the first i bytes
         for (std::size_t i = 1; i < needle.size(); ++i) {
-            // The same byte would only fail again.
+            // The same byte would fail again.
             retries_[i] = needle[i] == needle[border] ? retries_[border] : border + 1;
             border = advance(needle, border, needle[i]);
         }
@@ -34,7 +34,7 @@ public:
     void clear() noexcept { retries_.reset(); }
     bool empty() const noexcept { return !retries_; }
 
-    /// How many bytes of the needle are matched after the byte `next`, if `matched` were before it.
+    /// How many bytes of the needle match after the byte `next`, if `matched` bytes matched before.
     std::size_t advance(std::string_view needle, std::size_t matched, char next) const noexcept
     {
         std::size_t after = matched + 1;

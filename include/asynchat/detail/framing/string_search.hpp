@@ -16,23 +16,23 @@
 
 namespace asynchat::detail {
 
-/// Several strings as one, for a terminator: short ones need no memory of their own.
+/// Several strings in one, for a terminator: short strings then need no allocation.
 ASYNCHAT_DECL void append_string(std::string& list, std::string_view next);
 ASYNCHAT_DECL std::vector<std::string_view> strings_of(std::string_view list);
 
-/// Where the first of several strings ends, in input that comes in any pieces.
+/// Finds the end of the first of several strings, in input that arrives in any pieces.
 ///
-/// The automaton of Aho and Corasick. A node stands for the bytes that lead to it, a prefix of one
-/// of the strings; we are always at the longest one that ends what was read. Its children are the
-/// prefixes that are longer by a byte, its fallback is the longest shorter one. Each byte goes down
-/// by one node at most, so that all the fallbacks together are no more than the bytes.
+/// The automaton of Aho and Corasick. A node stands for the bytes that lead to it: a prefix of one
+/// of the strings. The current node is always the longest prefix that ends the input read so far.
+/// The children of a node are the prefixes that are longer by one byte. Its fallback is the longest
+/// shorter prefix that ends it. Each byte goes down by one node at most, so there are no more
+/// fallbacks than bytes.
 ///
-/// The nodes lie breadth first, and so all children of one lie together, in the order of their
-/// bytes.
+/// The nodes are stored breadth first. So all children of a node are adjacent, ordered by byte.
 class string_search {
 public:
-    /// Of a list made by append_string() out of strings that are not empty. Linear in its size, but
-    /// for the sorting.
+    /// Takes a list made by append_string() from strings that are not empty. Linear in the size of
+    /// the list, except for sorting.
     ASYNCHAT_DECL explicit string_search(std::string list);
     string_search(const string_search&) = delete; // the views are into the list
     string_search& operator=(const string_search&) = delete;
@@ -40,19 +40,19 @@ public:
     const std::string& list() const noexcept { return list_; }
 
     struct result {
-        std::size_t end;    // behind the string found; if none is, the size of the input
-        std::size_t length; // of that string, or of the prefix of any that ends the input
+        std::size_t end;    // behind the string found; the size of the input if not found
+        std::size_t length; // of that string, or of the longest prefix that ends the input
         bool found;
     };
 
-    /// Continues behind the first `matched` bytes of `input`: the prefix in which the last call
-    /// ended, or 0. If several strings end at the same byte, the longest is found.
+    /// Continues behind the first `matched` bytes of `input`: the size of the prefix at which the
+    /// last call ended, or 0. If several strings end at the same byte, it finds the longest.
     ASYNCHAT_DECL result find(std::string_view input, std::size_t matched);
 
     /// The string that was found last.
     std::string_view found() const noexcept { return found_; }
 
-    /// The prefix in which the last call ended.
+    /// The prefix at which the last call ended.
     std::string_view prefix() const noexcept
     {
         return strings_[nodes_[at_].origin].substr(0, nodes_[at_].depth);
@@ -63,12 +63,12 @@ private:
 
     struct node {
         index fallback = 0;
-        index children = 0; // the first of them
-        index depth = 0;    // bytes that lead here
-        index origin = 0;   // a string that begins with them
-        index found = 0;    // the longest string that ends with them, from 1; or 0
+        index children = 0; // the first child
+        index depth = 0;    // number of bytes that lead here
+        index origin = 0;   // a string that begins with these bytes
+        index found = 0;    // the longest string that ends these bytes, from 1; or 0
         std::uint16_t child_count = 0;
-        unsigned char byte = 0; // the last of them
+        unsigned char byte = 0; // the last of these bytes
     };
 
     void add_children(index parent, index first, index last, std::vector<index>& ends);
@@ -80,7 +80,7 @@ private:
     std::vector<std::string_view> strings_; // sorted
     std::vector<node> nodes_;
     std::bitset<256> first_bytes_;
-    std::array<char, 4> few_first_bytes_{}; // some may be there twice
+    std::array<char, 4> few_first_bytes_{}; // may have duplicates
     index at_ = 0;
     std::string_view found_;
 };

@@ -19,26 +19,25 @@
 
 namespace asynchat::detail {
 
-/// Finds the end of a frame in input that comes in any pieces. No I/O, no callbacks.
+/// Finds the end of a frame in input that arrives in any pieces. No I/O, no callbacks.
 ///
 /// Flow:
 ///   1. scan(input, matched) says what to do with the front of the input: how many bytes to
 ///      collect, whether the terminator follows them, how many bytes to hold back;
-///   2. the caller hands the bytes out and drops what the step used;
+///   2. the caller delivers the bytes and drops the bytes that the step used;
 ///   3. count_down() after a piece of a counted frame, unless the terminator was changed.
-/// With a length in front of the frames, or a count with a string behind it, scan() leaves the
-/// input to the caller:
+/// For a length prefix, or a count with a string behind it, the caller does not call scan():
 ///   1. read_length() until the length is complete, and begin_frame(); a count is in_frame() from
 ///      the start;
 ///   2. count_down() after each piece of the frame; in_frame() stays true at its end, because
 ///      behind() may have to follow;
-///   3. end_frame(); a count is spent then, and one without a string.
+///   3. end_frame(); a count is then 0 and has no string.
 /// Held bytes are the longest proper prefix of the terminator that ends the input. The caller puts
-/// them in front of the next input and passes their number as `matched`: they are not looked at
-/// again. The cost of all steps together is linear in the input, whatever its bytes.
+/// them in front of the next input and passes their number as `matched`: they are not examined
+/// again. The cost of all steps together is linear in the input, for all bytes.
 class terminator_scanner {
 public:
-    /// Small enough to be returned in two registers: there is one for every frame.
+    /// Small enough to be returned in two registers, because there is a step for every frame.
     class step {
     public:
         static step end_of_frame(std::size_t before, std::size_t skipped) noexcept
@@ -50,13 +49,13 @@ public:
             return step(before, held_back, false);
         }
 
-        /// Bytes at the front that belong to the frame.
+        /// The number of bytes at the front that belong to the frame.
         std::size_t collect() const noexcept { return collect_; }
-        /// Whether the frame ends behind them.
+        /// Whether the frame ends behind these bytes.
         bool found() const noexcept { return (behind_ & 1U) != 0; }
-        /// Bytes of the terminator behind them; 0 for a count, and if not found.
+        /// The number of terminator bytes behind them; 0 for a count, and if not found.
         std::size_t skip() const noexcept { return found() ? behind_ >> 1U : 0; }
-        /// Bytes at the end of the input to hold back; 0 if found.
+        /// The number of bytes at the end of the input to hold back; 0 if found.
         std::size_t held() const noexcept { return found() ? 0 : behind_ >> 1U; }
 
     private:
@@ -66,16 +65,16 @@ public:
         }
 
         std::size_t collect_;
-        std::size_t behind_; // skip or held, and in the last bit which of them
+        std::size_t behind_; // skip or held; the last bit says which
     };
 
     const terminator& current() const noexcept { return terminator_; }
 
-    /// Whether it is a string of one byte, `only_byte()`.
+    /// Whether the terminator is a string of one byte, only_byte().
     bool is_byte() const noexcept { return terminator_.only_byte_ != no_byte; }
     char only_byte() const noexcept { return static_cast<char>(terminator_.only_byte_); }
 
-    /// Other input comes: what is left of a frame with its length in front is not in it.
+    /// New input begins: it does not contain the rest of a length-prefixed frame.
     void start_anew() noexcept
     {
         if (!terminator_.is_length_prefix())
@@ -84,11 +83,11 @@ public:
         terminator_.in_frame_ = false;
     }
 
-    /// Replaces the terminator; examines nothing. Returns whether that is a change.
+    /// Replaces the terminator; examines no input. Returns whether that is a change.
     bool set(const terminator& next)
     {
         if (next.is_bytes()) {
-            // A protocol that goes back and forth between a string and counts copies nothing.
+            // So a protocol that alternates between a string and counts copies nothing.
             if (!is_same_string(next.bytes_))
                 replace_string(next.bytes_);
             else if (terminator_.kind_ == next.kind_)
@@ -113,8 +112,8 @@ public:
         terminator_.only_byte_ = no_byte;
     }
 
-    /// Judges `input`, never empty, whose first `matched` bytes are held ones (see above).
-    /// For each frame: a call would be a tenth of it.
+    /// Examines `input`, never empty. Its first `matched` bytes are held bytes (see above).
+    /// Inline, because it runs for each frame: a call would be a tenth of its cost.
     [[gnu::always_inline]] step scan(std::string_view input, std::size_t matched)
     {
         if (is_byte()) {
@@ -136,7 +135,7 @@ public:
             return find_several(input, matched);
         if (matched > 0)
             return search(input, matched, matched);
-        // Nearly every first byte begins a whole terminator, which most often is "\r\n".
+        // Nearly every first byte begins a whole terminator; the most frequent one is "\r\n".
         const char* const needle = terminator_.bytes_.data();
         const std::size_t size = terminator_.bytes_.size();
         const std::size_t at = find_byte(input, *needle);
@@ -150,14 +149,14 @@ public:
         return search(input, at + 1, 0);
     }
 
-    /// The bytes that the last step held back; also of behind().
+    /// The bytes that the last step held back: of the terminator or of behind().
     std::string_view held(std::size_t bytes) const
     {
         return terminator_.is_several() ? search_->prefix()
                                         : std::string_view(terminator_.bytes_).substr(0, bytes);
     }
 
-    /// The string that ended the last frame; empty if none did.
+    /// The string that ended the last frame; empty if no string ended it.
     std::string_view matched() const noexcept
     {
         if (!terminator_.is_several())
@@ -165,7 +164,7 @@ public:
         return search_ ? search_->found() : std::string_view();
     }
 
-    /// Takes `bytes`, at most the count, off a counted frame or one with its length in front.
+    /// Subtracts `bytes`, at most the count, from the rest of a counted or length-prefixed frame.
     void count_down(std::size_t bytes) noexcept { terminator_.count_ -= bytes; }
 
     /// A count without a string behind it.
@@ -174,13 +173,13 @@ public:
         return t.kind_ == terminator::kind::count;
     }
 
-    // --- a length in front of the frame, or a count with a string behind it --------------------
+    // --- a length prefix, or a count with a string behind it -----------------------------------
 
     static bool is_sized(const terminator& t) noexcept { return t.kind_ < terminator::kind::none; }
     bool is_sized() const noexcept { return is_sized(terminator_); }
     bool in_frame() const noexcept { return is_sized() && terminator_.in_frame_; }
 
-    /// Whether something has to follow the frame, and what.
+    /// Whether a string must follow the frame, and which string.
     bool needs_behind() const noexcept { return terminator_.kind_ <= terminator::kind::netstring; }
     std::string_view behind() const noexcept
     {
@@ -212,7 +211,7 @@ private:
     bool is_same_string(const std::string& other) const noexcept
     {
         const std::string& mine = terminator_.bytes_;
-        if (other.size() != 1) // else a call would be most of it
+        if (other.size() != 1) // for one byte a call would be most of the cost
             return other == mine;
         return mine.size() == 1 && mine.front() == other.front();
     }
@@ -228,7 +227,7 @@ private:
     ASYNCHAT_DECL landing jump(std::string_view input, std::size_t position) const;
 
     terminator terminator_;
-    prefix_table table_; // of terminator_, built when a partial match first fails
+    prefix_table table_; // for terminator_; built when a partial match first fails
     std::unique_ptr<string_search> search_; // for the last terminator of several strings
 };
 

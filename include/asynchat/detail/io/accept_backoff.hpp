@@ -9,8 +9,9 @@
 
 namespace asynchat::detail {
 
-/// When a listener pauses: after an event in which accept() failed and nothing was accepted. The
-/// connection stays in the system's queue, and the socket readable: the loop would spin.
+/// Decides when a listener pauses: after an event in which accept() failed and accepted nothing.
+/// The connection stays in the system's queue and the socket stays readable, so without a pause the
+/// loop would spin.
 class accept_backoff {
 public:
     static constexpr std::chrono::milliseconds pause = std::chrono::milliseconds(100);
@@ -25,7 +26,7 @@ public:
         failures_ = 0;
     }
 
-    /// The event has failed. Returns whether a pause is to begin.
+    /// Called after a failed event. Returns whether a pause begins.
     bool event_failed() noexcept
     {
         if (accepted_)
@@ -34,7 +35,7 @@ public:
         return !paused_;
     }
 
-    /// Whether the failures of this row are worth a line in the log: the next say the same.
+    /// Whether to log this failure: further failures in a row would repeat the line.
     bool is_worth_telling() const noexcept { return failures_ < 2; }
 
     void begin_pause() noexcept
@@ -46,7 +47,7 @@ public:
     bool is_paused() const noexcept { return paused_; }
 
 private:
-    unsigned char failures_ : 2; // in a row; 2 are as more
+    unsigned char failures_ : 2; // in a row; 2 means 2 or more
     bool accepted_ : 1;          // in this event
     bool paused_ : 1;
 };

@@ -17,10 +17,10 @@
 
 namespace asynchat::detail {
 
-/// The place of what is not in a timer_queue.
+/// The heap_index of an element that is not in a timer_queue.
 inline constexpr unsigned not_queued = std::numeric_limits<unsigned>::max();
 
-/// Some of the three that a channel can wait for.
+/// A set of readiness values.
 class readiness_set {
 public:
     bool has(readiness what) const noexcept { return (bits_ & bit(what)) != 0; }
@@ -35,8 +35,8 @@ private:
     unsigned char bits_ = 0;
 };
 
-/// Memory for one operation at a time; for a second one, or a larger one, Asio's own is used, which
-/// a running loop keeps for the next.
+/// Memory for one operation at a time. A second or a larger operation uses Asio's memory, which a
+/// running loop reuses.
 class operation_memory {
 public:
     void* allocate(std::size_t size)
@@ -61,11 +61,11 @@ private:
     bool used_ = false;
 };
 
-/// When a channel is worth another look before it waits: always at first, less and less often
-/// while the looks find nothing.
+/// Decides whether a channel tries to receive again before it waits: always in the beginning, and
+/// less often while the attempts find no input.
 class speculation_policy {
 public:
-    /// Asked after each input.
+    /// Called after each input.
     bool is_due() noexcept
     {
         if (skip_ == 0)
@@ -86,23 +86,24 @@ private:
     unsigned char next_skip_ = 2;
 };
 
-/// The part of a channel that the operations under way share with it and with its loop.
+/// The state of a channel that its pending operations and its loop share with it.
 ///
-/// Handlers hold this and never the channel, which may be gone when they run. `owned` is the loop's
-/// ownership: set when the loop adopts the channel, reset when a closed one is destroyed.
+/// Handlers hold this and never the channel, which may be destroyed when they run. `owned` is the
+/// loop's ownership: set when the loop adopts the channel, reset when the closed channel is
+/// destroyed.
 struct channel_state {
     std::shared_ptr<dispatcher> owned;
-    operation_memory read_memory;     // for the wait that nearly every channel has under way
+    operation_memory read_memory;     // for the pending wait of nearly every channel
     unsigned owners = 0;              // state_ptrs
-    unsigned index = 0;               // place among the loop's channels
-    unsigned number = 0;              // of the channels that the loop adopted
-    unsigned epoch = 0;               // tells stale events apart; see connection() and layers()
+    unsigned index = 0;               // index in the loop's channels
+    unsigned number = 0;              // counts the channels that the loop adopted
+    unsigned epoch = 0;               // identifies stale events; see connection() and layers()
     unsigned heap_index = not_queued; // in the loop's queue, while a deadline is set
-    readiness_set armed;              // waits under way on the present transport
+    readiness_set armed;              // pending waits on the present transport
     bool flush_listed : 1;            // on the loop's list of channels to flush
-    bool lingers : 1;                 // the channel is none of the user's
-    bool try_again_listed : 1;        // on the loop's list of channels to look at before they wait
-    bool closed : 1;                  // and still owned
+    bool lingers : 1;                 // the channel is a lingerer, not a user's channel
+    bool try_again_listed : 1;        // on the loop's list of channels to try before they wait
+    bool closed : 1;                  // closed and still owned
     speculation_policy speculative_read;
 
     channel_state() noexcept
@@ -110,15 +111,15 @@ struct channel_state {
     {
     }
 
-    /// The channel, as long as it is open and the loop's; or null.
+    /// The channel while it is open and owned by the loop; otherwise null.
     dispatcher* live() const noexcept { return closed ? nullptr : owned.get(); }
 
-    /// The same, which stays as long as the caller needs it.
+    /// The same, kept alive by the result.
     std::shared_ptr<dispatcher> channel() const noexcept { return closed ? nullptr : owned; }
 
     static constexpr unsigned max_layers = 31;
 
-    /// Counts the transports of the channel, but not the layers that are put over one.
+    /// Counts the transports of the channel, without the layers over them.
     unsigned connection() const noexcept { return epoch / (max_layers + 1); }
 
     /// The number of layers in the transport.
@@ -132,8 +133,8 @@ struct channel_state {
     }
 };
 
-/// Shared ownership of a channel_state. The count is not atomic: all of them belong to the thread
-/// of the loop.
+/// Shared ownership of a channel_state. The count is not atomic, because all owners belong to the
+/// thread of the loop.
 class state_ptr {
 public:
     state_ptr() noexcept = default;
@@ -160,8 +161,8 @@ public:
     channel_state* operator->() const noexcept { return state_; }
 
 private:
-    // Inlined, it makes g++ 12 warn of a use after the delete: it cannot see that the count is not
-    // yet 0 there.
+    // Not inlined: g++ 12 would warn of a use after the delete, because it does not see that the
+    // count is not yet 0 there.
     [[gnu::noinline]] static void destroy(channel_state* state) { delete state; }
 
     channel_state* state_ = nullptr;

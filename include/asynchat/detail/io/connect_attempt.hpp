@@ -20,31 +20,31 @@
 
 namespace asynchat::detail {
 
-/// Throws std::invalid_argument when there is nothing to look up, or when the system would look up
-/// what is before a NUL.
+/// Throws std::invalid_argument when a name is empty or has a NUL inside: the system would look up
+/// only the part before the NUL.
 ASYNCHAT_DECL void require_name(const char* what, std::string_view name);
 
-/// The address that host and service are the digits of: nothing to look up.
+/// The address if host and service are numeric, so that no look-up is needed.
 ASYNCHAT_DECL std::optional<endpoint> numeric_endpoint(std::string_view host,
                                                        std::string_view service);
 
-/// A connect() to a name: the look-up, and the addresses that are still to be tried.
+/// A connect() to a name: the look-up, and the addresses that are not tried yet.
 ///
-/// Flow: look_up() -> its handler -> next(), again and again until one accepts or none is left.
-/// Whoever drops it hears nothing more of it. It knows no channel.
+/// Flow: look_up() -> its handler -> next(), repeated until an address accepts or no address is
+/// left. After its destruction no handler is called. It knows no channel.
 class connect_attempt {
 public:
     using looked_up = std::function<void(const std::error_code&)>;
 
-    /// `keeps_socket`: the channel has one, which serves the first address.
+    /// `keeps_socket`: the channel has a socket, which is used for the first address.
     connect_attempt(asio::io_context& context, bool keeps_socket)
         : resolver_(context), keeps_socket_(keeps_socket)
     {
     }
 
-    /// Calls `done` once, never from inside, unless the attempt goes first. A service that the
-    /// system must not be asked for is one that does not exist. In a network that knows its names
-    /// nothing is asked: `known` is the address then, else null.
+    /// Calls `done` once, never inside this call, unless the attempt is destroyed first. A service
+    /// with an invalid name is reported as not existing, without asking the system. In a network
+    /// that knows its names `known` is the address, and no look-up is made; otherwise it is null.
     ASYNCHAT_DECL void look_up(std::string_view host, std::string_view service,
                                const endpoint* known, looked_up done);
 
@@ -56,7 +56,8 @@ public:
 
     bool keeps_socket() const noexcept { return keeps_socket_; }
 
-    /// Whether the socket of the channel serves the address that next() gave: the first one.
+    /// Whether the socket of the channel is used for the last address of next(): only for the
+    /// first.
     bool take_socket() noexcept { return std::exchange(keeps_socket_, false); }
 
 private:
@@ -66,7 +67,7 @@ private:
     asio::ip::tcp::resolver resolver_;
     std::vector<endpoint> addresses_; // in reverse: the next one is at the back
     bool keeps_socket_;
-    const std::shared_ptr<char> mark_ = std::make_shared<char>(); // goes with the attempt
+    const std::shared_ptr<char> mark_ = std::make_shared<char>(); // destroyed with the attempt
 };
 
 } // namespace asynchat::detail

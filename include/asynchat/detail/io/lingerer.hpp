@@ -13,20 +13,20 @@
 
 namespace asynchat::detail {
 
-/// The connections that linger in a loop, oldest first: their channels were closed after all their
-/// output was sent. Each has a channel of the library, a lingerer, until the other side ends it.
+/// The lingering connections of a loop, oldest first: their channels were closed after all their
+/// output was sent. Each has a channel of the library, a lingerer, until the peer ends it.
 class lingerer_list {
 public:
-    /// Of a loop, whatever its servers allow.
+    /// Largest number in a loop, for all servers together.
     static constexpr std::size_t max_open = 1000;
 
     std::size_t open() const noexcept { return open_; }
     bool is_full() const noexcept { return open_ >= max_open; }
 
-    /// One begins, and will be adopted by the loop.
+    /// A linger begins; the loop will adopt its channel.
     void add(const state_ptr& state) { all_.push(state); }
 
-    /// The loop has adopted one, or one was closed.
+    /// The loop has adopted a lingerer, or a lingerer was closed.
     void opened() noexcept { ++open_; }
     void closed() noexcept
     {
@@ -34,7 +34,7 @@ public:
         --open_;
     }
 
-    /// Forgets those that are gone, once they are the most.
+    /// Removes the closed lingerers from the list when they are the majority.
     void tidy()
     {
         if (all_.size() <= 2 * open_ + 64)
@@ -50,7 +50,7 @@ public:
     auto end() const { return all_.end(); }
 
 private:
-    fifo<state_ptr> all_; // and some that are gone
+    fifo<state_ptr> all_; // and some closed ones
     std::size_t open_ = 0;
 };
 

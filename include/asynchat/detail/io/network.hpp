@@ -10,7 +10,7 @@
 
 namespace asynchat::detail {
 
-/// Where the sockets of a loop come from, when not from the system.
+/// Makes the sockets of a loop, instead of the system.
 class network {
 public:
     network() = default;

@@ -9,7 +9,7 @@
 
 namespace asynchat::detail {
 
-/// Memory that input is received into; more than one is in use only while loops are nested.
+/// Memory to receive into. Several are in use only while loops are nested.
 struct receive_buffer {
     std::unique_ptr<char[]> memory;
     std::size_t size = 0;
@@ -18,7 +18,7 @@ struct receive_buffer {
     char* reserve(std::size_t bytes)
     {
         if (size < bytes) {
-            memory.reset(new char[bytes]); // not initialized: it is about to be written
+            memory.reset(new char[bytes]); // not initialized, because it will be written
             size = bytes;
         }
         return memory.get();

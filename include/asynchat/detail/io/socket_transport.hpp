@@ -24,10 +24,10 @@
 
 namespace asynchat::detail {
 
-/// What poll() says of a descriptor at this moment; 0 for none.
+/// The result of poll() for a descriptor now; 0 without a descriptor.
 ASYNCHAT_DECL int poll_now(int descriptor, int events) noexcept;
 
-/// Whether an error of accept() belongs to the connection that was waiting and not to the listener.
+/// Whether an error of accept() belongs to the waiting connection, not to the listener.
 ASYNCHAT_DECL bool is_lost_connection(const std::error_code& error) noexcept;
 
 /// A protocol of Asio whose family and type are chosen at run time.
@@ -47,17 +47,17 @@ private:
 
 /// A socket of any family and type.
 ///
-/// The datagram class of Asio is used for streams as well: it is the one with send_to and
-/// receive_from, and the service below it goes by the type of the protocol, not by the class.
+/// Asio's datagram class is used for streams too: it has send_to() and receive_from(), and the
+/// service below it uses the type of the protocol, not the class.
 class socket_transport final : public transport {
 public:
     using native_socket =
         asio::basic_datagram_socket<any_protocol, asio::io_context::executor_type>;
 
-    /// Takes over `source`, which becomes non-blocking. Throws std::system_error.
+    /// Takes ownership of `source`, which becomes non-blocking. Throws std::system_error.
     ASYNCHAT_DECL socket_transport(asio::io_context& context, asynchat::socket source);
 
-    /// A new socket, non-blocking and closed when another program is executed.
+    /// A new socket, non-blocking and close-on-exec.
     /// Throws std::system_error.
     ASYNCHAT_DECL static asynchat::socket open(int family, int type);
 
@@ -89,10 +89,11 @@ public:
     ASYNCHAT_DECL endpoint local_endpoint() const override;
     ASYNCHAT_DECL endpoint peer_endpoint() const override;
 
-    /// As peer_endpoint(). Throws std::system_error when it cannot tell whether there is one.
+    /// As peer_endpoint(). Throws std::system_error when the system does not say whether there is a
+    /// peer.
     ASYNCHAT_DECL endpoint connected_peer() const;
 
-    /// One datagram; `from` stays as it is when there is none.
+    /// Receives one datagram; without a datagram `from` is not changed.
     ASYNCHAT_DECL std::size_t send_to(std::string_view datagram, const endpoint& to,
                                       std::error_code& error);
     ASYNCHAT_DECL std::size_t receive_from(asio::mutable_buffer into, endpoint& from,
@@ -111,7 +112,7 @@ private:
 /// Any other descriptor: a pipe, a terminal, a regular file. Owned.
 class descriptor_transport final : public transport {
 public:
-    /// Takes over `descriptor`, which becomes non-blocking. Throws std::system_error.
+    /// Takes ownership of `descriptor`, which becomes non-blocking. Throws std::system_error.
     ASYNCHAT_DECL descriptor_transport(asio::io_context& context, int descriptor);
 
     ASYNCHAT_DECL std::size_t read_some(asio::mutable_buffer into, std::error_code& error) override;

@@ -10,8 +10,8 @@
 
 namespace asynchat::detail {
 
-/// Whether a channel waits for urgent data. The system goes on reporting a mark until the urgent
-/// byte was read or passed: so each one is told once, and then waited for to go.
+/// Decides whether a channel waits for urgent data. The system reports a mark until the urgent byte
+/// is read or passed. So each mark is reported once; then the channel waits until it is passed.
 class urgent_watch {
 public:
     urgent_watch() noexcept : on_(false), pending_(false) {}
@@ -24,22 +24,22 @@ public:
     }
     bool is_on() const noexcept { return on_; }
 
-    /// Whether the next mark is to be waited for.
+    /// Whether to wait for the next mark.
     bool waits() const noexcept { return on_ && !pending_; }
 
-    /// A wait has ended, and poll() says `state`: a mark, an error or hang-up, or nothing. Returns
-    /// whether there is something to tell.
+    /// Called when a wait has ended; `state` is the result of poll(): a mark, an error or hang-up,
+    /// or nothing. Returns whether there is something to report.
     bool event(int state) noexcept
     {
         assert(on_);
         if ((state & POLLPRI) != 0)
             pending_ = true;
         else if ((state & (POLLERR | POLLHUP)) != 0)
-            on_ = false; // it would wake us for ever
+            on_ = false; // it would wake the loop again and again
         return pending_ || (state & POLLERR) != 0;
     }
 
-    /// Whether a mark was told that may be behind us by now: then poll() is asked, for passed().
+    /// Whether a reported mark may be passed now: then call passed() with the result of poll().
     bool is_pending() const noexcept { return pending_; }
     void passed(int state) noexcept
     {
@@ -52,7 +52,7 @@ public:
 
 private:
     bool on_ : 1;
-    bool pending_ : 1; // the present mark was told
+    bool pending_ : 1; // the present mark was reported
 };
 
 } // namespace asynchat::detail

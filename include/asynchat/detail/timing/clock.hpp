@@ -29,9 +29,9 @@ public:
 
     virtual time_point now() const noexcept = 0;
 
-    /// Wakes `whom` in its io_context at `when` or after, never inside the call. Replaces the
+    /// Wakes `owner` in its io_context at `when` or after, never inside the call. Replaces the
     /// wake-up before, which may still come if it is due.
-    virtual void wake_at(time_point when, const std::weak_ptr<loop_anchor>& whom) = 0;
+    virtual void wake_at(time_point when, const std::weak_ptr<loop_anchor>& owner) = 0;
 
     /// No wake-up any more, and no work of the io_context because of it.
     virtual void cancel() = 0;
@@ -45,7 +45,7 @@ public:
 
 protected:
     /// The wake-up. Nothing happens when the loop is gone.
-    ASYNCHAT_DECL static void wake(const std::weak_ptr<loop_anchor>& whom);
+    ASYNCHAT_DECL static void wake(const std::weak_ptr<loop_anchor>& owner);
 };
 
 /// The time of std::chrono::steady_clock.
@@ -54,7 +54,7 @@ public:
     explicit system_clock(asio::io_context& context) : timer_(context) {}
 
     time_point now() const noexcept override { return std::chrono::steady_clock::now(); }
-    ASYNCHAT_DECL void wake_at(time_point when, const std::weak_ptr<loop_anchor>& whom) override;
+    ASYNCHAT_DECL void wake_at(time_point when, const std::weak_ptr<loop_anchor>& owner) override;
     ASYNCHAT_DECL void cancel() override;
     ASYNCHAT_DECL bool run(asio::io_context& context) override;
     ASYNCHAT_DECL bool run_one_until(asio::io_context& context, time_point until) override;
