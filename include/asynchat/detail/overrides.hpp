@@ -11,9 +11,9 @@
 
 namespace asynchat::detail {
 
-/// Whether what T sends goes straight to its transport: no class from dispatcher to T overrides
-/// send(). The type of a pointer to a member names the class that declares it. An override that
-/// cannot be named here, because it is not public or overloaded, counts as one.
+/// Whether T sends directly to its transport: no class from dispatcher to T overrides send(). The
+/// type of a pointer to a member names the class that declares it. If send() cannot be named here,
+/// because it is not public or overloaded, that counts as an override.
 ///
 /// A friend of async_chat, where send() is protected.
 struct send_override {
@@ -27,7 +27,7 @@ template <class T>
 struct sends_plainly : decltype(send_override::look<T>(0)) {
 };
 
-/// Whether T leaves get_terminator() as it is, found out in the same way.
+/// Whether T does not override get_terminator(), found in the same way.
 struct terminator_override {
     template <class T>
     static auto look(int)

@@ -18,31 +18,31 @@ namespace asynchat::detail {
 
 struct timer_state;
 
-/// Of a connection that is lost: the end to come, and the bytes of output that were dropped.
+/// A lost connection: the reason for the end that follows, and the bytes of output dropped.
 struct lost_connection {
     asynchat::close_reason reason = close_reason::open;
     std::error_code error;
     std::size_t output = 0;
 };
 
-/// What a channel has once it needs it, in one block: limits of its own, a clock that runs, output
-/// that waits, the end of a lost connection, timers. An idle channel with the default limits has
-/// none.
+/// The state that a channel allocates on first use, in one block: changed limits, running clocks,
+/// waiting output, the end of a lost connection, timers. An idle channel with the default limits
+/// has no such block.
 struct rare_state {
     explicit rare_state(const timeouts& limits) noexcept : clocks(limits) {}
 
     deadlines clocks;
     output_limits output;
-    std::size_t output_left = 0; // bytes that the last event left
-    std::size_t stop_over = 0;   // bytes of output at which a channel that reads on stops again
-    std::size_t in_flight = 0;   // bytes that the other side had not taken at the last look
+    std::size_t output_left = 0; // bytes left by the last event
+    std::size_t stop_over = 0;   // bytes of output at which a channel that reads again must stop
+    std::size_t in_flight = 0;   // bytes that the peer had not taken at the last check
     lost_connection lost;
-    std::string close_text;        // why the channel ends, where the reason does not say it all
-    timer_state* timers = nullptr; // those of the channel; they are not of the connection
-    std::unique_ptr<transport_layer> layers; // for when the output before them is sent, or when
-                                             // there is a connection
+    std::string close_text;                  // details of why the channel ends, or empty
+    timer_state* timers = nullptr;           // of the channel, not of its connection
+    std::unique_ptr<transport_layer> layers; // wait until the output before them is sent, or until
+                                             // the channel is connected
 
-    /// Of another connection: what was set stays.
+    /// Resets the state for a new connection. Settings stay.
     void start_anew(deadlines::time_point now) noexcept
     {
         clocks.start_anew(now);
@@ -52,7 +52,7 @@ struct rare_state {
         layers.reset();
     }
 
-    /// Whether so much output waits that more of it ends the channel.
+    /// Whether further output ends the channel.
     bool output_is_full() const noexcept { return output_left > output.max_bytes; }
 };
 

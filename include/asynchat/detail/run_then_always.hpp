@@ -8,8 +8,8 @@
 
 namespace asynchat::detail {
 
-/// Calls `work` and then `rest`, whatever leaves the first. run() begins with what neither could do
-/// for want of memory.
+/// Calls `work` and then `rest`, also if `work` throws. If both fail because there is no memory,
+/// the next run() does the work.
 template <class Work, class Rest>
 void run_then_always(const Work& work, const Rest& rest)
 {

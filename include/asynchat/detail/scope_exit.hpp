@@ -8,7 +8,7 @@
 
 namespace asynchat::detail {
 
-/// Calls a function at the end of the scope, whatever ends it. The function throws nothing.
+/// Calls a function at the end of the scope, also after an exception. The function must not throw.
 template <class F>
 class [[nodiscard]] scope_exit {
 public:

@@ -15,9 +15,9 @@ namespace asynchat::detail {
 template <class Signature>
 class unique_function;
 
-/// A std::function that has one owner: what it holds needs to be movable only.
+/// A std::function with one owner: its target may be move-only.
 ///
-/// Up to three pointers are held without an allocation, which is no less than std::function holds.
+/// A target of up to three pointers needs no allocation, as with std::function or better.
 template <class R, class... Args>
 class unique_function<R(Args...)> {
 public:
@@ -41,7 +41,7 @@ public:
     unique_function& operator=(unique_function&& other) noexcept
     {
         if (this != &other) {
-            unique_function gone(std::move(*this)); // its destructor may see the new one
+            unique_function gone(std::move(*this)); // its destructor may use the new target
             actions_ = std::exchange(other.actions_, nullptr);
             if (actions_)
                 actions_->move(other.space_, space_);
@@ -67,7 +67,7 @@ private:
 
     struct actions {
         R (*call)(void* space, Args... args);
-        void (*move)(void* from, void* to) noexcept; // nothing is left there
+        void (*move)(void* from, void* to) noexcept; // `from` is then destroyed
         void (*destroy)(void* space) noexcept;
     };
 

@@ -16,8 +16,8 @@
 
 namespace asynchat::detail {
 
-/// Bytes that grow at the end. Nearly every push appends to one: a std::string would call into the
-/// standard library for it.
+/// A buffer that grows at the end. Nearly every push appends to one; with a std::string each append
+/// would be a call into the standard library.
 class byte_block {
 public:
     std::size_t size() const noexcept { return size_; }
@@ -36,7 +36,7 @@ public:
         stop_ = std::max(stop_, size_);
         assert(stop_ <= capacity_);
     }
-    /// As append(), if there is room, which stop_at() may have made smaller.
+    /// As append(), if there is room; stop_at() may make the room smaller.
     bool append_in_room(std::string_view data)
     {
         if (data.size() > stop_ - size_)
@@ -66,7 +66,7 @@ private:
     void add(std::string_view data) noexcept
     {
         assert(data.size() <= capacity_ - size_);
-        const std::size_t size = size_; // which the copy cannot change, as the compiler must think
+        const std::size_t size = size_; // the copy could change size_, for all the compiler knows
         copy_bytes(bytes_.get() + size, data.data(), data.size());
         size_ = size + data.size();
     }
@@ -74,7 +74,7 @@ private:
     std::unique_ptr<char[]> bytes_;
     std::size_t size_ = 0;
     std::size_t capacity_ = 0;
-    std::size_t stop_ = 0; // for append_in_room(); not under the size
+    std::size_t stop_ = 0; // limit of append_in_room(); at least the size
 };
 
 } // namespace asynchat::detail

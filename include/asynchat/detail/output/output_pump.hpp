@@ -19,35 +19,34 @@
 
 namespace asynchat::detail {
 
-/// What to do next with an output queue, in one attempt to send.
+/// Decides what to do next with an output queue, in one attempt to send.
 ///
-/// It calls nobody: it returns a step and is at rest. The channel does the step, in which the queue
-/// may be pushed to and cleared, and says what came of it:
+/// It makes no callbacks: it returns a step. The channel does the step, during which the queue may
+/// be pushed to and cleared, and reports the result:
 ///
-///     next()   -> data       send piece, or what gather() shows       then sent() or stop()
+///     next()   -> data       send piece, or the pieces of gather()    then sent() or stop()
 ///                 file       let the system send file()               then sent_of_file()
 ///                 producer   take_producer() and ask it               then answered() or
 ///                 put_back() stop, stop_before_producer                          the attempt is
 ///                 over
 ///
-/// Data that is being sent stays where it is until sent() or stop(), or the end of the pump.
+/// The views of data stay valid until sent() or stop(), or until the pump is destroyed.
 class output_pump {
 public:
     enum class action : unsigned char {
-        stop,                 // all that may be sent now was tried
-        stop_before_producer, // it was not: a producer is next, and may not be asked in this
-                              // attempt
+        stop,                 // the attempt has tried all output that may be sent now
+        stop_before_producer, // a producer is next, and this attempt may not call it
         data,
         file,
         producer,
     };
     struct step {
         action what;
-        std::string_view piece; // of data that lies in one piece; else empty
+        std::string_view piece; // the data if it is one piece; otherwise empty
     };
 
-    /// A send is offered `max_bytes` at most, and the attempt ends when it has sent sixteen times
-    /// as much.
+    /// One send offers at most `max_bytes`. The attempt ends when it has sent sixteen times as
+    /// much.
     output_pump(output_queue& queue, std::size_t max_bytes, bool asks_producers) noexcept
         : queue_(queue), max_bytes_(std::max<std::size_t>(max_bytes, 1)),
           ends_at_(sixteen_times(max_bytes_)), asks_producers_(asks_producers)
@@ -57,7 +56,7 @@ public:
     output_pump(const output_pump&) = delete;
     output_pump& operator=(const output_pump&) = delete;
 
-    /// The next step. The one before has ended.
+    /// The next step. Call it after the previous step has ended.
     step next()
     {
         assert(offered_ == 0);
@@ -72,8 +71,7 @@ public:
         return {action::data, {all.data(), offered_}};
     }
 
-    /// Data in more than one piece: calls `sink(std::string_view)` for `max_buffers` of them at
-    /// most.
+    /// For data in several pieces: calls `sink(std::string_view)` for at most `max_buffers` pieces.
     template <class Sink>
     void gather(std::size_t max_buffers, Sink&& sink)
     {
@@ -81,7 +79,8 @@ public:
         offered_ = queue_.gather(max_buffers, max_bytes_, sink);
     }
 
-    /// So many bytes of the data were sent. When it is less than all, no more is taken now.
+    /// Reports that `bytes` bytes of the data were sent. If that is less than all, the attempt
+    /// ends.
     void sent(std::size_t bytes)
     {
         assert(offered_ > 0);
@@ -89,41 +88,41 @@ public:
         const std::size_t offered = std::exchange(offered_, 0);
         if (queue_.generation() != generation_)
             return stop();
-        bytes = std::min(bytes, offered); // an override may count what it made of the data
+        bytes = std::min(bytes, offered); // an override of send() may return more than it was given
         queue_.consume(bytes);
         sent_ += bytes;
         if (bytes < offered)
             stop();
     }
 
-    /// The file at the head of the queue, and how much of it may be sent.
+    /// The file at the head of the queue, and how many bytes of it may be sent.
     ASYNCHAT_DECL file_producer& file() const;
     std::size_t max_of_file() const noexcept { return ends_at_ - sent_; }
 
-    /// So many bytes of the file were sent; none: no more is taken now. Nothing: it has to be asked
-    /// as any producer.
+    /// Reports the bytes of the file that were sent; 0 ends the attempt. std::nullopt: the file
+    /// must be read like any producer.
     ASYNCHAT_DECL void sent_of_file(std::optional<std::size_t> bytes, bool has_ended);
 
-    /// The producer at the head of the queue. It lives outside of it while it is asked, whatever is
-    /// cleared.
+    /// Takes the producer at the head of the queue. It is outside the queue while more() runs, so
+    /// that clear() does not destroy it.
     std::unique_ptr<producer> take_producer()
     {
         generation_ = queue_.generation();
         return queue_.take_producer();
     }
-    /// It gave a piece. An empty one ends it.
+    /// Reports the piece that the producer returned. An empty piece ends the producer.
     ASYNCHAT_DECL void answered(std::unique_ptr<producer> source, std::string_view piece);
-    /// It gave none, and is asked again in another attempt.
+    /// The producer returned no piece; it is called again in another attempt.
     ASYNCHAT_DECL void put_back(std::unique_ptr<producer> source);
 
-    /// What was to be done came to nothing, and the attempt is over.
+    /// Ends the step without a result, and the attempt.
     void stop() noexcept
     {
         queue_.unpin();
         offered_ = ends_at_ = 0;
     }
 
-    /// The bytes of this attempt.
+    /// The number of bytes sent in this attempt.
     std::size_t sent() const noexcept { return sent_; }
 
 private:
@@ -136,12 +135,12 @@ private:
 
     output_queue& queue_;
     const std::size_t max_bytes_;
-    std::size_t ends_at_; // bytes of this attempt at most; 0 once it is over
+    std::size_t ends_at_; // largest number of bytes of this attempt; 0 after its end
     std::size_t sent_ = 0;
-    std::size_t offered_ = 0; // of the data that is being sent
-    unsigned generation_ = 0; // of the queue, when the step began
+    std::size_t offered_ = 0; // bytes offered to the running send
+    unsigned generation_ = 0; // of the queue at the begin of the step
     const bool asks_producers_;
-    bool reads_file_ = false; // the file at the head has to be asked
+    bool reads_file_ = false; // the file at the head must be read
 };
 
 } // namespace asynchat::detail

@@ -21,13 +21,13 @@
 
 namespace asynchat::detail {
 
-/// What an output queue keeps while it is not empty.
+/// The storage of an output queue that is not empty.
 ///
-/// Small pieces of data lie in one contiguous block; an entry of type block_bytes stands for so
-/// many bytes of it, and what no entry stands for comes last, so that any number of small pushes
-/// makes one buffer to send and appending is all that a push does.
+/// Small pieces of data are stored in one contiguous block. An entry of type block_bytes stands for
+/// a number of bytes of the block. Bytes of the block without an entry come last. So a small push
+/// only appends to the block, and any number of small pushes makes one buffer to send.
 ///
-///     entries  [ 96 of block ][ string 70000 ][ producer ]   and then
+///     entries  [ 96 of block ][ string 70000 ][ producer ]   then the rest of the block
 ///     block    |..sent..|======= 96 =======|===== 12 =====|
 ///              0        block_front        block_listed   size
 struct output_storage {
@@ -42,28 +42,28 @@ struct output_storage {
     std::size_t block_front = 0;  // bytes of the block that were sent
     std::size_t block_listed = 0; // bytes of the block that were sent or that entries stand for
 
-    // Of the entry at the head:
+    // For the entry at the head:
     std::size_t head_sent = 0;     // bytes of a string that were sent
-    std::string_view piece;        // what is left of a producer's piece
-    std::size_t largest_piece = 0; // of a producer; 0: not asked yet
+    std::string_view piece;        // the rest of a producer's piece
+    std::size_t largest_piece = 0; // of a producer; 0: not called yet
 
     std::size_t unlisted() const noexcept { return block.size() - block_listed; }
 };
 
-/// Storages that are not in use. A loop has one pool for all its channels, so that a channel with
-/// nothing to send holds no memory, and sending allocates nothing in the steady state.
+/// The unused storages. A loop has one pool for all its channels: a channel without output holds no
+/// memory, and sending allocates nothing in the steady state.
 class output_pool {
 public:
     ASYNCHAT_DECL std::unique_ptr<output_storage> take();
-    /// Takes back, or frees, one that is empty.
+    /// Takes an empty storage back, or frees it.
     ASYNCHAT_DECL void give_back(std::unique_ptr<output_storage>& storage) noexcept;
 
-    /// Where strings go that were sent, and those of frames come from: an echo of large frames uses
-    /// the same memory again and again.
+    /// The pool for sent strings. Strings for frames come from it, so an echo of large frames
+    /// reuses its memory.
     string_pool& strings() noexcept { return strings_; }
 
 private:
-    // Bytes. Not a number of storages: a broadcast takes one for every channel.
+    // In bytes, not a number of storages: a broadcast uses one storage for every channel.
     static constexpr std::size_t max_kept = 16 * 1024 * 1024;
     static constexpr std::size_t max_kept_block = 256 * 1024; // larger blocks are freed
 
@@ -74,13 +74,13 @@ private:
 
     string_pool strings_;
     std::vector<std::unique_ptr<output_storage>> unused_;
-    std::size_t kept_ = 0; // bytes of them
+    std::size_t kept_ = 0; // bytes of these storages
 };
 
 /// The output of a channel, first in, first out: bytes and producers. No I/O.
 ///
-/// To send, see output_pump, or, without producers: gather() what can be sent now, send it, and
-/// consume() what was taken.
+/// To send, see output_pump. Without producers: gather() the buffers, send them, and consume() the
+/// bytes that were taken.
 /// Thread safety: none. Lifetime: the pool outlives the queue's last push.
 class output_queue {
 public:
@@ -88,11 +88,11 @@ public:
 
     bool is_empty() const noexcept { return !storage_; }
 
-    /// Bytes that are waiting, without what producers have not made yet.
+    /// The number of waiting bytes, without the future output of producers.
     std::size_t size() const noexcept { return size_; }
 
-    /// Appends data; nothing at all when it is empty. A small string is copied even when it could
-    /// be moved or shared: a buffer of its own would cost more.
+    /// Appends data; does nothing for empty data. A small string is copied even when it could be
+    /// moved or shared, because a separate buffer would cost more.
     void push(std::string_view data)
     {
         if (!append(data))
@@ -102,8 +102,8 @@ public:
     ASYNCHAT_DECL void push(std::shared_ptr<const std::string> data);
     ASYNCHAT_DECL void push(std::unique_ptr<producer> source);
 
-    /// As push(), if there is other output already, and room for this behind it. Else, while
-    /// pinned, and when it would be more than it is to watch for, does nothing and returns false.
+    /// As push(), if there is output already and the block has room. Otherwise, while pinned, and
+    /// when the queue would pass its watched size, does nothing and returns false.
     bool append(std::string_view data)
     {
         if (!storage_ || pinned_ || !storage_->block.append_in_room(data))
@@ -112,36 +112,37 @@ public:
         return true;
     }
 
-    /// append() refuses what would make the queue larger than `bytes`. Lasts until the queue is
-    /// empty; to be called again after each push() and each refusal. append() is no slower for it.
+    /// Makes append() refuse data that would make the queue larger than `bytes`. The limit lasts
+    /// until the queue is empty; call this again after each push() and each refusal. append() does
+    /// not get slower.
     void watch(std::size_t bytes) noexcept
     {
         if (storage_)
             storage_->block.stop_at(storage_->block.size() + (bytes > size_ ? bytes - size_ : 0));
     }
 
-    /// True when a producer is at the head and its next piece is not known.
+    /// True when a producer is at the head and must be called for its next piece.
     bool waiting_producer() const noexcept
     {
         return storage_ && !storage_->entries.is_empty() && is_producer_next();
     }
 
-    /// That producer.
+    /// The producer at the head.
     ASYNCHAT_DECL producer& head_producer() const noexcept;
 
-    /// Takes it out, so that it survives whatever its more() does to the queue. Give
-    /// the answer back to offer_piece() or drop_producer(), unless generation() changed meanwhile.
+    /// Takes it out, so that its more() may change the queue without destroying it. Then call
+    /// offer_piece() or drop_producer(), unless generation() has changed.
     ASYNCHAT_DECL std::unique_ptr<producer> take_producer();
     ASYNCHAT_DECL void offer_piece(std::unique_ptr<producer> source, std::string_view piece);
     ASYNCHAT_DECL void drop_producer();
 
-    /// The largest piece that the producer at the head gave so far; 0 when it was not asked yet.
+    /// The largest piece of the producer at the head so far; 0 when it was not called yet.
     std::size_t largest_piece() const noexcept { return storage_ ? storage_->largest_piece : 0; }
 
     /// Counts the calls of clear().
     unsigned generation() const noexcept { return generation_; }
 
-    /// All that waits, if it lies in one piece, as it nearly always does; else nothing.
+    /// All waiting bytes if they are one piece, which is nearly always so; otherwise an empty view.
     std::string_view in_one_piece() const noexcept
     {
         return storage_ && storage_->entries.is_empty()
@@ -150,11 +151,11 @@ public:
     }
 
     /// Calls `sink(std::string_view)` for each buffer from the head on, up to `max_buffers` and
-    /// `max_bytes`, or to a producer whose next piece is not known. Returns the bytes.
+    /// `max_bytes`, or to a producer whose next piece is not known. Returns the number of bytes.
     template <class Sink>
     std::size_t gather(std::size_t max_buffers, std::size_t max_bytes, Sink&& sink) const;
 
-    /// While pinned, what was shown stays where it is, whatever is pushed or cleared.
+    /// While pinned, the views of gather() stay valid, also after a push or clear().
     void pin() noexcept
     {
         assert(!pinned_ && !pinned_storage_);
@@ -167,7 +168,7 @@ public:
             drop_pinned();
     }
 
-    /// Drops the first `bytes` of what was shown.
+    /// Drops the first `bytes` bytes of the views of gather().
     ASYNCHAT_DECL void consume(std::size_t bytes);
 
     /// Drops everything, producers included.
@@ -221,7 +222,7 @@ std::size_t output_queue::gather(std::size_t max_buffers, std::size_t max_bytes,
         } else if (const auto* shared = std::get_if<output_storage::shared_bytes>(&entry)) {
             data = rest(**shared, head_sent);
         } else {
-            // What comes after a producer waits for its end.
+            // Output behind a producer waits for its end.
             if (&entry == &*storage_->entries.begin() && !storage_->piece.empty())
                 show(storage_->piece);
             return total;

@@ -12,11 +12,11 @@
 
 namespace asynchat::detail {
 
-/// Bytes. Less lies in a string itself, or is not worth keeping.
+/// In bytes. Smaller strings need no memory, or it is not worth keeping.
 inline constexpr std::size_t min_pooled_size = 64;
 
-/// Strings whose memory is used again. A loop has one pool for all its channels, so that a channel
-/// without a begun frame holds no memory, and beginning one allocates nothing in the steady state.
+/// Reuses the memory of strings. A loop has one pool for all its channels: a channel without an
+/// incomplete frame holds no memory, and a new frame allocates nothing in the steady state.
 class string_pool {
 public:
     string_pool()
@@ -25,9 +25,9 @@ public:
         large_.reserve(max_large / max_small_size);
     }
 
-    /// A string, if possible with memory for `n` bytes. Not with far more: a slow peer may
-    /// make us keep it for long. A small one is empty; a large one has the size that it had, and
-    /// whatever was in it.
+    /// A string, if possible with memory for `n` bytes, but not with far more: a slow peer may
+    /// occupy it for a long time. A small string is empty; a large one has its old size and
+    /// content.
     std::string take(std::size_t n)
     {
         if (n > max_small_size)
@@ -40,7 +40,7 @@ public:
         return string;
     }
 
-    /// The pools never grow: what has no place in them is freed.
+    /// Takes a string back. The pools never grow: a string without a place is freed.
     void give_back(std::string string) noexcept
     {
         const std::size_t size = string.capacity();
@@ -58,7 +58,7 @@ public:
     }
 
 private:
-    // Bytes, but for max_small.
+    // In bytes, except max_small.
     static constexpr std::size_t max_small_size = 64 * 1024;
     static constexpr std::size_t max_small = 16; // strings
     static constexpr std::size_t max_large = 4 * 1024 * 1024;
@@ -85,7 +85,7 @@ private:
     std::size_t kept_large_ = 0; // bytes
 };
 
-/// A string that goes back to its pool.
+/// A string that returns to its pool when it is destroyed.
 class pooled_string {
 public:
     explicit pooled_string(string_pool& pool) : pooled_string(pool, pool.take(0)) {}

@@ -9,22 +9,22 @@
 
 namespace asynchat::detail {
 
-/// Bytes of output that may wait.
+/// The limits for waiting output, in bytes.
 struct output_limits {
-    std::size_t high = 262144;       // over it a channel that was accepted stops reading,
-    std::size_t low = 65536;         // until there are no more than these
-    std::size_t max_bytes = 8388608; // while more than these wait, more output ends the channel
+    std::size_t high = 262144;       // over this an accepted channel stops reading
+    std::size_t low = 65536;         // until not more than this waits
+    std::size_t max_bytes = 8388608; // while more than this waits, further output ends the channel
 };
 inline constexpr output_limits default_output_limits = {};
 
-/// Whether the output that waits has passed the high mark, and not yet the low one; which of that
-/// the channel was told; and whether more was added than may wait. Calls nobody: the channel asks
-/// what there is to tell when it may call its handlers.
+/// Knows whether the waiting output has passed the high mark and is not yet down to the low mark,
+/// which of these changes was reported, and whether output was added over the limit. It makes no
+/// callbacks: the channel asks for changes when it may call its handlers.
 class water_marks {
 public:
     enum class news : unsigned char { none, paused, resumed };
 
-    /// So many bytes are left. Returns whether that changes paused().
+    /// Compares the bytes left with the marks. Returns whether paused() has changed.
     bool update(std::size_t size, const output_limits& limits) noexcept
     {
         assert(limits.low <= limits.high);
@@ -38,16 +38,16 @@ public:
 
     bool paused() const noexcept { return (state_ & is_paused) != 0; }
 
-    /// More was added than may wait: the channel has to end.
+    /// Output was added over the limit: the channel must end.
     void refuse() noexcept { set(over_limit, true); }
-    /// What was refused, and all before it, is given up.
+    /// Forgets the refused output, because all output is dropped.
     void accept() noexcept { set(over_limit, false); }
     bool refused() const noexcept { return (state_ & over_limit) != 0; }
 
-    /// Whether there is nothing to compare, to tell or to end for.
+    /// Whether there is nothing to compare and nothing to report.
     bool is_quiet() const noexcept { return state_ == 0; }
 
-    /// What there is to tell; once.
+    /// Takes the change to report; each change is reported once.
     news take_news() noexcept
     {
         const bool told = (state_ & was_told) != 0;

@@ -17,7 +17,7 @@ namespace asynchat::detail {
 
 struct loop_anchor;
 
-/// What time it is for a loop, and how it waits: the seam below its timers.
+/// The time of a loop and how it waits: the interface below its timers.
 class clock {
 public:
     using time_point = std::chrono::steady_clock::time_point;
@@ -25,26 +25,27 @@ public:
     clock() = default;
     clock(const clock&) = delete;
     clock& operator=(const clock&) = delete;
-    virtual ~clock() = default; // a wake-up that is under way then has no effect
+    virtual ~clock() = default; // a pending wake-up has no effect then
 
     virtual time_point now() const noexcept = 0;
 
-    /// Wakes `owner` in its io_context at `when` or after, never inside the call. Replaces the
-    /// wake-up before, which may still come if it is due.
+    /// Wakes `owner` in its io_context at `when` or later, never inside the call. Replaces the
+    /// previous wake-up; that may still happen if it is due.
     virtual void wake_at(time_point when, const std::weak_ptr<loop_anchor>& owner) = 0;
 
-    /// No wake-up any more, and no work of the io_context because of it.
+    /// Cancels the wake-up, so that the io_context has no work for it.
     virtual void cancel() = 0;
 
-    /// Runs handlers of `context` until it is stopped. Returns false when nothing can become ready
-    /// any more; a clock that runs by itself waits instead.
+    /// Runs handlers of `context` until it is stopped. Returns false when no handler can become
+    /// ready any more; the system clock waits instead.
     virtual bool run(asio::io_context& context) = 0;
 
-    /// Runs one handler of `context`, waiting for it until then. Returns false when none came.
+    /// Runs one handler of `context`, waiting for it until the given time. Returns false when no
+    /// handler became ready.
     virtual bool run_one_until(asio::io_context& context, time_point until) = 0;
 
 protected:
-    /// The wake-up. Nothing happens when the loop is gone.
+    /// The wake-up. Does nothing when the loop is destroyed.
     ASYNCHAT_DECL static void wake(const std::weak_ptr<loop_anchor>& owner);
 };
 

@@ -14,7 +14,7 @@
 
 namespace asynchat::detail {
 
-/// How long each thing may take on a channel; zero is for ever.
+/// The timeouts of a channel; zero means no limit.
 struct timeouts {
     using duration = std::chrono::steady_clock::duration;
 
@@ -26,20 +26,20 @@ struct timeouts {
     duration full = std::chrono::seconds(2);
 };
 
-/// Of channels that connect, and of connections that were accepted.
+/// The default timeouts of channels that connect, and of accepted connections.
 inline constexpr timeouts client_timeouts = {};
 inline constexpr timeouts server_timeouts = {client_timeouts.connect, client_timeouts.idle,
                                              std::chrono::seconds(120), client_timeouts.write,
                                              client_timeouts.linger,
-                                             // first: the other one would grow to its limit
+                                             // first: the other side would grow to its limit
                                              std::chrono::seconds(1)};
 
-/// The clocks of a channel: how long each thing may take, and since when it goes on.
+/// The clocks of a channel: their timeouts and their start times.
 ///
-/// Flow: the channel starts and stops the clocks, and has itself woken at next(). Then expired()
-/// says which clock has run out, if any, and the channel decides what that means.
+/// Flow: the channel starts and stops the clocks, and sets its deadline to next(). Then expired()
+/// returns the clock that has expired, if any, and the channel decides what to do.
 ///
-/// It calls nobody, and asks nobody for the time.
+/// It makes no callbacks, and gets the time as a parameter.
 class deadlines {
 public:
     using duration = timeouts::duration;
@@ -47,11 +47,11 @@ public:
     static constexpr time_point never = time_point::max();
     static constexpr duration grace = std::chrono::milliseconds(100);
 
-    /// `close` is a time that was set, the others are measured from their start. `full` is that of
-    /// a channel that has stopped reading for its output, of which the other side takes nothing.
+    /// `close` expires at a given time, the others are measured from their start. `full` runs while
+    /// a channel has stopped reading because of its output and the peer takes nothing.
     enum class clock : unsigned char { connect, idle, frame, write, full, close };
 
-    /// Some of the clocks: those that count at a moment.
+    /// A set of clocks: the clocks that count at a moment.
     class clock_set {
     public:
         constexpr void add(clock what) noexcept
@@ -72,7 +72,7 @@ public:
 
     const timeouts& limits() const noexcept { return limits_; }
 
-    /// What runs already is measured from when it began.
+    /// Sets the timeouts. Running clocks keep their start.
     void set_timeout(duration timeouts::*which, duration timeout) noexcept
     {
         assert(timeout >= duration::zero());
@@ -81,7 +81,7 @@ public:
             frame_is_set_ = true;
     }
 
-    /// Measures from now on, whether it ran before or not.
+    /// Starts the clock now, or restarts it.
     void start(clock what, time_point now) noexcept
     {
         assert(what != clock::close && now != never);
@@ -98,8 +98,8 @@ public:
     }
     bool runs(clock what) const noexcept { return since_[index(what)] != never; }
 
-    /// A clock that has run out gets a tenth of a second more, once since its start: what it waits
-    /// for is there, and we are late ourselves. Returns false if it had that before.
+    /// Gives an expired clock a tenth of a second more, once since its start: the event that it
+    /// waits for is there, and this program is late. Returns false if it had the extra time before.
     bool put_off(clock what) noexcept
     {
         assert(what != clock::close && runs(what));
@@ -109,30 +109,30 @@ public:
         return true;
     }
 
-    /// Starts the clock `close`, which runs out at this time.
+    /// Starts the clock `close`, which expires at this time.
     void close_at(time_point at) noexcept { since_[index(clock::close)] = at; }
 
-    /// The clock of the frame, which runs, stands still until go_on().
+    /// Stops the running clock of the frame until go_on().
     void stand_still(time_point now) noexcept
     {
         assert(runs(clock::frame) && !stands_still() && now != never);
         frame_stopped_ = now;
     }
 
-    /// The clock of the frame goes on from where it stood.
+    /// Continues the clock of the frame after its stop.
     ASYNCHAT_DECL void go_on(time_point now) noexcept;
     bool stands_still() const noexcept { return frame_stopped_ != never; }
 
-    /// When a clock runs out; `never` if it does not run, stands still, or nothing bounds it.
+    /// When a clock expires; `never` if it does not run, is stopped, or has no timeout.
     ASYNCHAT_DECL time_point due(clock what) const noexcept;
 
-    /// The first clock of these, in the order in which they are judged, that has run out.
+    /// The first of these clocks that has expired, in the order in which they are checked.
     ASYNCHAT_DECL std::optional<clock> expired(time_point now, clock_set counting) const noexcept;
 
-    /// When the next of these clocks runs out.
+    /// When the next of these clocks expires.
     ASYNCHAT_DECL time_point next(clock_set counting) const noexcept;
 
-    /// Of another connection, which connects: what was set stays.
+    /// Stops all clocks for a new connection, which connects. The timeouts stay.
     ASYNCHAT_DECL void start_anew(time_point now) noexcept;
 
 private:
@@ -142,12 +142,12 @@ private:
     }
 
     timeouts limits_;
-    // Since when what the timeout bounds goes on; `never` while it does not. The frame's is later
-    // by as much as it has stood still. The last one is the time to close at.
+    // The start of each clock; `never` while it does not run. The start of the frame's clock moves
+    // by the time for which it was stopped. The last element is the time to close.
     std::array<time_point, 6> since_;
     clock_set put_off_;
-    time_point frame_stopped_ = never; // since when the frame's clock stands still
-    bool frame_is_set_ = false;        // limits_.frame, by the user; else it is that of the role
+    time_point frame_stopped_ = never; // when the frame's clock was stopped
+    bool frame_is_set_ = false;        // limits_.frame is set; else it depends on the role
 };
 
 } // namespace asynchat::detail

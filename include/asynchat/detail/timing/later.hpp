@@ -8,7 +8,7 @@
 
 namespace asynchat::detail {
 
-/// The sum, or the end of time. A delay that is negative is over.
+/// The sum, or the largest time if it overflows. A negative delay counts as 0.
 inline std::chrono::steady_clock::time_point
 later(std::chrono::steady_clock::time_point from,
       std::chrono::steady_clock::duration delay) noexcept

@@ -18,16 +18,16 @@
 
 namespace asynchat::detail {
 
-/// What a loop has to do, by time; at the same time in the order in which it was asked for. A
-/// binary heap whose elements know their place, so that each can be taken out.
+/// The timers and deadlines of a loop by time, and for equal times in the order of their addition.
+/// A binary heap whose elements know their index, so that each can be removed.
 ///
-/// Floor 1: it knows no clock. All times of channels are whole ticks: many share one wake-up.
+/// It knows no clock. All deadlines of channels are whole ticks: many share one wake-up.
 class timer_queue {
 public:
     using time_point = std::chrono::steady_clock::time_point;
 
-    /// A timer, or a channel to be looked at. The channel is not owned: it leaves the queue before
-    /// its state goes.
+    /// A timer, or a channel with a deadline. The channel is not owned: it leaves the queue before
+    /// its state is destroyed.
     struct entry {
         time_point at;
         std::uint64_t sequence;
@@ -42,7 +42,8 @@ public:
         return heap_.front();
     }
 
-    /// Larger than the sequence of all that is in the queue, not larger than of what will be added.
+    /// Larger than the sequence of all elements in the queue, and not larger than of later
+    /// elements.
     std::uint64_t next_sequence() const noexcept { return next_sequence_; }
 
     void add(time_point at, std::shared_ptr<timer_state> timer)
@@ -58,7 +59,7 @@ public:
         added();
     }
 
-    /// The time of an element, by its place.
+    /// The time of the element at an index.
     time_point time_at(unsigned place) const noexcept
     {
         assert(knows_its_place(place));
@@ -68,7 +69,7 @@ public:
     /// Moves an element to an earlier time.
     ASYNCHAT_DECL void move_earlier(unsigned place, time_point at) noexcept;
 
-    /// Takes an element out, and forgets its place.
+    /// Removes an element, and resets its index.
     ASYNCHAT_DECL entry remove(unsigned place) noexcept;
     entry pop() noexcept { return remove(0); }
 

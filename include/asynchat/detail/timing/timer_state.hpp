@@ -13,10 +13,10 @@
 
 namespace asynchat::detail {
 
-/// One running call_later() or call_every(), of a loop or of a channel.
+/// A running call_later() or call_every() of a loop or of a channel.
 ///
-/// The timers of a channel are in a list, whose head the channel has: they end with it. Such a
-/// channel_state outlives the timer.
+/// The timers of a channel form a list, whose head is in the channel: they end with the channel.
+/// The channel_state outlives its timers.
 struct timer_state {
     timer_state() = default;
     timer_state(const timer_state&) = delete;
@@ -44,11 +44,11 @@ struct timer_state {
     }
 
     loop* owner = nullptr;
-    channel_state* channel = nullptr; // whose event the call is; null: the loop's
+    channel_state* channel = nullptr; // whose event the call is; null: of the loop
     unique_function<void()> call;
     std::chrono::steady_clock::duration period{}; // 0: once
-    std::chrono::steady_clock::time_point due{};  // by the period, however late the last call was
-    timer_state** link = nullptr;                 // what points to us in the list, if we are in one
+    std::chrono::steady_clock::time_point due{};  // advances by the period, also if a call was late
+    timer_state** link = nullptr;                 // the pointer to this in the list, or null
     timer_state* next = nullptr;
     unsigned heap_index = not_queued; // in the loop's queue
     bool done = false;                // has run, or was cancelled
