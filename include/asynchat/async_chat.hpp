@@ -392,6 +392,8 @@ private:
         async_chat& chat_;
     };
 
+    class end_of_input_guard;
+
     ASYNCHAT_DECL bool vprint(fmt::string_view format, fmt::format_args args);
     ASYNCHAT_DECL bool queue_first(std::string_view data);
     bool may_queue(std::size_t bytes);
@@ -485,7 +487,7 @@ private:
     void tell_marks();
     void set_full(bool on);
     ASYNCHAT_DECL void time_full(bool is_full);
-    ASYNCHAT_DECL void judge_full();
+    ASYNCHAT_DECL void check_full();
 
     detail::frame_decoder decoder_;
     detail::output_queue queue_;

@@ -1054,7 +1054,7 @@ ending("new-socket-still-stopped", "close_when_done() of one connection holds fo
      "")
 ending("new-socket-ends-with-the-old",
      "a connection made in the last piece of another ends with that",
-     "return chat.state_->connection() != connection;", "return false;")
+     "return chat_.state_->connection() != connection_;", "return false;")
 ending("new-socket-old-piece",
      "the end of a frame of the connection before is reported on the new one",
      """\

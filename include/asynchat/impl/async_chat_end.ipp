@@ -17,48 +17,59 @@
 
 namespace asynchat {
 
+/// At the end of end_of_input_(): an exception that leaves a callback, such as exit_now, must not
+/// lose the end, which nothing else reports.
+class async_chat::end_of_input_guard {
+public:
+    explicit end_of_input_guard(async_chat& chat) noexcept
+        : chat_(chat), connection_(chat.state_->connection())
+    {
+        chat.at_end_ = true;
+    }
+    ~end_of_input_guard()
+    {
+        if (is_renewed())
+            return;
+        chat_.at_end_ = false;
+        if (std::uncaught_exceptions() == exceptions_ || chat_.eof_reported_)
+            return;
+        try {
+            chat_.deliver_later();
+        } catch (const std::bad_alloc&) { // then a timeout ends it
+        }
+    }
+    end_of_input_guard(const end_of_input_guard&) = delete;
+    end_of_input_guard& operator=(const end_of_input_guard&) = delete;
+
+    /// Whether the channel has another connection by now.
+    bool is_renewed() const { return chat_.state_->connection() != connection_; }
+
+private:
+    async_chat& chat_;
+    const unsigned connection_;
+    const int exceptions_ = std::uncaught_exceptions();
+};
+
 ASYNCHAT_DECL void async_chat::end_of_input_()
 {
     if (at_end_)
-        return; // a callback runs the loop: that on the stack goes on by itself
-    at_end_ = true;
+        return; // a callback runs the loop: the call on the stack continues later
     input_ended_ = true;
-    // Nothing else will report the end when exit_now leaves a callback.
-    struct unfinished {
-        async_chat& chat;
-        unsigned connection;
-        int exceptions = std::uncaught_exceptions();
-        bool is_over() const // another connection by now
-        {
-            return chat.state_->connection() != connection;
-        }
-        ~unfinished()
-        {
-            if (is_over())
-                return;
-            chat.at_end_ = false;
-            if (std::uncaught_exceptions() == exceptions || chat.eof_reported_)
-                return;
-            try {
-                chat.deliver_later();
-            } catch (const std::bad_alloc&) { // then a timeout ends it
-            }
-        }
-    } const on_exit{*this, state_->connection()};
-    // A callback that throws and survives must not keep the end from being reported.
+    const end_of_input_guard guard(*this);
+    // A callback that throws while the channel stays open must not prevent the report of the end.
     while (decoder_.has_unread() && delivers_input()) {
         const std::size_t size = decoder_.carried().size();
         guarded([&] { parse(); });
         if (decoder_.carried().size() >= size)
             break;
     }
-    if (!delivers_input() || on_exit.is_over() || !deliver_remainder())
-        return; // for now, or for good
-    if (closed() || eof_reported_ || on_exit.is_over())
+    if (!delivers_input() || guard.is_renewed() || !deliver_remainder())
+        return; // for now, or permanently
+    if (closed() || eof_reported_ || guard.is_renewed())
         return;
     eof_reported_ = true;
-    // After a failed send the system shows an end also where the connection was reset: that must
-    // not be taken for the end of the stream.
+    // After a failed send the system shows an end also for a reset connection. That must not be
+    // taken for the end of the stream.
     if (is_lost())
         return end_lost();
     handle_eof();

@@ -329,20 +329,20 @@ ASYNCHAT_DECL void async_chat::write_buffer_limits(std::size_t high, std::size_t
 ASYNCHAT_DECL void async_chat::max_output(std::size_t bytes)
 {
     rare().output.max_bytes = bytes;
-    judge_full();
+    check_full();
     flush_soon();
 }
 
 ASYNCHAT_DECL void async_chat::when_full(full_output what)
 {
     when_full_ = what;
-    judge_full();
+    check_full();
     time_full(gate_.has(detail::gate::full));
     stop_or_go_on_timing_frame();
 }
 
 /// With other limits.
-ASYNCHAT_DECL void async_chat::judge_full()
+ASYNCHAT_DECL void async_chat::check_full()
 {
     set_full(marks_.paused() && queue_.size() > stop_over() && !is_lost());
 }
