@@ -430,7 +430,7 @@ lines("log-flood-of-a-server", "each connection of one peer has lines of its own
 lines("log-flood-of-a-loop", "the channels of a loop together write as they like",
       "of_loop.admit(second);", "true;")
 closing("left-out-and-forgotten", "a closed channel takes along what it has left out",
-        "    loop_.log_limit_.leave_out(log_limit_.take_left_out()); // for others to tell\n", "")
+        "    loop_.log_limit_.leave_out(log_limit_.take_left_out()); // another channel reports them\n", "")
 attempt("port-wraps", "port 99999 is 34463, as the system has it",
         "return static_cast<bool>(parse_number(service, 65535));", "return true;")
 attempt("sign-is-a-port", "+80 is port 80, as the system has it",
@@ -480,7 +480,7 @@ time = of("loop_time")
 time("nearer-deadline-ignored", "a deadline does not come before one that was set earlier",
      "timers_.move_earlier(state.heap_index, at);", "return;")
 time("timer-lost-in-a-nested-loop", "no timer comes while one of them runs the loop",
-     "wait_for_timers();            // what is called now may run the loop", "")
+     "wait_for_timers();            // a timer may run the loop", "")
 time("periodic-timer-once", "a timer that repeats is called once",
      "state->done = once;", "state->done = true;")
 loop("freed-in-a-nested-loop", "a channel goes while its own callback runs the loop",
@@ -745,7 +745,7 @@ times("lost-is-a-timeout", "a lost connection without an end is reported as a ti
     if (is_lost()) {
         end_of_input_();
         if (is_lost())
-            end_lost(); // if that has not
+            end_lost(); // if the channel is still open
         return;
     }
 """,
@@ -873,7 +873,7 @@ sending("told-inside-push", "handle_write_paused() is called inside push()",
         talker->fed_too_much_();
     tell_marks();""")
 sending("fails-inside-push", "an error of a send from outside calls handle_error() inside push()",
-     "if (what != sending::quietly) // else the next attempt tells", "")
+     "if (what != sending::quietly) // otherwise the next attempt reports it", "")
 chat("turn-goes-on", "end_turn() ends nothing",
      """\
     deliver_later(); // or throws, for want of memory
@@ -908,7 +908,7 @@ sending("push-in-handle-close", "a push() in handle_close() is said to be sent",
     if (!rare_""")
 sending("producer-waits-for-the-socket", "a producer behind large answers waits for a writable socket",
      """\
-            tried = false; // the end of the event asks the producer
+            tried = false; // the end of the event calls the producer
 """,
      "")
 chat("override-not-looked-at", "input goes on after a get_terminator() that closed the channel",
@@ -982,13 +982,13 @@ passing("frame-timed-without-frames",
 chat("frame-timed-for-the-old", "after handle_frame_timeout() another connection is ended as well",
      """\
         if (state_->connection() != connection)
-            return; // closed, or another connection by now
+            return; // closed, or another connection
 """,
      "")
 chat("producer-blamed-for-the-peer", "a producer that runs the loop for long is a write timeout",
      """\
     if (sending_)
-        rare_->clocks.stop(clock::write); // a producer runs the loop: it is measured anew
+        rare_->clocks.stop(clock::write); // a producer runs the loop: it starts again later
 """,
      "")
 chat("frame-timeout-not-logged", "a frame timeout ends a channel without a word",

@@ -50,7 +50,7 @@ ASYNCHAT_DECL void async_chat::refuse_count(std::size_t count, std::size_t max_f
         "asynchat: a frame of {} bytes is longer than max_frame, {}", count, max_frame));
 }
 
-// For each message of many protocols: a call would be a tenth of it.
+// Inline, because many protocols call it for each message: a call would be a tenth of the cost.
 [[gnu::always_inline]] inline void async_chat::change_terminator(const terminator& next,
                                                                  std::size_t max_frame)
 {
@@ -64,7 +64,7 @@ ASYNCHAT_DECL void async_chat::refuse_count(std::size_t count, std::size_t max_f
         frame_has_ended(); // the next one begins with its first byte
 }
 
-/// With another terminator; or it belongs to no frame any more.
+/// The kept frame continues with another terminator, or its bytes no longer belong to a frame.
 ASYNCHAT_DECL void async_chat::kept_frame_goes_on(bool was_dropping)
 {
     if (was_dropping && !decoder_.is_dropping())
@@ -88,7 +88,7 @@ ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next, std::size_
     has_no_terminator_ = false;
 }
 
-/// Asks get_terminator(), if it may be overridden.
+/// Calls get_terminator() if it may be overridden, and sets its result.
 ASYNCHAT_DECL void async_chat::follow_override()
 {
     if (!gate_.has(detail::gate::steered))
@@ -108,12 +108,12 @@ ASYNCHAT_DECL bool async_chat::readable()
 ASYNCHAT_DECL void async_chat::handle_read()
 {
     if (under_way())
-        return; // a callback runs the loop: what comes now is behind what it has still to get
+        return; // a callback runs the loop: its undelivered input comes first
     if (is_closing())
         return drop_input();
     loop::receive_lease lease(owner());
-    // The bytes carried over from before go in front of the new ones, so that they are one piece.
-    // There can be many only if callbacks throw and survive; then they come first.
+    // The carried bytes go in front of the new bytes, so that both are one piece. There can be many
+    // carried bytes only if callbacks throw and the channel stays open; then they are parsed first.
     const std::size_t front = decoder_.carried().size();
     const std::size_t limit = max_receive();
     char* const memory = lease.reserve(front + limit);
@@ -129,7 +129,7 @@ ASYNCHAT_DECL void async_chat::handle_read()
     parse(input);
 }
 
-/// There is room in front of the input for what is carried over; a layer may have dropped some.
+/// Puts the carried bytes into the room in front of the input; a layer may have dropped some.
 ASYNCHAT_DECL std::string_view async_chat::behind_carried(char* input, std::size_t size)
 {
     if (has_no_terminator_)
@@ -145,7 +145,7 @@ ASYNCHAT_DECL std::size_t async_chat::max_receive() const noexcept
     return std::clamp<std::size_t>(ac_in_buffer_size, 1, detail::max_receive);
 }
 
-/// It is easily forgotten, and then nothing at all happens.
+/// A missing terminator is a frequent error, and nothing else would show it.
 ASYNCHAT_DECL void async_chat::tell_no_terminator()
 {
     has_no_terminator_ = false;
@@ -154,14 +154,14 @@ ASYNCHAT_DECL void async_chat::tell_no_terminator()
                     "{} collects all its input, as set_terminator() was never called", safe_repr());
 }
 
-/// Receives for nobody: the other side may not read our last output before it has sent its own.
+/// Receives and drops input: the peer may read our last output only after it has sent its own.
 ASYNCHAT_DECL void async_chat::drop_input()
 {
     loop::receive_lease lease(owner());
     receive(asio::mutable_buffer(lease.reserve(65536), 65536));
 }
 
-/// recv() whose errors go to handle_error(). Returns 0 when there is nothing to parse.
+/// As recv(), but errors go to handle_error(). Returns 0 when there is nothing to parse.
 ASYNCHAT_DECL std::size_t async_chat::receive(asio::mutable_buffer into)
 {
     try {
@@ -174,7 +174,7 @@ ASYNCHAT_DECL std::size_t async_chat::receive(asio::mutable_buffer into)
     }
 }
 
-/// Delivers `input`, or what is unread.
+/// Delivers `input`, or without it the unread input.
 template <class... Input>
 void async_chat::parse(Input... input)
 {
@@ -183,7 +183,7 @@ void async_chat::parse(Input... input)
         deliver_(now);
         time_frame_of(now);
     };
-    // Without memory for input that was received already, nothing can follow it.
+    // If there was no memory for received input, no later input may be delivered.
     const auto end_if_lost = [this] {
         if (decoder_.out_of_memory())
             finish(close_reason::system_error, asio::error::no_memory);
@@ -229,7 +229,8 @@ ASYNCHAT_DECL void async_chat::deliver_(delivery& input)
     }
 }
 
-/// There is a reason to stop, or get_terminator() may be overridden: it is asked before each piece.
+/// Called when there is a reason to stop, or when get_terminator() may be overridden: then it is
+/// called before each piece.
 ASYNCHAT_DECL bool async_chat::may_deliver_steered(delivery& input)
 {
     constexpr unsigned reasons = detail::gate::of_input | detail::gate::renewed;
@@ -240,8 +241,7 @@ ASYNCHAT_DECL bool async_chat::may_deliver_steered(delivery& input)
     return !gate_.has(reasons); // the override may do anything
 }
 
-/// What is not simply a piece. Returns false when the rest has to wait for more, or nobody wants
-/// it.
+/// Handles the rare steps. Returns false when the rest must wait for more input, or is not wanted.
 ASYNCHAT_DECL bool async_chat::obey(delivery& input, detail::frame_decoder::step step)
 {
     using rare = detail::frame_decoder::step::rare;
@@ -253,7 +253,7 @@ ASYNCHAT_DECL bool async_chat::obey(delivery& input, detail::frame_decoder::step
     return false;
 }
 
-/// Sends in the middle of the input when its answers have become much.
+/// Sends in the middle of the input when there is much output.
 inline void async_chat::send_if_much()
 {
     if (queue_.size() > ac_out_buffer_size)
@@ -284,13 +284,13 @@ ASYNCHAT_DECL void async_chat::time_frame()
     stop_or_go_on_timing_frame();
 }
 
-/// The clock of a frame stands still while the channel does not take what the other side may have
-/// sent, and goes on from there.
+/// Stops the clock of a frame while the channel does not take the input that the peer may have
+/// sent; later the clock continues.
 ASYNCHAT_DECL void async_chat::stop_or_go_on_timing_frame()
 {
     if (!rare_ || !rare_->clocks.runs(detail::deadlines::clock::frame))
         return;
-    // Also while an accepted channel over its high mark reads on: the other side may wait for it.
+    // Also while an accepted channel over its high mark reads again: the peer may wait for it.
     const bool by_role = was_accepted_ && when_full_ == full_output::by_role;
     const bool is_full = gate_.has(detail::gate::full) || (marks_.paused() && by_role);
     const bool in_nested_run = under_way() && under_way()->nested > 0;
@@ -322,21 +322,21 @@ ASYNCHAT_DECL void async_chat::deadline_reached_()
         return;
     using clock = detail::deadlines::clock;
     if (sending_)
-        rare_->clocks.stop(clock::write); // a producer runs the loop: it is measured anew
+        rare_->clocks.stop(clock::write); // a producer runs the loop: it starts again later
     if (is_lost() && (under_way() || at_end_))
-        rare_->clocks.stop(clock::close); // or a callback of the input: so is this one
+        rare_->clocks.stop(clock::close); // so does a callback of the input
     if (rare_->clocks.due(clock::full) <= owner().now())
         nothing_was_taken();
     const bool in_frame = !is_ending() && !input_ended_;
     if (in_frame && (rare_->clocks.due(clock::frame) > owner().now() || was_met(clock::frame))) {
         look_at_clocks_by(rare_->clocks.due(clock::frame));
     } else if (in_frame) {
-        time_frame(); // for an exception that the channel survives
+        time_frame(); // in case of an exception after which the channel stays open
         log_timeout("a frame was not complete", "frame_timeout()", active_timeouts().frame);
         const unsigned connection = state_->connection();
         handle_frame_timeout();
         if (state_->connection() != connection)
-            return; // closed, or another connection by now
+            return; // closed, or another connection
         if (!is_closing())
             return finish(close_reason::frame_timeout);
         note_text({}); // it ends for another reason
@@ -346,8 +346,8 @@ ASYNCHAT_DECL void async_chat::deadline_reached_()
 
 // --- frames that are too long, or malformed ----------------------------------------------------
 
-/// Asks what becomes of the frame; at the end of the stream there is no more input. Returns false
-/// when nothing does, because the channel ends.
+/// Calls handle_overflow() and does what it says; `input` is null at the end of the stream. Returns
+/// false when the channel ends.
 ASYNCHAT_DECL bool async_chat::ask_overflow(delivery* input)
 {
     const overflow answer = handle_overflow();
@@ -395,7 +395,7 @@ ASYNCHAT_DECL void async_chat::pause_reading()
     gate_.set(detail::gate::paused);
     stop_or_go_on_timing_frame();
     if (!under_way())
-        flush_soon(); // then errors are to be noticed in another way
+        flush_soon(); // errors must then be noticed in another way
 }
 
 ASYNCHAT_DECL void async_chat::resume_reading()
@@ -425,27 +425,27 @@ ASYNCHAT_DECL void async_chat::deliver_later()
     });
 }
 
-/// Delivers input that was kept while reading was paused, or of a turn that was ended, and then the
-/// end of the stream if that came meanwhile.
+/// Delivers input that was kept while reading was paused or after end_turn(), and then the end of
+/// the stream if it has arrived.
 ASYNCHAT_DECL void async_chat::deliver_kept()
 {
     gate_.set(detail::gate::turn_over, false);
     if (under_way() || !delivers_input())
-        return; // the loop on the stack goes on by itself
+        return; // the delivery on the stack continues by itself
     if (input_ended_ && !eof_reported_)
         return end_of_input_();
     if (decoder_.has_unread())
         parse();
 }
 
-// --- what is kept ------------------------------------------------------------------------------
+// --- kept input --------------------------------------------------------------------------------
 
 ASYNCHAT_DECL void async_chat::_collect_incoming_data(std::string_view data)
 {
     const std::size_t room = decoder_.limit() - std::min(frame_.size(), decoder_.limit());
     const std::string_view fitting = data.substr(0, room);
     const std::size_t to_come = std::max(frame_to_come(), fitting.size());
-    // What a string holds without memory needs none from the pool, which may not see it again.
+    // A short piece fits into the string itself. A pooled string could be lost to the user.
     if (frame_.is_empty() && to_come >= detail::min_pooled_size)
         frame_.begin(frame_memory(), to_come);
     frame_.append(fitting, to_come);
@@ -453,7 +453,7 @@ ASYNCHAT_DECL void async_chat::_collect_incoming_data(std::string_view data)
         close_for_frame_limit();
 }
 
-/// What is left of a counted frame, as far as it is kept.
+/// The missing bytes of a counted frame, as far as they are kept.
 ASYNCHAT_DECL std::size_t async_chat::frame_to_come() const
 {
     return std::min(decoder_.current().count(),

@@ -77,7 +77,8 @@ ASYNCHAT_DECL void async_chat::end_of_input_()
         finish(close_reason::peer_finished);
 }
 
-/// Delivers what waits for bytes that do not come. Returns false when the channel has ended.
+/// Delivers bytes that wait for more input that does not come. Returns false when the channel has
+/// ended.
 ASYNCHAT_DECL bool async_chat::deliver_remainder()
 {
     const bool kept = keeps_frames_() && frame_.size() > 0;
@@ -103,8 +104,8 @@ ASYNCHAT_DECL bool async_chat::deliver_remainder()
     return goes_on;
 }
 
-/// What was received is still to be delivered: the output is dropped, and end_of_event_() and
-/// end_of_input_() see to the end.
+/// Drops the output. The received input is still delivered; then end_of_event_() or end_of_input_()
+/// ends the channel.
 ASYNCHAT_DECL void async_chat::connection_lost_(asynchat::close_reason reason,
                                                 const std::error_code& error)
 {
@@ -119,16 +120,16 @@ ASYNCHAT_DECL void async_chat::connection_lost_(asynchat::close_reason reason,
     set_full(false);
 }
 
-/// At the end of each event of a lost connection: ends it, unless there is more to deliver.
+/// Called at the end of each event of a lost connection: ends it, unless there is more to deliver.
 ASYNCHAT_DECL void async_chat::end_when_heard()
 {
-    // Nobody waits for a channel that is paused: an error ends it at once.
+    // A paused channel delivers no more input: an error ends it at once.
     if (eof_reported_ || gate_.has(detail::gate::closing | detail::gate::paused))
         return end_lost();
     if (under_way() || at_end_)
         return;
     if (!rare_->clocks.runs(detail::deadlines::clock::close))
-        time_lost(); // it stood still while input was delivered
+        time_lost(); // the clock was stopped while input was delivered
     if (!gate_.has(detail::gate::turn_over) && !may_receive())
         end_of_input_();
 }
@@ -149,7 +150,7 @@ ASYNCHAT_DECL void async_chat::forget_connection_()
 
 // --- layers ----------------------------------------------------------------------------------
 
-/// What was received and not delivered was not sent through the layer that is added.
+/// Input that is received and not delivered was not sent through the new layer.
 ASYNCHAT_DECL std::string async_chat::take_early_input_(early_input early)
 {
     const bool in_frame = decoder_.in_frame() || (keeps_frames_() && !frame_.is_empty());

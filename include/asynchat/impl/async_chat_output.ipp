@@ -25,8 +25,8 @@ namespace asynchat {
 
 namespace detail {
 
-/// The buffers of one send. Only those in use are touched: an array would set all of them to zero
-/// for each message.
+/// The buffers of one send. Only the used buffers are written: an array would set all of them to
+/// zero for each message.
 class buffer_list {
 public:
     static constexpr std::size_t capacity = 64;
@@ -49,8 +49,8 @@ private:
 
 } // namespace detail
 
-/// Whether there may be more output, which is then sent soon. First: if that throws, nothing is
-/// queued.
+/// Whether more output may be queued; then it is sent soon. Called before queueing, because nothing
+/// may be queued if it throws.
 inline bool async_chat::may_queue(std::size_t bytes)
 {
     if (!accepts_output())
@@ -62,7 +62,7 @@ inline bool async_chat::may_queue(std::size_t bytes)
     return false;
 }
 
-/// In an event of ours what is left at its end counts; elsewhere that may be far away.
+/// In an event of this channel the check is at its end; elsewhere that may be much later.
 inline void async_chat::queued()
 {
     if (owner().current_ == this && connected())
@@ -73,7 +73,7 @@ inline void async_chat::queued()
         pushed_much();
 }
 
-/// The first output of an event, and what the other side is not yet ready for.
+/// Queues the first output of an event, and output for which the socket is not ready.
 ASYNCHAT_DECL bool async_chat::queue_first(std::string_view data)
 {
     if (!may_queue(data.size()))
@@ -83,8 +83,8 @@ ASYNCHAT_DECL bool async_chat::queue_first(std::string_view data)
     return true;
 }
 
-/// A push from elsewhere that leaves more than the high mark: the socket is tried now, and what it
-/// does not take counts.
+/// A push outside an event has passed the high mark: sends now, and compares the rest with the
+/// marks.
 ASYNCHAT_DECL void async_chat::pushed_much()
 {
     dispatcher* const talker = owner().current_;
@@ -100,13 +100,13 @@ ASYNCHAT_DECL void async_chat::pushed_much()
         talker->fed_too_much_();
 }
 
-/// Outside of an event, or in the middle of one.
+/// Sends outside an event, or in the middle of an event.
 ASYNCHAT_DECL void async_chat::try_to_send()
 {
     std::size_t sent = 0;
     try {
         sent = send_some(sending::quietly);
-    } catch (...) { // of an override of send(): the next attempt tells
+    } catch (...) { // from an override of send(): the next attempt reports it
     }
     if (!is_lost())
         awaits_writable() ? output_waits(sent) : output_flows();
@@ -136,7 +136,7 @@ ASYNCHAT_DECL bool async_chat::vprint(fmt::string_view format, fmt::format_args 
 {
     if (!accepts_output())
         return false;
-    // Not straight into the output: a formatter may push to this channel as well, or throw.
+    // Not directly into the queue: a formatter may also push to this channel, or throw.
     detail::pooled_string text(frame_memory());
     fmt::vformat_to(std::back_inserter(*text), format, args);
     return push(std::string_view(*text));
@@ -175,7 +175,7 @@ ASYNCHAT_DECL void async_chat::push_eof()
     flush_soon();
 }
 
-/// What a layer has begun to send, and cannot leave.
+/// Output that a layer has begun to send and must finish.
 ASYNCHAT_DECL std::string async_chat::take_held_output()
 {
     const std::size_t size = transport_ ? transport_->held_output() : 0;
@@ -207,14 +207,14 @@ ASYNCHAT_DECL void async_chat::discard_buffers()
     marks_.accept();
     if (rare_) {
         rare_->output_left = 0;
-        rare_->lost.output = 0; // it is given up
+        rare_->lost.output = 0; // it is dropped
     }
     flush_soon();
 }
 
 ASYNCHAT_DECL bool async_chat::writable()
 {
-    // Blocked without output: by the last words of a layer.
+    // Blocked without output: by the last bytes of a layer.
     return (!queue_.is_empty() || gate_.has(detail::gate::closing | detail::gate::blocked) ||
             !connected()) &&
            !sending_;
@@ -235,7 +235,7 @@ ASYNCHAT_DECL void async_chat::end_of_event_()
         check_output_limit();
 }
 
-/// At the end of each event in which not everything could be sent.
+/// Called at the end of each event in which not all output could be sent.
 ASYNCHAT_DECL void async_chat::check_output_limit()
 {
     if (closed() || sending_)
@@ -277,13 +277,13 @@ ASYNCHAT_DECL std::size_t async_chat::stop_over() const noexcept
     return was_accepted_ ? 0 : active_output_limits().max_bytes / 2;
 }
 
-/// The other side takes nothing. It may have stopped reading as well, for the same reason, and wait
-/// for us: then what it has sent are answers, which add little to our output. One that asks, and
-/// does not read the answers, is stopped again by those that we give, and for good.
+/// The peer takes nothing. It may also have stopped reading because of its output, and wait for
+/// this side. Its input is then answers, which add little to our output. A peer that sends requests
+/// and does not read the answers is stopped again by our answers, permanently.
 ASYNCHAT_DECL void async_chat::nothing_was_taken()
 {
     if (!connected())
-        return start_clock(detail::deadlines::clock::full); // there is no other side yet
+        return start_clock(detail::deadlines::clock::full); // there is no peer yet
     const detail::output_limits& limits = active_output_limits();
     rare_->stop_over = was_accepted_ ? queue_.size() + limits.low : unlimited;
     set_full(false);
@@ -298,7 +298,7 @@ ASYNCHAT_DECL void async_chat::tell_marks()
     }
 }
 
-/// Stops delivering input because of the output, or goes on with it in a later turn.
+/// Stops delivering input because of the output, or continues in a later turn.
 ASYNCHAT_DECL void async_chat::set_full(bool on)
 {
     if (on == gate_.has(detail::gate::full))
@@ -310,7 +310,7 @@ ASYNCHAT_DECL void async_chat::set_full(bool on)
     stop_or_go_on_timing_frame();
 }
 
-/// How long reading stands still for the output, if that is bounded.
+/// Starts or stops the clock that limits how long the output may stop reading.
 ASYNCHAT_DECL void async_chat::time_full(bool is_full)
 {
     using clock = detail::deadlines::clock;
@@ -341,7 +341,7 @@ ASYNCHAT_DECL void async_chat::when_full(full_output what)
     stop_or_go_on_timing_frame();
 }
 
-/// With other limits.
+/// Checks the output again after a change of the limits.
 ASYNCHAT_DECL void async_chat::check_full()
 {
     set_full(marks_.paused() && queue_.size() > stop_over() && !is_lost());
@@ -350,7 +350,7 @@ ASYNCHAT_DECL void async_chat::check_full()
 ASYNCHAT_DECL void async_chat::initiate_send()
 {
     if (sending_ || is_lost())
-        return; // called by a producer or a layer: the attempt on the stack goes on
+        return; // called by a producer or a layer: the attempt on the stack continues
     send_queued(sending::everything);
     if (rare_)
         rare_->output_left = queue_.size();
@@ -360,7 +360,7 @@ ASYNCHAT_DECL void async_chat::initiate_send()
         all_is_sent();
 }
 
-/// The output has ended, or the channel.
+/// All output is sent: ends the channel or its outgoing stream, if that was requested.
 ASYNCHAT_DECL void async_chat::all_is_sent()
 {
     if (is_lost())
@@ -385,7 +385,7 @@ ASYNCHAT_DECL void async_chat::all_is_sent()
     }
 }
 
-/// Those of a layer: they wait for the connection as output does.
+/// The last bytes of a layer wait for the connection like output.
 ASYNCHAT_DECL void async_chat::wait_for_last_words()
 {
     gate_.set(detail::gate::blocked);
@@ -398,7 +398,7 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
         return;
     const bool had_to_wait = awaits_writable() && !queue_.is_empty();
     const std::size_t sent = send_some(what);
-    // A handle_close() may send what it can, and hears no more of it.
+    // A handle_close() may send, but gets no report of it.
     if (gate_.has(detail::gate::closed | detail::gate::ended | detail::gate::lost))
         return;
     if (awaits_writable())
@@ -413,16 +413,17 @@ ASYNCHAT_DECL void async_chat::send_queued(sending what)
         handle_drained();
 }
 
-/// Sends until there is nothing more, the socket takes no more, or it was much. Returns the bytes.
+/// Sends until the queue is empty, the socket takes no more, or the limit of a turn is reached.
+/// Returns the number of bytes.
 ASYNCHAT_DECL std::size_t async_chat::send_some(sending what)
 {
-    bool tried = true; // all that may be sent now
+    bool tried = true; // all output that may be sent now
     const detail::scope_exit on_exit([this, &tried] {
         // It does not wait for the socket yet if a producer has run the loop. First: g++ 12
         // loses a store that only a call in a condition follows while an exception passes.
         if (!queue_.is_empty())
             try_flush_soon();
-        // What is left goes when the socket is writable: not before, whatever is pushed.
+        // The rest is sent when the socket is writable, and not at a later push.
         gate_.set(detail::gate::blocked, tried && connected() && !queue_.is_empty());
         sending_ = false;
     });
@@ -437,7 +438,7 @@ ASYNCHAT_DECL std::size_t async_chat::send_some(sending what)
         case action::file: send_file(pump); break;
         case action::producer: ask_producer(pump); break;
         case action::stop_before_producer:
-            tried = false; // the end of the event asks the producer
+            tried = false; // the end of the event calls the producer
             return pump.sent();
         case action::stop: return pump.sent();
         }
@@ -445,7 +446,7 @@ ASYNCHAT_DECL std::size_t async_chat::send_some(sending what)
     return pump.sent();
 }
 
-/// One send: of `piece`, or of what the pump gathers when there is none.
+/// One send: of `piece`, or if it is empty, of the pieces of the pump.
 inline void async_chat::send_data(detail::output_pump& pump, std::string_view piece, sending what)
 {
     std::size_t taken = 0;
@@ -458,14 +459,14 @@ inline void async_chat::send_data(detail::output_pump& pump, std::string_view pi
             taken = send(const_buffers(buffers.first(), buffers.count()));
         }
     } catch (const std::system_error&) {
-        if (what != sending::quietly) // else the next attempt tells
+        if (what != sending::quietly) // otherwise the next attempt reports it
             handle_exception();
         return pump.stop();
     }
     closed() ? pump.stop() : pump.sent(taken);
 }
 
-/// Lets the system send of the file at the head what it takes, if nothing has to see the bytes.
+/// Lets the system send the file at the head, if no override must see the bytes.
 ASYNCHAT_DECL void async_chat::send_file(detail::output_pump& pump)
 {
     if (!sends_plainly_ || !transport_)
@@ -478,7 +479,7 @@ ASYNCHAT_DECL void async_chat::send_file(detail::output_pump& pump)
     pump.sent_of_file(sent, file.has_ended());
 }
 
-/// Asks the producer at the head for its next piece.
+/// Gets the next piece of the producer at the head.
 ASYNCHAT_DECL void async_chat::ask_producer(detail::output_pump& pump)
 {
     auto source = pump.take_producer();
@@ -487,7 +488,7 @@ ASYNCHAT_DECL void async_chat::ask_producer(detail::output_pump& pump)
         file_producer* const file = source->as_file_();
         piece = file ? file->read(ac_out_buffer_size) : source->more();
     } catch (...) {
-        pump.put_back(std::move(source)); // asked again, if the channel survives
+        pump.put_back(std::move(source)); // called again if the channel stays open
         throw;
     }
     if (closed())

@@ -16,7 +16,7 @@ ASYNCHAT_DECL void byte_block::grow(std::size_t bytes)
 {
     const std::size_t capacity = std::max({size_ + bytes, capacity_ * 2, std::size_t{512}});
     std::unique_ptr<char[]> larger(
-        new char[capacity]); // not initialized: it is about to be written
+        new char[capacity]); // not initialized, because it will be written
     if (size_ > 0)
         std::memcpy(larger.get(), bytes_.get(), size_);
     bytes_ = std::move(larger);

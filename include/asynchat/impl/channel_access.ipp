@@ -19,7 +19,7 @@ ASYNCHAT_DECL void channel_access::set_transport(dispatcher& channel,
 ASYNCHAT_DECL void channel_access::layer_ready(dispatcher& channel, unsigned level, readiness what,
                                                const std::error_code& error)
 {
-    if (what == readiness::urgent) // no layer has a part in it
+    if (what == readiness::urgent) // layers do not handle it
         return ready(channel, what, error);
     channel.guarded([&] { channel.transport_->as_layer_()->wait_ended(level, what, error); });
 }

@@ -41,8 +41,8 @@ ASYNCHAT_DECL std::optional<endpoint> numeric_endpoint(std::string_view host,
     return asio::ip::tcp::endpoint(address, static_cast<std::uint16_t>(*port));
 }
 
-/// Whether the system may be asked for it: it takes signs and spaces in front of digits, and the
-/// last 16 bits of a large number.
+/// Whether the service may be looked up. The system accepts signs and spaces before digits, and
+/// uses the last 16 bits of a large number.
 inline bool may_be_service(std::string_view service)
 {
     const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
@@ -52,7 +52,7 @@ inline bool may_be_service(std::string_view service)
     return is_digit(first) || (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z');
 }
 
-/// A handler that does nothing when the attempt is gone.
+/// A handler that does nothing when the attempt is destroyed.
 ASYNCHAT_DECL connect_attempt::looked_up connect_attempt::unless_gone(looked_up done)
 {
     return [mark = std::weak_ptr(mark_), done = std::move(done)](const std::error_code& error) {

@@ -13,7 +13,8 @@
 
 namespace asynchat::detail {
 
-/// The time that was given to close_when_done() comes before all that the peer could do.
+/// The order of the checks: the time of close_when_done() comes first, before the timeouts that
+/// depend on the peer.
 inline constexpr deadlines::clock judged[] = {deadlines::clock::close, deadlines::clock::connect,
                                               deadlines::clock::idle,  deadlines::clock::frame,
                                               deadlines::clock::write, deadlines::clock::full};

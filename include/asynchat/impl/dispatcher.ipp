@@ -33,7 +33,7 @@ namespace detail {
 std::vector<std::unique_ptr<transport_layer>> layers_under_test(transport& below);
 #endif
 
-/// How long a channel that nobody reads from does not look behind an urgent mark.
+/// How long a channel that does not read waits before it checks behind an urgent mark.
 inline constexpr loop::duration look_behind_mark_after = std::chrono::seconds(1);
 
 } // namespace detail
@@ -60,7 +60,7 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owne
     addr_ = std::move(from.peer_);
     was_accepted_ = from.accepted_;
     std::unique_ptr<transport_layer> layers(std::exchange(from.layers_, nullptr));
-    received_ = was_accepted_; // who connects has something to say: it is worth a look
+    received_ = was_accepted_; // an accepted peer usually has sent input: try at once
     if (from.connection_) {
         set_transport(std::unique_ptr<transport>(std::exchange(from.connection_, nullptr)));
         in_memory_ = connected_ = true;
@@ -82,7 +82,7 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owne
 ASYNCHAT_DECL dispatcher::~dispatcher()
 {
     state_->next_connection();
-    loop_.drop_deadline(*state_); // of one that was never adopted
+    loop_.drop_deadline(*state_); // the channel may not have been adopted
     end_timers();
     if (slot_)
         detail::server_state::forget(*slot_);
@@ -100,7 +100,7 @@ ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<transport> next)
     transport_ = std::move(next);
     auto* const layer = transport_ ? transport_->as_layer_() : nullptr;
     state_->set_layers(layer ? layer->start_anew() : 0);
-    has_event_ = layer;     // one of its events may be for nothing
+    has_event_ = layer;     // it may have events without a cause
 #ifdef ASYNCHAT_TEST_LAYERS // see tests/layers
     std::unique_ptr<transport_layer> under_test;
     if (transport_ && !layer) {
@@ -141,9 +141,9 @@ ASYNCHAT_DECL void dispatcher::handle_readiness(readiness what, const std::error
     });
 }
 
-/// Whether an event is that of a channel that was closed while it was queued: Asio keeps its record
-/// of a descriptor for the next one, which gets that event as its first. A channel that looks ahead
-/// finds out by itself.
+/// Whether an event belongs to a channel that was closed while the event was queued: Asio reuses
+/// its record of a descriptor for the next channel, which gets this event as its first. A channel
+/// that reads speculatively finds out by itself.
 ASYNCHAT_DECL bool dispatcher::is_stale(readiness what)
 {
     if (has_event_ || what == readiness::urgent || reads_speculatively_() || native_handle() < 0)
@@ -157,11 +157,11 @@ ASYNCHAT_DECL void dispatcher::update_interest()
     if (closed())
         return; // and the loop may be gone
     loop_.check_thread();
-    // While connecting, the attempt itself is what we wait for.
+    // While connecting, the channel waits for the attempt itself.
     if (!transport_ || !state_->live() || connecting_)
         return;
     if (!connected_ && !accepting_ && !was_lost_) {
-        // A stream that is not connected reports nothing but that.
+        // A stream that is not connected has no other events.
         if (!is_socket_ || transport_->as_socket_()->is_stream())
             return;
     }
@@ -171,12 +171,12 @@ ASYNCHAT_DECL void dispatcher::update_interest()
         wait_for(readiness::write);
     if (!closed() && (urgent_.waits() || is_deaf()))
         wait_for(readiness::urgent);
-    if (state_->layers() != 0 && transport_) // what a wait under way waits for may have changed
+    if (state_->layers() != 0 && transport_) // waits_for() of a pending wait may have changed
         transport_->as_layer_()->look_again();
 }
 
-/// What update_interest() threw was survived. It is asked again in a later turn, once: an answer
-/// that never comes ends the channel.
+/// update_interest() has thrown, and the channel is still open. It is called once more in a later
+/// turn; if it throws again, the channel ends.
 ASYNCHAT_DECL void dispatcher::interest_refused()
 {
     const bool again = interest_failed_;
@@ -190,12 +190,12 @@ ASYNCHAT_DECL void dispatcher::wait_for(readiness what)
 {
     if (closed() || state_->armed.has(what))
         return;
-    assert(transport_ && state_->live()); // else the wait would end for nobody
+    assert(transport_ && state_->live()); // or its end has no effect
     transport_->async_wait(what, wait_handler(state_, what));
     state_->armed.set(what, true); // unless there was no memory for it
 }
 
-/// Waits for input, or has a look for more of it first.
+/// Waits for input, or first tries to receive more.
 ASYNCHAT_DECL void dispatcher::wait_for_input()
 {
     if (closed() || state_->armed.has(readiness::read))
@@ -208,8 +208,8 @@ ASYNCHAT_DECL void dispatcher::wait_for_input()
     state_->armed.set(readiness::read, true);
 }
 
-/// Tries to receive without having waited. A channel that is the only one to be tried does not:
-/// nothing can have come in the meantime.
+/// Tries to receive without a wait. If only this channel is listed, it does not try, because no
+/// input can have arrived since.
 ASYNCHAT_DECL void dispatcher::speculative_read(bool alone)
 {
     if (alone) {
@@ -231,7 +231,7 @@ ASYNCHAT_DECL void dispatcher::flush_later()
         loop_.flush_soon(state_);
 }
 
-/// flush_soon() where nothing can be thrown.
+/// As flush_soon(), but without exceptions.
 ASYNCHAT_DECL void dispatcher::try_flush_soon() noexcept
 {
     try {
@@ -243,7 +243,7 @@ ASYNCHAT_DECL void dispatcher::try_flush_soon() noexcept
 ASYNCHAT_DECL void dispatcher::handle_exception()
 {
     if (gate_.is_over()) {
-        // Nothing is called after close() but the log: an error must not vanish.
+        // After close() only the log is called: an error must not be lost.
         log_exception("after the close of");
         return;
     }
@@ -266,8 +266,8 @@ ASYNCHAT_DECL void dispatcher::handle_exception()
     }
 }
 
-/// What handle_error() or a handler that it called has thrown costs this channel, and no other: it
-/// must not leave the loop that serves all. A listener stays.
+/// An exception from handle_error() ends this channel only: it must not leave the loop that runs
+/// all channels. A listener stays open.
 ASYNCHAT_DECL void dispatcher::end_after_failed_handler()
 {
     log_failure(accepting_ ? "still listening" : "closing channel");
@@ -313,13 +313,13 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
         throw detail::io_error(close_reason::connect_failed, error,
                                "connect to " + detail::quoted(addr_.to_string()));
     }
-    // No error is not yet a connection: a connected socket knows its peer.
+    // Without an error there may still be no connection: a connected socket knows its peer.
     if (is_socket_) {
         if (transport_->peer_endpoint().empty())
             return;
     }
     put_on_layers();
-    // The connection is there, whatever the handler makes of it; unless that is another one.
+    // The connection exists, also if the handler throws; unless the handler has replaced it.
     const detail::scope_exit done([this, connection = state_->connection()] {
         if (state_->connection() != connection)
             return;
@@ -328,7 +328,7 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
     });
     note_activity();
     if (rare_)
-        rare_->clocks.stop(detail::deadlines::clock::connect); // the handler may take its time
+        rare_->clocks.stop(detail::deadlines::clock::connect); // the handler may take long
     const unsigned connection = state_->connection();
     try {
         handle_open();
@@ -355,7 +355,7 @@ ASYNCHAT_DECL void dispatcher::watch_urgent_data(bool on)
     flush_soon();
 }
 
-/// A wait for urgent data ended: because of a mark, of an error or hang-up, or for nothing.
+/// A wait for urgent data has ended: by a mark, an error or hang-up, or without a cause.
 ASYNCHAT_DECL void dispatcher::urgent_event()
 {
     if (is_deaf())
@@ -369,7 +369,8 @@ ASYNCHAT_DECL int dispatcher::poll_now(int events) const
     return detail::poll_now(native_handle(), events);
 }
 
-/// Nobody reads, and something other than input has happened: ends a connection that was lost.
+/// Called when the channel does not read and there was an event without input: ends the connection
+/// if it is lost.
 ASYNCHAT_DECL void dispatcher::look_for_error()
 {
     if (const auto error = pending_error())
@@ -377,12 +378,11 @@ ASYNCHAT_DECL void dispatcher::look_for_error()
             is_disconnected(error) ? close_reason::reset : close_reason::system_error, error);
     const int state = is_socket_ ? poll_now(POLLPRI) : 0;
     if ((state & (POLLERR | POLLHUP)) != 0) {
-        // Waiting would be over at once for ever: what is there to read tells it when somebody
-        // reads again.
+        // Each wait would end at once. The channel learns of the end when it reads again.
         ended_unheard_ = true;
     } else if ((state & POLLPRI) != 0) {
-        // An urgent mark stays until somebody reads, and hides what may come behind it: a wait
-        // would be over at once.
+        // An urgent mark stays until the channel reads, and hides later events: each wait would end
+        // at once.
         marked_unheard_ = true;
         look_at_clocks_by(detail::later(loop_.now(), detail::look_behind_mark_after));
     }
@@ -427,7 +427,7 @@ ASYNCHAT_DECL std::size_t dispatcher::recv(asio::mutable_buffer into)
     throw detail::io_error(close_reason::system_error, error, "recv", detail::error_source::input);
 }
 
-/// The connection is lost, and all that it had was received.
+/// The connection is lost, and all its input was received.
 ASYNCHAT_DECL void dispatcher::input_failed(asynchat::close_reason reason,
                                             const std::error_code& error)
 {
@@ -459,7 +459,7 @@ ASYNCHAT_DECL std::size_t dispatcher::send(const_buffers data)
 
 ASYNCHAT_DECL std::size_t dispatcher::sendto(std::string_view datagram, const endpoint& to)
 {
-    to.native(); // throws if it is no address
+    to.native(); // throws if it is not an address
     std::error_code error;
     const std::size_t sent = require_socket("sendto").send_to(datagram, to, error);
     if (!error)
@@ -501,8 +501,8 @@ ASYNCHAT_DECL void dispatcher::handle_connect()
 
 ASYNCHAT_DECL void dispatcher::handle_accept()
 {
-    // Between two turns of the listener all other channels have theirs: one connection in each
-    // would keep newcomers waiting.
+    // Between two turns of the listener all other channels have a turn. With one connection in each
+    // turn, new connections would wait too long.
     constexpr int max_connections = 64;
     const unsigned connection = state_->connection();
     for (int i = 0; i < max_connections; ++i) {

@@ -26,7 +26,7 @@ ASYNCHAT_DECL void dispatcher::close()
         return;
     loop_.check_thread();
     gate_.set(detail::gate::closed);
-    loop_.log_limit_.leave_out(log_limit_.take_left_out()); // for others to tell
+    loop_.log_limit_.leave_out(log_limit_.take_left_out()); // another channel reports them
     connected_ = accepting_ = connecting_ = false;
     if (reason_ == close_reason::open)
         reason_ = close_reason::local;
@@ -44,7 +44,7 @@ ASYNCHAT_DECL void dispatcher::close()
     end_timers();
 }
 
-/// Leaves the connection to a channel of its own.
+/// Leaves the connection to a lingerer.
 ASYNCHAT_DECL void dispatcher::leave_to_linger() noexcept
 {
     const loop::duration timeout = active_timeouts().linger;
@@ -111,12 +111,12 @@ ASYNCHAT_DECL void dispatcher::tell_end() noexcept
     } catch (...) {
         try {
             log_exception("in the handle_end() of");
-        } catch (...) { // nothing leaves from here: the loop may be in its destructor
+        } catch (...) { // no exception may leave: the loop may be in its destructor
         }
     }
 }
 
-/// For close_text(). Without memory for it there is the reason alone.
+/// Stores the text for close_text(). Without memory close_text() is the reason only.
 ASYNCHAT_DECL void dispatcher::note_text(std::string text) noexcept
 {
     try {
@@ -156,7 +156,8 @@ ASYNCHAT_DECL std::string dispatcher::close_text() const
     return error_ ? text + ": " + error_.message() : text;
 }
 
-/// An exception left handle_close(). What an override of close() lets go must go all the same.
+/// An exception left handle_close(). close() must still be called, because an override of it may
+/// release resources.
 ASYNCHAT_DECL void dispatcher::close_after_exception()
 {
     const detail::scope_exit in_any_case([this] { dispatcher::close(); });
@@ -171,7 +172,7 @@ ASYNCHAT_DECL void dispatcher::close_after_exception()
     }
 }
 
-/// The connection ends for this reason, but what it has received comes first.
+/// The connection ends for this reason, after its received input is delivered.
 ASYNCHAT_DECL bool dispatcher::lose_connection(asynchat::close_reason reason,
                                                const std::error_code& error)
 {
@@ -186,8 +187,8 @@ ASYNCHAT_DECL bool dispatcher::lose_connection(asynchat::close_reason reason,
     return true;
 }
 
-/// A lost connection has nothing more to wait for. What says that it is lost and goes on all the
-/// same, such as a layer, gets the time of a linger.
+/// Limits the time of a lost connection. A transport that reports a loss and still does not end,
+/// such as a layer, gets the time of a linger.
 ASYNCHAT_DECL void dispatcher::time_lost()
 {
     close_at(detail::later(loop_.now(), detail::client_timeouts.linger));

@@ -26,9 +26,9 @@ namespace asynchat {
 
 namespace detail {
 
-/// Below a layer that is added in the middle of a stream. Holds input back while the output is
-/// still sent without that layer; gives input that came before the layer to it; and then passes
-/// everything on.
+/// The transport below a layer that is added in the middle of a stream. It holds input back while
+/// earlier output is sent without the layer. Then it passes the early input to the layer, and from
+/// then on everything.
 class before_layer final : public transport_layer {
 public:
     void begin(std::string bytes, bool holds) noexcept
@@ -59,8 +59,8 @@ private:
     std::string bytes_;
 };
 
-/// In an output queue behind what is to be sent without the layers, in front of what goes through
-/// them.
+/// A mark in an output queue: output before it is sent without the layers, output behind it through
+/// the layers.
 class layer_switch final : public producer {
 public:
     explicit layer_switch(dispatcher& channel) noexcept : channel_(channel) {}
@@ -72,7 +72,7 @@ public:
     }
 
 private:
-    dispatcher& channel_; // whose queue this is in
+    dispatcher& channel_; // the owner of the queue
 };
 
 } // namespace detail
@@ -113,7 +113,7 @@ ASYNCHAT_DECL void dispatcher::add_layer(std::unique_ptr<transport_layer> layer,
     later ? waiting.swap(layers) : put_on(std::move(layers));
 }
 
-/// To be queued behind the output.
+/// Makes the mark that is queued behind the earlier output.
 ASYNCHAT_DECL std::unique_ptr<producer> dispatcher::make_layer_switch()
 {
     return std::make_unique<detail::layer_switch>(*this);
@@ -130,7 +130,7 @@ ASYNCHAT_DECL void dispatcher::put_on_layers() noexcept
 
 ASYNCHAT_DECL void dispatcher::put_on(std::unique_ptr<transport_layer> layers) noexcept
 {
-    // What we wait for below goes on, as a wait of the lowest layer.
+    // Pending waits below continue as waits of the lowest layer.
     auto waits = state_->armed;
     waits.set(readiness::urgent, false);
     if (state_->try_again_listed)
@@ -141,11 +141,11 @@ ASYNCHAT_DECL void dispatcher::put_on(std::unique_ptr<transport_layer> layers) n
     const unsigned level = layers->level_ + state_->layers();
     transport_ = transport_layer::put_over(std::move(transport_), std::move(layers), waits);
     state_->set_layers(level);
-    has_event_ = true; // an event of a layer may be for nothing
+    has_event_ = true; // a layer may have events without a cause
     try_flush_soon();
 }
 
-/// Ends our stream. Returns false when the last words of a layer would block.
+/// Ends our stream. Returns false when the last bytes of a layer would block.
 ASYNCHAT_DECL bool dispatcher::end_output()
 {
     if (!connected_ || !transport_)
@@ -168,12 +168,13 @@ ASYNCHAT_DECL void dispatcher::shutdown_output()
                                "shutdown_output");
 }
 
-/// Of a channel that ends in order, after its output was sent. Returns false when they would block.
+/// Sends the last bytes of the layers when a channel ends in order, after its output was sent.
+/// Returns false when they would block.
 ASYNCHAT_DECL bool dispatcher::has_said_last_words()
 {
     if (state_->layers() == 0 || !connected_ || !transport_)
         return true;
-    std::error_code error; // it ends in any case
+    std::error_code error; // ignored, because the channel ends anyway
     transport_->shutdown_write(error);
     return !is_would_block(error);
 }

@@ -36,7 +36,7 @@ ASYNCHAT_DECL void dispatcher::handle_log(log_type type, std::string_view messag
         loop_.write_log(type, message);
 }
 
-/// The message becomes one line that can be printed, wherever it goes.
+/// Writes the message as one printable line.
 ASYNCHAT_DECL void loop::write_log(log_type type, std::string_view message)
 {
     const std::string text = escaped(message);
@@ -49,7 +49,7 @@ ASYNCHAT_DECL void loop::write_log(log_type type, std::string_view message)
 ASYNCHAT_DECL void dispatcher::log_line_of_peer(log_type type, fmt::string_view format,
                                                 fmt::format_args args)
 {
-    if (ignores(type)) // it must not use up what the others may have
+    if (ignores(type)) // ignored lines must not use up the limits of the others
         return format_line(type, format, args);
     detail::server_log_limit* const of_server = slot_ ? &slot_->server->log_limit : nullptr;
     const auto now = loop_.now().time_since_epoch();
@@ -81,7 +81,7 @@ ASYNCHAT_DECL std::string dispatcher::repr() const
     return text + fmt::format(" at {}>", static_cast<const void*>(this));
 }
 
-/// repr(), or what can be said when an override of it throws.
+/// repr(), or a substitute if an override of it throws.
 ASYNCHAT_DECL std::string dispatcher::safe_repr() const
 {
     try {
@@ -91,7 +91,7 @@ ASYNCHAT_DECL std::string dispatcher::safe_repr() const
     }
 }
 
-/// Logs what `line` returns. Whatever becomes of the line, what follows it is done all the same.
+/// Logs the result of `line`. Exceptions are ignored, so that the caller continues.
 template <class Line>
 void dispatcher::log_in_any_case(const Line& line)
 {
@@ -99,11 +99,11 @@ void dispatcher::log_in_any_case(const Line& line)
         log_of_peer(log_type::error, "{}", line());
     } catch (const exit_now&) {
         throw;
-    } catch (...) { // there is no memory for it, or an override of the log throws
+    } catch (...) { // no memory, or an override of the log throws
     }
 }
 
-/// `where` is where the exception came from, in front of the name of the channel.
+/// `where` says where the exception came from; it precedes the name of the channel.
 ASYNCHAT_DECL void dispatcher::log_exception(const char* where)
 {
     log_in_any_case([&] {
@@ -112,8 +112,8 @@ ASYNCHAT_DECL void dispatcher::log_exception(const char* where)
     });
 }
 
-/// For handle_error(). `follows` is what becomes of the channel. That the system refuses something,
-/// such as a connection, is no exception of the program.
+/// For handle_error(). `follows` says what happens to the channel. An error of the system, such as
+/// a refused connection, is not logged as an exception of the program.
 ASYNCHAT_DECL void dispatcher::log_failure(const char* follows)
 {
     log_in_any_case([&] {

@@ -90,7 +90,7 @@ ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
     flush_soon();
 }
 
-/// Nothing begins on a channel that has ended, and handle_close() is where it ends.
+/// A channel that has ended, or is in handle_close(), can start nothing.
 ASYNCHAT_DECL void dispatcher::require_life(const char* what) const
 {
     if (closed())
@@ -104,7 +104,7 @@ ASYNCHAT_DECL void dispatcher::set_reuse_addr()
 {
     try {
         set_option("set_reuse_addr", asio::socket_base::reuse_address(true));
-    } catch (const std::system_error&) { // not needed then, or binding says so
+    } catch (const std::system_error&) { // not needed, or bind() reports the error
     }
 }
 
@@ -159,7 +159,7 @@ ASYNCHAT_DECL std::optional<std::pair<socket, endpoint>> dispatcher::accept()
     throw detail::io_error(close_reason::system_error, error, "accept");
 }
 
-/// handle_accept(), and what makes a listener outlive its failures.
+/// Calls handle_accept(), and keeps the listener open after its failures.
 ASYNCHAT_DECL void dispatcher::accept_event()
 {
     backoff_.event_begins();
@@ -175,7 +175,7 @@ ASYNCHAT_DECL void dispatcher::accept_event()
     backoff_.event_ended();
 }
 
-/// Looks again a little later.
+/// Tries again a little later.
 ASYNCHAT_DECL void dispatcher::pause_accepting()
 {
     loop_.call_later(detail::accept_backoff::pause, [state = state_] {
@@ -190,7 +190,7 @@ ASYNCHAT_DECL void dispatcher::pause_accepting()
 ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
 {
     require_life("connect");
-    to.native(); // throws if it is no address
+    to.native(); // throws if it is not an address
     drop_attempt();
     if (!transport_)
         create_socket(to.family());
@@ -200,7 +200,7 @@ ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
     start_connect(to);
 }
 
-/// The socket of an attempt under way is of no use for another one, and its result none either.
+/// Drops a running attempt, its socket and its result: a new attempt cannot use them.
 ASYNCHAT_DECL void dispatcher::drop_attempt()
 {
     if (!connecting_ || (attempt_ && attempt_->keeps_socket()))
@@ -236,7 +236,7 @@ ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::string_view s
 
 ASYNCHAT_DECL void dispatcher::looked_up(const std::error_code& error)
 {
-    assert(attempt_); // its end would not be told else
+    assert(attempt_); // otherwise its end would not be reported
     if (error)
         return connect_failed(close_reason::lookup_failed, error);
     if (attempt_->keeps_socket() && !in_memory_)
@@ -244,13 +244,13 @@ ASYNCHAT_DECL void dispatcher::looked_up(const std::error_code& error)
     connect_next({asio::error::address_family_not_supported, std::system_category()});
 }
 
-/// Tries the next address, or gives up with the error of the one before.
+/// Tries the next address, or fails with the error of the previous address.
 ASYNCHAT_DECL void dispatcher::connect_next(const std::error_code& error)
 {
     const auto to = attempt_ ? attempt_->next() : std::nullopt;
     if (!to)
         return connect_failed(close_reason::connect_failed, error);
-    // A socket whose connect failed is of no use for another one.
+    // A socket whose connect failed cannot be used again.
     if (!attempt_->take_socket()) {
         try {
             create_socket(to->family());
@@ -266,7 +266,7 @@ ASYNCHAT_DECL void dispatcher::start_connect(const endpoint& to)
     auto& transport = require_any_socket("connect");
     connected_ = accepting_ = eof_ = false;
     connecting_ = true;
-    state_->next_connection(); // what was under way has nothing to do with this attempt
+    state_->next_connection(); // earlier operations do not belong to this attempt
     state_->armed = {};
     if (auto* const layer = transport.as_layer_())
         layer->start_anew();
@@ -275,7 +275,7 @@ ASYNCHAT_DECL void dispatcher::start_connect(const endpoint& to)
             const auto channel = state->channel();
             if (!channel || state->connection() != connection)
                 return;
-            // A new connection is a writer: behind the readers of this pass.
+            // A new connection counts as a writer: its event comes after the readers of this pass.
             asio::post(channel->loop_.context(), [state, connection, error] {
                 const auto writer = state->channel();
                 if (writer && state->connection() == connection)
@@ -302,7 +302,7 @@ ASYNCHAT_DECL void dispatcher::connect_failed(asynchat::close_reason reason,
 {
     attempt_.reset();
     connecting_ = false;
-    set_transport(nullptr); // of no use for another attempt
+    set_transport(nullptr); // another attempt cannot use it
     in_event([&] {
         const char* what = reason == close_reason::lookup_failed ? "look-up of " : "connect to ";
         throw detail::io_error(reason, error, what + detail::quoted(addr_.to_string()));

@@ -38,7 +38,7 @@ ASYNCHAT_DECL void dispatcher::set_timeout(loop::duration detail::timeouts::*whi
     if (timeout < loop::duration::zero())
         throw std::invalid_argument("asynchat: a timeout is negative");
     rare().clocks.set_timeout(which, timeout);
-    look_at_clocks_by(loop_.now()); // works out the next one
+    look_at_clocks_by(loop_.now()); // computes the next deadline
 }
 
 ASYNCHAT_DECL void dispatcher::connect_timeout(loop::duration timeout)
@@ -63,7 +63,7 @@ ASYNCHAT_DECL void dispatcher::linger_timeout(loop::duration timeout)
     set_timeout(&detail::timeouts::linger, timeout);
 }
 
-/// Measures from now on.
+/// Starts or restarts the clock now.
 ASYNCHAT_DECL void dispatcher::start_clock(detail::deadlines::clock what)
 {
     rare().clocks.start(what, loop_.now());
@@ -84,7 +84,7 @@ ASYNCHAT_DECL timer dispatcher::start_timer(loop::duration delay, loop::duration
     return loop_.start_timer(delay, period, std::move(f), state_.get(), &rare().timers);
 }
 
-/// Of a channel that is closed, or destroyed. It may be gone when the last of them is.
+/// Ends the timers of a closed or destroyed channel. The last one may destroy the channel.
 ASYNCHAT_DECL void dispatcher::end_timers()
 {
     if (!rare_ || !rare_->timers)
@@ -96,7 +96,7 @@ ASYNCHAT_DECL void dispatcher::end_timers()
 
 ASYNCHAT_DECL void dispatcher::look_at_clocks_by(loop::time_point time)
 {
-    if (time != detail::deadlines::never && !closed()) // nothing ends once more
+    if (time != detail::deadlines::never && !closed()) // a closed channel does not end again
         loop_.set_deadline(*state_, time);
 }
 
@@ -115,18 +115,19 @@ ASYNCHAT_DECL void dispatcher::deadline_reached_()
     look_what_was_taken();
     const auto over = rare_->clocks.expired(loop_.now(), counting);
     if (!over || was_met(*over)) {
-        counting.add(clock::full); // what it is for is done by async_chat
+        counting.add(clock::full); // async_chat handles it
         return look_at_clocks_by(rare_->clocks.next(counting));
     }
-    if (*over == clock::idle) { // for an exception that the channel survives, and for a last word
+    if (*over == clock::idle) { // the handler may throw, or send a last message
         start_clock(clock::idle);
         look_at_clocks_by(rare_->clocks.next(counting));
     }
     clock_ran_out(*over);
 }
 
-/// Of a socket that takes no output: whether the other side has taken some of what the system has.
-/// The system tells us only when much of its memory is free, for which a slow reader takes minutes.
+/// For a socket that takes no output: checks whether the peer has taken bytes from the system's
+/// buffer. The system reports the socket as writable only when much of the buffer is free, which
+/// takes minutes with a slow reader.
 ASYNCHAT_DECL void dispatcher::look_what_was_taken()
 {
     using clock = detail::deadlines::clock;
@@ -141,8 +142,8 @@ ASYNCHAT_DECL void dispatcher::look_what_was_taken()
     look_at_clocks_by(detail::later(loop_.now(), later));
 }
 
-/// Whether the other side has done in time what a clock that has run out waits for, which we have
-/// only not seen yet, as a callback has taken long. Then the clock goes on.
+/// Whether the event that an expired clock waits for has happened in time, but is not handled yet
+/// because a callback took long. Then the clock continues.
 ASYNCHAT_DECL bool dispatcher::was_met(detail::deadlines::clock what)
 {
     using clock = detail::deadlines::clock;
@@ -169,7 +170,7 @@ ASYNCHAT_DECL void dispatcher::clock_ran_out(detail::deadlines::clock what)
     case clock::idle: return idle_time_is_over();
     case clock::write:
         log_timeout("the other side took no output", "write_timeout()", limits.write);
-        // What it said before it finished is worth hearing.
+        // Input from before the end must still be delivered.
         if (transport_ && transport_->peer_has_finished())
             return connection_lost_(close_reason::write_timeout, {});
         return finish(close_reason::write_timeout);
@@ -183,21 +184,21 @@ ASYNCHAT_DECL void dispatcher::idle_time_is_over()
     log_timeout("nothing came and nothing went", "idle_timeout()", active_timeouts().idle);
     const unsigned connection = state_->connection();
     handle_idle_timeout();
-    if (state_->connection() != connection) // closed, or another connection by now
+    if (state_->connection() != connection) // closed, or another connection
         return;
     if (!gate_.has(detail::gate::closing))
         return finish(close_reason::idle_timeout);
     note_text({}); // it ends for another reason
 }
 
-/// Of close_when_done(); of a lost connection, for one that neither gives input nor ends; and of a
-/// connection that lingers.
+/// The time of close_when_done() is over; or that of a lost connection that neither delivers input
+/// nor ends; or that of a lingering connection.
 ASYNCHAT_DECL void dispatcher::close_time_reached()
 {
     if (is_lost()) {
         end_of_input_();
         if (is_lost())
-            end_lost(); // if that has not
+            end_lost(); // if the channel is still open
         return;
     }
     if (!state_->lingers)
@@ -205,7 +206,7 @@ ASYNCHAT_DECL void dispatcher::close_time_reached()
     finish(close_reason::close_timeout);
 }
 
-/// A line for each timeout that ends a channel, as for each limit; and close_text().
+/// Logs the timeout that ends the channel, and sets close_text().
 ASYNCHAT_DECL void dispatcher::log_timeout(std::string_view what, std::string_view setter,
                                            loop::duration limit)
 {

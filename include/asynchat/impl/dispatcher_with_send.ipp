@@ -65,7 +65,7 @@ ASYNCHAT_DECL void dispatcher_with_send::initiate_send()
     }
     if (has_said_last_words())
         return finish(ends_for_);
-    gate_.set(detail::gate::blocked); // by the last words of a layer
+    gate_.set(detail::gate::blocked); // by the last bytes of a layer
     output_waits(0);
 }
 
@@ -93,7 +93,7 @@ ASYNCHAT_DECL void dispatcher_with_send::end_of_event_()
     }
 }
 
-/// What an attempt to send has left.
+/// Handles the output that an attempt to send has left.
 ASYNCHAT_DECL void dispatcher_with_send::note_left()
 {
     if (rare_ || queue_.size() > active_output_limits().max_bytes)
@@ -101,7 +101,7 @@ ASYNCHAT_DECL void dispatcher_with_send::note_left()
     marks_.update(queue_.size(), active_output_limits());
 }
 
-/// Nothing more is sent; what came is still there to be received.
+/// No more output is sent; the input that has arrived can still be received.
 ASYNCHAT_DECL void dispatcher_with_send::connection_lost_(asynchat::close_reason reason,
                                                           const std::error_code& error)
 {
@@ -121,7 +121,7 @@ ASYNCHAT_DECL void dispatcher_with_send::forget_connection_()
     gate_.set(detail::gate::blocked, false);
 }
 
-/// Output that was sent before a layer is added goes without it.
+/// Output from before a layer is added is sent without it.
 ASYNCHAT_DECL bool dispatcher_with_send::switches_later_()
 {
     if (queue_.is_empty())

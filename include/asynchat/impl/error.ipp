@@ -53,7 +53,7 @@ namespace detail {
 
 ASYNCHAT_DECL int errno_of(const std::error_code& error) noexcept
 {
-    // Older releases of Asio have a category of their own for the errors of the system.
+    // Older releases of Asio have a separate category for the errors of the system.
     const auto& category = error.category();
     const bool is_errno = category == std::system_category() ||
                           category == std::generic_category() ||

@@ -6,7 +6,7 @@
 
 #include <asynchat/file_producer.hpp>
 
-#include <asynchat/dispatcher.hpp> // first: it includes bodies that need the next one
+#include <asynchat/dispatcher.hpp> // first: its bodies need the next header
 
 #include <asynchat/detail/io/socket_transport.hpp>
 #include <asynchat/error.hpp>
@@ -34,7 +34,7 @@ ASYNCHAT_DECL file_producer::file_producer(const std::string& path, std::uint64_
 {
     name_ = detail::quoted(path);
     if (path.find('\0') != path.npos)
-        fail(ENOENT); // the system would take what is before it
+        fail(ENOENT); // the system would use the part before the NUL
     // Opening a FIFO must not wait for its writer.
     descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (descriptor_ < 0)

@@ -18,7 +18,8 @@ namespace asynchat {
 
 namespace detail {
 
-// A counted frame that lacks less is received together with what follows it, and copied.
+// If fewer bytes of a counted frame are missing, they are received together with later input and
+// copied.
 inline constexpr std::size_t min_received_in_place = 16384;
 
 } // namespace detail
@@ -67,7 +68,7 @@ ASYNCHAT_DECL void frame_chat::deliver_(delivery& input)
 
 // --- frames that come in pieces ------------------------------------------------------------------
 
-/// A piece of a frame that goes on, or that has begun before.
+/// Keeps a piece of a frame that is not complete or not in one piece.
 ASYNCHAT_DECL void frame_chat::keep(delivery& input, step next)
 {
     const bool has_frame = decoder_.has_frame();
@@ -89,7 +90,7 @@ ASYNCHAT_DECL void frame_chat::keep(delivery& input, step next)
         deliver_kept_frame(input);
 }
 
-/// What was to become a frame belongs to none, because the terminator was taken away.
+/// The kept bytes no longer belong to a frame, because the terminator was removed: delivers them.
 ASYNCHAT_DECL void frame_chat::deliver_begun_frame()
 {
     const bool set_aside = frame_.is_set_aside();
@@ -97,7 +98,7 @@ ASYNCHAT_DECL void frame_chat::deliver_begun_frame()
     try {
         collect_incoming_data(begun);
     } catch (...) {
-        if (!is_renewed()) { // it is delivered again, as every piece
+        if (!is_renewed()) { // it is delivered again, like every piece
             frame_.put_back(std::move(begun));
             frame_.set_aside(set_aside);
         }
@@ -107,7 +108,7 @@ ASYNCHAT_DECL void frame_chat::deliver_begun_frame()
 
 ASYNCHAT_DECL void frame_chat::deliver_kept_frame(delivery& input)
 {
-    // Whatever the callback discards, the frame stays.
+    // The frame stays valid, also if the callback discards.
     detail::pooled_string storage(frame_memory(), frame_.take());
     const detail::scope_exit at_end([&input] { input.storage = nullptr; });
     input.frame = *storage;
@@ -122,7 +123,7 @@ ASYNCHAT_DECL void frame_chat::handle_read()
     receives_in_place() ? receive_in_place() : async_chat::handle_read();
 }
 
-/// Whether so much of a counted frame is still to come that it is received straight into it.
+/// Whether enough bytes of a counted frame are missing to receive directly into it.
 ASYNCHAT_DECL bool frame_chat::receives_in_place()
 {
     if (under_way() || !delivers_input() || decoder_.has_unread())
@@ -139,11 +140,11 @@ ASYNCHAT_DECL void frame_chat::receive_in_place()
         frame_.begin(frame_memory(), frame_to_come());
     const detail::scope_exit at_end([this] {
         if (frame_.size() == 0)
-            frame_.give_back(frame_memory()); // nothing came
+            frame_.give_back(frame_memory()); // no input arrived
     });
     const std::size_t limit = max_receive();
     const auto space = frame_.space_for(std::min(lacking, limit), frame_to_come());
-    // As much as a turn may send: the fewer calls, the better.
+    // As much as a turn may send, for fewer system calls.
     const std::size_t max_bytes = std::min({space.size, lacking, limit * 16});
     const std::size_t received = std::min(receive(asio::buffer(space.data, max_bytes)), max_bytes);
     if (frame_.unfilled() == 0)

@@ -13,7 +13,7 @@ namespace asynchat::detail {
 
 // --- changes, at any time ------------------------------------------------------------------------
 
-/// The beginning of the old terminator is input for the new one.
+/// Bytes that begin the old terminator are input for the new one.
 ASYNCHAT_DECL void frame_decoder::give_back_partial_match()
 {
     assert(!unread_);
@@ -89,7 +89,7 @@ ASYNCHAT_DECL void frame_decoder::keep(std::string_view bytes) noexcept
     }
 }
 
-// --- input that goes around ----------------------------------------------------------------------
+// --- input without a pass ------------------------------------------------------------------------
 
 ASYNCHAT_DECL bool frame_decoder::filled(std::size_t bytes) noexcept
 {

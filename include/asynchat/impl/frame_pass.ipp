@@ -12,7 +12,8 @@ namespace asynchat::detail {
 
 // --- looking for the end -------------------------------------------------------------------------
 
-/// A leaf, which saves no registers: what needs some is in the functions that it goes on to.
+/// A leaf function that saves no registers; code that needs registers is in the functions that it
+/// calls last.
 ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::look()
 {
     const frame_decoder& d = decoder_;
@@ -24,7 +25,7 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::look()
     return look_near();
 }
 
-/// A byte ends the frame.
+/// Looks for the end of a frame that a byte ends.
 inline frame_decoder::step frame_decoder::pass::whole(std::size_t size) noexcept
 {
     if (decoder_.size_ == 0 && decoder_.limit_ >= find_bytes_size)
@@ -37,15 +38,15 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::look_for_string()
     frame_decoder& d = decoder_;
     if (!is_string(d.current()))
         return judge(terminator_scanner::step::more_to_come(left(), 0));
-    // A second look at the same bytes begins at the front: several strings are found by an
-    // automaton that has gone on.
+    // A second look at the same bytes begins at the front, because the automaton for several
+    // strings has moved on.
     const auto seen = d.scanner_.find_string(rest(), std::exchange(partial_match_, 0));
     if (seen.found() && d.size_ + seen.collect() <= d.limit_ && !d.is_dropping())
         return step(seen.collect(), seen.skip(), step::ends);
     return judge(seen);
 }
 
-/// Looks for a byte, once.
+/// Looks for the next occurrence of a byte.
 ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::look_near()
 {
     const frame_decoder& d = decoder_;
@@ -56,7 +57,7 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::look_near()
                              : terminator_scanner::step::more_to_come(at, 0));
 }
 
-// --- what is not simply a whole frame, or its last piece -----------------------------------------
+// --- other steps than a whole frame or its last piece --------------------------------------------
 
 ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge(terminator_scanner::step seen) noexcept
 {
@@ -77,17 +78,17 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge(terminator_scanner:
         return step(left(), 0,
                     step::unusual | (d.current().count() > 0 ? std::size_t{step::counts} : 0));
     const std::size_t room = d.room();
-    if (seen.collect() > room) // the frame fills up first
+    if (seen.collect() > room) // the limit comes first
         return room > 0 ? step(room, 0, step::unusual | step::fills)
                         : step::of(step::rare::too_long);
     if (!seen.found())
         return step(seen.collect(), seen.held(), step::unusual | step::fills | step::holds);
-    // The limit may be lower than it was.
+    // The limit may have become lower.
     return d.size_ <= d.limit_ ? step(seen.collect(), seen.skip(), step::ends)
                                : step::of(step::rare::too_long);
 }
 
-/// The input begins with the length of a frame.
+/// The input begins with a length prefix.
 ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge_length() noexcept
 {
     frame_decoder& d = decoder_;
@@ -101,17 +102,17 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge_length() noexcept
     prefix_ = length.size;
     length_ = length.length;
     if (length_ >= d.limit_ && (length_ > d.limit_ || length_ == largest_length)) {
-        set(of_length); // the largest stands for all that are larger, which no limit lets in
+        set(of_length); // largest_length means larger than any limit
         return step::of(step::rare::too_long);
     }
-    // At once: for an empty frame nothing more needs to come.
+    // Continue at once, because an empty frame needs no more input.
     if (length_ == 0 && !d.scanner_.needs_behind())
         return step(0, prefix_, step::unusual | step::closes | step::ends);
     begin_frame();
     return at_ == end_ ? step::of(step::rare::starved) : judge_counted();
 }
 
-/// Takes the length.
+/// Takes the length prefix.
 inline void frame_decoder::pass::begin_frame() noexcept
 {
     frame_decoder& d = decoder_;
@@ -121,7 +122,7 @@ inline void frame_decoder::pass::begin_frame() noexcept
     d.scanner_.begin_frame(length_);
 }
 
-/// The input begins with bytes of a frame whose length is known, or with what has to follow it.
+/// The input begins with bytes of a frame whose length is known, or with the string behind it.
 ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge_counted() noexcept
 {
     if (decoder_.scanner_.needs_behind())
@@ -131,7 +132,7 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge_counted() noexcept
     return counted(size, 0, size == count ? std::size_t{step::closes} : 0);
 }
 
-/// The same, when something has to follow.
+/// The same for a frame with a string behind it.
 ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge_followed() noexcept
 {
     const std::size_t count = decoder_.current().count();
@@ -139,7 +140,7 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge_followed() noexcept
         return counted(left(), 0, 0);
     const std::string_view behind = decoder_.scanner_.behind();
     const std::size_t there = std::min(behind.size(), left() - count);
-    // Those that were held back are not looked at again: else one byte at a time is quadratic.
+    // Held bytes are not compared again: with one byte per receive that would be quadratic.
     std::size_t matched = std::exchange(partial_match_, 0);
     while (matched < there && at_[count + matched] == behind[matched])
         ++matched;
@@ -149,10 +150,10 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge_followed() noexcept
         return counted(count, matched, step::holds);
     if (count == 0)
         return step::of(step::rare::malformed);
-    return counted(count, 0, 0); // first what is in front of the wrong byte
+    return counted(count, 0, 0); // first the bytes before the offending byte
 }
 
-/// `size` bytes of such a frame, `behind` bytes of what follows it, and what that is.
+/// A step of `size` bytes of such a frame and `behind` bytes behind it; `flags` says what they are.
 inline frame_decoder::step frame_decoder::pass::counted(std::size_t size, std::size_t behind,
                                                         std::size_t flags) const noexcept
 {
@@ -189,9 +190,9 @@ ASYNCHAT_DECL bool frame_decoder::pass::take_otherwise(step s) noexcept
     frame_decoder& d = decoder_;
     if ((d.changes_ & changed) != 0)
         return take_changed(s);
-    const bool was_discarded = (d.changes_ & discarded) != 0; // so nothing is left
+    const bool was_discarded = (d.changes_ & discarded) != 0; // so no input is left
     assert(was_discarded || s.size() + s.behind() <= left());
-    if (s.has(step::counts)) // they were delivered, discarded or not
+    if (s.has(step::counts)) // they were delivered, also after a discard
         d.scanner_.count_down(s.has(step::closes)  ? d.current().count()
                               : s.has(step::fills) ? s.size() + s.behind()
                                                    : s.size());
@@ -216,14 +217,14 @@ ASYNCHAT_DECL bool frame_decoder::pass::take_otherwise(step s) noexcept
     return s.ends_frame();
 }
 
-/// The terminator was changed since the look. An end that was found stays one, unless it is that of
-/// a frame whose rest was to be dropped.
+/// The terminator has changed since the look. An end that was found stays an end, unless it ends a
+/// frame whose rest is dropped.
 inline bool frame_decoder::pass::take_changed(step s) noexcept
 {
     frame_decoder& d = decoder_;
     const bool ends = s.ends_frame() && !s.has(step::fills);
     at_ += std::min(left(), s.size() + (ends ? s.behind() : 0));
-    if (s.has(step::holds) && at_ != end_) { // looked at together with the next input, as in Python
+    if (s.has(step::holds) && at_ != end_) { // examined together with the next input, as in Python
         d.keep(rest());
         at_ = end_;
     }
@@ -255,8 +256,8 @@ ASYNCHAT_DECL void frame_decoder::pass::drop_frame(bool report_end) noexcept
     d.overflow_ = report_end ? overflow::truncates : overflow::skips;
 }
 
-/// What is left is unread: where it lies, if it was unread before, so that pausing after each frame
-/// does not move all that is behind it.
+/// Makes the rest unread input. If it was unread before, it stays in place: a pause after each
+/// frame does not move all later input.
 ASYNCHAT_DECL void frame_decoder::pass::keep() noexcept
 {
     assert(decoder_.partial_match_ == 0 && !decoder_.unread_);

@@ -19,8 +19,8 @@ namespace asynchat {
 
 namespace detail {
 
-/// What is left of a channel that was closed after all its output was sent: reads, and drops, what
-/// the other side still sends until it comes to our end.
+/// Keeps the connection of a channel that was closed after all its output was sent. It reads and
+/// drops the input until the peer has seen our end of the stream.
 class lingerer final : public dispatcher {
 public:
     using dispatcher::dispatcher;

@@ -17,7 +17,7 @@ ASYNCHAT_DECL bool admit_line(std::uint32_t second, channel_log_limit& of_channe
            of_loop.admit(second);
 }
 
-/// Adds what a limit has left out to the end of a line.
+/// Appends the number of lines that a limit has left out.
 template <class Limit>
 void tell_left_out(std::string& text, Limit& limit, const char* whose)
 {

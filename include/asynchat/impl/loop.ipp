@@ -45,8 +45,8 @@ ASYNCHAT_DECL loop::loop(asio::io_context& borrowed)
 ASYNCHAT_DECL loop::~loop()
 {
     anchor_.reset();
-    // No handler runs here, but destructors of channels, at the end of each turn, and of the
-    // functions of timers may close others and create new ones.
+    // No handler runs here. But the destructors of channels and of timer functions may close other
+    // channels and create new ones.
     while (!channels_.empty() || !timers_.empty()) {
         const turn in_turn(*this);
         while (open() > 0)
@@ -81,7 +81,7 @@ ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_p
     if (channel->closed()) // by its own constructor
         return;
     const auto state = detail::channel_access::state(*channel);
-    // Behind the open ones; of the closed ones, the doomed stay in front of the others.
+    // Behind the open channels. Among the closed ones, the doomed stay in front of the others.
     channels_.push_back(state);
     swap_channels(channels_.size() - 1, open() - 1 + doomed_);
     swap_channels(open() - 1 + doomed_, open() - 1);
@@ -92,7 +92,7 @@ ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_p
     state->owned = std::move(channel);
 }
 
-/// The channel is adopted, and belongs to its server if that made it: events begin.
+/// Starts the events of an adopted channel. If a server made it, it is already in its slot.
 ASYNCHAT_DECL void loop::begin(const std::shared_ptr<dispatcher>& channel)
 {
     using detail::channel_access;
@@ -103,13 +103,13 @@ ASYNCHAT_DECL void loop::begin(const std::shared_ptr<dispatcher>& channel)
     const auto tell_open = [&] {
         channel_access::guarded(*channel, [&] { channel_access::tell_open(*channel); });
     };
-    detail::run_then_always(tell_open, [&] { // also when that has thrown exit_now
+    detail::run_then_always(tell_open, [&] { // also after exit_now
         channel_access::guarded(*channel, [&] { channel->update_interest(); });
         channel_access::guarded(*channel, [&] {
             if (!state->flush_listed)
                 return;
             state->flush_listed = false;
-            flush_soon(state); // what the constructor pushed
+            flush_soon(state); // the output of the constructor
         });
     });
 }
@@ -117,7 +117,7 @@ ASYNCHAT_DECL void loop::begin(const std::shared_ptr<dispatcher>& channel)
 ASYNCHAT_DECL void loop::remove(detail::channel_state& state)
 {
     assert(state.index < open() && channels_[state.index].get() == &state); // among the open ones
-    // Whoever called close() may still be in a function of the channel: it goes with the turn.
+    // The caller of close() may be a function of the channel: the end of the turn destroys it.
     drop_deadline(state);
     if (state.lingers)
         lingerers_.closed();
@@ -128,13 +128,13 @@ ASYNCHAT_DECL void loop::remove(detail::channel_state& state)
     if (turns_ == 0) {
         try {
             post([] {});                  // a turn
-        } catch (const std::bad_alloc&) { // then with the next one
+        } catch (const std::bad_alloc&) { // the next turn destroys it
         }
     }
     end_run();
 }
 
-/// When a reason to run has gone, sees that run() looks for another one.
+/// Called when a reason to run is gone: makes run() check for another reason.
 inline void loop::end_run()
 {
     if (!has_to_run() && running_ > 0 && own_context_)
@@ -172,7 +172,7 @@ ASYNCHAT_DECL void loop::close_all(bool ignore_all)
         }
         detail::channel_access::close_with(*channel, close_reason::shutdown);
     }
-    // From the back: the last one takes the place of one that is closed.
+    // From the back, because the last channel takes the place of a closed one.
     for (std::size_t i = open(); i-- > 0;) {
         if (channels_[i]->lingers)
             channels_[i]->owned->close();
@@ -187,8 +187,8 @@ ASYNCHAT_DECL bool detail::runs_here(const loop& owner) noexcept
     return thread == std::thread::id() || thread == std::this_thread::get_id();
 }
 
-/// Begins a run or a turn: what is outermost takes note of the thread. So a borrowed io_context
-/// that its owner runs counts while one of our events is on the stack only.
+/// Begins a run or a turn: the outermost one records the thread. So a borrowed io_context that its
+/// owner runs counts only while an event of this loop is on the stack.
 inline void loop::enter_thread() noexcept
 {
     check_thread();
@@ -221,8 +221,8 @@ ASYNCHAT_DECL void loop::leave_turn() noexcept
     leave_thread();
 }
 
-/// The channel at this place of the closed ones is the first of them. It goes with the turn, unless
-/// it is older than a nested run(): then one of its functions may be further out on the stack.
+/// Dooms a closed channel: it is destroyed with the turn. A channel that is older than a nested
+/// run() is not doomed, because one of its functions may be further out on the stack.
 inline void loop::doom(std::size_t closed) noexcept
 {
     if (channels_[closed]->number - adopted_before_ < adopted_ - adopted_before_)
@@ -231,7 +231,7 @@ inline void loop::doom(std::size_t closed) noexcept
         swap_channels(closed, open() + doomed_);
 }
 
-/// When a nested run() begins and ends.
+/// Called when a nested run() begins and ends.
 ASYNCHAT_DECL void loop::find_doomed() noexcept
 {
     doomed_ = 0;
@@ -241,7 +241,8 @@ ASYNCHAT_DECL void loop::find_doomed() noexcept
     }
 }
 
-/// The destructors of channels are user code: in this turn, and they may close others.
+/// Destroys the doomed channels. Their destructors are user code and may close other channels, so
+/// this is part of the turn.
 ASYNCHAT_DECL void loop::destroy_closed() noexcept
 {
     while (doomed_ > 0) {
@@ -250,13 +251,13 @@ ASYNCHAT_DECL void loop::destroy_closed() noexcept
         const auto state = std::move(channels_.back());
         channels_.pop_back();
         --closed_;
-        assert(state->heap_index == detail::not_queued); // nothing looks for it any more
+        assert(state->heap_index == detail::not_queued); // its deadline was removed
         detail::channel_access::tell_end(*state->owned);
         const auto gone = std::move(state->owned);
     }
 }
 
-/// All are out. There is a place for this one when it comes back, whether there is memory or not.
+/// All buffers are in use. Reserves the place for the return of the new one, which must not throw.
 ASYNCHAT_DECL std::unique_ptr<detail::receive_buffer> loop::new_receive_buffer()
 {
     receive_buffers_.reserve(receive_buffers_.capacity() + 1);
@@ -270,7 +271,7 @@ ASYNCHAT_DECL void loop::flush_soon(const detail::state_ptr& state)
     if (!state->flush_listed && state->live())
         to_flush_.push(state);
     state->flush_listed = true;
-    if (!flush_posted_ && state->live()) // else it is not yet adopted
+    if (!flush_posted_ && state->live()) // otherwise it is not adopted yet
         post_flush();
 }
 
@@ -285,8 +286,8 @@ ASYNCHAT_DECL void loop::post_flush()
 
 ASYNCHAT_DECL void loop::flush_posted()
 {
-    // Those that are listed meanwhile wait for the next round, and so do the rest of these when an
-    // exception leaves the loop.
+    // Channels that are listed during this round wait for the next round. After an exception the
+    // rest of this round does too.
     const auto flush_listed = [this] {
         const turn in_turn(*this);
         for (std::size_t left = to_flush_.size(); left > 0 && !to_flush_.is_empty(); --left) {
@@ -305,8 +306,8 @@ ASYNCHAT_DECL void loop::flush_posted()
 
 // --- looking ahead -----------------------------------------------------------------------------
 
-/// Lists a channel that was just served. It is tried once more after every other that is ready
-/// now, before it waits: when input is there already, the system call of the wait is saved.
+/// Lists a channel after its event. It tries to receive once more after all other ready channels,
+/// before it waits: if input is there, this saves the system call of the wait.
 ASYNCHAT_DECL void loop::try_again_soon(const detail::state_ptr& state)
 {
     to_look_at_.push(state);
@@ -331,7 +332,7 @@ ASYNCHAT_DECL void loop::try_again()
         const bool alone = to_look_at_.size() == 1;
         for (std::size_t left = to_look_at_.size(); left > 0 && !to_look_at_.is_empty(); --left) {
             const auto state = *to_look_at_.pop();
-            const bool listed = state->try_again_listed; // not if it has another socket since
+            const bool listed = state->try_again_listed; // false if it has another socket now
             state->try_again_listed = false;
             if (listed && state->live())
                 detail::channel_access::speculative_read(*state->live(), alone);
@@ -363,7 +364,7 @@ public:
         }
         if (outer_)
             detail::channel_access::nested_run(*outer_, true);
-        // A flush_posted() or try_again() that we are nested in goes on only when we return.
+        // A flush_posted() or try_again() further out continues only when this run returns.
         loop_.flush_posted_ = loop_.look_posted_ = false;
         if (!loop_.to_flush_.is_empty())
             loop_.post_flush();
@@ -384,7 +385,7 @@ public:
         }
         if (outer_)
             detail::channel_access::nested_run(*outer_, false);
-        // What ends us ends the run() that we are nested in: see it stopped, or let it look.
+        // The reason that ends this run may end the outer run(): stop it too, or let it check.
         if (--loop_.running_ == 0)
             loop_.stop_requested_ = false;
         else if (loop_.own_context_ && (loop_.stop_requested_ || !loop_.has_to_run()))
@@ -394,8 +395,8 @@ public:
     running(const running&) = delete;
     running& operator=(const running&) = delete;
 
-    /// The event that we are nested in goes on only when we return: what its channel has to send
-    /// is sent now. Not by a post: that would be something to do, and a poll() would not wait.
+    /// The event further out continues only when this run returns, so the output of its channel is
+    /// sent now. Not with post(): a posted function is work, and poll() would not wait.
     void flush_outer()
     {
         if (outer_)
@@ -415,7 +416,7 @@ ASYNCHAT_DECL void loop::run()
 {
     running guard(*this, false);
     guard.flush_outer();
-    poll(); // functions posted before, and those of the handler that we are nested in
+    poll(); // functions posted before, also those of an outer handler
     while (has_to_run() && !stop_requested_) {
         if (!own_context_)
             context_->run_one();
@@ -441,15 +442,15 @@ ASYNCHAT_DECL bool loop::poll(duration timeout)
     if (stop_requested_)
         return false;
     constexpr duration max_timeout = std::chrono::hours(24 * 365); // more would overflow the clock
-    // poll_one() also brings in what the handler that we are nested in has posted, which run_one()
-    // would wait for in vain.
+    // poll_one() also gets the functions that an outer handler has posted; run_one() does not see
+    // them and would wait.
     bool ran = context_->poll_one() > 0;
     if (!ran && has_to_run() && timeout > duration::zero())
         ran = clock_->run_one_until(*context_, now() + std::min(timeout, max_timeout));
     if (!ran)
         return false;
-    // Everything that was ready with the first one is queued by now; what becomes ready while it
-    // is served queues up behind the marker.
+    // All handlers that were ready together with the first are queued now. Handlers that become
+    // ready later are queued behind the marker.
     const auto at_marker = std::make_shared<bool>(false);
     asio::post(*context_, [at_marker] { *at_marker = true; });
     while (!*at_marker && !stop_requested_ && context_->poll_one() > 0) {
@@ -463,8 +464,8 @@ ASYNCHAT_DECL run_guard loop::keep_running()
     return run_guard(anchor_);
 }
 
-/// In any thread. It counts until the loop comes to it, behind what was posted before: so the loop
-/// cannot end, and go, while we are in here.
+/// Called in any thread. The guard counts until the loop handles this post, after all earlier
+/// posts: so the loop cannot end and be destroyed during this call.
 ASYNCHAT_DECL void loop::end_guard() noexcept
 {
     try {
@@ -477,7 +478,7 @@ ASYNCHAT_DECL void loop::end_guard() noexcept
     } catch (const std::bad_alloc&) {
         --guards_;
         if (own_context_)
-            context_->stop(); // run() looks again
+            context_->stop(); // run() checks again
     }
 }
 

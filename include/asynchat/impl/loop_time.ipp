@@ -57,8 +57,9 @@ inline constexpr loop::duration deadline_tick = std::chrono::milliseconds(100);
 
 } // namespace detail
 
-/// Has the clock wake us for the first timer. A wake-up that has become too early is not moved; one
-/// for nothing at all would keep a borrowed io_context from running out of work.
+/// Sets the wake-up of the clock for the first timer. A wake-up that is too early is not moved. A
+/// wake-up without a timer is canceled: it would keep a borrowed io_context from running out of
+/// work.
 ASYNCHAT_DECL void loop::wait_for_timers()
 {
     const time_point first = timers_.empty() ? time_point::max() : timers_.first().at;
@@ -73,7 +74,8 @@ ASYNCHAT_DECL void loop::wait_for_timers()
     wakes_at_ = first;
 }
 
-/// Does what is due now. What is asked for meanwhile comes in a later turn, due or not.
+/// Handles the timers and deadlines that are due. New ones are handled in a later turn, also if
+/// they are due.
 ASYNCHAT_DECL void loop::run_timers()
 {
     wakes_at_ = time_point::max();
@@ -84,7 +86,7 @@ ASYNCHAT_DECL void loop::run_timers()
         while (!timers_.empty() && timers_.first().at <= now && timers_.first().sequence < end) {
             const auto due = timers_.pop();
             try {
-                wait_for_timers();            // what is called now may run the loop
+                wait_for_timers();            // a timer may run the loop
             } catch (const std::bad_alloc&) { // then once that has returned
             }
             if (due.timer)
@@ -101,7 +103,7 @@ ASYNCHAT_DECL void loop::run_timers()
 ASYNCHAT_DECL void loop::run_timer(const std::shared_ptr<detail::timer_state>& state,
                                    time_point now)
 {
-    if (state->channel && !state->channel->live()) { // a constructor that runs the loop
+    if (state->channel && !state->channel->live()) { // its constructor runs the loop
         timers_.add(detail::later(now, detail::deadline_tick), state);
         return;
     }
@@ -189,7 +191,7 @@ ASYNCHAT_DECL void loop::forget_timer(detail::timer_state& state)
         wait_for_timers(); // no more
 }
 
-/// Of a channel that ends. What the functions hold goes here, which may run code of the user.
+/// Removes the timers of a channel that ends. Destroys their functions, which may run user code.
 ASYNCHAT_DECL void loop::forget_timers(detail::timer_state*& list)
 {
     while (list)

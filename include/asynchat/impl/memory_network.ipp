@@ -137,7 +137,7 @@ ASYNCHAT_DECL memory_end::~memory_end()
     else
         finish();
     other_->other_ = nullptr;
-    other_->changed(); // it need not wait for room any more
+    other_->changed(); // it does not have to wait for room
 }
 
 ASYNCHAT_DECL bool memory_end::can_read() const
@@ -158,7 +158,7 @@ ASYNCHAT_DECL bool memory_end::can_write() const
     return reset_ || finished_ || !other_ || other_->size_ < other_->window_;
 }
 
-/// The error that this operation of the channel fails with, by script or by chance.
+/// The error with which this operation must fail: ordered by fail(), or random.
 ASYNCHAT_DECL std::error_code memory_end::begin(testing::operation what)
 {
     if (const auto error = network_->begin(what))
@@ -198,7 +198,7 @@ ASYNCHAT_DECL std::size_t memory_end::read_some(asio::mutable_buffer into, std::
     return bytes;
 }
 
-/// The first bytes of the first piece were taken.
+/// Removes the first bytes of the first piece.
 ASYNCHAT_DECL void memory_end::consume(std::size_t bytes)
 {
     piece& next = input_.front();
@@ -300,7 +300,7 @@ ASYNCHAT_DECL void memory_end::lose()
     }
 }
 
-/// A reset overtakes what has not arrived.
+/// A reset drops the bytes that have not arrived.
 ASYNCHAT_DECL void memory_end::drop_what_is_under_way()
 {
     const time_point now = network_->owner ? network_->owner->now() : time_point::max();
@@ -382,7 +382,7 @@ ASYNCHAT_DECL bool memory_socket::is_ready(const waiter& waiting) const
         return end_ ? end_->can_read() : !waiting_.empty();
     if (&waiting == &writer_)
         return end_ && end_->can_write();
-    return end_ && end_->is_reset(); // urgent data there is none
+    return end_ && end_->is_reset(); // there is no urgent data
 }
 
 ASYNCHAT_DECL void memory_socket::wake()
@@ -397,7 +397,7 @@ ASYNCHAT_DECL void memory_socket::wake()
     });
 }
 
-/// As Asio's reactor does it: the first of the waits is completed at once, the others are posted.
+/// As Asio's reactor: completes the first of the waits at once and posts the others.
 ASYNCHAT_DECL void memory_socket::complete_waits()
 {
     posted_.reset();
@@ -413,7 +413,7 @@ ASYNCHAT_DECL void memory_socket::complete_waits()
             std::move(ready).post();
     }
     if (first)
-        (*first)(std::error_code()); // which may be the end of this
+        (*first)(std::error_code()); // may destroy this
 }
 
 ASYNCHAT_DECL void memory_socket::bind(const endpoint& where, std::error_code& error)

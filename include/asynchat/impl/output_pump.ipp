@@ -19,8 +19,8 @@ ASYNCHAT_DECL output_pump::action output_pump::next_of_producer() const
         return action::file;
     if (queue_.head_producer().is_call_())
         return action::producer;
-    // The next piece is asked for when all before it was taken, and in the same attempt only if
-    // another one like those before would still fit into one send.
+    // The producer is called when all earlier output was taken. In the same attempt it is called
+    // again only if a piece as large as the largest before would still fit into one send.
     const std::size_t largest = queue_.largest_piece();
     const std::size_t expected = largest > 0 ? largest : max_bytes_;
     return sent_ > 0 && sent_ + expected > max_bytes_ ? action::stop : action::producer;

@@ -12,8 +12,8 @@
 
 namespace asynchat::detail {
 
-// Below these sizes copying is cheaper than a buffer of its own: for the system, which walks the
-// buffers, and for us, who keep an entry each.
+// Below these sizes a copy is cheaper than a separate buffer: the system has to process each
+// buffer, and the queue needs an entry for each.
 inline constexpr std::size_t min_moved_size = 2048;
 inline constexpr std::size_t min_shared_size = 512;
 
@@ -30,7 +30,7 @@ ASYNCHAT_DECL std::unique_ptr<output_storage> output_pool::take()
 
 ASYNCHAT_DECL void output_pool::give_back(std::unique_ptr<output_storage>& storage) noexcept
 {
-    // Whoever takes it would send what is in it.
+    // The next user would send its content.
     assert(storage->entries.is_empty() && storage->unlisted() == 0);
     assert(storage->head_sent == 0 && storage->piece.empty() && storage->largest_piece == 0);
     const std::size_t size = size_of(*storage);
@@ -46,7 +46,7 @@ ASYNCHAT_DECL void output_pool::give_back(std::unique_ptr<output_storage>& stora
     }
 }
 
-/// The first data of a queue, data that must not touch the block, or for which it has no room.
+/// Appends the first data of a queue, or data while the block is pinned or has no room.
 ASYNCHAT_DECL void output_queue::push_otherwise(std::string_view data)
 {
     if (data.empty())
@@ -85,7 +85,7 @@ ASYNCHAT_DECL void output_queue::push(std::unique_ptr<producer> source)
     push_entry(std::move(source), 0);
 }
 
-/// Appends an entry, behind what the block has.
+/// Appends an entry, after an entry for the rest of the block.
 ASYNCHAT_DECL void output_queue::push_entry(output_storage::entry next, std::size_t bytes)
 {
     auto fresh = storage_ ? nullptr : pool_->take();
@@ -117,7 +117,7 @@ ASYNCHAT_DECL std::unique_ptr<producer> output_queue::take_producer()
 {
     assert(waiting_producer() && !pinned_);
     auto& source = std::get<std::unique_ptr<producer>>(storage_->entries.first());
-    assert(source); // it is not asked already
+    assert(source); // it is not taken out already
     return std::move(source);
 }
 
@@ -181,7 +181,7 @@ ASYNCHAT_DECL void output_queue::consume_entries(std::size_t bytes)
             if (in_block->count == 0)
                 pop();
         } else if (std::holds_alternative<std::unique_ptr<producer>>(head)) {
-            assert(!storage.piece.empty()); // what is behind a producer was not shown
+            assert(!storage.piece.empty()); // gather() did not show output behind a producer
             const std::size_t taken = std::min(bytes, storage.piece.size());
             storage.piece.remove_prefix(taken);
             bytes -= taken;
@@ -200,12 +200,12 @@ ASYNCHAT_DECL void output_queue::consume_entries(std::size_t bytes)
     drop_sent();
 }
 
-/// What was sent of the block goes when it is the larger part: amortized constant.
+/// Removes the sent part of the block when it is the larger part: amortized constant cost.
 inline void output_queue::drop_sent()
 {
     recycle_if_empty();
     if (!storage_)
-        return; // most often
+        return; // the most frequent case
     auto& storage = *storage_;
     if (storage.block_front > storage.block.size() / 2) {
         storage.block.remove_front(storage.block_front);
@@ -227,7 +227,7 @@ ASYNCHAT_DECL void output_queue::pop()
 
 ASYNCHAT_DECL void output_queue::clear() noexcept
 {
-    // Producers may do anything in their destructors, so the queue is empty before they go.
+    // Destructors of producers may use the queue, so it is empty before they run.
     auto dropped = std::move(storage_);
     if (pinned_ && !pinned_storage_)
         pinned_storage_ = std::move(dropped);
@@ -240,8 +240,8 @@ ASYNCHAT_DECL void output_queue::drop_pinned() noexcept
     const auto dropped = std::move(pinned_storage_);
 }
 
-/// Whether the pieces have the size that they are said to have. Not looked at when they are many:
-/// each push would take as long.
+/// Whether the sizes of the pieces add up to size(). Not checked for many pieces, because it would
+/// make each push slow.
 ASYNCHAT_DECL bool output_queue::adds_up() const noexcept
 {
     const auto& storage = *storage_;

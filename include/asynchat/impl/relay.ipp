@@ -17,7 +17,7 @@ ASYNCHAT_DECL relay::relay(loop& owner) : relay(owner, socket()) {}
 ASYNCHAT_DECL relay::relay(loop& owner, socket from) : async_chat(owner, std::move(from))
 {
     set_terminator(std::nullopt);
-    when_full(full_output::reads_on); // what counts is the output of the other end
+    when_full(full_output::reads_on); // the output of the other channel stops it
     pause_reading();
 }
 
@@ -76,11 +76,11 @@ ASYNCHAT_DECL void relay::close()
         close_reason() == close_reason::peer_finished || close_reason() == close_reason::local;
     if (in_order)
         return left->close_when_done();
-    // An end that looks like one would make half an answer a whole one. What it may still get is
-    // what can be sent now.
+    // An orderly end would make a part of an answer look complete. Only output that can be sent now
+    // is still sent.
     try {
         left->initiate_send();
-    } catch (...) { // of an override: it is aborted anyhow
+    } catch (...) { // from an override: the channel is aborted anyway
     }
     left->abort();
 }

@@ -69,7 +69,7 @@ ASYNCHAT_DECL void server_base::refuse(const endpoint& peer, std::size_t from_th
         counters().open, from_there);
 }
 
-/// Connections without an address, over UNIX sockets, are counted together, and bounded as all are.
+/// Connections without an address, over UNIX sockets, share one slot; only the total is limited.
 ASYNCHAT_DECL void server_base::serve(socket&& connection, std::optional<std::uint64_t> address)
 {
     detail::address_slot& slot = shared_->enter(address);
@@ -88,16 +88,16 @@ ASYNCHAT_DECL void server_base::serve(socket&& connection, std::optional<std::ui
         detail::server_state::leave(slot, channel ? channel->close_reason() : close_reason::local);
         detail::server_state::forget(slot);
         if (channel)
-            detail::channel_access::begin(channel); // which tells it its end
+            detail::channel_access::begin(channel); // which calls its handle_end()
         return;
     }
     detail::channel_access::set_slot(*channel, &slot);
     detail::channel_access::begin(channel);
-    if (stopping_) // since its constructor
+    if (stopping_) // since its constructor ran
         shut_down(owner(), {detail::channel_access::state(*channel)}, false);
 }
 
-/// What lingers must not take the place of what is served.
+/// A lingering connection must not take the place of an open one.
 ASYNCHAT_DECL void server_base::make_room(const detail::address_slot& slot)
 {
     const server_counters& all = counters();
@@ -138,8 +138,8 @@ server_base::channels_of(loop& owner, const detail::server_state& shared)
     return found;
 }
 
-/// Asks channels to finish, from the back, or ends them `now`; in a later turn. When an exception
-/// of one leaves the loop, the others have their turn after that.
+/// In a later turn, asks the channels to finish, from the back, or ends them if `now`. If an
+/// exception leaves the loop, the remaining channels follow after it.
 ASYNCHAT_DECL void server_base::shut_down(loop& owner, std::vector<detail::state_ptr> channels,
                                           bool now)
 {

@@ -37,7 +37,7 @@ ASYNCHAT_DECL std::optional<std::uint64_t> server_state::address_of(const endpoi
             count = 4;
         }
     }
-    std::uint64_t address = count == 4 ? 0xffff : 0; // no network of IPv6 begins with 0:ffff
+    std::uint64_t address = count == 4 ? 0xffff : 0; // no IPv6 network begins with 0:ffff
     std::for_each(bytes, bytes + count, [&](unsigned char b) { address = address << 8 | b; });
     return address;
 }
@@ -92,7 +92,7 @@ ASYNCHAT_DECL void server_state::forget(address_slot& slot) noexcept
 {
     if (--slot.users > 0)
         return;
-    const auto server = slot.server; // as it may be the last one to know it
+    const auto server = slot.server; // a copy: the slot may be the last owner
     server->slots_.erase(slot.address);
 }
 

@@ -42,8 +42,8 @@ ASYNCHAT_DECL bool is_lost_connection(const std::error_code& error) noexcept
     }
 }
 
-/// Keeps a write that nobody will read from killing the process, whatever the disposition of
-/// SIGPIPE: blocks the signal in this thread and takes away the one that the write made.
+/// Prevents that a write without a reader ends the process, for any disposition of SIGPIPE: blocks
+/// the signal in this thread and removes the signal that the write made.
 class sigpipe_guard {
 public:
     sigpipe_guard() noexcept
@@ -59,7 +59,7 @@ public:
     ~sigpipe_guard()
     {
         if (was_pending_)
-            return; // it is blocked by somebody else and stays theirs
+            return; // it was pending before, so other code has blocked it
         const timespec at_once = {};
         while (sigtimedwait(&sigpipe_, nullptr, &at_once) < 0 && errno == EINTR) {
         }
@@ -100,7 +100,7 @@ ASYNCHAT_DECL asynchat::socket socket_transport::open(int family, int type)
     return asynchat::socket(descriptor, family, type);
 }
 
-/// What `call` returns, 0 when it fails with `error`.
+/// The result of `call`, or 0 when it fails with `error`.
 template <class Call>
 ssize_t again_after_signals(Call call, std::error_code& error)
 {
@@ -132,7 +132,7 @@ ASYNCHAT_DECL std::unique_ptr<transport> socket_transport::make(asio::io_context
 ASYNCHAT_DECL std::size_t socket_transport::read_some(asio::mutable_buffer into,
                                                       std::error_code& error)
 {
-    // Not through Asio, which has more to ask: there is one for each event.
+    // Not through Asio, which checks more: this runs for each event.
     const ssize_t received = again_after_signals(
         [&] { return ::recv(native_handle(), into.data(), into.size(), 0); }, error);
     if (received == 0 && !error && is_stream() && into.size() > 0)
@@ -225,7 +225,7 @@ ASYNCHAT_DECL void socket_transport::async_connect(const endpoint& to, connect_h
         return socket_.async_connect(where, std::move(done));
     }
     // A UNIX socket is connected at once or not at all. A full backlog is EAGAIN, for which Asio
-    // waits: nothing comes of that.
+    // waits, but the wait never ends.
     std::error_code error;
     again_after_signals(
         [&] {
@@ -259,7 +259,7 @@ ASYNCHAT_DECL void socket_transport::shutdown_write(std::error_code& error)
 
 ASYNCHAT_DECL void socket_transport::reset_on_close() noexcept
 {
-    // Not by Asio, which takes the option back before it closes.
+    // Not through Asio, which resets the option before it closes.
     const ::linger at_once = {1, 0};
     ::setsockopt(native_handle(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }

@@ -68,7 +68,7 @@ inline void string_search::add_children(index parent, index first, index last,
         next.byte = static_cast<unsigned char>(strings_[first][depth]);
         next.depth = depth + 1;
         next.origin = first;
-        // Shorter prefixes have their children already.
+        // Shorter prefixes already have their children.
         next.fallback = parent == 0 ? 0 : advance(nodes_[parent].fallback, next.byte);
         next.found = strings_[first].size() == next.depth ? first + 1 : nodes_[next.fallback].found;
         while (first < last && static_cast<unsigned char>(strings_[first][depth]) == next.byte)
@@ -79,7 +79,7 @@ inline void string_search::add_children(index parent, index first, index last,
     }
 }
 
-/// Or 0.
+/// The child of a node for a byte, or 0.
 inline string_search::index string_search::child(index parent, unsigned char byte) const
 {
     index low = nodes_[parent].children;
@@ -106,7 +106,7 @@ inline string_search::index string_search::advance(index from, unsigned char byt
     }
 }
 
-/// Where the first byte is that begins any of the strings; input.size() when there is none.
+/// Index of the first byte that begins any of the strings; input.size() without one.
 inline std::size_t string_search::find_first_byte(std::string_view input, std::size_t from) const
 {
 #ifdef __SSE2__

@@ -52,7 +52,7 @@ void terminator::join(const Strings& strings)
     }
 }
 
-/// Of a count.
+/// Adds a string behind a count.
 ASYNCHAT_DECL void terminator::be_followed_by(std::string_view string)
 {
     if (string.empty())

@@ -16,7 +16,7 @@ namespace asynchat::detail {
 
 ASYNCHAT_DECL void terminator_scanner::replace_string(const std::string& bytes)
 {
-    terminator_.bytes_ = bytes; // by copy: reuses the memory of the one before
+    terminator_.bytes_ = bytes; // a copy, which reuses the old memory
     table_.clear();
 }
 
@@ -67,7 +67,7 @@ terminator_scanner::search(std::string_view input, std::size_t position, std::si
             position = at.position;
             cautious_until = position + 1024 + needle.size();
         }
-        // Byte by byte, none of them twice.
+        // Byte by byte, each byte once.
         do {
             if (position == input.size())
                 return step::more_to_come(position - matched, matched);
@@ -88,7 +88,8 @@ ASYNCHAT_DECL terminator_scanner::landing terminator_scanner::jump(std::string_v
                                                                    std::size_t position) const
 {
     const std::string_view needle = strings();
-    const std::size_t end = input.size() - needle.size() + 1; // no whole one begins behind it
+    const std::size_t end =
+        input.size() - needle.size() + 1; // no whole terminator begins behind it
     const std::size_t few = std::min(needle.size(), std::size_t(16));
     std::size_t cost = 0;
     bool found = false;
@@ -103,7 +104,7 @@ ASYNCHAT_DECL terminator_scanner::landing terminator_scanner::jump(std::string_v
         return found || cost > 512 + 24 * (at - position);
     };
 
-    // memchr() for as long as it goes far.
+    // memchr() while its matches are far apart.
     std::size_t from = 0;
     std::size_t at = position;
     while (at - from > 256) {

@@ -24,7 +24,7 @@ ASYNCHAT_DECL asynchat::detail::memory_end& peer::end() const
     return *end_;
 }
 
-/// The end, after the loop has done what there is to do.
+/// Runs the loop until nothing is left to do, and returns the end.
 ASYNCHAT_DECL asynchat::detail::memory_end& peer::settled() const
 {
     auto& network = *end().network();
@@ -55,7 +55,7 @@ ASYNCHAT_DECL std::string peer::received(std::size_t max_bytes)
         const std::string more = settled().take(max_bytes - std::min(max_bytes, taken_.size()));
         if (more.empty())
             break;
-        taken_ += more; // which may have made room for further output
+        taken_ += more; // take() may have made room for further output
     }
     std::string all = std::exchange(taken_, {});
     if (all.size() > max_bytes) {

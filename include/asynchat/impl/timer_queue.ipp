@@ -8,7 +8,7 @@
 
 namespace asynchat::detail {
 
-/// The last element was appended: brings it to its place.
+/// Moves the appended last element to its place.
 ASYNCHAT_DECL void timer_queue::added() noexcept
 {
     ++next_sequence_;

@@ -29,13 +29,13 @@ ASYNCHAT_DECL void wait_handler::operator()(const std::error_code& result)
         return;
     if (state_->epoch != epoch_)
         return call(state_, epoch_, what_, result);
-    // What cannot be waited for, such as a regular file, is always ready.
+    // A descriptor without waits, such as a regular file, is always ready.
     const bool always = result == asio::error::operation_not_supported;
     const std::error_code error = always ? std::error_code() : result;
     if (what_ != readiness::write)
         return channel_access::ready(*channel, what_, error);
-    // Reads before writes, as asyncore's poll() has it: what became ready together with us is
-    // queued already, and a writer goes behind it, if there is memory for that.
+    // Reads before writes, as in asyncore's poll(). Handlers that became ready together with this
+    // one are already queued; a writer is posted behind them, if there is memory.
     try {
         asio::post(channel->owner().context(), [state = state_, epoch = epoch_, error] {
             call(state, epoch, readiness::write, error);
@@ -45,8 +45,8 @@ ASYNCHAT_DECL void wait_handler::operator()(const std::error_code& result)
     }
 }
 
-/// Calls the channel, or the layer above the transport that has waited: which may have been put
-/// over it since.
+/// Calls the channel, or the layer above the transport that has waited; the layer may have been
+/// added during the wait.
 ASYNCHAT_DECL void wait_handler::call(const detail::state_ptr& state, unsigned epoch,
                                       readiness what, const std::error_code& error)
 {
@@ -252,7 +252,7 @@ ASYNCHAT_DECL void transport_layer::async_wait(readiness what, wait_handler read
     wait(what);
 }
 
-/// For a wait that was asked for: waits below, if there is anything to wait for.
+/// Starts the wait below for a pending wait, if it has to wait.
 ASYNCHAT_DECL void transport_layer::wait(readiness what)
 {
     auto& waiter = waiter_for(what);
@@ -298,7 +298,7 @@ ASYNCHAT_DECL void transport_layer::wait_ended(unsigned level, readiness what,
     }
     for (auto& ready : ended) {
         if (ready)
-            (*ready)(error); // which may be the end of this
+            (*ready)(error); // may destroy this
     }
 }
 
