@@ -31,7 +31,7 @@ public:
 };
 
 const char* const not_created = "asynchat: a channel is made by loop.create<T>(...), which owns "
-                                "it; nobody would serve this one";
+                                "it; no loop would run this one";
 
 /// Has another channel as a member.
 class owning : public chat {

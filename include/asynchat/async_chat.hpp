@@ -496,7 +496,7 @@ private:
     detail::water_marks marks_;
     full_output when_full_ = full_output::by_role;
     bool has_own_max_frame_ : 1;
-    bool has_no_terminator_ : 1; // none was ever set
+    bool has_no_terminator_ : 1; // set_terminator() was never called
     bool sending_ : 1;
     bool output_ended_ : 1;   // push_eof() was called, and has happened
     bool ends_when_sent_ : 1; // by handle_eof()

@@ -109,7 +109,7 @@ public:
     /// Python: dispatcher.accept
     ASYNCHAT_DECL virtual std::optional<std::pair<socket, endpoint>> accept();
 
-    /// Connects to an address; makes a stream socket for it when there is none.
+    /// Connects to an address; makes a stream socket if the channel has no socket.
     ///
     /// Calls no handler inside the call. A later turn calls handle_connect(), or handle_error()
     /// with a std::system_error as the current exception. Python: dispatcher.connect
@@ -319,7 +319,7 @@ public:
     /// Why the channel was closed. It is set before handle_close() and handle_error() are called.
     [[nodiscard]] asynchat::close_reason close_reason() const noexcept { return reason_; }
 
-    /// The system's error behind that reason; empty when there is none.
+    /// The system's error behind that reason; empty without one.
     [[nodiscard]] const std::error_code& close_error() const noexcept { return error_; }
 
     /// Why the channel ended, in one line for people: "frame limit: 65536 bytes, set by
@@ -651,7 +651,7 @@ private:
     detail::state_ptr state_;
     std::unique_ptr<transport> transport_;
     std::unique_ptr<detail::connect_attempt> attempt_; // while a name is looked up and tried
-    detail::address_slot* slot_ = nullptr;     // among the connections of the server that made us
+    detail::address_slot* slot_ = nullptr;     // in the server that made the channel, or null
     std::unique_ptr<detail::rare_state> rare_; // see rare()
     endpoint addr_;
     std::error_code error_;
@@ -668,14 +668,14 @@ private:
     bool connecting_ : 1;
     bool was_accepted_ : 1;    // the connection, by a listener
     bool lingers_ : 1;         // close() leaves the connection to leave_to_linger()
-    bool was_lost_ : 1;        // the connection was lost before we were given it
-    bool eof_ : 1;             // nothing more comes from the other side
+    bool was_lost_ : 1;        // the connection was lost before the channel got it
+    bool eof_ : 1;             // the peer has ended its stream
     bool reading_ : 1;         // handle_read_event() is on the stack
     bool received_ : 1;        // recv() found input since the interest was updated
-    bool ended_unheard_ : 1;   // the other side is gone, which no error tells: nothing to wait for
-    bool marked_unheard_ : 1;  // an urgent mark is in the way of a wait: it is for a deadline
-    bool interest_failed_ : 1; // readable() or writable() threw when it was asked last
-    bool sends_plainly_ : 1;   // send() is known not to be overridden
+    bool ended_unheard_ : 1;   // the peer is gone without an error: do not wait for it
+    bool marked_unheard_ : 1;  // an urgent mark makes waits useless: a deadline checks
+    bool interest_failed_ : 1; // the last readable() or writable() has thrown
+    bool sends_plainly_ : 1;   // send() is not overridden, as create() has found
     bool has_event_ : 1;       // an event of the present transport was found to be its own
 };
 

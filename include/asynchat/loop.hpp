@@ -284,7 +284,7 @@ private:
     fifo<detail::state_ptr> to_flush_;
     fifo<detail::state_ptr> to_look_at_;
     detail::timer_queue timers_;
-    std::shared_ptr<sink> log_sink_;          // none: standard error
+    std::shared_ptr<sink> log_sink_;          // null: standard error
     detail::loop_log_limit log_limit_;        // of all channels together
     time_point wakes_at_ = time_point::max(); // what the clock was told last
     std::optional<asio::signal_set> signals_;

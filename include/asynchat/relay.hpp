@@ -60,7 +60,7 @@ protected:
     relay* other() const noexcept { return other_; }
 
 private:
-    void found_terminator() final {} // there is none
+    void found_terminator() final {} // never called
     void part() noexcept;
 
     relay* other_ = nullptr;

@@ -29,7 +29,7 @@ namespace asynchat {
 ///     accept -> handle_accepted -> over a limit: closed at once, counted in `refused`
 ///                               -> a handler, counted in `accepted` and `open` until it is closed
 ///     stop(deadline) -> handle_shutdown() of each handler -> at the deadline those left are closed
-///                    -> handle_close() of the server, when none is left
+///                    -> handle_close() of the server, when all are closed
 ///
 /// Thread safety and lifetime: as dispatcher. Its close() does not close the connections that it
 /// made; the counters still count them.

@@ -49,7 +49,7 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
 {
     if (!std::exchange(owner.creates_, false))
         throw std::logic_error("asynchat: a channel is made by loop.create<T>(...), which owns it; "
-                               "nobody would serve this one");
+                               "no loop would run this one");
     owner.check_thread();
 }
 

@@ -47,7 +47,7 @@ ASYNCHAT_DECL void output_pool::give_back(std::unique_ptr<output_storage>& stora
 }
 
 /// Appends the first data of a queue, or data while the block is pinned or has no room.
-ASYNCHAT_DECL void output_queue::push_otherwise(std::string_view data)
+ASYNCHAT_DECL void output_queue::queue_first(std::string_view data)
 {
     if (data.empty())
         return;

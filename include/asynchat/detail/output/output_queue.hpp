@@ -96,7 +96,7 @@ public:
     void push(std::string_view data)
     {
         if (!append(data))
-            push_otherwise(data);
+            queue_first(data);
     }
     ASYNCHAT_DECL void push(std::string&& data);
     ASYNCHAT_DECL void push(std::shared_ptr<const std::string> data);
@@ -176,7 +176,7 @@ public:
 
 private:
     [[gnu::cold]] ASYNCHAT_DECL void drop_pinned() noexcept;
-    ASYNCHAT_DECL void push_otherwise(std::string_view data);
+    ASYNCHAT_DECL void queue_first(std::string_view data);
     void push_entry(output_storage::entry next, std::size_t bytes);
     void pop();
     ASYNCHAT_DECL bool is_producer_next() const noexcept;
