@@ -2,23 +2,16 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
-#include "support/driven.hpp"
-#include "support/naive_framing.hpp"
 #include "support/recording_chat.hpp"
 
 #include <asynchat/asynchat.hpp>
 
-#include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 using asynchat::terminator;
@@ -29,150 +22,7 @@ using support::recording_chat;
 using support::steering_chat;
 using namespace std::string_literals;
 
-namespace {
-
-/// Receives what the test puts into `next` and sends nowhere: no loop, no events.
-class detached_chat : public asynchat::async_chat {
-public:
-    explicit detached_chat(asynchat::loop& owner) : async_chat(owner) { set_connected(true); }
-
-    void deliver(std::string_view piece)
-    {
-        next = piece;
-        while (!next.empty())
-            handle_read();
-    }
-    std::size_t recv(asio::mutable_buffer into) override
-    {
-        const std::size_t size = std::min(into.size(), next.size());
-        std::memcpy(into.data(), next.data(), size);
-        next.remove_prefix(size);
-        return size;
-    }
-    void collect_incoming_data(std::string_view data) override
-    {
-        empty_piece |= data.empty();
-        frame += data;
-    }
-    void found_terminator() override
-    {
-        seen.push_back(std::exchange(frame, {}));
-        if (on_found)
-            on_found();
-    }
-
-    std::string_view next;
-    std::string frame;
-    frames seen;
-    bool empty_piece = false;
-    std::function<void()> on_found;
-};
-
-/// Reads the script in pieces of the sizes that next_size() gives.
-template <class NextSize>
-support::framing read_pieces(asynchat::loop& loop, const support::framing_script& script,
-                             NextSize next_size, bool& valid)
-{
-    const support::driven<detached_chat> owned(loop);
-    detached_chat& chat = *owned;
-    std::size_t at = 0;
-    chat.set_terminator(script.terminators[0]);
-    chat.on_found = [&] {
-        if (at + 1 < script.terminators.size())
-            chat.set_terminator(script.terminators[++at]);
-    };
-    std::string_view rest = script.input;
-    while (!rest.empty()) {
-        const std::size_t size = std::min(rest.size(), next_size());
-        chat.deliver(rest.substr(0, size));
-        rest.remove_prefix(size);
-    }
-    valid &= !chat.empty_piece;
-    support::framing result{chat.seen, chat.frame, 0, 0};
-    result.missing = chat.get_terminator().count();
-    // What is held comes out when there is no terminator any more.
-    chat.set_terminator(std::nullopt);
-    chat.deliver("|");
-    result.held = chat.frame.size() - result.open.size() - 1;
-    return result;
-}
-
-} // namespace
-
 // --- framing -----------------------------------------------------------------------------------
-
-TEST_CASE("frames do not depend on the size of the pieces", "[async_chat][read]")
-{
-    const auto term = GENERATE(as<std::string>{}, "\n", "\r\n", "qqq", "abab", "\0\0"s);
-    const auto chunk = GENERATE(range(1, 10));
-    CAPTURE(term, chunk);
-
-    bench<> channel(term);
-    const std::string input = "hello world" + term + term + "I'm not dead yet!" + term;
-    for (std::size_t at = 0; at < input.size(); at += static_cast<std::size_t>(chunk))
-        channel.recv(input.substr(at, static_cast<std::size_t>(chunk)));
-
-    CHECK(channel.chat->seen == frames{"hello world", "", "I'm not dead yet!"});
-    CHECK(channel.chat->frame.empty());
-}
-
-TEST_CASE("every cut of an input gives the frames of the whole", "[async_chat][read]")
-{
-    const support::framing_script scripts[] = {
-        {"a\r\n\r\nb\r\r\nc\r", {"\r\n"}},
-        {"qqqqaqqbqqq", {"qqq"}},
-        {"abaababab", {"abab"}},
-        {"ab\nabcdefghi", {"\n", 3, 4}},
-        {"12\r\n\r\n123xyz", {"\r\n\r\n", 3, "xy", std::nullopt}},
-        {"aaaaaaaaaa", {"aa", 1, "aaa", 2, "a"}},
-        {"abc\0\0d\0"s, {terminator("\0\0")}},
-        {"one two", {std::nullopt}},
-        {"one two", {0}},
-        {"abcdefg", {5}},
-    };
-    asynchat::loop loop;
-    for (const auto& script : scripts) {
-        CAPTURE(script.input);
-        bool valid = true;
-        const auto expected = support::naive_framing(script);
-        for (std::uint32_t cuts = 0; cuts < 1U << (script.input.size() - 1); ++cuts) {
-            std::size_t at = 0;
-            const auto to_next_cut = [&] {
-                std::size_t size = 1;
-                while (at < script.input.size() && ((cuts >> at++) & 1U) == 0)
-                    ++size;
-                return size;
-            };
-            const auto result = read_pieces(loop, script, to_next_cut, valid);
-            if (!(result == expected)) {
-                CAPTURE(cuts);
-                REQUIRE(support::describe(result) == support::describe(expected));
-            }
-        }
-        CHECK(valid);
-    }
-}
-
-TEST_CASE("random cuts of random inputs give the frames of the whole", "[async_chat][read]")
-{
-    support::random_numbers random(3);
-    asynchat::loop loop;
-    bool valid = true;
-    for (int script_number = 0; script_number < 500; ++script_number) {
-        const auto script = support::random_script(random, random.between(10, 80));
-        const auto expected = support::naive_framing(script);
-        for (int cut = 0; cut < 20; ++cut) {
-            const std::size_t longest = random.between(1, 30);
-            const auto result = read_pieces(
-                loop, script, [&] { return random.between(1, longest); }, valid);
-            if (!(result == expected)) {
-                CAPTURE(script_number, cut, script.input);
-                REQUIRE(support::describe(result) == support::describe(expected));
-            }
-        }
-    }
-    CHECK(valid);
-}
 
 TEST_CASE("a terminator set from outside acts on held bytes, however they came",
           "[async_chat][read]")
@@ -180,8 +30,7 @@ TEST_CASE("a terminator set from outside acts on held bytes, however they came",
     const auto chunk = GENERATE(as<std::size_t>{}, 1, 2, 3, 100);
     bench<> channel("\r\n.\r\n");
     const std::string input = "ab\r\n.\r";
-    for (std::size_t at = 0; at < input.size(); at += chunk)
-        channel.recv(input.substr(at, chunk));
+    channel.recv(input, chunk);
     CHECK(channel.chat->frame == "ab");
     channel.chat->set_terminator("\n");
     CHECK(channel.tick().empty());
@@ -511,8 +360,7 @@ TEST_CASE("setting the terminator that is in force, in every piece, changes noth
     bench<> channel("aab");
     channel.chat->on_collect = [&](std::string_view) { channel.chat->set_terminator("aab"); };
     const std::string input = "xaaabyaabaaaab";
-    for (std::size_t at = 0; at < input.size(); at += chunk)
-        channel.recv(input.substr(at, chunk));
+    channel.recv(input, chunk);
     CHECK(channel.chat->seen == frames{"xa", "y", "aa"});
 }
 

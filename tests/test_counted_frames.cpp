@@ -3,8 +3,6 @@
 
 #include "support/catch.hpp"
 #include "support/frame_recorder.hpp"
-#include "support/cut_checker.hpp"
-#include "support/framed_reader.hpp"
 #include "support/recording_chat.hpp"
 
 #include <asynchat/asynchat.hpp>
@@ -14,7 +12,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 // terminator::counted(): a number of bytes, and a string that has to follow them.
 
@@ -23,11 +20,8 @@ using asynchat::overflow;
 using asynchat::terminator;
 using Catch::Matchers::ContainsSubstring;
 using support::bench;
-using support::check_all_cuts;
-using support::cut_checker;
 using support::frame_recorder;
 using support::frames;
-using support::limited_script;
 using support::user_error;
 using namespace std::string_literals;
 
@@ -38,106 +32,7 @@ terminator line(std::size_t size)
     return terminator::counted(size, "\r\n");
 }
 
-/// Lines, counted frames with a string behind them, counts and lengths in front, some malformed.
-limited_script random_task(support::random_numbers& random)
-{
-    limited_script task;
-    auto& script = task.script;
-    const std::string strings[] = {"\r\n", ";", "aab", "abaabaa", "aaaa"};
-    while (script.input.size() < 60) {
-        const std::string body = random.word(random.between(0, 6), 2);
-        std::string behind;
-        switch (random.between(0, 5)) {
-        case 0:
-            behind = "\n";
-            script.terminators.emplace_back("\n");
-            break;
-        case 1:
-            if (!body.empty())
-                script.terminators.emplace_back(body.size());
-            break;
-        case 2:
-            script.input += support::encoded_length(body.size(), terminator::netstring());
-            behind = ",";
-            script.terminators.push_back(terminator::netstring());
-            break;
-        default:
-            behind = strings[random.between(0, 4)];
-            script.terminators.push_back(terminator::counted(body.size(), behind));
-        }
-        if (random.one_in(30) && !behind.empty())
-            behind[random.between(0, behind.size() - 1)] = 'c';
-        script.input += body + behind;
-    }
-    task.answer = overflow::truncate;
-    return task;
-}
-
 } // namespace
-
-// --- every cut is the same -----------------------------------------------------------------------
-
-TEST_CASE("counted frames: every cut gives the same frames and verdicts, in both faces",
-          "[async_chat][frame_chat][counted]")
-{
-    const limited_script tasks[] = {
-        {{"abc\r\nde\r\n\r\nfg", {line(3), line(2), line(0)}}},
-        {{"\r\n\r\n\r\n\r\nab", {line(0), line(2), line(0), std::nullopt}}},
-        {{"$2\r\nab\r\n$0\r\n\r\n$", {"\r\n", line(2), "\r\n", line(0), "\r\n"}}},
-        {{"ab\r\r\ncd", {line(2)}}},
-        {{"ab\n", {line(2)}}},
-        {{"abc\r\n", {line(2)}}},
-        {{"ab\r\n;cd", {terminator::counted(2, "\r\n;"), 1}}},
-        {{"ab\r\nXcd", {terminator::counted(2, "\r\n;"), 1}}},
-        {{"aaaaaaaab", {terminator::counted(3, "aaa"), terminator::counted(1, "aab")}}},
-        {{"xabaabab", {terminator::counted(1, "abaabb")}}},
-        {{"1:a,bc;2:de,",
-          {terminator::netstring(), terminator::counted(2, ";"), terminator::netstring()}}},
-        {{"ab\0\0c\0\1"s, {terminator::counted(2, "\0\0"), terminator::counted(1, "\0\0")}}},
-        {{"abc", {line(9)}}},
-        {{"ab\r", {line(2)}}},
-    };
-    asynchat::loop loop;
-    for (const auto& task : tasks)
-        check_all_cuts(loop, task);
-}
-
-TEST_CASE("counted frames: random cuts of random inputs give the frames of the whole",
-          "[async_chat][frame_chat][counted]")
-{
-    support::random_numbers random(43);
-    asynchat::loop loop;
-    std::size_t bad = 0;
-    std::size_t good = 0;
-    for (int number = 0; number < 2000; ++number) {
-        const limited_script task = random_task(random);
-        const std::string told = support::naive_outcome(task, false);
-        ++(told.find("(bad frame)") == std::string::npos ? good : bad);
-        cut_checker cuts(loop, task);
-        for (int cut = 0; cut < 8; ++cut) {
-            const std::size_t longest = random.between(1, 30);
-            cuts.check([&] { return random.between(1, longest); });
-        }
-    }
-    CHECK(bad > 200);
-    CHECK(good > 200);
-}
-
-TEST_CASE("counted frames: a large one is received straight into its place",
-          "[frame_chat][counted]")
-{
-    std::string body;
-    while (body.size() < 200000)
-        body += std::to_string(body.size()) + ' ';
-    asynchat::loop loop;
-    const limited_script good{
-        {body + "\r\n" + body + "\r\n", {line(body.size()), line(body.size())}}};
-    const limited_script bad{{body + "\rX", {line(body.size())}}};
-    for (const std::size_t piece : {1000U, 65536U, 150000U, 1000000U}) {
-        cut_checker(loop, good).check([&] { return piece; });
-        cut_checker(loop, bad).check([&] { return piece; });
-    }
-}
 
 // --- the terminator ------------------------------------------------------------------------------
 
@@ -193,11 +88,8 @@ TEST_CASE("counted frames: another byte than has to follow ends the channel",
     const std::string input = "ab\rXcd";
     bench<> streaming(line(2));
     bench<frame_recorder> whole(line(2));
-    std::string handed_out;
-    for (std::size_t at = 0; at < input.size(); at += cut) {
-        streaming.recv(input.substr(at, cut));
-        handed_out += whole.recv(input.substr(at, cut));
-    }
+    const std::string handed_out = whole.recv(input, cut);
+    streaming.recv(input, cut);
     CHECK(streaming.chat->frame == "ab");
     CHECK(streaming.chat->seen.empty());
     CHECK(streaming.reason() == close_reason::bad_frame);

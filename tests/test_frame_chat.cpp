@@ -3,21 +3,14 @@
 
 #include "support/catch.hpp"
 #include "support/frame_recorder.hpp"
-#include "support/driven.hpp"
-#include "support/naive_framing.hpp"
 #include "support/recording_chat.hpp"
 
 #include <asynchat/asynchat.hpp>
 
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
-#include <functional>
-#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -36,108 +29,7 @@ namespace {
 
 using frame_bench = bench<frame_recorder>;
 
-/// Receives the input of a script in pieces of the sizes that next_size() gives.
-class detached_frames : public asynchat::frame_chat {
-public:
-    detached_frames(asynchat::loop& owner, const support::framing_script& script)
-        : frame_chat(owner), script_(script)
-    {
-        set_connected(true);
-        set_terminator(script.terminators[0]);
-    }
-
-    void deliver(std::string_view piece)
-    {
-        next_ = piece;
-        while (!next_.empty())
-            handle_read();
-    }
-    std::size_t recv(asio::mutable_buffer into) override
-    {
-        const std::size_t size = std::min(into.size(), next_.size());
-        std::memcpy(into.data(), next_.data(), size);
-        next_.remove_prefix(size);
-        return size;
-    }
-    void found_frame(std::string_view frame) override
-    {
-        seen.emplace_back(frame);
-        if (at_ + 1 < script_.terminators.size())
-            set_terminator(script_.terminators[++at_]);
-    }
-    void collect_incoming_data(std::string_view data) override { unframed += data; }
-
-    frames seen;
-    std::string unframed;
-
-private:
-    const support::framing_script& script_;
-    std::size_t at_ = 0;
-    std::string_view next_;
-};
-
-template <class NextSize>
-void check_framing(asynchat::loop& loop, const support::framing_script& script, NextSize next_size)
-{
-    const support::driven<detached_frames> owned(loop, script);
-    detached_frames& chat = *owned;
-    std::string_view rest = script.input;
-    while (!rest.empty()) {
-        const std::size_t size = std::min(rest.size(), next_size());
-        chat.deliver(rest.substr(0, size));
-        rest.remove_prefix(size);
-    }
-    const auto expected = support::naive_framing(script);
-    REQUIRE((chat.seen == expected.frames));
-    REQUIRE(chat.get_terminator().count() == expected.missing);
-    // What was begun comes out when there is no terminator any more.
-    chat.set_terminator(std::nullopt);
-    chat.deliver("|");
-    REQUIRE(chat.unframed ==
-            expected.open + script.input.substr(script.input.size() - expected.held) + "|");
-}
-
 } // namespace
-
-TEST_CASE("frame_chat: every cut of an input gives the frames of the whole", "[frame_chat]")
-{
-    const support::framing_script scripts[] = {
-        {"a\r\n\r\nb\r\r\nc\r", {"\r\n"}},
-        {"qqqqaqqbqqq", {"qqq"}},
-        {"ab\nabcdefghi", {"\n", 3, 4}},
-        {"12\r\n\r\n123xyz", {"\r\n\r\n", 3, "xy", std::nullopt}},
-        {"aaaaaaaaaa", {"aa", 1, "aaa", 2, "a"}},
-        {"one two", {0}},
-        {"abcdefg", {5}},
-    };
-    asynchat::loop loop;
-    for (const auto& script : scripts) {
-        CAPTURE(script.input);
-        for (std::uint32_t cuts = 0; cuts < 1U << (script.input.size() - 1); ++cuts) {
-            std::size_t at = 0;
-            check_framing(loop, script, [&] {
-                std::size_t size = 1;
-                while (at < script.input.size() && ((cuts >> at++) & 1U) == 0)
-                    ++size;
-                return size;
-            });
-        }
-    }
-}
-
-TEST_CASE("frame_chat: random cuts of random inputs give the frames of the whole", "[frame_chat]")
-{
-    support::random_numbers random(5);
-    asynchat::loop loop;
-    for (int script_number = 0; script_number < 500; ++script_number) {
-        const auto script = support::random_script(random, random.between(10, 80));
-        for (int cut = 0; cut < 20; ++cut) {
-            CAPTURE(script_number, cut, script.input);
-            const std::size_t longest = random.between(1, 30);
-            check_framing(loop, script, [&] { return random.between(1, longest); });
-        }
-    }
-}
 
 TEST_CASE("frame_chat: a frame is one callback, an empty one too", "[frame_chat]")
 {
@@ -224,8 +116,7 @@ TEST_CASE("frame_chat: a frame that threw is not delivered again, the ones behin
             throw user_error();
     };
     const std::string input = "one\nbad\ntwo\n";
-    for (std::size_t at = 0; at < input.size(); at += chunk)
-        channel.recv(input.substr(at, chunk));
+    channel.recv(input, chunk);
     channel.recv("three\n");
     CHECK(channel.chat->seen == frames{"one", "bad", "two", "three"});
 }
@@ -315,8 +206,7 @@ TEST_CASE("frame_chat: a large counted frame is received straight into it", "[fr
     body.resize(size);
     const std::size_t piece = GENERATE(as<std::size_t>{}, 1000, 65536, 70000, 1000000);
     const std::string input = "size\n" + body + "end\nsize\n" + body;
-    for (std::size_t at = 0; at < input.size(); at += piece)
-        channel.recv(input.substr(at, piece));
+    channel.recv(input, piece);
     CHECK((channel.chat->seen == frames{"size", body, "end", "size", body}));
     CHECK(channel.chat->unframed.empty());
 
@@ -370,10 +260,7 @@ TEST_CASE("frame_chat: memory that a frame used before shows nothing of it", "[f
         else
             chat.set_terminator("\n");
     };
-    const auto receive = [&](const std::string& input) {
-        for (std::size_t at = 0; at < input.size(); at += piece)
-            channel.recv(input.substr(at, piece));
-    };
+    const auto receive = [&](const std::string& input) { channel.recv(input, piece); };
     // The sizes are near enough for one to be read into the memory of the other.
     receive("150000\n" + std::string(150000, 'a') + "100000\n" + std::string(100000, 'b'));
     receive("120000\n" + std::string(120000, 'c'));
@@ -430,8 +317,7 @@ TEST_CASE("frame_chat: max_frame bounds what is kept", "[frame_chat]")
         frame_bench channel("\r\n");
         channel.chat->max_frame(5);
         const std::string input = "12345\r\n123456\r\nnext\r\n";
-        for (std::size_t at = 0; at < input.size(); at += chunk)
-            channel.recv(input.substr(at, chunk));
+        channel.recv(input, chunk);
         CHECK(channel.chat->seen == frames{"12345"});
         CHECK(channel.reason() == close_reason::frame_limit);
         CHECK_THAT(channel.chat->logs, ContainsSubstring("longer than 5 bytes"));

@@ -2,12 +2,14 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/cut_checker.hpp"
+#include "support/cuts.hpp"
 #include "support/decoder_reader.hpp"
+#include "support/naive_outcome.hpp"
 
 #include <asynchat/detail/framing/frame_decoder.hpp>
 #include <asynchat/detail/framing/frame_pass.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <limits>
 #include <string>
@@ -15,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+using support::for_each_cut;
+using support::in_pieces;
 using support::limited_script;
 using namespace support::decoding;
 using namespace std::string_literals;
@@ -24,30 +28,12 @@ using namespace std::string_literals;
 TEST_CASE("frame_decoder: what comes out does not depend on the cuts", "[unit][decoder]")
 {
     for (const support::framing_script& each : scripts()) {
-        REQUIRE(each.input.size() <= 12);
         for (const std::size_t limit : {std::size_t{1}, std::size_t{3}, unlimited}) {
             for (const overflow answer : answers) {
                 if (limit == unlimited && answer != overflow::close)
                     continue;
                 const limited_script task{each, limit, answer};
-                const std::string expected = support::naive_outcome(task, false);
-                reader whole(task);
-                whole.receive(each.input);
-                std::string wrong;
-                const std::size_t cuts = std::size_t{1} << (each.input.size() - 1);
-                for (std::size_t cut = 0; cut < cuts && wrong.empty(); ++cut) {
-                    reader now(task);
-                    now.receive_cut(each.input, cut);
-                    wrong = now.fault();
-                    if (now.told() != expected)
-                        wrong = "comes out: " + now.told();
-                    if (now.verdicts != whole.verdicts)
-                        wrong = "another number of verdicts";
-                    if (!wrong.empty())
-                        wrong += ", cut " + std::to_string(cut);
-                }
-                INFO(printable(each.input) << " limit " << limit << " expected " << expected);
-                CHECK(wrong == "");
+                support::cut_checker(task).check_every_cut();
             }
         }
     }
@@ -61,17 +47,8 @@ TEST_CASE("frame_decoder: random scripts, randomly cut", "[unit][decoder]")
         task.script = support::random_script(random, random.between(13, 300));
         task.max_frame = random.one_in(3) ? unlimited : random.between(0, 80);
         task.answer = answers[random.between(0, 2)];
-        const std::string expected = support::naive_outcome(task, false);
-        reader now(task);
         const std::size_t most = random.between(1, 100);
-        for (std::string_view rest = task.script.input; !rest.empty();) {
-            const std::size_t size = std::min(rest.size(), random.between(1, most));
-            now.receive(rest.substr(0, size));
-            rest.remove_prefix(size);
-        }
-        INFO(task.script.input << " first " << task.script.terminators[0].repr());
-        REQUIRE(now.fault() == "");
-        REQUIRE(now.told() == expected);
+        support::cut_checker(task).check([&] { return random.between(1, most); });
     }
 }
 
@@ -90,16 +67,8 @@ TEST_CASE("frame_decoder: random frames behind their lengths, randomly cut", "[u
             if (kind == terminator::netstring())
                 task.script.input += random.one_in(20) ? ';' : ',';
         }
-        reader now(task);
         const std::size_t most = random.between(1, 100);
-        for (std::string_view rest = task.script.input; !rest.empty();) {
-            const std::size_t size = std::min(rest.size(), random.between(1, most));
-            now.receive(rest.substr(0, size));
-            rest.remove_prefix(size);
-        }
-        INFO(printable(task.script.input) << " as " << kind.repr());
-        REQUIRE(now.fault() == "");
-        REQUIRE(now.told() == support::naive_outcome(task, false));
+        support::cut_checker(task).check([&] { return random.between(1, most); });
     }
 }
 
@@ -107,16 +76,17 @@ TEST_CASE("frame_decoder: a frame that is too long is judged once", "[unit][deco
 {
     for (const overflow answer : {overflow::skip, overflow::truncate}) {
         const bool told = answer == overflow::truncate;
-        for (std::size_t cut = 0; cut < 2048; cut += 5) {
-            reader strings(script("abcd\nef\ngh\n", {"\n"}, 2, answer));
-            strings.receive_cut("abcd\nef\nghi\n", cut);
-            REQUIRE(strings.verdicts == 2);
-            REQUIRE(strings.told() == (told ? "[ab~][ef][gh~]" : "[ef]"));
-            reader lengths(script("", {terminator::netstring()}, 2, answer));
-            lengths.receive_cut("4:abcd,2:ef,", cut);
-            REQUIRE(lengths.verdicts == 1);
-            REQUIRE(lengths.told() == (told ? "[ab~][ef]" : "[ef]"));
-        }
+        for_each_cut(12, [&](const support::cut& cut) {
+            const auto check = [&](const char* input, const terminator& kind, std::size_t verdicts,
+                                   const char* expected) {
+                reader now(script("", {kind}, 2, answer));
+                in_pieces(input, cut, [&](std::string_view piece) { now.receive(piece); });
+                REQUIRE(now.verdicts == verdicts);
+                REQUIRE(now.told() == expected);
+            };
+            check("abcd\nef\nghi\n", "\n", 2, told ? "[ab~][ef][gh~]" : "[ef]");
+            check("4:abcd,2:ef,", terminator::netstring(), 1, told ? "[ab~][ef]" : "[ef]");
+        });
     }
 }
 
@@ -222,8 +192,8 @@ TEST_CASE("frame_decoder: a length that no number can hold is too long, and has 
 TEST_CASE("frame_decoder: the byte that should not follow a counted frame", "[unit][decoder]")
 {
     const std::string input = "ab\r\nX"; // behind it has to be "\r\n\r\n"
-    for (std::size_t cuts = 0; cuts < 16; ++cuts) {
-        CAPTURE(cuts);
+    for_each_cut(input.size(), [&](const support::cut& cut) {
+        CAPTURE(cut.places());
         reader now(script("", {terminator::counted(2, "\r\n\r\n")}, 9));
         std::size_t looks = 0;
         now.at_rest = [&](reader::moment where, pass& at) {
@@ -235,10 +205,10 @@ TEST_CASE("frame_decoder: the byte that should not follow a counted frame", "[un
             CHECK(at.fault().expected == '\r');
             CHECK(at.rest() == "\r\nX");
         };
-        now.receive_cut(input, cuts);
+        in_pieces(input, cut, [&](std::string_view piece) { now.receive(piece); });
         CHECK(looks == 1);
         CHECK(now.told() == "ab (bad frame)");
-    }
+    });
 }
 
 TEST_CASE("frame_decoder: what has to follow a counted frame is not looked at twice",

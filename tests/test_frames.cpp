@@ -3,6 +3,7 @@
 
 #include "support/catch.hpp"
 #include "support/cut_checker.hpp"
+#include "support/cuts.hpp"
 #include "support/framed_reader.hpp"
 #include "support/recording_chat.hpp"
 #include "support/scripted_transport.hpp"
@@ -10,12 +11,8 @@
 #include <asynchat/asynchat.hpp>
 #include <asynchat/testing.hpp>
 
-#include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
-#include <memory>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -27,53 +24,16 @@ using asynchat::close_reason;
 using asynchat::overflow;
 using asynchat::terminator;
 using Catch::Matchers::ContainsSubstring;
-using support::check_all_cuts;
 using support::cut_checker;
 using support::frames;
 using support::limited_script;
+using support::of_size;
 using support::user_error;
 using namespace std::string_literals;
 
 namespace {
 
 const overflow answers[] = {overflow::close, overflow::skip, overflow::truncate};
-
-/// Frames with their length in front, some of them malformed, strings in between.
-limited_script random_task(support::random_numbers& random)
-{
-    limited_script task;
-    auto& script = task.script;
-    for (std::size_t n = random.between(1, 3); n > 0; --n) {
-        switch (random.between(0, 4)) {
-        case 0:
-            script.terminators.push_back(terminator::length_prefix(
-                random.between(1, 8), random.one_in(2) ? byte_order::big : byte_order::little));
-            break;
-        case 1: script.terminators.push_back(terminator::varint()); break;
-        case 2: script.terminators.push_back(terminator::netstring()); break;
-        default: script.terminators.push_back(support::random_terminator(random));
-        }
-    }
-    task.max_frame = random.one_in(3) ? asynchat::unlimited : random.between(9, 20);
-    task.answer = answers[random.between(0, 2)];
-    for (std::size_t i = 0; script.input.size() < 80; ++i) {
-        const terminator& kind = script.terminators[i % script.terminators.size()];
-        const std::string body =
-            random.word(random.one_in(4) ? random.between(0, 30) : random.between(0, 6), 3);
-        if (kind.is_length_prefix()) {
-            script.input += support::encoded_length(body.size(), kind) + body;
-            if (kind == terminator::netstring())
-                script.input += random.one_in(20) ? ";" : ",";
-            if (random.one_in(20))
-                script.input += static_cast<char>(random.between(0, 255));
-        } else {
-            script.input += body;
-            if (!kind.strings().empty())
-                script.input += kind.strings()[0];
-        }
-    }
-    return task;
-}
 
 /// A recording channel that answers.
 class judging_chat : public support::recording_chat {
@@ -96,65 +56,6 @@ using judging_bench = support::bench<judging_chat>;
 } // namespace
 
 // --- a length in front of the frame --------------------------------------------------------------
-
-TEST_CASE("length prefix: every cut gives the same frames and verdicts, in both faces",
-          "[async_chat][frame_chat][length]")
-{
-    const limited_script tasks[] = {
-        {{"\0\0\2ab\0\0\0\0\0\1c"s, {terminator::length_prefix(3)}}},
-        {{"\3\0abc\0\0\1\0d\1"s, {terminator::length_prefix(2, byte_order::little)}}},
-        {{"\0\0\0\0\0\0\0\2ab\0"s, {terminator::length_prefix(8)}}},
-        {{"\1a\0\2bc\5defg"s, {terminator::length_prefix(1)}}},
-        {{"\3abc\0\x81\x80\1x"s, {terminator::varint()}}},
-        {{"\1a\x81\0bcd"s, {terminator::varint()}}},
-        {{"\x80\x80\x80\x80\x80\x80\x80\x80\x80\2ab"s, {terminator::varint()}}},
-        {{"3:abc,0:,1:d,2:"s, {terminator::netstring()}}},
-        {{"1:a,03:abc,"s, {terminator::netstring()}}},
-        {{"1:a;1:b,"s, {terminator::netstring()}}},
-        {{"1:a,1x:b,"s, {terminator::netstring()}}},
-        {{"1:a,:b,"s, {terminator::netstring()}}},
-        {{"\2ab3:cde,f\ngh"s,
-          {terminator::length_prefix(1), terminator::netstring(), "\n", terminator::varint()}}},
-        {{"ab\n\0\1c\0\0d\n"s, {"\n", terminator::length_prefix(2), {"\r\n", "\n"}}}},
-        {{"\1ab\2cdefgh"s, {terminator::varint(), 1, terminator::varint(), std::nullopt}}},
-        {{"ab\nabcdef\nghi"s, {"\n"}}},
-        {{"abcd\r\r\nab\rcd\r\n"s, {{"\r\n", "\n"}}}},
-        {{"\1a\4abcd\2ab\0"s, {terminator::varint()}}},
-        {{"4:abcd,1:a,9:a"s, {terminator::netstring()}}},
-        {{"4:abcd;1:a,"s, {terminator::netstring()}}},
-    };
-    asynchat::loop loop;
-    for (const auto& task : tasks) {
-        for (const std::size_t most : {asynchat::unlimited, std::size_t(3), std::size_t(1)}) {
-            for (const overflow answer : answers) {
-                limited_script limited = task;
-                limited.max_frame = most;
-                limited.answer = answer;
-                check_all_cuts(loop, limited);
-            }
-        }
-    }
-}
-
-TEST_CASE("length prefix: random cuts of random inputs give the frames of the whole",
-          "[async_chat][frame_chat][length]")
-{
-    support::random_numbers random(41);
-    asynchat::loop loop;
-    std::string all;
-    for (int number = 0; number < 3000; ++number) {
-        const limited_script task = random_task(random);
-        all += support::naive_outcome(task, false);
-        cut_checker cuts(loop, task);
-        for (int cut = 0; cut < 10; ++cut) {
-            const std::size_t longest = random.between(1, 40);
-            cuts.check([&] { return random.between(1, longest); });
-        }
-    }
-    // All that can happen did.
-    CHECK_THAT(all, ContainsSubstring("~]") && ContainsSubstring("(bad frame)") &&
-                        ContainsSubstring("(frame limit)"));
-}
 
 TEST_CASE("length prefix: stays in force, and tells what is left of a frame",
           "[async_chat][length]")
@@ -386,17 +287,10 @@ TEST_CASE("length prefix: a length that no number can hold is over every limit",
     asynchat::loop loop;
     for (const prefix& each : prefixes) {
         CAPTURE(each.kind.repr(), asynchat::escaped(each.input));
-        judging_bench channel(each.kind);
-        channel.chat->max_frame(asynchat::unlimited);
-        const std::string input = each.input + "more";
-        for (std::size_t at = 0; at < input.size(); at += piece)
-            channel.recv(input.substr(at, piece));
-        CHECK(channel.reason() == close_reason::frame_limit);
-        CHECK(channel.chat->frame.empty());
-
         for (const overflow answer : answers) {
-            const limited_script task{{input, {each.kind}}, asynchat::unlimited, answer};
-            cut_checker(loop, task).check([&] { return piece; });
+            const limited_script task{
+                {each.input + "more", {each.kind}}, asynchat::unlimited, answer};
+            cut_checker(loop, task).check(of_size(piece));
         }
     }
 }
@@ -414,29 +308,6 @@ TEST_CASE("length prefix: what is over the largest number is read as that", "[le
     const std::size_t digits = std::to_string(largest_length).size();
     for (const char* const behind : {"", "9", ":", "x"})
         CHECK(is_largest(read_netstring(std::string(digits, '9') + behind), digits));
-}
-
-TEST_CASE("length prefix: a large frame is received straight into its place",
-          "[frame_chat][length]")
-{
-    std::string body;
-    while (body.size() < 200000)
-        body += std::to_string(body.size()) + ' ';
-    const terminator kind = GENERATE(terminator::length_prefix(4, byte_order::little),
-                                     terminator::varint(), terminator::netstring());
-    CAPTURE(kind.repr());
-    std::string frame = support::encoded_length(body.size(), kind) + body;
-    if (kind == terminator::netstring())
-        frame += ",";
-    asynchat::loop loop;
-    for (const overflow answer : answers) {
-        limited_script task{{frame + frame, {kind}}, asynchat::unlimited, answer};
-        for (const std::size_t piece : {1000U, 65536U, 150000U, 1000000U})
-            cut_checker(loop, task).check([&] { return piece; });
-        task.max_frame = 100000;
-        for (const std::size_t piece : {1000U, 65536U, 150000U, 1000000U})
-            cut_checker(loop, task).check([&] { return piece; });
-    }
 }
 
 TEST_CASE("frame_chat: what was begun before a length comes is no frame", "[frame_chat][length]")

@@ -2,14 +2,11 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
-#include "support/driven.hpp"
 #include "support/recording_chat.hpp"
 
 #include <asynchat/asynchat.hpp>
 
 #include <cstddef>
-#include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,47 +34,13 @@ TEST_CASE("max_frame: exactly so many bytes are delivered before the verdict, ho
     channel.chat->max_frame(10);
     const std::string input =
         "ok" + term + std::string(10, 'a') + term + std::string(11, 'b') + term + "more" + term;
-    for (std::size_t at = 0; at < input.size(); at += chunk)
-        channel.recv(input.substr(at, chunk));
+    channel.recv(input, chunk);
     CHECK(channel.chat->seen == frames{"ok", std::string(10, 'a')});
     CHECK(channel.chat->frame == std::string(10, 'b'));
     CHECK_FALSE(channel.open());
     CHECK(channel.reason() == close_reason::frame_limit);
     CHECK(channel.chat->closes == 1);
     CHECK(channel.chat->errors == 0);
-}
-
-TEST_CASE("max_frame: every cut gives the same verdict at the same byte",
-          "[async_chat][read][limit]")
-{
-    const auto* const input = GENERATE("abc\rdef\n\r\ng", "abcde\r\nf", "abcdef\r\n", "abcd\r\r\n",
-                                       "abcd\r\re", "\r\r\r\r\r\r\n", "ab\r\ncdefghi");
-    CAPTURE(input);
-    const std::string bytes = input;
-    asynchat::loop loop;
-    std::string whole;
-    for (std::uint32_t cuts = 0; cuts < 1U << (bytes.size() - 1); ++cuts) {
-        const auto wire = std::make_shared<support::wire>();
-        const support::driven<recording_chat> owned(loop, wire);
-        recording_chat* const chat = &*owned;
-        chat->set_terminator("\r\n", 5);
-        std::size_t begin = 0;
-        for (std::size_t end = 1; end <= bytes.size() && !chat->closed(); ++end) {
-            if (end == bytes.size() || ((cuts >> (end - 1)) & 1U) != 0) {
-                wire->feed(bytes.substr(begin, end - begin));
-                begin = end;
-                chat->handle_read();
-            }
-        }
-        std::string result = std::string(to_string(chat->close_reason())) + ": ";
-        for (const std::string& frame : chat->seen)
-            result += "[" + frame + "]";
-        result += chat->frame;
-        if (cuts == 0)
-            whole = result;
-        CAPTURE(cuts);
-        REQUIRE(result == whole);
-    }
 }
 
 TEST_CASE("max_frame: is 64 KiB at first, per channel and per terminator",

@@ -2,13 +2,12 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/cuts.hpp"
 #include "support/naive_framing.hpp"
 
 #include <asynchat/detail/framing/terminator_scanner.hpp>
 
-#include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -73,18 +72,11 @@ private:
     std::string open_;
 };
 
-/// Bit i of `cuts`: a new piece begins behind byte i.
-framing read_cut(const framing_script& script, std::uint32_t cuts, bool& valid)
+template <class NextSize>
+framing read(const framing_script& script, NextSize next_size, bool& valid)
 {
     reader in(script);
-    const std::string_view input = script.input;
-    std::size_t begin = 0;
-    for (std::size_t end = 1; end <= input.size(); ++end) {
-        if (end == input.size() || ((cuts >> (end - 1)) & 1U) != 0) {
-            in.read(input.substr(begin, end - begin));
-            begin = end;
-        }
-    }
+    support::in_pieces(script.input, next_size, [&](std::string_view piece) { in.read(piece); });
     valid &= in.valid;
     return in.result();
 }
@@ -156,20 +148,17 @@ TEST_CASE("terminator_scanner: every cut of fifty short inputs gives the frames 
     REQUIRE(scripts.size() == 50);
     std::size_t cuts_tried = 0;
     for (const framing_script& script : scripts) {
-        REQUIRE(script.input.size() <= 16);
         bool valid = true;
-        const framing whole = read_cut(script, 0, valid);
+        const framing whole = support::naive_framing(script);
         CAPTURE(script.input, script.terminators.front().repr());
-        CHECK(support::describe(whole) == support::describe(support::naive_framing(script)));
-        const std::uint32_t all = 1U << (script.input.size() - 1);
-        for (std::uint32_t cuts = 1; cuts < all; ++cuts, ++cuts_tried) {
-            if (!(read_cut(script, cuts, valid) == whole)) {
-                FAIL_CHECK("cuts " << cuts << ": "
-                                   << support::describe(read_cut(script, cuts, valid)) << " not "
-                                   << support::describe(whole));
-                break;
+        support::for_each_cut(script.input.size(), [&](const support::cut& cut) {
+            ++cuts_tried;
+            const framing result = read(script, cut, valid);
+            if (!(result == whole)) {
+                CAPTURE(cut.places());
+                REQUIRE(support::describe(result) == support::describe(whole));
             }
-        }
+        });
         CHECK(valid);
     }
     CHECK(cuts_tried > 150000);
@@ -184,22 +173,16 @@ TEST_CASE("terminator_scanner: 200000 random cuts of random inputs give the fram
         const framing expected = support::naive_framing(script);
         bool valid = true;
         for (std::size_t cut = 0; cut < 50; ++cut) {
-            reader in(script);
-            std::string_view rest = script.input;
             const std::size_t longest = random.between(1, 20);
-            while (!rest.empty()) {
-                const std::size_t size = std::min(rest.size(), random.between(1, longest));
-                in.read(rest.substr(0, size));
-                rest.remove_prefix(size);
-            }
-            valid &= in.valid;
-            if (!(in.result() == expected)) {
+            const framing result = read(
+                script, [&] { return random.between(1, longest); }, valid);
+            if (!(result == expected)) {
                 CAPTURE(script_number, cut, script.input);
                 std::string terminators;
                 for (const terminator& t : script.terminators)
                     terminators += t.repr() + " ";
                 CAPTURE(terminators);
-                REQUIRE(support::describe(in.result()) == support::describe(expected));
+                REQUIRE(support::describe(result) == support::describe(expected));
             }
         }
         REQUIRE(valid);
@@ -217,11 +200,9 @@ TEST_CASE("terminator_scanner: long terminators that nearly match everywhere", "
     script.input.append(3 * length, 'a').append("b").append(length - 1, 'a').append("ab");
     script.input.append(length / 2, 'a').append("c").append(length - 1, 'a');
 
-    reader in(script);
-    for (std::size_t at = 0; at < script.input.size(); at += chunk)
-        in.read(std::string_view(script.input).substr(at, chunk));
-    CHECK(in.result() == support::naive_framing(script));
-    CHECK(in.valid);
+    bool valid = true;
+    CHECK(read(script, support::of_size(chunk), valid) == support::naive_framing(script));
+    CHECK(valid);
 }
 
 TEST_CASE("terminator_scanner: suspicious bytes far apart", "[unit][scanner]")
@@ -235,11 +216,9 @@ TEST_CASE("terminator_scanner: suspicious bytes far apart", "[unit][scanner]")
         script.input.append(gap, 'x').append(end);
     script.input.append(gap, 'x');
 
-    reader in(script);
-    for (std::size_t at = 0; at < script.input.size(); at += chunk)
-        in.read(std::string_view(script.input).substr(at, chunk));
-    CHECK(in.result() == support::naive_framing(script));
-    CHECK(in.valid);
+    bool valid = true;
+    CHECK(read(script, support::of_size(chunk), valid) == support::naive_framing(script));
+    CHECK(valid);
 }
 
 TEST_CASE("terminator_scanner: holds back the longest proper prefix and releases the rest at once",

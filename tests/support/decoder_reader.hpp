@@ -4,8 +4,7 @@
 #ifndef ASYNCHAT_TESTS_SUPPORT_DECODER_READER_HPP
 #define ASYNCHAT_TESTS_SUPPORT_DECODER_READER_HPP
 
-#include "support/framed_reader.hpp"
-#include "support/naive_framing.hpp"
+#include "support/naive_outcome.hpp"
 
 #include <asynchat/detail/framing/frame_decoder.hpp>
 #include <asynchat/detail/framing/frame_pass.hpp>
@@ -66,20 +65,15 @@ public:
         pass now(decoder);
         deliver(now);
     }
-    /// In pieces: a bit of `cuts` for each place between two bytes.
-    void receive_cut(std::string_view bytes, std::size_t cuts)
-    {
-        std::size_t front = 0;
-        for (std::size_t at = 1; at <= bytes.size(); ++at) {
-            if (at < bytes.size() && (cuts >> (at - 1)) % 2 == 0)
-                continue;
-            receive(bytes.substr(front, at - front));
-            front = at;
-        }
-    }
 
     /// As support::naive_outcome() tells it.
     std::string told() const { return told_ + open_ + why_closed_; }
+    /// As naive_left().
+    std::string left() const
+    {
+        return std::to_string(decoder.current().count()) + " " + open_ +
+               std::string(decoder.carried());
+    }
     /// The first thing that must never be; empty if there was none.
     std::string fault() const
     {

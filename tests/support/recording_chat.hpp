@@ -4,6 +4,7 @@
 #ifndef ASYNCHAT_TESTS_SUPPORT_RECORDING_CHAT_HPP
 #define ASYNCHAT_TESTS_SUPPORT_RECORDING_CHAT_HPP
 
+#include "support/cuts.hpp"
 #include "support/scripted_transport.hpp"
 
 #include <asynchat/asynchat.hpp>
@@ -142,6 +143,16 @@ public:
     {
         wire->feed(bytes);
         return tick();
+    }
+    /// In pieces of so many bytes, with the traces of all of them.
+    std::string recv(std::string_view bytes, std::size_t piece)
+    {
+        std::string trace;
+        in_pieces(bytes, of_size(piece), [&](std::string_view next) {
+            const std::string more = recv(next);
+            trace += trace.empty() || more.empty() ? more : " " + more;
+        });
+        return trace;
     }
     std::string recv_error(int number)
     {
