@@ -335,3 +335,38 @@ TEST_CASE("producers: what is answered while more() runs the loop goes behind it
     CHECK(channel.chat->seen == frames{"a", "b"});
     CHECK(channel.wire->sent == "AAAansweranswer");
 }
+
+TEST_CASE("a producer behind answers that are sent in the input is asked in the same event",
+          "[output-limits][producer]")
+{
+    support::bench<> b("\n");
+    b.chat->ac_out_buffer_size = 10; // sends in the middle of the input, over so much
+    b.chat->on_found = [&chat = *b.chat] {
+        chat.push(std::string(15, 'x'));
+        chat.push_with_producer([pieces = 0]() mutable {
+            return ++pieces == 1 ? std::string("piece") : std::string();
+        });
+        chat.owner().post([&chat] { chat.record->note("later"); });
+        chat.on_found = nullptr;
+    };
+    CHECK(b.recv("a\nb\n") == "collect('a') found send('" + std::string(10, 'x') + "')=10 send('" +
+                                  std::string(5, 'x') +
+                                  "')=5 collect('b') found send('piece')=5 later");
+    CHECK(b.chat->pending_output() == 0);
+}
+
+TEST_CASE("a producer in front of large answers is not asked in the middle of the input",
+          "[output-limits][producer]")
+{
+    support::bench<> b("\n");
+    b.chat->ac_out_buffer_size = 10;
+    b.chat->on_found = [&chat = *b.chat] {
+        chat.push_with_producer([pieces = 0]() mutable {
+            return ++pieces == 1 ? std::string("piece") : std::string();
+        });
+        chat.push(std::string(15, 'x'));
+        chat.on_found = nullptr;
+    };
+    const std::string trace = b.recv("a\nb\n");
+    CHECK(trace.find("collect('a') found collect('b') found send('piece") == 0);
+}

@@ -5,8 +5,16 @@
 #include "support/loopback.hpp"
 
 #include <asynchat/asynchat.hpp>
+#include <asynchat/testing.hpp>
 
+#include <asio/buffer.hpp>
+
+#include <array>
+#include <cstddef>
+#include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
 
 using namespace asynchat;
 using namespace support;
@@ -181,4 +189,101 @@ TEST_CASE("send after close is dropped", "[dispatcher_with_send]")
     CHECK(channel->send("x") == 0);
     CHECK(channel->pending_output() == 0);
     CHECK(channel->closes == 0);
+}
+
+// --- limits of the output ------------------------------------------------------------------------
+
+namespace {
+
+/// Sends back what comes, as often as asked.
+class repeater : public support::logging<asynchat::dispatcher_with_send> {
+public:
+    explicit repeater(asynchat::loop& owner, asynchat::socket from = {})
+        : logging(owner, std::move(from))
+    {
+    }
+
+    std::size_t received = 0;
+    std::size_t refused = 0;
+
+    void handle_read() override
+    {
+        std::array<char, 4096> some;
+        const std::size_t got = recv(asio::buffer(some));
+        received += got;
+        if (got > 0 && send(std::string_view(some.data(), got)) == 0)
+            ++refused;
+    }
+    void handle_connect() override {}
+    void handle_close() override { close(); }
+};
+
+} // namespace
+
+TEST_CASE("dispatcher_with_send: a peer that does not read cannot make an echo grow",
+          "[output-limits][dispatcher_with_send]")
+{
+    asynchat::testing::loop loop;
+    auto [channel, peer] = loop.accept<repeater>();
+    peer.window(0);
+    for (int i = 0; i < 10000; ++i)
+        peer.send(std::string(4096, 'x')); // 40 MiB
+    loop.settle();
+    CHECK_FALSE(channel->closed());
+    CHECK(channel->write_paused());
+    CHECK_FALSE(channel->readable());
+    CHECK(channel->pending_output() <= 262144 + 4096);
+    peer.window(65536);
+    CHECK(peer.received().size() == 10000 * 4096);
+    CHECK_FALSE(channel->write_paused());
+    CHECK(channel->refused == 0);
+}
+
+TEST_CASE("dispatcher_with_send: one that connected reads on, up to its limit",
+          "[output-limits][dispatcher_with_send]")
+{
+    asynchat::testing::loop loop;
+    const endpoint somewhere("127.0.0.1", 7);
+    auto listener = loop.listen(somewhere);
+    const auto channel = loop.create<repeater>().lock();
+    channel->connect(somewhere);
+    channel->write_buffer_limits(100, 50);
+    channel->max_output(10000);
+    auto peer = listener.accept();
+    peer.window(0);
+    for (int i = 0; i < 10; ++i) {
+        peer.send(std::string(1000, 'x'));
+        loop.settle();
+    }
+    CHECK(channel->received == 10000);
+    CHECK(channel->write_paused());
+    CHECK_FALSE(channel->closed());
+    peer.send(std::string(1000, 'x'));
+    loop.settle();
+    CHECK_FALSE(channel->closed()); // 10000 were not more than 10000
+    peer.send(std::string(1000, 'x'));
+    loop.settle();
+    CHECK(channel->refused == 1);
+    CHECK(channel->close_reason() == close_reason::output_limit);
+    CHECK(channel->pending_output() == 11000);
+    CHECK(channel->logged("11000 bytes of output wait, the limit of max_output() is 10000") == 1);
+}
+
+TEST_CASE("dispatcher_with_send: its marks are checked as those of async_chat are",
+          "[output-limits][dispatcher_with_send]")
+{
+    asynchat::testing::loop loop;
+    auto [channel, peer] = loop.accept<repeater>();
+    CHECK_THROWS_AS(channel->write_buffer_limits(5, 6), std::invalid_argument);
+    channel->write_buffer_limits(10, 5);
+    peer.window(0);
+    channel->send(std::string(10, 'x'));
+    loop.settle();
+    CHECK_FALSE(channel->write_paused());
+    channel->send("x");
+    loop.settle();
+    CHECK(channel->write_paused());
+    peer.window(5);
+    CHECK(peer.received(5).size() == 5);
+    loop.settle();
 }

@@ -7,6 +7,7 @@
 #include "support/recording_chat.hpp"
 
 #include <asynchat/asynchat.hpp>
+#include <asynchat/testing.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -334,4 +335,74 @@ TEST_CASE("shutdown_output: a plain dispatcher ends its stream and still receive
     ends.second.close();
     loop.run();
     CHECK(channel->close_reason() == close_reason::peer_finished);
+}
+
+// --- in the middle of something ------------------------------------------------------------------
+
+namespace {
+
+class last_words : public asynchat::testing::recorder<> {
+public:
+    using recorder::recorder;
+
+    void handle_close() override
+    {
+        note(push("late") ? "sent" : "refused");
+        note(push(std::string("late")) ? "sent" : "refused");
+        note(push(std::make_shared<const std::string>("late")) ? "sent" : "refused");
+        note(print("{}", "late") ? "sent" : "refused");
+        note(push_with_producer([] { return std::string(); }) ? "sent" : "refused");
+        recorder::handle_close();
+    }
+};
+
+/// Ends itself when it is asked for its terminator.
+class closing_override : public asynchat::testing::recorder<> {
+public:
+    closing_override(asynchat::loop& owner, asynchat::socket from)
+        : recorder(owner, std::move(from))
+    {
+        set_terminator("\n");
+    }
+
+    bool when_done = false;
+    mutable int asked = 0;
+
+    const asynchat::terminator& get_terminator() const override
+    {
+        auto& self = const_cast<closing_override&>(*this);
+        if (++asked == 2)
+            when_done ? self.close_when_done() : self.close();
+        return recorder::get_terminator();
+    }
+};
+
+} // namespace
+
+TEST_CASE("nothing can be pushed in handle_close()", "[output-limits][close]")
+{
+    const bool lost = GENERATE(false, true);
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<last_words>();
+    lost ? peer.reset() : peer.finish();
+    loop.settle();
+    CHECK(chat->closed());
+    CHECK(std::count(chat->events.begin(), chat->events.end(), "refused") == 5);
+    CHECK(std::count(chat->events.begin(), chat->events.end(), "sent") == 0);
+    CHECK(chat->pending_output() == 0);
+}
+
+TEST_CASE("a get_terminator() that ends the channel ends its input", "[output-limits][close]")
+{
+    const bool when_done = GENERATE(false, true);
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<closing_override>();
+    chat->when_done = when_done;
+    peer.send("one\ntwo\nthree\n");
+    loop.settle();
+    CHECK(chat->closed());
+    CHECK(chat->asked == 2);
+    REQUIRE(chat->events.size() >= 2);
+    CHECK(chat->events[1] == "found");
+    CHECK(chat->events.size() == (when_done ? 3 : 2));
 }

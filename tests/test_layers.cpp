@@ -1,130 +1,33 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// What the seam below a channel promises to layers, clause by clause of transport.hpp.
-
 #include "support/catch.hpp"
+#include "support/layered_chat.hpp"
 #include "support/layers.hpp"
 #include "support/loopback.hpp"
 
 #include <asynchat/asynchat.hpp>
 #include <asynchat/testing.hpp>
-
 #include <asio/error.hpp>
 
-#include <cerrno>
+#include <algorithm>
 #include <chrono>
-#include <functional>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+// What the seam below a channel promises to layers, clause by clause of transport.hpp.
+
 using asynchat::close_reason;
-using asynchat::early_input;
-using support::record;
-using support::record_layer;
-using support::xor_layer;
+using namespace support;
 
-namespace {
-
-using strings = std::vector<std::string>;
-const std::string end_record = support::record_head(0);
-
-std::string changed(std::string_view bytes)
-{
-    return xor_layer::changed(bytes);
-}
-
-/// Lines, through a layer from the start on.
-template <class Layer, class Base = asynchat::testing::recorder<>>
-class layered : public Base {
-public:
-    layered(asynchat::loop& owner, asynchat::socket peer) : Base(owner, std::move(peer))
-    {
-        this->set_terminator("\n");
-        this->add_layer(std::make_unique<Layer>());
-    }
-};
-
-using record_chat = layered<record_layer>;
-using xor_chat = layered<xor_layer>;
-
-/// Adds a layer at the line "go", as protocols do that begin in the clear.
-class switching : public asynchat::testing::recorder<> {
-public:
-    switching(asynchat::loop& owner, asynchat::socket peer, early_input early = early_input::close)
-        : recorder(owner, std::move(peer)), early_(early)
-    {
-        set_terminator("\n");
-    }
-    void collect_incoming_data(std::string_view data) override
-    {
-        recorder::collect_incoming_data(data);
-        line_ += data;
-    }
-    void found_terminator() override
-    {
-        recorder::found_terminator();
-        if (std::exchange(line_, {}) != "go")
-            return;
-        push("ready\n");
-        add_layer(std::make_unique<xor_layer>(), early_);
-        push("inside\n");
-    }
-
-private:
-    early_input early_;
-    std::string line_;
-};
-
-/// Says "hi" and wants "yo" before anything else: a handshake of which either side may begin.
-class greeting_layer final : public asynchat::transport_layer {
-public:
-    std::size_t read_some(asio::mutable_buffer into, std::error_code& error) override
-    {
-        return greet(error) ? lower().read_some(into, error) : 0;
-    }
-    std::size_t write_some(asynchat::const_buffers from, std::error_code& error) override
-    {
-        return greet(error) ? lower().write_some(from, error) : 0;
-    }
-
-private:
-    asynchat::readiness waits_for(asynchat::readiness what) override
-    {
-        if (!said_.empty())
-            return asynchat::readiness::write;
-        return heard_.size() < 2 ? asynchat::readiness::read : what;
-    }
-    bool greet(std::error_code& error)
-    {
-        error.clear();
-        while (!said_.empty()) {
-            const std::size_t size = lower().write_some(said_, error);
-            if (error)
-                return false;
-            said_.erase(0, size);
-        }
-        while (heard_.size() < 2) {
-            char byte = 0;
-            const std::size_t size = lower().read_some(asio::buffer(&byte, 1), error);
-            if (error)
-                return false;
-            heard_.append(&byte, size);
-        }
-        return true;
-    }
-
-    std::string said_ = "hi";
-    std::string heard_;
-};
-
-} // namespace
-
-// --- input -------------------------------------------------------------------------------------
+// --- input ---------------------------------------------------------------------------------------
 
 TEST_CASE("layer: an incomplete record stays inside, and nothing spins", "[layers]")
 {
@@ -251,7 +154,7 @@ TEST_CASE("layer: large frames are received in place through it", "[layers][fram
     CHECK((chat->found == strings{frame, frame}));
 }
 
-// --- output ------------------------------------------------------------------------------------
+// --- output --------------------------------------------------------------------------------------
 
 TEST_CASE("layer: a write that is taken in parts is offered again, the same bytes first",
           "[layers]")
@@ -439,7 +342,53 @@ TEST_CASE("layer: while in_flight() goes down the other side takes output", "[la
     CHECK(chat->close_reason() == close_reason::write_timeout);
 }
 
-// --- waiting for the other direction -----------------------------------------------------------
+// --- waiting for the other direction -------------------------------------------------------------
+
+namespace {
+
+/// Says "hi" and wants "yo" before anything else: a handshake of which either side may begin.
+class greeting_layer final : public asynchat::transport_layer {
+public:
+    std::size_t read_some(asio::mutable_buffer into, std::error_code& error) override
+    {
+        return greet(error) ? lower().read_some(into, error) : 0;
+    }
+    std::size_t write_some(asynchat::const_buffers from, std::error_code& error) override
+    {
+        return greet(error) ? lower().write_some(from, error) : 0;
+    }
+
+private:
+    asynchat::readiness waits_for(asynchat::readiness what) override
+    {
+        if (!said_.empty())
+            return asynchat::readiness::write;
+        return heard_.size() < 2 ? asynchat::readiness::read : what;
+    }
+    bool greet(std::error_code& error)
+    {
+        error.clear();
+        while (!said_.empty()) {
+            const std::size_t size = lower().write_some(said_, error);
+            if (error)
+                return false;
+            said_.erase(0, size);
+        }
+        while (heard_.size() < 2) {
+            char byte = 0;
+            const std::size_t size = lower().read_some(asio::buffer(&byte, 1), error);
+            if (error)
+                return false;
+            heard_.append(&byte, size);
+        }
+        return true;
+    }
+
+    std::string said_ = "hi";
+    std::string heard_;
+};
+
+} // namespace
 
 TEST_CASE("layer: reading waits for output, and writing for input, where it says so", "[layers]")
 {
@@ -534,317 +483,7 @@ TEST_CASE("layer: a wait under way ends when another call has left input inside"
     CHECK(chat->events == strings{"collect line", "found"});
 }
 
-// --- putting a layer on ------------------------------------------------------------------------
-
-TEST_CASE("add_layer: the output before it leaves without it, what follows goes through it",
-          "[layers][add_layer]")
-{
-    asynchat::testing::loop loop;
-    auto [chat, peer] = loop.accept<switching>();
-    SECTION("at once")
-    {
-        peer.send("go\n");
-        CHECK(peer.received() == "ready\n" + changed("inside\n"));
-    }
-    SECTION("when there is room for it; input waits until then")
-    {
-        peer.window(2);
-        peer.send("go\n");
-        loop.settle();
-        peer.send(changed("line\n"));
-        loop.settle();
-        CHECK(chat->events == strings{"collect go", "found"});
-        CHECK_THROWS_AS(chat->add_layer(std::make_unique<xor_layer>()), std::logic_error);
-        CHECK(peer.received() == "ready\n" + changed("inside\n"));
-    }
-    peer.send(changed("line\n"));
-    loop.settle();
-    CHECK(chat->events.back() == "found");
-    CHECK(chat->events[2] != "collect go");
-    CHECK_FALSE(chat->closed());
-}
-
-TEST_CASE("add_layer: when the output before it is discarded", "[layers][add_layer][no-records]")
-{
-    asynchat::testing::loop loop;
-    auto [chat, peer] = loop.accept<switching>();
-    peer.window(0);
-    peer.send("go\n");
-    loop.settle();
-    chat->discard_buffers();
-    chat->push("more\n");
-    peer.window(100);
-    CHECK(peer.received() == changed("more\n"));
-    peer.send(changed("line\n"));
-    loop.settle();
-    CHECK(chat->events == strings{"collect go", "found", "collect line", "found"});
-}
-
-TEST_CASE("add_layer: behind producers, and not by a lost connection", "[layers][add_layer]")
-{
-    asynchat::testing::loop loop;
-    auto [chat, peer] = loop.accept<asynchat::testing::recorder<>>();
-    chat->set_terminator("\n");
-    chat->push_with_producer(std::make_unique<asynchat::simple_producer>("plain", 2));
-    chat->add_layer(std::make_unique<xor_layer>());
-    chat->push("through");
-    SECTION("one after the other")
-    {
-        CHECK(peer.received() == "plain" + changed("through"));
-    }
-    SECTION("lost before")
-    {
-        peer.send("clear\n");
-        peer.reset();
-        loop.settle();
-        CHECK(chat->close_reason() == close_reason::reset);
-        CHECK(chat->events == strings{"close reset"}); // it was not sent through the layer
-    }
-}
-
-TEST_CASE("add_layer: input behind the line that agrees on it", "[layers][add_layer]")
-{
-    asynchat::testing::loop loop;
-    const std::string through = changed("line\n");
-    SECTION("closes")
-    {
-        auto [chat, peer] = loop.accept<switching>();
-        peer.send("go\nMAIL\n");
-        loop.settle();
-        CHECK(chat->close_reason() == close_reason::early_input);
-        CHECK(chat->events == strings{"collect go", "found", "close early input"});
-        CHECK(chat->logs.size() == 1);
-    }
-    SECTION("is discarded")
-    {
-        auto [chat, peer] = loop.accept<switching>(early_input::discard);
-        peer.send("go\nMAIL\nRCP");
-        loop.settle();
-        peer.send(through);
-        loop.settle();
-        CHECK(chat->events == strings{"collect go", "found", "collect line", "found"});
-    }
-    SECTION("is fed to it")
-    {
-        auto [chat, peer] = loop.accept<switching>(early_input::feed);
-        peer.send("go\n" + through.substr(0, 3));
-        loop.settle();
-        peer.send(through.substr(3));
-        loop.settle();
-        CHECK(chat->events == strings{"collect go", "found", "collect line", "found"});
-    }
-    SECTION("that was not even there is none")
-    {
-        auto [chat, peer] = loop.accept<switching>();
-        peer.send("go\n");
-        peer.send(through); // another receive: the layer has it
-        loop.settle();
-        CHECK(chat->events == strings{"collect go", "found", "collect line", "found"});
-    }
-}
-
-TEST_CASE("add_layer: a frame that is begun is early input", "[layers][add_layer]")
-{
-    const auto early = GENERATE(early_input::close, early_input::discard, early_input::feed);
-    asynchat::testing::loop loop;
-    const auto check = [&](auto& chat, auto& peer) {
-        loop.settle();
-        chat->add_layer(std::make_unique<xor_layer>(), early);
-        if (early != early_input::discard) {
-            CHECK(chat->close_reason() == close_reason::early_input);
-            return;
-        }
-        peer.send(changed("line\r\n"));
-        loop.settle();
-        CHECK(chat->events.back() == (chat->events.size() > 1 ? "found" : "frame line"));
-    };
-    SECTION("a piece of it was delivered")
-    {
-        auto [chat, peer] = loop.accept<asynchat::testing::recorder<>>();
-        chat->set_terminator("\r\n");
-        peer.send("MAIL");
-        check(chat, peer);
-    }
-    SECTION("the beginning of a terminator is held back")
-    {
-        auto [chat, peer] = loop.accept<asynchat::testing::recorder<>>();
-        chat->set_terminator("\r\n");
-        peer.send("x\r");
-        check(chat, peer);
-    }
-    SECTION("it is kept by a frame_chat")
-    {
-        auto [chat, peer] = loop.accept<asynchat::testing::recorder<asynchat::frame_chat>>();
-        chat->set_terminator("\r\n");
-        peer.send("MAIL");
-        check(chat, peer);
-    }
-}
-
-TEST_CASE("add_layer: while reading is paused, input that is unread is early",
-          "[layers][add_layer]")
-{
-    class pausing : public asynchat::testing::recorder<> {
-    public:
-        pausing(asynchat::loop& owner, asynchat::socket peer) : recorder(owner, std::move(peer))
-        {
-            set_terminator("\n");
-        }
-        void found_terminator() override { pause_reading(); }
-    };
-    asynchat::testing::loop loop;
-    auto [chat, peer] = loop.accept<pausing>();
-    peer.send("go\nMAIL\n");
-    loop.settle();
-    chat->add_layer(std::make_unique<xor_layer>());
-    CHECK(chat->close_reason() == close_reason::early_input);
-}
-
-TEST_CASE("add_layer: over each other, the last one on top", "[layers][add_layer][no-layers]")
-{
-    asynchat::testing::loop loop;
-    auto [chat, peer] = loop.accept<asynchat::testing::recorder<>>();
-    chat->set_terminator("\n");
-    chat->add_layer(std::make_unique<xor_layer>());
-    chat->add_layer(std::make_unique<record_layer>());
-    chat->push("out\n");
-    CHECK(peer.received() == changed(record("out\n")));
-    peer.send(changed(record("in\n")));
-    loop.settle();
-    CHECK(chat->events == strings{"collect in", "found"});
-    for (int more = 2; more < 30; ++more)
-        chat->add_layer(std::make_unique<xor_layer>());
-    // The 31st may need one of the library's own below it.
-    CHECK_THROWS_AS(chat->add_layer(std::make_unique<xor_layer>()), std::length_error);
-    chat->push("even\n"); // 28 of them
-    CHECK(peer.received() == changed(record("even\n")));
-}
-
-TEST_CASE("add_layer: one that is refused for want of room has changed nothing",
-          "[layers][add_layer][no-layers]")
-{
-    asynchat::testing::loop loop;
-    auto [chat, peer] = loop.accept<asynchat::testing::recorder<>>();
-    chat->set_terminator("\n");
-    peer.window(0);
-    std::size_t added = 0;
-    try {
-        for (;; ++added) { // each behind output that waits
-            chat->push("text\n");
-            loop.settle();
-            chat->add_layer(std::make_unique<xor_layer>());
-            peer.window(100);
-            loop.settle();
-            peer.window(0);
-        }
-    } catch (const std::length_error&) {
-    }
-    CHECK(added == 15);
-    peer.window(100);
-    loop.settle();
-    chat->push("last\n");
-    std::string expected;
-    for (std::size_t i = 0; i <= added; ++i)
-        expected += i % 2 == 0 ? "text\n" : changed("text\n");
-    CHECK(peer.received() == expected + changed("last\n"));
-    peer.send(changed("heard\n"));
-    loop.settle();
-    CHECK(chat->events == strings{"collect heard", "found"});
-}
-
-TEST_CASE("add_layer: outside of an event, over waits that are under way", "[layers][add_layer]")
-{
-    asynchat::testing::loop loop;
-    auto [chat, peer] = loop.accept<asynchat::testing::recorder<>>();
-    chat->set_terminator("\n");
-    peer.window(0);
-    loop.settle();
-    loop.call_later(std::chrono::seconds(1), [c = chat.get()] {
-        c->add_layer(std::make_unique<record_layer>());
-        c->push("out\n");
-    });
-    loop.advance(std::chrono::seconds(2));
-    peer.send(record("in\n"), 1);
-    peer.window(2);
-    CHECK(peer.received() == record("out\n"));
-    CHECK(chat->events == strings{"collect in", "found"});
-}
-
-TEST_CASE("add_layer: where there is none to put on", "[layers][add_layer]")
-{
-    asynchat::testing::loop loop;
-    auto [chat, peer] = loop.accept<asynchat::testing::recorder<>>();
-    CHECK_THROWS_AS(chat->add_layer(nullptr), std::invalid_argument);
-    chat->close();
-    CHECK_THROWS_AS(chat->add_layer(std::make_unique<xor_layer>()), std::logic_error);
-    const asynchat::endpoint here("127.0.0.1", 80);
-    const auto server = loop.create<asynchat::server<xor_chat>>(here).lock();
-    CHECK_THROWS_AS(server->add_layer(std::make_unique<xor_layer>()), std::logic_error);
-    CHECK_THROWS_AS(asynchat::socket().add_layer(std::make_unique<xor_layer>()), std::logic_error);
-    asynchat::loop real;
-    const auto datagrams = real.create<asynchat::dispatcher>().lock();
-    datagrams->create_socket(AF_INET, SOCK_DGRAM);
-    CHECK_THROWS_AS(datagrams->add_layer(std::make_unique<xor_layer>()), std::logic_error);
-}
-
-// --- clients and servers -----------------------------------------------------------------------
-
-namespace {
-
-class client : public asynchat::testing::recorder<> {
-public:
-    explicit client(asynchat::loop& owner, asynchat::socket from = {})
-        : recorder(owner, std::move(from))
-    {
-        set_terminator("\n");
-    }
-    void handle_error() override
-    {
-        recorder::note("failed");
-        if (!retry.empty())
-            connect(std::exchange(retry, {}));
-    }
-    asynchat::endpoint retry;
-};
-
-} // namespace
-
-TEST_CASE("add_layer: before the connection is made, for when it is", "[layers][connect]")
-{
-    asynchat::testing::loop loop;
-    const asynchat::endpoint there("127.0.0.1", 25);
-    auto listener = loop.listen(there);
-    const auto chat = loop.create<client>().lock();
-    const bool connects_first = GENERATE(true, false);
-    const bool fails_first = GENERATE(true, false);
-    const asynchat::endpoint first = fails_first ? asynchat::endpoint("127.0.0.1", 26) : there;
-    if (fails_first)
-        chat->retry = there;
-    if (connects_first)
-        chat->connect(first);
-    chat->add_layer(std::make_unique<xor_layer>());
-    chat->add_layer(std::make_unique<record_layer>());
-    chat->push("out\n");
-    if (!connects_first)
-        chat->connect(first);
-    auto peer = listener.accept();
-    CHECK(peer.received() == changed(record("out\n")));
-}
-
-TEST_CASE("add_layer: before and after connect() is called", "[layers][connect]")
-{
-    asynchat::testing::loop loop;
-    const asynchat::endpoint there("127.0.0.1", 25);
-    auto listener = loop.listen(there);
-    const auto chat = loop.create<client>().lock();
-    chat->add_layer(std::make_unique<support::xor_layer>());
-    chat->connect(there);
-    chat->add_layer(std::make_unique<support::xor_layer>()); // which undoes it
-    chat->push("hello\n");
-    loop.settle();
-    auto peer = listener.accept();
-    CHECK(peer.received() == "hello\n");
-}
+// --- what lies below, and over -------------------------------------------------------------------
 
 TEST_CASE("transport: a socket says would_block, the same as a connection in memory", "[layers]")
 {
@@ -872,7 +511,7 @@ TEST_CASE("transport: a socket says would_block, the same as a connection in mem
     std::vector<std::error_code> errors;
     const bool in_memory = GENERATE(false, true);
     const auto use = [&errors](asynchat::loop& loop, asynchat::socket from) {
-        const auto chat = loop.create<client>(std::move(from)).lock();
+        const auto chat = loop.create<asynchat::testing::recorder<>>(std::move(from)).lock();
         chat->add_layer(std::make_unique<looking>(errors));
         chat->handle_read(); // nothing is there
         for (int i = 0; i < 1000 && chat->pending_output() == 0; ++i)
@@ -896,120 +535,12 @@ TEST_CASE("transport: a socket says would_block, the same as a connection in mem
         CHECK(error == asio::error::would_block);
 }
 
-TEST_CASE("add_layer: in handle_connect()", "[layers][connect]")
-{
-    class late : public client {
-    public:
-        using client::client;
-        void handle_connect() override
-        {
-            add_layer(std::make_unique<xor_layer>());
-            push("out\n");
-        }
-    };
-    asynchat::testing::loop loop;
-    const asynchat::endpoint there("127.0.0.1", 25);
-    auto listener = loop.listen(there);
-    const auto chat = loop.create<late>().lock();
-    chat->connect(there);
-    auto peer = listener.accept();
-    CHECK(peer.received() == changed("out\n"));
-    chat->create_socket(); // another connection has none
-    chat->connect(there);
-    auto second = listener.accept();
-    CHECK(second.received() == changed("out\n"));
-}
-
-TEST_CASE("server: use_layer() is for each connection, from its first byte on", "[layers][server]")
-{
-    class greeter : public asynchat::testing::recorder<> {
-    public:
-        greeter(asynchat::loop& owner, asynchat::socket peer) : recorder(owner, std::move(peer))
-        {
-            set_terminator("\n");
-            push("welcome\n");
-        }
-        void found_terminator() override { push("yes\n"); }
-    };
-    asynchat::testing::loop loop;
-    const asynchat::endpoint here("127.0.0.1", 80);
-    const auto server = loop.create<asynchat::server<greeter>>(here).lock();
-    server->use_layer([] { return std::make_unique<xor_layer>(); });
-    auto one = loop.connect(here);
-    auto two = loop.connect(here);
-    CHECK(one.received() == changed("welcome\n"));
-    CHECK(two.received() == changed("welcome\n"));
-    two.send(changed("line\n"));
-    CHECK(two.received() == changed("yes\n"));
-    server->use_layer(nullptr);
-    auto three = loop.connect(here);
-    CHECK(three.received() == "welcome\n");
-    server->use_layer([]() -> std::unique_ptr<asynchat::transport_layer> {
-        throw std::runtime_error("none today");
-    });
-    auto four = loop.connect(here);
-    CHECK(four.received().empty());
-    CHECK(server->counters().open == 3);
-    CHECK_FALSE(server->closed());
-}
-
-TEST_CASE("relay: between a layer and none", "[layers][relay]")
-{
-    asynchat::testing::loop loop;
-    auto [left, client_side] = loop.accept<asynchat::relay>();
-    auto [right, server_side] = loop.accept<asynchat::relay>();
-    left->add_layer(std::make_unique<record_layer>());
-    left->join(*right);
-    client_side.send(record("to the server"));
-    CHECK(server_side.received() == "to the server");
-    server_side.send("to the client");
-    server_side.finish();
-    CHECK(client_side.received() == record("to the client") + end_record);
-    CHECK(client_side.ended());
-    client_side.send(record("last") + end_record);
-    CHECK(server_side.received() == "last");
-    CHECK(server_side.ended());
-}
-
-TEST_CASE("dispatcher_with_send: what was sent before a layer leaves without it",
-          "[layers][dispatcher_with_send]")
-{
-    class sender : public asynchat::dispatcher_with_send {
-    public:
-        sender(asynchat::loop& owner, asynchat::socket peer)
-            : dispatcher_with_send(owner, std::move(peer))
-        {
-        }
-        void handle_read() override
-        {
-            char bytes[64];
-            recv(asio::buffer(bytes));
-        }
-        void handle_close() override { close(); }
-    };
-    asynchat::testing::loop loop;
-    auto [chat, peer] = loop.accept<sender>();
-    peer.window(2);
-    chat->send(std::string_view("plain"));
-    chat->add_layer(std::make_unique<record_layer>());
-    chat->send(std::string_view("through"));
-    CHECK(peer.received() == "plain" + record("through"));
-    peer.window(0);
-    peer.send(end_record);
-    loop.settle();
-    CHECK_FALSE(chat->closed()); // the last words have to wait
-    CHECK(peer.received().empty());
-    peer.window(10);
-    CHECK(peer.received() == end_record);
-    CHECK(chat->close_reason() == close_reason::peer_finished);
-}
-
 TEST_CASE("layer: passes on what it does not change", "[layers]")
 {
     asynchat::loop loop;
     const auto server =
         loop.create<asynchat::server<xor_chat>>(asynchat::endpoint("127.0.0.1", 0)).lock();
-    const auto chat = loop.create<client>().lock();
+    const auto chat = loop.create<asynchat::testing::recorder<>>().lock();
     chat->connect(server->local_endpoint());
     chat->add_layer(std::make_unique<xor_layer>());
     loop.run(10, std::chrono::milliseconds(1));
