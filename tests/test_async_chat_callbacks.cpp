@@ -513,7 +513,7 @@ public:
 } // namespace
 
 TEST_CASE("an overridden recv is a layer: it transforms, or has nothing now",
-          "[async_chat][read][layer]")
+          "[async_chat][read][override]")
 {
     bench<layered_chat> channel("\n");
     CHECK(channel.recv("HAL\n") == "collect('IBM') found");
@@ -524,7 +524,7 @@ TEST_CASE("an overridden recv is a layer: it transforms, or has nothing now",
     CHECK(channel.eof() == "handle_eof handle_close closed");
 }
 
-TEST_CASE("an overridden recv may do what a callback may", "[async_chat][read][layer]")
+TEST_CASE("an overridden recv may do what a callback may", "[async_chat][read][override]")
 {
     bench<layered_chat> channel("\r\n");
     channel.recv("a");

@@ -428,7 +428,7 @@ public:
 } // namespace
 
 TEST_CASE("an overridden send is a layer: transforms, counts, or takes nothing now",
-          "[async_chat][write][layer]")
+          "[async_chat][write][override]")
 {
     bench<sending_chat> channel;
     auto& chat = *channel.chat;
@@ -452,7 +452,7 @@ TEST_CASE("an overridden send is a layer: transforms, counts, or takes nothing n
 }
 
 TEST_CASE("an overridden send that says it took more than was offered harms nobody",
-          "[async_chat][write][layer]")
+          "[async_chat][write][override]")
 {
     // As a layer that returns the size of what it made of the data does.
     bench<sending_chat> channel;
@@ -463,7 +463,8 @@ TEST_CASE("an overridden send that says it took more than was offered harms nobo
     CHECK(channel.open());
 }
 
-TEST_CASE("an overridden send may do what a callback may", "[async_chat][write][layer][no-records]")
+TEST_CASE("an overridden send may do what a callback may",
+          "[async_chat][write][override][no-records]")
 {
     bench<sending_chat> channel;
     auto& chat = *channel.chat;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
-#include "support/frame_recorder.hpp"
+#include "support/frame_bench.hpp"
 #include "support/recording_chat.hpp"
 
 #include <asynchat/asynchat.hpp>
@@ -20,7 +20,7 @@ using asynchat::overflow;
 using asynchat::terminator;
 using Catch::Matchers::ContainsSubstring;
 using support::bench;
-using support::frame_recorder;
+using support::frame_bench;
 using support::frames;
 using support::user_error;
 using namespace std::string_literals;
@@ -67,16 +67,16 @@ TEST_CASE("counted frames: are not bounded by max_frame, but where they are kept
     streaming.chat->set_terminator(line(5), 3);
     CHECK(streaming.recv("abcde\r\n") == "collect('abcde') found");
 
-    bench<frame_recorder> whole("\n");
+    frame_bench<> whole("\n");
     whole.chat->max_frame(4);
     CHECK_THROWS_AS(whole.chat->set_terminator(line(5)), std::length_error);
     CHECK_THROWS_AS(whole.chat->set_terminator(line(5), 3), std::length_error);
     CHECK(whole.chat->get_terminator() == terminator("\n"));
     whole.chat->set_terminator(line(4)); // the string does not count
-    CHECK(whole.recv("abcd\r\n") == "frame('abcd')");
+    CHECK(whole.recv("abcd\r\n") == frames{"frame abcd"});
     whole.chat->set_terminator(line(5), 5);
-    CHECK(whole.recv("abcde\r") == "");
-    CHECK(whole.recv("\n") == "frame('abcde')");
+    CHECK(whole.recv("abcde\r").empty());
+    CHECK(whole.recv("\n") == frames{"frame abcde"});
 }
 
 // --- what does not follow ------------------------------------------------------------------------
@@ -87,8 +87,8 @@ TEST_CASE("counted frames: another byte than has to follow ends the channel",
     const auto cut = GENERATE(as<std::size_t>{}, 1, 2, 3, 9);
     const std::string input = "ab\rXcd";
     bench<> streaming(line(2));
-    bench<frame_recorder> whole(line(2));
-    const std::string handed_out = whole.recv(input, cut);
+    frame_bench<> whole(line(2));
+    const frames handed_out = whole.recv(input, cut);
     streaming.recv(input, cut);
     CHECK(streaming.chat->frame == "ab");
     CHECK(streaming.chat->seen.empty());
@@ -98,7 +98,7 @@ TEST_CASE("counted frames: another byte than has to follow ends the channel",
     CHECK_THAT(streaming.chat->logs[0],
                ContainsSubstring("a frame is malformed: byte 2 behind it, 'X', is not '\\n'"));
     CHECK(whole.reason() == close_reason::bad_frame);
-    CHECK(handed_out == "closed");
+    CHECK(handed_out == frames{"close bad frame"});
 }
 
 // --- at the end of the stream, and in the middle -------------------------------------------------
@@ -122,9 +122,9 @@ TEST_CASE("counted frames: what is there at the end of the stream is delivered",
     }
     SECTION("of a frame that is kept")
     {
-        bench<frame_recorder> channel(line(2));
-        CHECK(channel.recv("ab\r") == "");
-        CHECK_THAT(channel.eof(), ContainsSubstring("collect('ab\\r')"));
+        frame_bench<> channel(line(2));
+        CHECK(channel.recv("ab\r").empty());
+        CHECK(channel.eof() == frames{"collect ab\\r", "eof", "close peer finished"});
     }
 }
 

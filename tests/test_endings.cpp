@@ -16,28 +16,27 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 using asynchat::close_reason;
 using std::chrono::seconds;
 
 namespace {
 
-/// Collects lines; what happens to it is in `calls`.
-class line_chat : public support::logging<asynchat::async_chat> {
+/// Writes down what happens to it, line by line.
+class line_chat : public asynchat::testing::recorder<> {
 public:
-    line_chat(asynchat::loop& owner, asynchat::socket from) : logging(owner, std::move(from))
+    line_chat(asynchat::loop& owner, asynchat::socket from) : recorder(owner, std::move(from))
     {
         set_terminator("\n");
     }
 
-    std::string calls;
     std::string answer;        // pushed at the first line, before close_when_done()
     bool stays_at_eof = false; // handle_eof() does nothing
 
-    void collect_incoming_data(std::string_view data) override { line_ += data; }
     void found_terminator() override
     {
-        calls += "line:" + std::exchange(line_, {}) + ' ';
+        recorder::found_terminator();
         if (answer.empty())
             return;
         push(answer);
@@ -45,19 +44,14 @@ public:
     }
     void handle_eof() override
     {
-        calls += "eof ";
-        if (!stays_at_eof)
-            async_chat::handle_eof();
+        if (stays_at_eof)
+            note("eof");
+        else
+            recorder::handle_eof();
     }
-    void handle_close() override
-    {
-        calls += "close ";
-        async_chat::handle_close();
-    }
-
-private:
-    std::string line_;
 };
+
+using texts = std::vector<std::string>;
 
 struct connection {
     explicit connection(asynchat::loop& loop, int family = AF_INET)
@@ -101,7 +95,7 @@ TEST_CASE("close_when_done: the reply arrives whole while the other side still s
         REQUIRE(talk(loop, c.peer, 10 << 20));
         CHECK(c.peer.error() == 0);
         CHECK(c.peer.received() == c.chat->answer);
-        CHECK(c.chat->calls == "line:request close ");
+        CHECK(c.chat->events == texts{"collect request", "found", "close local"});
         c.peer.close();
     }
     loop.run(); // nothing is left of them
@@ -214,7 +208,7 @@ TEST_CASE("abort: the other side sees a reset, and no handler is called", "[disp
     CHECK(c.chat->closed());
     CHECK(c.chat->close_reason() == close_reason::local);
     CHECK(c.chat->pending_output() == 10);
-    CHECK(c.chat->calls.empty());
+    CHECK(c.chat->events.empty());
     REQUIRE(support::run_until(loop, [&] { return c.peer.ended(); }));
     CHECK(c.peer.error() == ECONNRESET);
     CHECK(c.peer.received().empty());
@@ -237,10 +231,10 @@ TEST_CASE("push_eof: behind the output; input goes on; both ends end the channel
     CHECK(c.peer.received().size() == 1 << 20);
     CHECK_FALSE(c.chat->closed());
     c.peer.send("more\n");
-    REQUIRE(support::run_until(loop, [&] { return c.chat->calls == "line:more "; }));
+    REQUIRE(support::run_until(loop, [&] { return c.chat->events.size() == 2; }));
     c.peer.shut_down_output();
     loop.run();
-    CHECK(c.chat->calls == "line:more eof close ");
+    CHECK(c.chat->events == texts{"collect more", "found", "eof", "close peer finished"});
     CHECK(c.chat->close_reason() == close_reason::peer_finished);
 }
 
@@ -250,13 +244,13 @@ TEST_CASE("push_eof: after the end of the other side ends the channel", "[async_
     connection c(loop);
     c.chat->stays_at_eof = true;
     c.peer.shut_down_output();
-    REQUIRE(support::run_until(loop, [&] { return c.chat->calls == "eof "; }));
+    REQUIRE(support::run_until(loop, [&] { return c.chat->events == texts{"eof"}; }));
     CHECK(c.chat->push("still"));
     REQUIRE(support::run_until(loop, [&] { return c.peer.received() == "still"; }));
     c.chat->push_eof();
     loop.run();
     CHECK(c.peer.ended());
-    CHECK(c.chat->calls == "eof close ");
+    CHECK(c.chat->events == texts{"eof", "close peer finished"});
 }
 
 TEST_CASE("push_eof: before the connection is made", "[async_chat][eof]")
@@ -281,7 +275,7 @@ TEST_CASE("push_eof: before the connection is made", "[async_chat][eof]")
     CHECK_FALSE(chat->closed());
     peer.close();
     loop.run();
-    CHECK(chat->calls == "eof close ");
+    CHECK(chat->events == texts{"eof", "close peer finished"});
 }
 
 TEST_CASE("push_eof: a connection that was reset is reported as such, not as an error",
@@ -292,11 +286,11 @@ TEST_CASE("push_eof: a connection that was reset is reported as such, not as an 
     c.peer.reset();
     c.chat->push_eof();
     c.chat->initiate_send();
-    CHECK(c.chat->calls.empty()); // not inside the call
+    CHECK(c.chat->events.empty()); // not inside the call
     loop.run();
-    CHECK(c.chat->calls == "close ");
+    CHECK(c.chat->events == texts{"close reset"});
     CHECK(c.chat->close_reason() == close_reason::reset);
-    CHECK(c.chat->lines.empty());
+    CHECK(c.chat->logs.empty());
 }
 
 TEST_CASE("push_eof: taken back by discard_buffers as long as it has not happened",

@@ -365,7 +365,7 @@ class steering final : public file_chat {
 } // namespace
 
 TEST_CASE("a class that overrides send(), itself or in a base, is known as a layer",
-          "[unit][file_producer][layer]")
+          "[unit][file_producer][override]")
 {
     CHECK(sends_plainly<asynchat::dispatcher>::value);
     CHECK(sends_plainly<asynchat::async_chat>::value);
@@ -550,7 +550,7 @@ TEST_CASE("file_producer: falls back to reading for good when the system cannot 
 }
 
 TEST_CASE("file_producer: a layer that overrides send() gets all the bytes, in pieces of its size",
-          "[file_producer][layer]")
+          "[file_producer][override]")
 {
     asynchat::loop loop;
     scripted<counting_chat> channel(loop);

@@ -607,7 +607,8 @@ TEST_CASE("call_when_sent: is called behind what was pushed before, when that is
 
 // --- what is kept by default -----------------------------------------------------------------
 
-TEST_CASE("collecting is the default, and bounded whatever the terminator is", "[hooks][frames]")
+TEST_CASE("collecting is the default, and bounded whatever the terminator is",
+          "[hooks][async_chat]")
 {
     class plain : public asynchat::async_chat {
     public:

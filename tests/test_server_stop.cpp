@@ -366,7 +366,7 @@ TEST_CASE("stopping one server does not touch the connections of another", "[ser
 
 // --- limits ----------------------------------------------------------------------------------
 
-TEST_CASE("over the limit in total connections wait until others end", "[server][limits]")
+TEST_CASE("over the limit in total connections wait until others end", "[server][limit]")
 {
     running_server run;
     CHECK(run.server->max_connections() == asynchat::unlimited);
@@ -393,7 +393,7 @@ TEST_CASE("over the limit in total connections wait until others end", "[server]
     CHECK(run.server->counters().refused == 0);
 }
 
-TEST_CASE("over the limit of an address connections are refused", "[server][limits]")
+TEST_CASE("over the limit of an address connections are refused", "[server][limit]")
 {
     const int family = GENERATE(AF_INET, AF_INET6);
     CAPTURE(family);
@@ -417,7 +417,7 @@ TEST_CASE("over the limit of an address connections are refused", "[server][limi
     CHECK(run_until(run.loop, [&] { return run.peers[2].received() == "again\n"; }));
 }
 
-TEST_CASE("each address has its own limit", "[server][limits]")
+TEST_CASE("each address has its own limit", "[server][limit]")
 {
     running_server run;
     run.server->max_connections_per_address(1);
@@ -442,7 +442,7 @@ TEST_CASE("each address has its own limit", "[server][limits]")
     CHECK(run.server->counters().refused == 1);
 }
 
-TEST_CASE("addresses are counted by what tells who is there", "[server][limits]")
+TEST_CASE("addresses are counted by what tells who is there", "[server][limit]")
 {
     const auto of = [](const char* host) {
         return detail::server_state::address_of(endpoint(host, 80));
@@ -457,7 +457,7 @@ TEST_CASE("addresses are counted by what tells who is there", "[server][limits]"
 }
 
 TEST_CASE("a flood of refusals is ten lines a second, and every one is counted",
-          "[server][limits][logging]")
+          "[server][limit][logging]")
 {
     running_server run;
     run.server->max_connections_per_address(0);

@@ -64,7 +64,8 @@ public:
 
 } // namespace
 
-TEST_CASE("functions posted from any thread run once each, each thread's in order", "[threads]")
+TEST_CASE("functions posted from any thread run once each, each thread's in order",
+          "[threads][loop]")
 {
     constexpr int count = 10000;
     const bool to_channel = GENERATE(false, true);
@@ -103,7 +104,7 @@ TEST_CASE("functions posted from any thread run once each, each thread's in orde
         CHECK((each == first_numbers(count))); // no text: it would be long
 }
 
-TEST_CASE("what channels are told to push from any thread arrives in order", "[threads]")
+TEST_CASE("what channels are told to push from any thread arrives in order", "[threads][loop]")
 {
     constexpr int count = 200;
     loop loop;
@@ -128,7 +129,7 @@ TEST_CASE("what channels are told to push from any thread arrives in order", "[t
         CHECK(each == first_numbers(count));
 }
 
-TEST_CASE("posting to a channel that closes meanwhile is harmless", "[threads]")
+TEST_CASE("posting to a channel that closes meanwhile is harmless", "[threads][loop]")
 {
     loop loop;
     auto ends = connected_pair(AF_UNIX);
@@ -152,7 +153,7 @@ TEST_CASE("posting to a channel that closes meanwhile is harmless", "[threads]")
     CHECK(called == before);
 }
 
-TEST_CASE("stop from another thread ends run", "[threads]")
+TEST_CASE("stop from another thread ends run", "[threads][loop]")
 {
     const bool borrowed = GENERATE(false, true);
     CAPTURE(borrowed);
@@ -176,7 +177,7 @@ TEST_CASE("stop from another thread ends run", "[threads]")
     CHECK_FALSE(keeps_it_going->closed());
 }
 
-TEST_CASE("stop from another thread ends a poll that waits", "[threads]")
+TEST_CASE("stop from another thread ends a poll that waits", "[threads][loop]")
 {
     loop loop;
     auto ends = connected_pair(AF_UNIX);
@@ -192,7 +193,7 @@ TEST_CASE("stop from another thread ends a poll that waits", "[threads]")
     CHECK_FALSE(keeps_it_going->closed());
 }
 
-TEST_CASE("stops from many threads end every run, and the loop still works", "[threads]")
+TEST_CASE("stops from many threads end every run, and the loop still works", "[threads][loop]")
 {
     const bool borrowed = GENERATE(false, true);
     CAPTURE(borrowed);
@@ -225,7 +226,7 @@ TEST_CASE("stops from many threads end every run, and the loop still works", "[t
     CHECK_FALSE(keeps_it_going->closed());
 }
 
-TEST_CASE("two loops run in two threads and talk to each other", "[threads]")
+TEST_CASE("two loops run in two threads and talk to each other", "[threads][loop]")
 {
     constexpr int count = 1000;
     class counter : public logging<async_chat> {
@@ -275,7 +276,7 @@ TEST_CASE("two loops run in two threads and talk to each other", "[threads]")
     CHECK(seen_here + seen_there == 2 * count - 1);
 }
 
-TEST_CASE("a connection accepted in one thread can be served in another", "[threads]")
+TEST_CASE("a connection accepted in one thread can be served in another", "[threads][loop]")
 {
     class handing_over : public logging<dispatcher> {
     public:
@@ -322,7 +323,7 @@ TEST_CASE("a connection accepted in one thread can be served in another", "[thre
     CHECK_FALSE(failed_there);
 }
 
-TEST_CASE("names are looked up by several loops at once", "[threads]")
+TEST_CASE("names are looked up by several loops at once", "[threads][loop]")
 {
     ASYNCHAT_TEST_NEEDS(support::finds_localhost(), "localhost cannot be looked up");
     std::atomic<int> connected{0};
@@ -344,7 +345,8 @@ TEST_CASE("names are looked up by several loops at once", "[threads]")
     CHECK(connected == 3);
 }
 
-TEST_CASE("post and stop from four threads at once lose nothing and break nothing", "[threads]")
+TEST_CASE("post and stop from four threads at once lose nothing and break nothing",
+          "[threads][loop]")
 {
     constexpr int calls = 25'000; // of each thread
     loop loop;
