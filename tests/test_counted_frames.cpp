@@ -2,16 +2,17 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
-#include "support/frame_bench.hpp"
-#include "support/recording_chat.hpp"
+#include "support/chat_bench.hpp"
 
 #include <asynchat/asynchat.hpp>
+#include <asynchat/testing.hpp>
 
 #include <cstddef>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 // terminator::counted(): a number of bytes, and a string that has to follow them.
 
@@ -19,13 +20,13 @@ using asynchat::close_reason;
 using asynchat::overflow;
 using asynchat::terminator;
 using Catch::Matchers::ContainsSubstring;
-using support::bench;
+using support::chat_bench;
 using support::frame_bench;
-using support::frames;
-using support::user_error;
 using namespace std::string_literals;
 
 namespace {
+
+using frames = std::vector<std::string>;
 
 terminator line(std::size_t size)
 {
@@ -39,35 +40,34 @@ terminator line(std::size_t size)
 TEST_CASE("counted frames: get_terminator() tells what is left, and is 0 behind the string",
           "[async_chat][counted]")
 {
-    bench<> channel(line(5));
+    chat_bench<> channel(line(5));
     auto& chat = *channel.chat;
-    CHECK(channel.recv("ab") == "collect('ab')");
+    CHECK(channel.recv("ab") == frames{"collect ab"});
     CHECK(chat.get_terminator().count() == 3);
     CHECK(chat.get_terminator() == line(3));
     CHECK(chat.get_terminator().bytes() == "\r\n");
-    CHECK(channel.recv("cde\r") == "collect('cde')");
+    CHECK(channel.recv("cde\r") == frames{"collect cde"});
     CHECK(chat.get_terminator() == line(0)); // the string is not complete
-    CHECK(chat.frame == "abcde");
     std::string at_end;
     chat.on_found = [&] {
         at_end = chat.get_terminator().repr() + "," + std::string(chat.matched_terminator());
     };
-    CHECK(channel.recv("\nfg") == "found collect('fg')");
+    CHECK(channel.recv("\nfg") == frames{"found", "collect fg"});
     CHECK(at_end == "0,");
     CHECK(chat.get_terminator() == terminator(0)); // and collects everything
-    CHECK(channel.recv("\r\n") == "collect('\\r\\n')");
+    CHECK(channel.recv("\r\n") == frames{"collect \\r\\n"});
 }
 
 TEST_CASE("counted frames: are not bounded by max_frame, but where they are kept",
           "[async_chat][frame_chat][counted][limit]")
 {
-    bench<> streaming(line(5));
+    chat_bench<> streaming(line(5));
     streaming.chat->max_frame(2);
-    CHECK(streaming.recv("abcde\r\n") == "collect('abcde') found");
+    CHECK(streaming.recv("abcde\r\n") == frames{"collect abcde", "found"});
     streaming.chat->set_terminator(line(5), 3);
-    CHECK(streaming.recv("abcde\r\n") == "collect('abcde') found");
+    CHECK(streaming.recv("abcde\r\n") == frames{"collect abcde", "found"});
 
-    frame_bench<> whole("\n");
+    frame_bench whole("\n");
     whole.chat->max_frame(4);
     CHECK_THROWS_AS(whole.chat->set_terminator(line(5)), std::length_error);
     CHECK_THROWS_AS(whole.chat->set_terminator(line(5), 3), std::length_error);
@@ -86,14 +86,11 @@ TEST_CASE("counted frames: another byte than has to follow ends the channel",
 {
     const auto cut = GENERATE(as<std::size_t>{}, 1, 2, 3, 9);
     const std::string input = "ab\rXcd";
-    bench<> streaming(line(2));
-    frame_bench<> whole(line(2));
+    chat_bench<> streaming(line(2));
+    frame_bench whole(line(2));
     const frames handed_out = whole.recv(input, cut);
-    streaming.recv(input, cut);
-    CHECK(streaming.chat->frame == "ab");
-    CHECK(streaming.chat->seen.empty());
+    CHECK(streaming.recv(input, cut) == frames{"collect ab", "close bad frame"});
     CHECK(streaming.reason() == close_reason::bad_frame);
-    CHECK(streaming.chat->closes == 1);
     REQUIRE(streaming.chat->logs.size() == 1);
     CHECK_THAT(streaming.chat->logs[0],
                ContainsSubstring("a frame is malformed: byte 2 behind it, 'X', is not '\\n'"));
@@ -108,21 +105,20 @@ TEST_CASE("counted frames: what is there at the end of the stream is delivered",
 {
     SECTION("in the frame")
     {
-        bench<> channel(line(5));
-        CHECK(channel.recv("ab") == "collect('ab')");
-        CHECK(channel.eof() == "handle_eof handle_close closed");
+        chat_bench<> channel(line(5));
+        CHECK(channel.recv("ab") == frames{"collect ab"});
+        CHECK(channel.eof() == frames{"eof", "close peer finished"});
     }
     SECTION("in the string, which no limit keeps back")
     {
-        bench<> channel(line(2));
+        chat_bench<> channel(line(2));
         channel.chat->max_frame(1);
-        CHECK(channel.recv("ab\r") == "collect('ab')");
-        CHECK(channel.eof() == "collect('\\r') handle_eof handle_close closed");
-        CHECK(channel.chat->seen.empty());
+        CHECK(channel.recv("ab\r") == frames{"collect ab"});
+        CHECK(channel.eof() == frames{"collect \\r", "eof", "close peer finished"});
     }
     SECTION("of a frame that is kept")
     {
-        frame_bench<> channel(line(2));
+        frame_bench channel(line(2));
         CHECK(channel.recv("ab\r").empty());
         CHECK(channel.eof() == frames{"collect ab\\r", "eof", "close peer finished"});
     }
@@ -131,27 +127,26 @@ TEST_CASE("counted frames: what is there at the end of the stream is delivered",
 TEST_CASE("counted frames: another terminator governs the byte after the piece",
           "[async_chat][counted]")
 {
-    bench<> channel(line(3));
+    chat_bench<> channel(line(3));
     auto& chat = *channel.chat;
     SECTION("in the frame")
     {
-        channel.recv("ab");
+        CHECK(channel.recv("ab") == frames{"collect ab"});
         chat.set_terminator("\n");
-        CHECK(channel.recv("cd\n") == "collect('cd') found");
-        CHECK(chat.seen == frames{"abcd"});
+        CHECK(channel.recv("cd\n") == frames{"collect cd", "found"});
     }
     SECTION("in the string, whose beginning is given back")
     {
-        CHECK(channel.recv("abc\r") == "collect('abc')");
+        CHECK(channel.recv("abc\r") == frames{"collect abc"});
         chat.set_terminator("\n");
-        CHECK(channel.recv("\n") == "collect('\\r') found");
+        CHECK(channel.recv("\n") == frames{"collect \\r", "found"});
     }
     SECTION("its own in the string: the frame is empty")
     {
-        CHECK(channel.recv("abc\r") == "collect('abc')");
+        CHECK(channel.recv("abc\r") == frames{"collect abc"});
         chat.set_terminator(chat.get_terminator());
-        CHECK(channel.recv("\n") == "found");
-        CHECK(channel.recv("\r\n") == "collect('\\r\\n')");
+        CHECK(channel.recv("\n") == frames{"found"});
+        CHECK(channel.recv("\r\n") == frames{"collect \\r\\n"});
     }
     SECTION("in the last piece, whose end is reported all the same")
     {
@@ -159,26 +154,30 @@ TEST_CASE("counted frames: another terminator governs the byte after the piece",
             chat.on_collect = nullptr;
             chat.set_terminator(line(1));
         };
-        CHECK(channel.recv("abc\r\nd\r\n") == "collect('abc') found collect('d') found");
+        CHECK(channel.recv("abc\r\nd\r\n") == frames{"collect abc", "found", "collect d", "found"});
     }
     SECTION("where a string stays behind counts that go by")
     {
+        std::string collected;
+        chat.on_collect = [&](std::string_view data) { collected += data; };
         chat.on_found = [&] {
-            const std::string last = chat.seen.back();
+            const std::string last = std::exchange(collected, {});
             if (last.substr(0, 1) == "$")
                 chat.set_terminator(line(static_cast<std::size_t>(last[1] - '0')));
             else
                 chat.set_terminator("\r\n");
         };
-        channel.recv("abc\r\n$1\r\nd\r\n$0\r\n\r\n$4\r\n\r\n\r\n\r\n");
-        CHECK(chat.seen == frames{"abc", "$1", "d", "$0", "", "$4", "\r\n\r\n"});
+        CHECK(channel.recv("abc\r\n$1\r\nd\r\n$0\r\n\r\n$4\r\n\r\n\r\n\r\n") ==
+              frames{"collect abc", "found", "collect $1", "found", "collect d", "found",
+                     "collect $0", "found", "found", "collect $4", "found", "collect \\r\\n\\r\\n",
+                     "found"});
     }
 }
 
 TEST_CASE("counted frames: pieces that threw or were paused come once more, and once",
           "[async_chat][counted]")
 {
-    bench<> channel(line(3));
+    chat_bench<> channel(line(3));
     auto& chat = *channel.chat;
     chat.survives = true;
     SECTION("thrown")
@@ -186,46 +185,46 @@ TEST_CASE("counted frames: pieces that threw or were paused come once more, and 
         bool thrown = false;
         chat.on_collect = [&](std::string_view) {
             if (!std::exchange(thrown, true))
-                throw user_error();
+                throw std::runtime_error("user");
         };
-        CHECK(channel.recv("abc\r") == "collect('abc') handle_error(user)");
-        CHECK(channel.recv("\nd") == "collect('abc') found collect('d')");
+        CHECK(channel.recv("abc\r") == frames{"collect abc", "error user"});
+        CHECK(channel.recv("\nd") == frames{"collect abc", "found", "collect d"});
     }
     SECTION("paused in the string")
     {
         chat.on_collect = [&](std::string_view) { chat.pause_reading(); };
-        CHECK(channel.recv("abc\r") == "collect('abc')");
+        CHECK(channel.recv("abc\r") == frames{"collect abc"});
         CHECK(channel.recv("\nde").empty());
         chat.resume_reading();
-        CHECK(channel.tick() == "found collect('de')");
+        CHECK(channel.tick() == frames{"found", "collect de"});
     }
     SECTION("paused in the frame")
     {
         chat.on_collect = [&](std::string_view) { chat.pause_reading(); };
-        CHECK(channel.recv("ab") == "collect('ab')");
+        CHECK(channel.recv("ab") == frames{"collect ab"});
         CHECK(channel.recv("c\r\n").empty());
         chat.resume_reading();
-        CHECK(channel.tick() == "collect('c') found");
+        CHECK(channel.tick() == frames{"collect c", "found"});
     }
     SECTION("discarded")
     {
         chat.on_collect = [&](std::string_view) { chat.discard_buffers(); };
-        CHECK(channel.recv("abc\r") == "collect('abc')");
+        CHECK(channel.recv("abc\r") == frames{"collect abc"});
         CHECK(chat.get_terminator() == line(0));
-        CHECK(channel.recv("\r\n") == "found"); // the string as a whole
+        CHECK(channel.recv("\r\n") == frames{"found"}); // the string as a whole
     }
 }
 
 TEST_CASE("counted frames: an override of get_terminator steers", "[async_chat][counted]")
 {
-    class steered : public support::recording_chat {
+    class steered : public support::told_chat {
     public:
-        using recording_chat::recording_chat;
+        using told_chat::told_chat;
         const terminator& get_terminator() const override { return wanted; }
         terminator wanted = line(2);
     };
-    bench<steered> channel;
-    CHECK(channel.recv("ab\r\ncd\r\n") == "collect('ab') found collect('cd') found");
+    chat_bench<asynchat::testing::recorder<steered>> channel;
+    CHECK(channel.recv("ab\r\ncd\r\n") == frames{"collect ab", "found", "collect cd", "found"});
     channel.chat->wanted = "\n";
-    CHECK(channel.recv("e\n") == "collect('e') found");
+    CHECK(channel.recv("e\n") == frames{"collect e", "found"});
 }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
-#include "support/frame_bench.hpp"
+#include "support/chat_bench.hpp"
 
 #include <asynchat/asynchat.hpp>
 #include <asynchat/testing.hpp>
@@ -30,7 +30,7 @@ using texts = std::vector<std::string>;
 
 TEST_CASE("frame_chat: a frame is one callback, an empty one too", "[frame_chat]")
 {
-    frame_bench<> channel("\r\n");
+    frame_bench channel("\r\n");
     CHECK(channel.recv("one\r\n\r\ntwo\r") == texts{"frame one", "frame "});
     CHECK(channel.recv("\nthr") == texts{"frame two"});
     CHECK(channel.recv("ee\r\nfour\r\n") == texts{"frame three", "frame four"});
@@ -38,7 +38,7 @@ TEST_CASE("frame_chat: a frame is one callback, an empty one too", "[frame_chat]
 
 TEST_CASE("frame_chat: a terminator set by the callback acts on what follows", "[frame_chat]")
 {
-    frame_bench<> channel("\n");
+    frame_bench channel("\n");
     channel.chat->on_frame = [&](std::string_view) {
         const bool header = channel.chat->get_terminator().is_bytes();
         header ? channel.chat->set_terminator(5) : channel.chat->set_terminator("\n");
@@ -52,33 +52,33 @@ TEST_CASE("frame_chat: what belongs to no frame is collected", "[frame_chat]")
 {
     SECTION("without a terminator")
     {
-        frame_bench<> channel;
+        frame_bench channel;
         CHECK(channel.recv("ab\n") == texts{"collect ab\\n"});
     }
     SECTION("after a spent count")
     {
-        frame_bench<> channel(2);
+        frame_bench channel(2);
         CHECK(channel.recv("abcd") == texts{"frame ab", "collect cd"});
     }
     SECTION("at the end of the stream, held-back bytes included")
     {
-        frame_bench<> channel("\r\n");
+        frame_bench channel("\r\n");
         CHECK(channel.recv("ab\r").empty());
         CHECK(channel.eof() == texts{"collect ab\\r", "eof", "close peer finished"});
     }
     SECTION("when its terminator is taken away")
     {
-        frame_bench<> channel("\r\n");
+        frame_bench channel("\r\n");
         channel.recv("ab");
         channel.chat->set_terminator(std::nullopt);
         CHECK(channel.recv("cd") == texts{"collect abcd"});
     }
     SECTION("and nothing is lost when the callback throws")
     {
-        frame_bench<> channel("\r\n");
+        frame_bench channel("\r\n");
         channel.chat->survives = true;
         bool throws = true;
-        channel.chat->on_collect = [&] {
+        channel.chat->on_collect = [&](std::string_view) {
             if (std::exchange(throws, false))
                 throw std::runtime_error("user");
         };
@@ -89,10 +89,10 @@ TEST_CASE("frame_chat: what belongs to no frame is collected", "[frame_chat]")
     }
     SECTION("nor what comes when there is no terminator")
     {
-        frame_bench<> channel;
+        frame_bench channel;
         channel.chat->survives = true;
         bool throws = true;
-        channel.chat->on_collect = [&] {
+        channel.chat->on_collect = [&](std::string_view) {
             if (std::exchange(throws, false))
                 throw std::runtime_error("user");
         };
@@ -105,7 +105,7 @@ TEST_CASE("frame_chat: a frame that threw is not delivered again, the ones behin
           "[frame_chat]")
 {
     const auto chunk = GENERATE(as<std::size_t>{}, 1, 4, 100);
-    frame_bench<> channel("\n");
+    frame_bench channel("\n");
     channel.chat->survives = true;
     channel.chat->on_frame = [](std::string_view frame) {
         if (frame == "bad")
@@ -119,7 +119,7 @@ TEST_CASE("frame_chat: a frame that threw is not delivered again, the ones behin
 
 TEST_CASE("frame_chat: pausing in a frame keeps the rest", "[frame_chat]")
 {
-    frame_bench<> channel("\n");
+    frame_bench channel("\n");
     channel.chat->on_frame = [&](std::string_view) { channel.chat->pause_reading(); };
     CHECK(channel.recv("a\nb\nc") == texts{"frame a"});
     CHECK(channel.recv("\n").empty());
@@ -132,7 +132,7 @@ TEST_CASE("frame_chat: pausing in a frame keeps the rest", "[frame_chat]")
 TEST_CASE("frame_chat: nothing is delivered after close() and close_when_done()", "[frame_chat]")
 {
     const bool at_once = GENERATE(false, true);
-    frame_bench<> channel("\n");
+    frame_bench channel("\n");
     channel.chat->on_frame = [&](std::string_view) {
         at_once ? channel.chat->close() : channel.chat->close_when_done();
     };
@@ -143,7 +143,7 @@ TEST_CASE("frame_chat: nothing is delivered after close() and close_when_done()"
 
 TEST_CASE("frame_chat: the frame outlives whatever its callback discards", "[frame_chat]")
 {
-    frame_bench<> channel("\n");
+    frame_bench channel("\n");
     texts kept;
     channel.chat->on_frame = [&](std::string_view frame) {
         channel.chat->discard_buffers();
@@ -158,7 +158,7 @@ TEST_CASE("frame_chat: the frame outlives whatever its callback discards", "[fra
 
 TEST_CASE("frame_chat: take_frame() gives the frame away", "[frame_chat]")
 {
-    frame_bench<> channel("\n");
+    frame_bench channel("\n");
     texts taken;
     channel.chat->on_frame = [&](std::string_view) { taken.push_back(channel.chat->take_frame()); };
     SECTION("from the receive buffer")
@@ -190,7 +190,7 @@ TEST_CASE("frame_chat: take_frame() gives the frame away", "[frame_chat]")
 TEST_CASE("frame_chat: a large counted frame is received straight into it", "[frame_chat]")
 {
     const std::size_t size = 300000;
-    frame_bench<> channel("\n");
+    frame_bench channel("\n");
     channel.chat->max_frame(size);
     channel.chat->on_frame = [&](std::string_view frame) {
         channel.chat->set_terminator(frame == "size" ? terminator(size) : terminator("\n"));
@@ -234,7 +234,7 @@ TEST_CASE("frame_chat: a large counted frame is received straight into it", "[fr
 TEST_CASE("frame_chat: a limit that becomes lower than the begun frame is judged", "[frame_chat]")
 {
     const std::string rest = GENERATE(as<std::string>{}, "\n", "4\n", "45678901\n");
-    frame_bench<> channel("\n");
+    frame_bench channel("\n");
     channel.recv("123");
     channel.chat->max_frame(2);
     CHECK(channel.recv(rest) == texts{"close frame limit"});
@@ -243,7 +243,7 @@ TEST_CASE("frame_chat: a limit that becomes lower than the begun frame is judged
 TEST_CASE("frame_chat: memory that a frame used before shows nothing of it", "[frame_chat]")
 {
     const std::size_t piece = GENERATE(as<std::size_t>{}, 999, 20000, 65536);
-    frame_bench<> channel("\n");
+    frame_bench channel("\n");
     auto& chat = *channel.chat;
     chat.max_frame(asynchat::unlimited);
     chat.on_frame = [&](std::string_view frame) {
@@ -295,7 +295,7 @@ TEST_CASE("frame_chat: an override of get_terminator that changes its mind sees 
         const terminator& get_terminator() const override { return wanted; }
         terminator wanted = "\r\n";
     };
-    frame_bench<steering> channel;
+    support::chat_bench<asynchat::testing::recorder<steering>> channel;
     CHECK(channel.recv("ab\r").empty());
     channel.chat->wanted = "\r\r";
     CHECK(channel.recv("\rc\r\r") == texts{"frame ab", "frame c"});
@@ -306,7 +306,7 @@ TEST_CASE("frame_chat: max_frame bounds what is kept", "[frame_chat]")
     SECTION("a frame of a string over the limit ends the channel")
     {
         const auto chunk = GENERATE(as<std::size_t>{}, 1, 3, 100);
-        frame_bench<> channel("\r\n");
+        frame_bench channel("\r\n");
         channel.chat->max_frame(5);
         const std::string input = "12345\r\n123456\r\nnext\r\n";
         CHECK(channel.recv(input, chunk) == texts{"frame 12345", "close frame limit"});
@@ -315,7 +315,7 @@ TEST_CASE("frame_chat: max_frame bounds what is kept", "[frame_chat]")
     }
     SECTION("a count over it is refused before a byte is taken")
     {
-        frame_bench<> channel("\n");
+        frame_bench channel("\n");
         channel.chat->max_frame(10);
         CHECK_THROWS_AS(channel.chat->set_terminator(11), std::length_error);
         CHECK_THROWS_AS(channel.chat->set_terminator(21, 20), std::length_error);

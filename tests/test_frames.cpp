@@ -2,15 +2,15 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/chat_bench.hpp"
 #include "support/cut_checker.hpp"
 #include "support/cuts.hpp"
 #include "support/framed_reader.hpp"
-#include "support/recording_chat.hpp"
-#include "support/scripted_transport.hpp"
 
 #include <asynchat/asynchat.hpp>
 #include <asynchat/testing.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <stdexcept>
@@ -24,25 +24,26 @@ using asynchat::close_reason;
 using asynchat::overflow;
 using asynchat::terminator;
 using Catch::Matchers::ContainsSubstring;
+using support::chat_bench;
 using support::cut_checker;
-using support::frames;
 using support::limited_script;
 using support::of_size;
-using support::user_error;
 using namespace std::string_literals;
 
 namespace {
 
+using frames = std::vector<std::string>;
+
 const overflow answers[] = {overflow::close, overflow::skip, overflow::truncate};
 
 /// A recording channel that answers.
-class judging_chat : public support::recording_chat {
+class judging_chat : public asynchat::testing::recorder<support::told_chat> {
 public:
-    using recording_chat::recording_chat;
+    using recorder::recorder;
 
     overflow handle_overflow() override
     {
-        record->note("handle_overflow");
+        note("overflow");
         if (on_overflow)
             on_overflow();
         return answer;
@@ -51,7 +52,7 @@ public:
     std::function<void()> on_overflow;
     overflow answer = overflow::close;
 };
-using judging_bench = support::bench<judging_chat>;
+using judging_bench = chat_bench<judging_chat>;
 
 } // namespace
 
@@ -60,17 +61,17 @@ using judging_bench = support::bench<judging_chat>;
 TEST_CASE("length prefix: stays in force, and tells what is left of a frame",
           "[async_chat][length]")
 {
-    support::bench<> channel(terminator::length_prefix(2));
+    chat_bench<> channel(terminator::length_prefix(2));
     const terminator& now = channel.chat->get_terminator();
     CHECK(channel.recv("\0"s).empty());
     CHECK(now.count() == 0);
-    CHECK(channel.recv("\5a"s) == "collect('a')");
+    CHECK(channel.recv("\5a"s) == frames{"collect a"});
     CHECK(now.count() == 4);
     CHECK(now == terminator::length_prefix(2));
-    CHECK(channel.recv("bcde\0"s) == "collect('bcde') found");
+    CHECK(channel.recv("bcde\0"s) == frames{"collect bcde", "found"});
     CHECK(now.count() == 0);
-    CHECK(channel.recv("\0"s) == "found");
-    CHECK(channel.recv("\0\1x\0\0"s) == "collect('x') found found");
+    CHECK(channel.recv("\0"s) == frames{"found"});
+    CHECK(channel.recv("\0\1x\0\0"s) == frames{"collect x", "found", "found"});
 }
 
 TEST_CASE("length prefix: an empty frame needs no byte behind its length", "[frame_chat][length]")
@@ -85,25 +86,25 @@ TEST_CASE("length prefix: set again in found_terminator, or its own value, begin
           "[async_chat][length]")
 {
     const bool own = GENERATE(false, true);
-    support::bench<> channel(terminator::varint());
+    chat_bench<> channel(terminator::varint());
     auto& chat = *channel.chat;
     chat.on_found = [&] {
         chat.set_terminator(own ? chat.get_terminator() : terminator::varint());
     };
-    CHECK(channel.recv("\1a\2b") == "collect('a') found collect('b')");
-    CHECK(channel.recv("c\1d") == "collect('c') found collect('d') found");
+    CHECK(channel.recv("\1a\2b") == frames{"collect a", "found", "collect b"});
+    CHECK(channel.recv("c\1d") == frames{"collect c", "found", "collect d", "found"});
 }
 
 TEST_CASE("length prefix: a terminator set within a frame governs the byte after the piece",
           "[async_chat][length]")
 {
-    support::bench<> channel(terminator::length_prefix(1));
+    chat_bench<> channel(terminator::length_prefix(1));
     auto& chat = *channel.chat;
     channel.recv("\5ab");
     SECTION("outside of any callback")
     {
         chat.set_terminator("\n");
-        CHECK(channel.recv("cd\n") == "collect('cd') found");
+        CHECK(channel.recv("cd\n") == frames{"collect cd", "found"});
     }
     SECTION("in collect_incoming_data")
     {
@@ -111,8 +112,8 @@ TEST_CASE("length prefix: a terminator set within a frame governs the byte after
             chat.on_collect = nullptr;
             chat.set_terminator(terminator::length_prefix(1));
         };
-        CHECK(channel.recv("cd") == "collect('cd')");
-        CHECK(channel.recv("\1e") == "collect('e') found");
+        CHECK(channel.recv("cd") == frames{"collect cd"});
+        CHECK(channel.recv("\1e") == frames{"collect e", "found"});
     }
     SECTION("in the last piece of the frame, whose end is reported all the same")
     {
@@ -120,32 +121,32 @@ TEST_CASE("length prefix: a terminator set within a frame governs the byte after
             chat.on_collect = nullptr;
             chat.set_terminator("\n");
         };
-        CHECK(channel.recv("cdef\n") == "collect('cde') found collect('f') found");
+        CHECK(channel.recv("cdef\n") == frames{"collect cde", "found", "collect f", "found"});
     }
 }
 
 TEST_CASE("length prefix: the bytes of an unfinished length are for the next terminator",
           "[async_chat][length]")
 {
-    support::bench<> channel(terminator::length_prefix(4));
+    chat_bench<> channel(terminator::length_prefix(4));
     CHECK(channel.recv("ab").empty());
     channel.chat->set_terminator("\n");
-    CHECK(channel.recv("c\n") == "collect('abc') found");
+    CHECK(channel.recv("c\n") == frames{"collect abc", "found"});
 }
 
 TEST_CASE("length prefix: what is there at the end of the stream is delivered",
           "[async_chat][frame_chat][length]")
 {
-    support::bench<> channel(terminator::length_prefix(4));
+    chat_bench<> channel(terminator::length_prefix(4));
     channel.chat->max_frame(1); // the length is no part of a frame
     CHECK(channel.recv("ab").empty());
-    CHECK(channel.eof() == "collect('ab') handle_eof handle_close closed");
+    CHECK(channel.eof() == frames{"collect ab", "eof", "close peer finished"});
 }
 
 TEST_CASE("length prefix: pieces that threw or were paused come once more, and once",
           "[async_chat][length]")
 {
-    support::bench<> channel(terminator::netstring());
+    chat_bench<> channel(terminator::netstring());
     auto& chat = *channel.chat;
     chat.survives = true;
     SECTION("thrown")
@@ -153,26 +154,26 @@ TEST_CASE("length prefix: pieces that threw or were paused come once more, and o
         bool thrown = false;
         chat.on_collect = [&](std::string_view) {
             if (!std::exchange(thrown, true))
-                throw user_error();
+                throw std::runtime_error("user");
         };
-        CHECK(channel.recv("3:abc,1:") == "collect('abc') handle_error(user)");
-        CHECK(channel.recv("d,") == "collect('abc') found collect('d') found");
+        CHECK(channel.recv("3:abc,1:") == frames{"collect abc", "error user"});
+        CHECK(channel.recv("d,") == frames{"collect abc", "found", "collect d", "found"});
     }
     SECTION("paused")
     {
         chat.on_collect = [&](std::string_view) { chat.pause_reading(); };
-        CHECK(channel.recv("3:ab").compare("collect('ab')") == 0);
+        CHECK(channel.recv("3:ab") == frames{"collect ab"});
         CHECK(channel.recv("c,1:d,").empty());
         chat.resume_reading();
-        CHECK(channel.tick() == "collect('c') found");
+        CHECK(channel.tick() == frames{"collect c", "found"});
         chat.resume_reading();
-        CHECK(channel.tick() == "collect('d') found");
+        CHECK(channel.tick() == frames{"collect d", "found"});
     }
     SECTION("discarded")
     {
         chat.on_collect = [&](std::string_view) { chat.discard_buffers(); };
-        CHECK(channel.recv("3:abc,1:d,") == "collect('abc') found");
-        CHECK(channel.recv("1:d,") == "collect('d') found");
+        CHECK(channel.recv("3:abc,1:d,") == frames{"collect abc", "found"});
+        CHECK(channel.recv("1:d,") == frames{"collect d", "found"});
     }
 }
 
@@ -197,17 +198,14 @@ TEST_CASE("length prefix: a malformed one ends the channel, and the log names th
     const bool at_once = GENERATE(false, true);
     for (const fault& each : faults) {
         CAPTURE(each.input);
-        support::bench<> channel(each.kind);
-        if (at_once)
-            channel.recv(each.input + "more");
-        else
-            for (const char byte : each.input)
-                channel.recv(std::string(1, byte));
+        chat_bench<> channel(each.kind);
+        const frames events =
+            at_once ? channel.recv(each.input + "more") : channel.recv(each.input, 1);
+        CHECK(events.back() == "close bad frame");
+        CHECK(std::count(events.begin(), events.end(), "found") == 0);
         CHECK(channel.reason() == close_reason::bad_frame);
         REQUIRE(channel.chat->logs.size() == 1);
         CHECK_THAT(channel.chat->logs[0], ContainsSubstring(each.line));
-        CHECK(channel.chat->closes == 1);
-        CHECK(channel.chat->seen.empty());
     }
 }
 
@@ -216,8 +214,8 @@ TEST_CASE("length prefix: a length over max_frame is refused before anything is 
 {
     const std::string huge = "\xff\xff\xff\xff\xff\xff\xff\xff"
                              "ab";
-    support::bench<> streaming(terminator::length_prefix(8));
-    CHECK(streaming.recv(huge) == "handle_close closed");
+    chat_bench<> streaming(terminator::length_prefix(8));
+    CHECK(streaming.recv(huge) == frames{"close frame limit"});
     CHECK(streaming.reason() == close_reason::frame_limit);
 
     asynchat::loop loop;
@@ -303,14 +301,14 @@ TEST_CASE("frame_chat: what was begun before a length comes is no frame", "[fram
 TEST_CASE("several terminators: the callback can ask which one ended the frame",
           "[async_chat][frame_chat][several]")
 {
-    support::bench<> channel({"\r\n", "\n", "\r.", "END"});
+    chat_bench<> channel({"\r\n", "\n", "\r.", "END"});
     auto& chat = *channel.chat;
     frames matched;
     chat.on_found = [&] { matched.emplace_back(chat.matched_terminator()); };
-    for (const char byte : "a\r\nb\nc\r\rENEND\r."s)
-        channel.recv(std::string(1, byte));
+    CHECK(channel.recv("a\r\nb\nc\r\rENEND\r.", 1) == frames{"collect a", "found", "collect b",
+                                                             "found", "collect c\\r\\rEN", "found",
+                                                             "found"});
     CHECK((matched == frames{"\r\n", "\n", "END", "\r."}));
-    CHECK((chat.seen == frames{"a", "b", "c\r\rEN", ""}));
     CHECK(chat.get_terminator() == terminator({"\r\n", "\n", "\r.", "END"}));
 
     chat.set_terminator(";");
@@ -324,31 +322,31 @@ TEST_CASE("several terminators: the callback can ask which one ended the frame",
 TEST_CASE("several terminators: held bytes are delivered when they are none",
           "[async_chat][several]")
 {
-    support::bench<> channel({"\r\n", "\n"});
-    CHECK(channel.recv("ab\r") == "collect('ab')");
-    CHECK(channel.recv("c\r") == "collect('\\rc')");
+    chat_bench<> channel({"\r\n", "\n"});
+    CHECK(channel.recv("ab\r") == frames{"collect ab"});
+    CHECK(channel.recv("c\r") == frames{"collect \\rc"});
     SECTION("at the end of the stream")
     {
-        CHECK(channel.eof() == "collect('\\r') handle_eof handle_close closed");
+        CHECK(channel.eof() == frames{"collect \\r", "eof", "close peer finished"});
     }
     SECTION("when the terminator changes")
     {
         channel.chat->set_terminator("\r");
-        CHECK(channel.recv("d") == "found collect('d')");
+        CHECK(channel.recv("d") == frames{"found", "collect d"});
     }
     SECTION("and not when it is set again")
     {
         channel.chat->set_terminator({"\r\n", "\n"});
-        CHECK(channel.recv("\n") == "found");
+        CHECK(channel.recv("\n") == frames{"found"});
     }
 }
 
 TEST_CASE("several terminators: of \"\\r\" and \"\\r\\n\" the first ends at once",
           "[async_chat][several]")
 {
-    support::bench<> channel({"\r", "\r\n"});
-    CHECK(channel.recv("a\r") == "collect('a') found");
-    CHECK(channel.recv("\nb\r\n") == "collect('\\nb') found collect('\\n')");
+    chat_bench<> channel({"\r", "\r\n"});
+    CHECK(channel.recv("a\r") == frames{"collect a", "found"});
+    CHECK(channel.recv("\nb\r\n") == frames{"collect \\nb", "found", "collect \\n"});
 }
 
 // --- frames that are too long --------------------------------------------------------------------
@@ -362,15 +360,15 @@ TEST_CASE("handle_overflow: is called once, with exactly max_frame bytes deliver
     SECTION("close")
     {
         CHECK(channel.recv("abcdef\ngh\n") ==
-              "collect('abcd') handle_overflow handle_close closed");
+              frames{"collect abcd", "overflow", "close frame limit"});
         CHECK(chat.logs.size() == 1);
     }
     SECTION("skip")
     {
         chat.answer = overflow::skip;
-        CHECK(channel.recv("abcdef") == "collect('abcd') handle_overflow");
+        CHECK(channel.recv("abcdef") == frames{"collect abcd", "overflow"});
         CHECK(channel.recv("gh").empty());
-        CHECK(channel.recv("i\njk\n") == "collect('jk') found");
+        CHECK(channel.recv("i\njk\n") == frames{"collect jk", "found"});
         CHECK(chat.logs.empty());
     }
     SECTION("truncate")
@@ -378,9 +376,9 @@ TEST_CASE("handle_overflow: is called once, with exactly max_frame bytes deliver
         chat.answer = overflow::truncate;
         std::vector<bool> truncated;
         chat.on_found = [&] { truncated.push_back(chat.truncated()); };
-        CHECK(channel.recv("abcdef") == "collect('abcd') handle_overflow");
+        CHECK(channel.recv("abcdef") == frames{"collect abcd", "overflow"});
         CHECK(channel.recv("gh").empty());
-        CHECK(channel.recv("i\njk\n") == "found collect('jk') found");
+        CHECK(channel.recv("i\njk\n") == frames{"found", "collect jk", "found"});
         CHECK(truncated == std::vector<bool>{true, false});
         CHECK_FALSE(chat.truncated());
     }
@@ -395,22 +393,22 @@ TEST_CASE("handle_overflow: with a length in front it is asked at the length",
     SECTION("skip")
     {
         chat.answer = overflow::skip;
-        CHECK(channel.recv("\6") == "handle_overflow");
+        CHECK(channel.recv("\6") == frames{"overflow"});
         CHECK(chat.get_terminator().count() == 6);
-        CHECK(channel.recv("abcdef\1g") == "collect('g') found");
+        CHECK(channel.recv("abcdef\1g") == frames{"collect g", "found"});
     }
     SECTION("truncate")
     {
         chat.answer = overflow::truncate;
-        CHECK(channel.recv("\6ab") == "handle_overflow collect('ab')");
-        CHECK(channel.recv("cdef\1g") == "collect('cd') found collect('g') found");
+        CHECK(channel.recv("\6ab") == frames{"overflow", "collect ab"});
+        CHECK(channel.recv("cdef\1g") == frames{"collect cd", "found", "collect g", "found"});
     }
     SECTION("a terminator that is set inside is for the bytes behind the length")
     {
         chat.answer = GENERATE(overflow::skip, overflow::truncate);
         chat.on_overflow = [&] { chat.set_terminator("\n"); };
         CHECK(channel.recv("\6ab\ncd\n") ==
-              "handle_overflow collect('ab') found collect('cd') found");
+              frames{"overflow", "collect ab", "found", "collect cd", "found"});
     }
 }
 
@@ -423,13 +421,13 @@ TEST_CASE("handle_overflow: after close() and close_when_done() the answer does 
     auto& chat = *channel.chat;
     chat.max_frame(4);
     chat.answer = answer;
-    chat.on_collect = [&](std::string_view) {};
+    frames events;
     SECTION("close()")
     {
         chat.on_overflow = [&] { chat.close(); };
-        channel.recv("\x15tooolong\nab\n");
+        events = channel.recv("\x15tooolong\nab\n");
         CHECK(channel.reason() == close_reason::local);
-        CHECK(chat.closes == 0);
+        CHECK(events.back() == "overflow"); // and no handle_close()
     }
     SECTION("close_when_done(), and what was pushed is sent")
     {
@@ -437,12 +435,12 @@ TEST_CASE("handle_overflow: after close() and close_when_done() the answer does 
             chat.push("sorry\n");
             chat.close_when_done();
         };
-        channel.recv("\x15tooolong\nab\n");
+        events = channel.recv("\x15tooolong\nab\n");
         CHECK(channel.reason() == close_reason::local);
-        CHECK(channel.wire->sent == "sorry\n");
-        CHECK(chat.closes == 1);
+        CHECK(channel.peer.received() == "sorry\n");
+        CHECK(std::count(events.begin(), events.end(), "close local") == 1);
     }
-    CHECK(chat.seen.empty());
+    CHECK(std::count(events.begin(), events.end(), "found") == 0);
     CHECK(chat.logs.empty());
 }
 
@@ -457,10 +455,10 @@ TEST_CASE("handle_overflow: if it throws, it is asked again with the next input"
     bool thrown = false;
     chat.on_overflow = [&] {
         if (!std::exchange(thrown, true))
-            throw user_error();
+            throw std::runtime_error("user");
     };
-    CHECK(channel.recv("abcdef") == "collect('abcd') handle_overflow handle_error(user)");
-    CHECK(channel.recv("g\nh\n") == "handle_overflow collect('h') found");
+    CHECK(channel.recv("abcdef") == frames{"collect abcd", "overflow", "error user"});
+    CHECK(channel.recv("g\nh\n") == frames{"overflow", "collect h", "found"});
 }
 
 TEST_CASE("handle_overflow: another string is what the rest is dropped up to",
@@ -474,9 +472,9 @@ TEST_CASE("handle_overflow: another string is what the rest is dropped up to",
     const terminator next = GENERATE(terminator(";"), terminator({";", "|"}));
     if (inside)
         chat.on_overflow = [&] { chat.set_terminator(next); };
-    CHECK(channel.recv("abcdef") == "collect('abcd') handle_overflow");
+    CHECK(channel.recv("abcdef") == frames{"collect abcd", "overflow"});
     chat.set_terminator(next);
-    CHECK(channel.recv("gh\nij;kl;") == "collect('kl') found");
+    CHECK(channel.recv("gh\nij;kl;") == frames{"collect kl", "found"});
 }
 
 TEST_CASE("handle_overflow: a terminator of another kind ends the frame, unreported",
@@ -491,19 +489,19 @@ TEST_CASE("handle_overflow: a terminator of another kind ends the frame, unrepor
     {
         chat.on_overflow = [&] { chat.set_terminator(3); };
         CHECK(channel.recv("abcdefgh") ==
-              "collect('abcd') handle_overflow collect('efg') found collect('h')");
+              frames{"collect abcd", "overflow", "collect efg", "found", "collect h"});
     }
     SECTION("later")
     {
         channel.recv("abcdef");
         chat.set_terminator(3);
-        CHECK(channel.recv("ghij") == "collect('ghi') found collect('j')");
+        CHECK(channel.recv("ghij") == frames{"collect ghi", "found", "collect j"});
     }
     SECTION("nothing, which would never end")
     {
         channel.recv("abcdef");
         chat.set_terminator("");
-        CHECK(channel.recv("ghij") == "collect('ghij')");
+        CHECK(channel.recv("ghij") == frames{"collect ghij"});
     }
     CHECK_FALSE(chat.truncated());
 }
@@ -516,8 +514,8 @@ TEST_CASE("handle_overflow: what is discarded inside is dropped, and the rest up
     chat.max_frame(4);
     chat.answer = overflow::truncate;
     chat.on_overflow = [&] { chat.discard_buffers(); };
-    CHECK(channel.recv("abcdef\nlost") == "collect('abcd') handle_overflow");
-    CHECK(channel.recv("x\nkl\n") == "found collect('kl') found");
+    CHECK(channel.recv("abcdef\nlost") == frames{"collect abcd", "overflow"});
+    CHECK(channel.recv("x\nkl\n") == frames{"found", "collect kl", "found"});
 }
 
 TEST_CASE("handle_overflow: pausing inside puts the end off", "[async_chat][limit][pause]")
@@ -527,9 +525,9 @@ TEST_CASE("handle_overflow: pausing inside puts the end off", "[async_chat][limi
     chat.max_frame(4);
     chat.answer = overflow::truncate;
     chat.on_overflow = [&] { chat.pause_reading(); };
-    CHECK(channel.recv("abcdef\ngh\n") == "collect('abcd') handle_overflow");
+    CHECK(channel.recv("abcdef\ngh\n") == frames{"collect abcd", "overflow"});
     chat.resume_reading();
-    CHECK(channel.tick() == "found collect('gh') found");
+    CHECK(channel.tick() == frames{"found", "collect gh", "found"});
 }
 
 TEST_CASE("handle_overflow: what is dropped is not delivered at the end of the stream",
@@ -542,12 +540,12 @@ TEST_CASE("handle_overflow: what is dropped is not delivered at the end of the s
     SECTION("held bytes of the dropped rest")
     {
         channel.recv("abcdef\r");
-        CHECK(channel.eof() == "handle_eof handle_close closed");
+        CHECK(channel.eof() == frames{"eof", "close peer finished"});
     }
     SECTION("held bytes that make the frame too long")
     {
         channel.recv("abcd\r");
-        CHECK(channel.eof() == "handle_overflow handle_eof handle_close closed");
+        CHECK(channel.eof() == frames{"overflow", "eof", "close peer finished"});
         CHECK(channel.reason() == close_reason::peer_finished);
     }
 }
