@@ -2,25 +2,25 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
-#include "support/recording_chat.hpp"
+#include "support/chat_bench.hpp"
 
 #include <asynchat/asynchat.hpp>
+#include <asynchat/testing.hpp>
 
 #include <cstddef>
-#include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 using asynchat::close_reason;
 using asynchat::terminator;
 using asynchat::unlimited;
 using Catch::Matchers::ContainsSubstring;
-using support::bench;
-using support::frames;
-using support::recording_chat;
-using support::steering_chat;
-using support::user_error;
+using support::chat_bench;
+
+using frames = std::vector<std::string>;
 
 // --- the longest frame ---------------------------------------------------------------------------
 
@@ -30,23 +30,19 @@ TEST_CASE("max_frame: exactly so many bytes are delivered before the verdict, ho
     const auto chunk = GENERATE(as<std::size_t>{}, 1, 2, 3, 4, 5, 9, 10, 11, 100);
     const auto term = GENERATE(as<std::string>{}, "\n", "\r\n", "xyxyxy");
     CAPTURE(chunk, term);
-    bench<> channel(term);
+    chat_bench<> channel(term);
     channel.chat->max_frame(10);
     const std::string input =
         "ok" + term + std::string(10, 'a') + term + std::string(11, 'b') + term + "more" + term;
-    channel.recv(input, chunk);
-    CHECK(channel.chat->seen == frames{"ok", std::string(10, 'a')});
-    CHECK(channel.chat->frame == std::string(10, 'b'));
+    CHECK(channel.recv(input, chunk) == frames{"collect ok", "found", "collect aaaaaaaaaa", "found",
+                                               "collect bbbbbbbbbb", "close frame limit"});
     CHECK_FALSE(channel.open());
-    CHECK(channel.reason() == close_reason::frame_limit);
-    CHECK(channel.chat->closes == 1);
-    CHECK(channel.chat->errors == 0);
 }
 
 TEST_CASE("max_frame: is 64 KiB at first, per channel and per terminator",
           "[async_chat][read][limit]")
 {
-    bench<> channel;
+    chat_bench<> channel;
     auto& chat = *channel.chat;
     CHECK(chat.max_frame() == 65536);
     chat.max_frame(100);
@@ -56,10 +52,10 @@ TEST_CASE("max_frame: is 64 KiB at first, per channel and per terminator",
     chat.set_terminator("\n", unlimited);
     CHECK(chat.max_frame() == 100);
 
-    bench<> large("\n");
+    chat_bench<> large("\n");
     large.recv(std::string(65536, 'x'));
     CHECK(large.open());
-    CHECK(large.recv("\n") == "found");
+    CHECK(large.recv("\n") == frames{"found"});
     large.recv(std::string(65536, 'x'));
     CHECK(large.open());
     large.recv("x");
@@ -69,36 +65,32 @@ TEST_CASE("max_frame: is 64 KiB at first, per channel and per terminator",
 TEST_CASE("max_frame: made lower than the begun frame has, it is judged", "[async_chat][limit]")
 {
     const std::string rest = GENERATE(as<std::string>{}, "\n", "4\n", "45678901\n");
-    bench<> channel("\n");
+    chat_bench<> channel("\n");
     channel.recv("123");
     channel.chat->max_frame(2);
-    channel.recv(rest);
-    CHECK(channel.chat->seen.empty());
-    CHECK(channel.reason() == close_reason::frame_limit);
+    CHECK(channel.recv(rest) == frames{"close frame limit"});
 }
 
 TEST_CASE("max_frame: of a terminator ends with it", "[async_chat][read][limit]")
 {
-    bench<> channel;
+    chat_bench<> channel;
     channel.chat->max_frame(3);
     channel.chat->set_terminator("\n", 6);
     channel.chat->on_found = [&] { channel.chat->set_terminator("\n"); };
-    channel.recv("abcdef\nabcd\n");
-    CHECK(channel.chat->seen == frames{"abcdef"});
-    CHECK(channel.chat->frame == "abc");
-    CHECK(channel.reason() == close_reason::frame_limit);
+    CHECK(channel.recv("abcdef\nabcd\n") ==
+          frames{"collect abcdef", "found", "collect abc", "close frame limit"});
 }
 
 TEST_CASE("max_frame: the log line names the limit and who set it", "[async_chat][read][limit]")
 {
-    bench<> channel("\n");
+    chat_bench<> channel("\n");
     channel.chat->max_frame(1234);
     channel.recv(std::string(2000, 'x'));
     REQUIRE(channel.chat->logs.size() == 1);
     CHECK_THAT(channel.chat->logs[0],
                ContainsSubstring("1234") && ContainsSubstring("max_frame()"));
 
-    bench<> other;
+    chat_bench<> other;
     other.chat->set_terminator("\n", 777);
     other.recv(std::string(2000, 'x'));
     REQUIRE(other.chat->logs.size() == 1);
@@ -108,29 +100,28 @@ TEST_CASE("max_frame: the log line names the limit and who set it", "[async_chat
 
 TEST_CASE("max_frame: 0 allows empty frames only", "[async_chat][read][limit]")
 {
-    bench<> channel("\r\n");
+    chat_bench<> channel("\r\n");
     channel.chat->max_frame(0);
-    CHECK(channel.recv("\r\n\r") == "found");
-    CHECK(channel.recv("\n") == "found");
-    CHECK(channel.recv("x\r\n") == "handle_close closed");
+    CHECK(channel.recv("\r\n\r") == frames{"found"});
+    CHECK(channel.recv("\n") == frames{"found"});
+    CHECK(channel.recv("x\r\n") == frames{"close frame limit"});
     CHECK(channel.reason() == close_reason::frame_limit);
 }
 
 TEST_CASE("max_frame: unlimited frames have no end", "[async_chat][read][limit]")
 {
-    bench<> channel;
+    chat_bench<> channel;
     channel.chat->set_terminator("\n", unlimited);
-    for (int i = 0; i < 5; ++i)
-        channel.recv(std::string(65536, 'x'));
-    CHECK(channel.recv("\n") == "found");
-    CHECK(channel.chat->seen[0].size() == 5 * 65536);
+    const std::string all(5 * 65536, 'x');
+    CHECK((channel.recv(all, 65536) == frames{"collect " + all}));
+    CHECK(channel.recv("\n") == frames{"found"});
 }
 
 TEST_CASE("max_frame: does not bound counts and input without a terminator",
           "[async_chat][read][limit]")
 {
     const terminator ends = GENERATE(terminator(100), terminator(), terminator(""), terminator(0));
-    bench<> channel(ends);
+    chat_bench<> channel(ends);
     channel.chat->max_frame(10);
     channel.recv(std::string(60, 'x'));
     channel.recv(std::string(60, 'x'));
@@ -143,62 +134,68 @@ TEST_CASE("max_frame: input collected without a terminator is not part of the ne
 {
     const terminator everything = GENERATE(terminator(), terminator(0), terminator(""));
     CAPTURE(everything.repr());
-    bench<> channel(everything);
+    chat_bench<> channel(everything);
     channel.chat->max_frame(10);
     channel.recv("12345678");
     channel.chat->set_terminator("\n");
-    CHECK(channel.recv("abcdef\n") == "collect('abcdef') found");
+    CHECK(channel.recv("abcdef\n") == frames{"collect abcdef", "found"});
     CHECK(channel.open());
 }
 
 TEST_CASE("max_frame: an override of get_terminator that goes from all to a string starts anew",
           "[async_chat][read][limit]")
 {
-    bench<steering_chat> channel;
+    class steering : public support::told_chat {
+    public:
+        using told_chat::told_chat;
+        const terminator& get_terminator() const override { return wanted; }
+        terminator wanted;
+    };
+    chat_bench<asynchat::testing::recorder<steering>> channel;
     channel.chat->max_frame(10);
-    channel.chat->answers = {std::nullopt, "\n"};
-    channel.recv("12345678");
-    CHECK(channel.recv("abcdef\n") == "collect('abcdef') found");
+    CHECK(channel.recv("12345678") == frames{"collect 12345678"});
+    channel.chat->wanted = "\n";
+    CHECK(channel.recv("abcdef\n") == frames{"collect abcdef", "found"});
     CHECK(channel.open());
 }
 
 TEST_CASE("max_frame: a frame goes on when its terminator changes in the middle",
           "[async_chat][read][limit]")
 {
-    bench<> channel("\n");
+    chat_bench<> channel("\n");
     channel.chat->max_frame(10);
     channel.recv("12345678");
     channel.chat->set_terminator(";");
-    CHECK(channel.recv("abcdef;") == "collect('ab') handle_close closed");
+    CHECK(channel.recv("abcdef;") == frames{"collect ab", "close frame limit"});
     CHECK(channel.reason() == close_reason::frame_limit);
 }
 
 TEST_CASE("max_frame: what is redelivered after an exception counts once",
           "[async_chat][read][limit]")
 {
-    bench<> channel("\n");
+    chat_bench<> channel("\n");
     channel.chat->max_frame(10);
     channel.chat->survives = true;
     bool thrown = false;
     channel.chat->on_collect = [&](std::string_view) {
         if (!std::exchange(thrown, true))
-            throw user_error();
+            throw std::runtime_error("user");
     };
     channel.recv("12345678");
-    CHECK(channel.recv("90\n") == "collect('1234567890') found");
+    CHECK(channel.recv("90\n") == frames{"collect 1234567890", "found"});
     CHECK(channel.open());
 }
 
 TEST_CASE("max_frame: pausing at the limit delivers no byte twice and keeps the verdict",
           "[async_chat][read][limit][pause]")
 {
-    bench<> channel("\n");
+    chat_bench<> channel("\n");
     channel.chat->max_frame(4);
     channel.chat->on_collect = [&](std::string_view) { channel.chat->pause_reading(); };
-    CHECK(channel.recv("abcdef\n") == "collect('abcd')");
+    CHECK(channel.recv("abcdef\n") == frames{"collect abcd"});
     CHECK(channel.open());
     channel.chat->resume_reading();
-    CHECK(channel.tick() == "handle_close closed");
+    CHECK(channel.tick() == frames{"close frame limit"});
     CHECK(channel.reason() == close_reason::frame_limit);
 }
 
@@ -208,38 +205,34 @@ TEST_CASE("max_frame: a terminator set with the last allowed byte governs the fo
     // As it does when the input happens to be cut there.
     const bool cut = GENERATE(false, true);
     CAPTURE(cut);
-    bench<> channel("\n");
+    chat_bench<> channel("\n");
     channel.chat->max_frame(4);
-    channel.chat->on_collect = [&](std::string_view) { channel.chat->set_terminator(2); };
-    if (cut) {
-        channel.recv("abcd");
+    channel.chat->on_collect = [&](std::string_view) {
+        channel.chat->set_terminator(2);
         channel.chat->on_collect = nullptr;
-        channel.recv("efg");
-    } else {
-        channel.chat->on_collect = [&](std::string_view) {
-            channel.chat->set_terminator(2);
-            channel.chat->on_collect = nullptr;
-        };
-        channel.recv("abcdefg");
-    }
-    CHECK(channel.chat->seen == frames{"abcdef"});
+    };
+    CHECK(channel.recv("abcdefg", cut ? 4 : 7) == frames{"collect abcdef", "found", "collect g"});
     CHECK(channel.open());
 }
 
-TEST_CASE("max_frame: a log that closes or throws does not break the verdict",
+TEST_CASE("max_frame: a handle_close() that forgets to close does not break the verdict",
           "[async_chat][read][limit]")
 {
-    bench<> channel("\n");
+    class forgetful : public support::told_chat {
+    public:
+        using told_chat::told_chat;
+        void handle_close() override {} // forgets to close: the library does it
+    };
+    chat_bench<asynchat::testing::recorder<forgetful>> channel("\n");
     channel.chat->max_frame(4);
-    channel.chat->on_close = [&] {}; // forgets to close: the library does it
-    CHECK(channel.recv("abcdef\n") == "collect('abcd') handle_close closed");
+    CHECK(channel.recv("abcdef\n") == frames{"collect abcd", "close frame limit"});
     CHECK(channel.recv("x").empty());
 }
 
 TEST_CASE("_collect_incoming_data: keeps the pieces, _get_data joins and empties",
           "[async_chat][read]")
 {
-    bench<> channel("\r\n");
+    chat_bench<> channel("\r\n");
     auto& chat = *channel.chat;
     chat.on_collect = [&](std::string_view data) { chat._collect_incoming_data(data); };
     std::string data;
@@ -256,7 +249,7 @@ TEST_CASE("_collect_incoming_data: is bounded by max_frame, counts included",
 {
     const terminator ends = GENERATE(terminator(100), terminator(), terminator("\n"));
     CAPTURE(ends.repr());
-    bench<> channel(ends);
+    chat_bench<> channel(ends);
     auto& chat = *channel.chat;
     chat.max_frame(10);
     chat.on_collect = [&](std::string_view data) { chat._collect_incoming_data(data); };
