@@ -226,6 +226,7 @@ TEST_CASE("max_frame: a handle_close() that forgets to close does not break the 
     chat_bench<asynchat::testing::recorder<forgetful>> channel("\n");
     channel.chat->max_frame(4);
     CHECK(channel.recv("abcdef\n") == frames{"collect abcd", "close frame limit"});
+    CHECK_FALSE(channel.open());
     CHECK(channel.recv("x").empty());
 }
 
