@@ -74,6 +74,22 @@ TEST_CASE("when_full() holds for either role, now and later", "[output-limits][f
     CHECK(c.chat->events.size() == 6);
 }
 
+TEST_CASE("when_full(): one that is full reads on in time when it decides by role again",
+          "[output-limits][flow]")
+{
+    small_channel c(true);
+    c.chat->when_full(asynchat::full_output::stops_reading);
+    c.event([](lines& chat) { chat.push(bytes(20)); });
+    c.peer.send("one\n");
+    c.loop.advance(10s);
+    CHECK(c.chat->events == texts{"paused"});
+    c.chat->when_full(asynchat::full_output::by_role);
+    c.loop.advance(900ms);
+    CHECK(c.chat->events == texts{"paused"});
+    c.loop.advance(200ms);
+    CHECK(c.chat->events == texts{"paused", "collect one", "found"});
+}
+
 TEST_CASE("one that connected stops reading at half of max_output()",
           "[output-limits][flow][no-records]")
 {
