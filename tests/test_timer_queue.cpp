@@ -89,7 +89,7 @@ TEST_CASE("a timer queue does what a sorted map does", "[timer_queue]")
             model[next] = &timers.back()->heap_index;
             queue.add(next.first, timers.back());
         } else if (what == 1) {
-            channels.push_back(std::make_unique<channel_state>());
+            channels.push_back(std::make_unique<channel_state>(0));
             model[next] = &channels.back()->heap_index;
             queue.add(next.first, *channels.back());
         } else if (!model.empty()) {

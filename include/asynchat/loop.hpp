@@ -295,6 +295,7 @@ private:
     int turns_ = 0;                 // turns on the stack: more than one while loops are nested
     int turns_before_ = 0;          // of them outside of the innermost run() or poll()
     unsigned adopted_ = 0;          // channels so far
+    unsigned inputs_ = 0;           // events in which a channel received something
     unsigned adopted_before_ = 0;   // of them before that began, if it is nested in a turn
     int running_ = 0;               // run() and poll() on the stack
     bool polls_ = false;            // the innermost of them is a poll()

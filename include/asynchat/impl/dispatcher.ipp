@@ -41,11 +41,11 @@ inline constexpr loop::duration look_behind_mark_after = std::chrono::seconds(1)
 // --- life ------------------------------------------------------------------------------------
 
 ASYNCHAT_DECL dispatcher::dispatcher(loop& owner)
-    : loop_(owner), state_(new detail::channel_state), is_socket_(false), in_memory_(false),
-      connected_(false), accepting_(false), connecting_(false), was_accepted_(false),
-      lingers_(false), was_lost_(false), eof_(false), reading_(false), received_(false),
-      ended_unheard_(false), marked_unheard_(false), interest_failed_(false), sends_plainly_(false),
-      has_event_(false)
+    : loop_(owner), state_(new detail::channel_state(owner.inputs_)), is_socket_(false),
+      in_memory_(false), connected_(false), accepting_(false), connecting_(false),
+      was_accepted_(false), lingers_(false), was_lost_(false), eof_(false), reading_(false),
+      received_(false), ended_unheard_(false), marked_unheard_(false), interest_failed_(false),
+      sends_plainly_(false), has_event_(false)
 {
     if (!std::exchange(owner.creates_, false))
         throw std::logic_error("asynchat: a channel is made by loop.create<T>(...), which owns it; "
@@ -202,7 +202,8 @@ ASYNCHAT_DECL void dispatcher::wait_for_input()
         return;
     const bool had_input = received_;
     received_ = false;
-    if (!had_input || loop_.polls_ || !reads_speculatively_() || !state_->speculative_read.is_due())
+    if (!had_input || !state_->speculative_read.is_due(++loop_.inputs_) || loop_.polls_ ||
+        !reads_speculatively_())
         return wait_for(readiness::read);
     loop_.try_again_soon(state_);
     state_->armed.set(readiness::read, true);

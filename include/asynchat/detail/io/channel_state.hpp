@@ -61,13 +61,20 @@ private:
     bool used_ = false;
 };
 
-/// Decides whether a channel tries to receive again before it waits: always in the beginning, and
-/// less often while the attempts find no input.
+/// Decides whether a channel tries to receive again before it waits: less often while the attempts
+/// find no input, and not while many channels are busy. The loop counts the inputs of all channels,
+/// so the numbers of two inputs tell how many were served between them.
 class speculation_policy {
 public:
-    /// Called after each input.
-    bool is_due() noexcept
+    /// The channel is made after input number `n`.
+    explicit speculation_policy(unsigned n) noexcept : last_(n) {}
+
+    /// Called after each input; this one is number `n`.
+    bool is_due(unsigned n) noexcept
     {
+        const unsigned others = n - std::exchange(last_, n);
+        if (others > max_others)
+            return false;
         if (skip_ == 0)
             return true;
         --skip_;
@@ -82,32 +89,39 @@ public:
     }
 
 private:
+    // The number of events that Asio's reactor fetches at a time. While more channels than that are
+    // busy, a channel that tries again would be served before those that were not fetched yet.
+    static constexpr unsigned max_others = 128;
+
+    unsigned last_;
     unsigned char skip_ = 0;
     unsigned char next_skip_ = 2;
 };
 
 /// The state of a channel that its pending operations and its loop share with it.
 ///
-/// Handlers hold this and never the channel, which may be destroyed when they run. `owned` is the
-/// loop's ownership: set when the loop adopts the channel, reset when the closed channel is
-/// destroyed.
-struct channel_state {
+/// Handlers hold this and never the channel, which may be gone when they run. `owned` is the loop's
+/// ownership: set when the loop adopts the channel, reset when a closed one is destroyed.
+/// The memory for the wait that nearly every channel has under way is a base, so that the first
+/// members lie in its last bytes.
+struct channel_state : operation_memory {
+    readiness_set armed;       // waits under way on the present transport
+    bool flush_listed : 1;     // on the loop's list of channels to flush
+    bool lingers : 1;          // the channel is none of the user's
+    bool try_again_listed : 1; // on the loop's list of channels to look at before they wait
+    bool closed : 1;           // and still owned
+    speculation_policy speculative_read; // asked after each input
+    unsigned owners = 0;                 // state_ptrs
+    unsigned index = 0;                  // place among the loop's channels
+    unsigned number = 0;                 // of the channels that the loop adopted
+    unsigned epoch = 0;                  // tells stale events apart; see connection() and layers()
+    unsigned heap_index = not_queued;    // in the loop's queue, while a deadline is set
     std::shared_ptr<dispatcher> owned;
-    operation_memory read_memory;     // for the pending wait of nearly every channel
-    unsigned owners = 0;              // state_ptrs
-    unsigned index = 0;               // index in the loop's channels
-    unsigned number = 0;              // counts the channels that the loop adopted
-    unsigned epoch = 0;               // identifies stale events; see connection() and layers()
-    unsigned heap_index = not_queued; // in the loop's queue, while a deadline is set
-    readiness_set armed;              // pending waits on the present transport
-    bool flush_listed : 1;            // on the loop's list of channels to flush
-    bool lingers : 1;                 // the channel is a lingerer, not a user's channel
-    bool try_again_listed : 1;        // on the loop's list of channels to try before they wait
-    bool closed : 1;                  // closed and still owned
-    speculation_policy speculative_read;
 
-    channel_state() noexcept
-        : flush_listed(false), lingers(false), try_again_listed(false), closed(false)
+    /// After input number `n` of the loop.
+    explicit channel_state(unsigned n) noexcept
+        : flush_listed(false), lingers(false), try_again_listed(false), closed(false),
+          speculative_read(n)
     {
     }
 
@@ -180,13 +194,10 @@ public:
     {
     }
 
-    T* allocate(std::size_t n)
-    {
-        return static_cast<T*>(state_->read_memory.allocate(n * sizeof(T)));
-    }
+    T* allocate(std::size_t n) { return static_cast<T*>(state_->allocate(n * sizeof(T))); }
     void deallocate(T* memory, std::size_t n) noexcept
     {
-        state_->read_memory.deallocate(memory, n * sizeof(T));
+        state_->deallocate(memory, n * sizeof(T));
     }
 
     template <class U>

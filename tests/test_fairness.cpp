@@ -1,0 +1,212 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "support/catch.hpp"
+#include "support/loopback.hpp"
+
+#include <asynchat/asynchat.hpp>
+#include <asynchat/testing.hpp>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// How many messages of others are answered while one waits. Behind a plain epoll loop with n busy
+// connections that is n - 1 at most, as epoll hands out what is ready in turn. Counted, without a
+// clock.
+
+using namespace asynchat;
+using namespace support;
+
+namespace {
+
+/// Counts the messages that are answered, and notes how many of them one has waited for.
+class turnstile {
+public:
+    explicit turnstile(std::size_t last) : last_(last) {}
+
+    /// A request is ready to be received.
+    std::size_t now() const { return answered_; }
+
+    /// One that was ready since then is answered.
+    void passes(std::size_t since)
+    {
+        longest_ = std::max(longest_, answered_ - since);
+        ++answered_;
+    }
+    bool is_over() const { return answered_ >= last_; }
+    std::size_t longest_wait() const { return longest_; }
+
+private:
+    std::size_t last_;
+    std::size_t answered_ = 0;
+    std::size_t longest_ = 0;
+};
+
+/// A server whose client asks again at once: the next request is there before the answer is sent.
+class busy_server : public async_chat {
+public:
+    busy_server(loop& owner, asynchat::socket from, turnstile& counter, std::function<void()> ask)
+        : async_chat(owner, std::move(from)), counter_(counter), ask_(std::move(ask))
+    {
+        set_terminator("\n");
+        begin();
+    }
+    void begin()
+    {
+        ask_();
+        since_ = counter_.now();
+    }
+    void found_terminator() override
+    {
+        push(_get_data() + "\n");
+        counter_.passes(since_);
+        if (counter_.is_over())
+            owner().stop();
+        else
+            begin();
+    }
+
+private:
+    turnstile& counter_;
+    std::function<void()> ask_;
+    std::size_t since_ = 0;
+};
+
+/// The client's end of a pair of sockets. Asks without reading: the answers fit into the socket.
+class raw_client {
+public:
+    explicit raw_client(int fd) : fd_(fd) {}
+    raw_client(const raw_client&) = delete;
+    raw_client& operator=(const raw_client&) = delete;
+    ~raw_client() { ::close(fd_); }
+
+    void ask()
+    {
+        std::array<char, 256> answers;
+        while (::recv(fd_, answers.data(), answers.size(), MSG_DONTWAIT) > 0) {
+        }
+        check_call(::send(fd_, "hello\n", 6, MSG_NOSIGNAL) == 6, "send");
+    }
+
+private:
+    int fd_;
+};
+
+/// Asks again when it has the answer.
+class client : public async_chat {
+public:
+    client(loop& owner, asynchat::socket from, turnstile& counter)
+        : async_chat(owner, std::move(from)), counter_(counter)
+    {
+        set_terminator("\n");
+        push("hello\n");
+    }
+    void found_terminator() override
+    {
+        last_ = _get_data();
+        counter_.passes(std::exchange(since_, counter_.now()));
+        since_ = counter_.now();
+        if (counter_.is_over())
+            owner().stop();
+        else
+            push("hello\n");
+    }
+
+private:
+    turnstile& counter_;
+    std::size_t since_ = 0;
+    std::string last_;
+};
+
+class echo : public async_chat {
+public:
+    echo(loop& owner, asynchat::socket from) : async_chat(owner, std::move(from))
+    {
+        set_terminator("\n");
+    }
+    void found_terminator() override { push(_get_data() + "\n"); }
+};
+
+} // namespace
+
+TEST_CASE("fairness: behind many busy connections nobody waits longer than a turn of all",
+          "[fair][socket]")
+{
+    const std::size_t busy = GENERATE(as<std::size_t>{}, 2, 64, 129, 400);
+    INFO("busy connections: " << busy);
+    turnstile counter(busy * 20);
+    std::vector<std::unique_ptr<raw_client>> clients;
+    loop loop;
+    for (std::size_t i = 0; i < busy; ++i) {
+        auto ends = asynchat::socket::pair();
+        clients.push_back(std::make_unique<raw_client>(ends.second.release()));
+        loop.create<busy_server>(std::move(ends.first), std::ref(counter),
+                                 [client = clients.back().get()] { client->ask(); });
+    }
+    loop.run();
+    CHECK(counter.is_over());
+    // With up to 128, two turns may lie between: those that look ahead are served before those that
+    // the reactor has fetched.
+    CHECK(counter.longest_wait() <= (busy <= 128 ? 2 * busy : busy));
+    loop.close_all();
+}
+
+TEST_CASE("fairness: a newcomer among busy connections is served in its turn", "[fair][socket]")
+{
+    const std::size_t busy = GENERATE(as<std::size_t>{}, 16, 100, 300);
+    INFO("busy connections: " << busy);
+    turnstile counter(busy * 20);
+    std::vector<std::unique_ptr<raw_client>> clients;
+    loop loop;
+    const auto where = loop.create<server<echo>>(endpoint("127.0.0.1", 0))->local_endpoint();
+    std::size_t asked = 0;
+    std::size_t connected_at = 0;
+    std::size_t answered_at = 0;
+    raw_peer newcomer;
+    for (std::size_t i = 0; i < busy; ++i) {
+        auto ends = asynchat::socket::pair();
+        clients.push_back(std::make_unique<raw_client>(ends.second.release()));
+        loop.create<busy_server>(
+            std::move(ends.first), std::ref(counter), [&, client = clients.back().get()] {
+                client->ask();
+                if (++asked == busy * 5) {
+                    newcomer = raw_peer::connected_to(where);
+                    newcomer.send("hello\n");
+                    connected_at = counter.now();
+                } else if (connected_at > 0 && answered_at == 0 && newcomer.received() != "") {
+                    answered_at = counter.now();
+                }
+            });
+    }
+    loop.run();
+    REQUIRE(answered_at > 0);
+    CHECK(answered_at - connected_at <= 3 * busy); // a turn to be accepted, and one to be answered
+    loop.close_all();
+}
+
+TEST_CASE("fairness: no client waits longer for an answer than a turn of all", "[fair]")
+{
+    const std::size_t busy = GENERATE(as<std::size_t>{}, 2, 64, 129, 400);
+    INFO("busy connections: " << busy);
+    turnstile counter(busy * 20);
+    testing::loop loop;
+    for (std::size_t i = 0; i < busy; ++i) {
+        auto ends = loop.socket_pair();
+        loop.create<echo>(std::move(ends.first));
+        loop.create<client>(std::move(ends.second), std::ref(counter));
+    }
+    loop.run();
+    CHECK(counter.is_over());
+    CHECK(counter.longest_wait() <= (busy <= 128 ? 2 * busy : busy));
+    loop.close_all();
+}
