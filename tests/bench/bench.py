@@ -29,9 +29,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 FLOORS = ("floor", "floor again")
 GROUPS = {
     "ping-pong": ["pp64", "10+1k"],
-    "few": ["pp4"],
+    "few": ["pp1", "pp4"],
     "pipelined": ["pipe16", "pipe64", "pipe512", "count64"],
-    "bulk": ["line4k", "count4k"],
+    "deep": ["pipe1024"],
+    "bulk": ["line4k", "count4k", "count64k"],
     "1 MiB": ["count1m"],
     "churn": ["churn"],
     "broadcast": ["broadcast"],
@@ -40,18 +41,30 @@ WORK = {
     # name: (mode of the server, work of the load, settings)
     "pp64": ("lines", "lines", {"connections": 64}),
     "10+1k": ("lines", "lines", {"connections": 10, "idle": 1000}),
+    "pp1": ("lines", "lines", {"connections": 1}),
     "pp4": ("lines", "lines", {"connections": 4}),
     "pipe16": ("lines", "lines", {"connections": 16, "batch": 64}),
     "pipe64": ("lines", "lines", {"connections": 16, "batch": 64, "size": 64}),
     "pipe512": ("lines", "lines", {"connections": 16, "batch": 64, "size": 512}),
     "count64": ("counted", "counted", {"connections": 16, "batch": 64, "size": 64}),
+    "pipe1024": ("lines", "lines", {"connections": 4, "batch": 1024}),
     "line4k": ("lines", "lines", {"connections": 16, "size": 4096}),
+    "count64k": ("counted", "counted", {"connections": 4, "size": 65536}),
     "count4k": ("counted", "counted", {"connections": 16, "size": 4096}),
     "count1m": ("counted", "counted", {"connections": 4, "size": 1 << 20}),
     "churn": ("lines", "churn", {"connections": 16}),
     "broadcast": ("broadcast", "broadcast", {"connections": 1000}),
 }
 IDLE = (1000, 9500)
+# Settings of the work latency: how long an answer takes.
+LATENCY = {
+    "64 busy": {"connections": 64},
+    "1,000 busy": {"connections": 1000},
+    "8,000 busy": {"connections": 8000},
+    "100 polite": {"connections": 100, "pace": 1},
+    "100 polite, a flood": {"connections": 100, "pace": 1, "flood": 1},
+    "100 polite, 64 busy": {"connections": 100, "pace": 1, "busy": 64},
+}
 SWEEPS = {
     "connections": {
         n: ("lines", "lines", {"connections": n}) for n in (1, 4, 16, 64, 256, 1024, 4096, 9500)},
@@ -88,7 +101,7 @@ def find_peers(build):
         else:
             missing.append(name)
 
-    for name in ("asynchat frames", "asynchat streaming"):
+    for name in ("asynchat frames", "asynchat streaming", "asynchat own string"):
         add(name, [str(build / name.replace(" ", "_"))], everything)
     for name in ("uSockets", "libuv", "Asio read_some", "Asio read_until", "libevent", "Go bufio",
                  "tokio"):
@@ -184,10 +197,11 @@ def one_round(build, server, work, settings):
     if process.returncode != 0:
         print(f"  {error.strip()}", file=sys.stderr)
         return "void" if process.returncode == 3 else "failed"
-    messages, seconds, cpu, p50, p99 = map(float, out.split())
+    messages, seconds, cpu, p50, p99, longest = map(float, out.split())
     if not messages:
         return "failed"
-    return {"ns": cpu / messages, "rate": messages / seconds, "p50": p50, "p99": p99}
+    return {"ns": cpu / messages, "rate": messages / seconds, "p50": p50, "p99": p99,
+            "max": longest}
 
 
 def measure(build, servers, title, work, rounds, times):
@@ -233,7 +247,7 @@ def summary(results):
         low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
         cells[name] = {"ratio": statistics.median(ratios), "low": low, "high": high,
                        "rounds": ratios}
-        for key in ("ns", "rate", "p50", "p99"):
+        for key in ("ns", "rate", "p50", "p99", "max"):
             cells[name][key] = statistics.median(r[key] for r in rounds)
     return cells
 
@@ -319,13 +333,12 @@ def print_report(report):
             f"{row[name]:.0f}" if row.get(name) is not None else "-")))
     if columns:
         print_table("bytes of an idle connection", names, columns)
-    columns = []
-    for title, row in report["fairness"].items():
-        for key in ("p50", "p99"):
-            columns.append(figure(row, f"{title} {key}",
-                                  lambda cell, key=key: f"{cell[key]:.0f}"))
-    if columns:
-        print_table("100 polite peers, microseconds for an answer", names, columns)
+    for title, row in report["latency"].items():
+        columns = []
+        for key in ("p50", "p99", "max"):
+            _, cell = figure(row, key, lambda cell, key=key: f"{cell[key]:.0f}")
+            columns.append((key, cell))
+        print_table(f"{title}: microseconds for an answer", names, columns)
 
 
 def main():
@@ -335,6 +348,7 @@ def main():
     parser.add_argument("--rounds", type=int, help="7, or 3 if quick")
     parser.add_argument("--only", help="these servers, by commas; the floor is always one of them")
     parser.add_argument("--work", help="these kinds of work: " + ",".join(WORK))
+    parser.add_argument("--latency", action="store_true", help="how long an answer takes, too")
     given = parser.parse_args()
     quick = given.extent == "quick"
     rounds = given.rounds or (3 if quick else 7)
@@ -354,7 +368,7 @@ def main():
                           text=True, check=True).stdout.strip()
     report = {"asio": asio, "machine": f"{platform.system()} {platform.release()}",
               "rounds": rounds, "missing": missing, "servers": [peer.name for peer in peers],
-              "cells": {}, "groups": {}, "memory": {}, "fairness": {}, "sweeps": {}}
+              "cells": {}, "groups": {}, "memory": {}, "latency": {}, "sweeps": {}}
     print(f"{report['machine']}, {os.cpu_count()} processors, {asio}, {rounds} rounds of "
           f"{times['ms']} ms")
     if missing:
@@ -370,11 +384,13 @@ def main():
                 count = max(rounds, 10) if work == "count1m" and not quick else rounds
                 report["cells"][work] = summary(
                     measure(build, servers, work, WORK[work], count, times))
-            if mode == "lines" and whole and not quick:
-                for title, flood in (("alone", 0), ("flood", 1)):
-                    work = (mode, "fairness", {"connections": 100, "flood": flood})
-                    report["fairness"][title] = summary(
-                        measure(build, servers, f"fairness, {title}", work, rounds, times))
+    for title, settings in LATENCY.items() if given.latency or (whole and not quick) else ():
+        most = settings["connections"]
+        some = [p for p in peers if most <= p.most_connections]
+        with running(some, "lines") as servers:
+            report["latency"][title] = summary(
+                measure(build, servers, title, ("lines", "latency", settings), rounds,
+                        dict(times, ms=max(times["ms"], most / 10))))
     report["cells"] = {work: report["cells"][work] for work in WORK if work in report["cells"]}
     report["groups"] = {p.name: group_ratios(report["cells"], p.name) for p in peers}
 

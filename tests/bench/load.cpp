@@ -7,9 +7,13 @@
 //
 // It connects, works for a moment to warm the server up, and then for `ms` milliseconds. It prints
 // the messages answered, the seconds, the processor time in nanoseconds that the process `pid` used
-// for them, and the median and 99th percentile of the time of an answer in microseconds. Exit code
-// 3 and a message when a byte is wrong. The work `memory` only holds its connections, each of which
-// has got one answer: it says "ready" and waits for the end of its input.
+// for them; and, of the work `latency`, how long an answer took in microseconds: the median, the
+// 99th percentile and the longest. Of its connections those that KEY `connections` counts are
+// watched; `busy` more ask as soon as they are answered, and `flood` more send without end. With
+// `pace` the watched ones ask in turn, one every 100 microseconds; else as soon as they are
+// answered. Exit code 3 and a message when a byte is wrong. The work `memory` only holds its
+// connections, each of which has got one answer: it says "ready" and waits for the end of its
+// input.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -38,7 +42,6 @@ using clock_type = std::chrono::steady_clock;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-// Every so often one of the peers that are watched for fairness sends its line.
 constexpr microseconds pace(100);
 
 [[noreturn]] void die(const char* what)
@@ -56,9 +59,9 @@ constexpr microseconds pace(100);
 struct options {
     std::uint16_t port = 0;
     std::string work;
-    std::map<std::string, std::size_t> values{{"connections", 64}, {"batch", 1}, {"size", 16},
-                                              {"idle", 0},         {"ms", 300},  {"warm_up", 30},
-                                              {"flood", 0},        {"pid", 0}};
+    std::map<std::string, std::size_t> values{
+        {"connections", 64}, {"batch", 1}, {"size", 16}, {"idle", 0}, {"ms", 300},
+        {"warm_up", 30},     {"flood", 0}, {"busy", 0},  {"pace", 0}, {"pid", 0}};
 
     std::size_t operator[](const char* key) const { return values.at(key); }
 };
@@ -143,6 +146,7 @@ struct connection {
     std::size_t answer_at = 0;
     std::size_t to_receive = 0;
     bool waits_for_output = false;
+    bool watched = false;
     bool floods = false;
     bool closing = false; // has sent the end of its stream
     clock_type::time_point begun;
@@ -152,8 +156,8 @@ class load {
 public:
     explicit load(const options& o)
         : work_(o.work), port_(o.port), batch_(o["batch"]), watched_(o["connections"]),
-          connections_(watched_ + o["flood"]), paced_(o.work == "fairness"),
-          poller_(::epoll_create1(0))
+          unwatched_(watched_ + o["busy"]), connections_(unwatched_ + o["flood"]),
+          times_answers_(o.work == "latency"), paced_(o["pace"] != 0), poller_(::epoll_create1(0))
     {
         for (std::size_t i = 0; i < o["idle"]; ++i)
             connect_to(port_); // stays open until the end
@@ -180,8 +184,8 @@ public:
         const auto start = clock_type::now();
         work(milliseconds(o["ms"]));
         const std::chrono::duration<double> seconds = clock_type::now() - start;
-        std::printf("%zu %.6f %lld %.1f %.1f\n", messages_, seconds.count(),
-                    server.settled() - before, percentile(50), percentile(99));
+        std::printf("%zu %.6f %lld %.1f %.1f %.1f\n", messages_, seconds.count(),
+                    server.settled() - before, percentile(50), percentile(99), percentile(100));
     }
 
 private:
@@ -189,7 +193,8 @@ private:
     {
         if (times_.empty())
             return 0;
-        const auto at = times_.begin() + static_cast<std::ptrdiff_t>(times_.size() * percent / 100);
+        const auto at =
+            times_.begin() + static_cast<std::ptrdiff_t>((times_.size() - 1) * percent / 100);
         std::nth_element(times_.begin(), at, times_.end());
         return *at;
     }
@@ -197,7 +202,8 @@ private:
     void open(connection& c, std::size_t number, std::size_t size)
     {
         noise text(work_ == "broadcast" ? 0 : number);
-        c.floods = number >= watched_;
+        c.watched = number < watched_;
+        c.floods = number >= unwatched_;
         for (std::size_t i = 0; i < 2 * (c.floods ? 1024 : batch_); ++i) {
             const std::string body = text(size);
             if (work_ == "counted") {
@@ -227,15 +233,17 @@ private:
             c.to_send += c.requests.size() / 2;
         c.to_receive += c.answers.size() / 2;
         ++waiting_;
-        if (paced_)
+        if (times_answers_)
             c.begun = clock_type::now();
         send_some(c);
     }
 
     void begin_all()
     {
-        for (auto& c : connections_)
-            begin(c);
+        for (auto& c : connections_) {
+            if (!c.floods && !(c.watched && paced_))
+                begin(c);
+        }
     }
 
     void send_some(connection& c)
@@ -314,11 +322,11 @@ private:
         if (c.floods)
             return;
         messages_ += work_ == "broadcast" ? 0 : batch_;
-        if (paced_) {
+        if (times_answers_ && c.watched)
             times_.push_back(
                 std::chrono::duration<double, std::micro>(clock_type::now() - c.begun).count());
+        if (paced_ && c.watched)
             return;
-        }
         if (work_ == "churn") {
             c.closing = true;
             ++waiting_;
@@ -356,9 +364,8 @@ private:
         auto next = now;
         std::size_t turn = 0;
         stopping_ = false;
-        if (!paced_)
-            begin_all();
-        for (std::size_t i = watched_; i < connections_.size(); ++i)
+        begin_all();
+        for (std::size_t i = unwatched_; i < connections_.size(); ++i)
             flood(connections_[i]);
         while ((now = clock_type::now()) < end) {
             for (; paced_ && next <= now; next += pace) {
@@ -368,7 +375,7 @@ private:
             }
             step(0); // does not sleep: the processor is its own, and waking up takes long
         }
-        for (std::size_t i = watched_; i < connections_.size(); ++i)
+        for (std::size_t i = unwatched_; i < connections_.size(); ++i)
             stop_flooding(connections_[i]);
         finish();
     }
@@ -400,8 +407,11 @@ private:
     std::string work_;
     std::uint16_t port_;
     std::size_t batch_;
-    std::size_t watched_; // the first so many connections count, the others flood
+    // Of the connections: the watched ones, busy ones behind them up to here, and those that flood.
+    std::size_t watched_;
+    std::size_t unwatched_;
     std::vector<connection> connections_;
+    bool times_answers_;
     bool paced_;
     int poller_;
     std::vector<double> times_;
@@ -427,10 +437,10 @@ int main(int argc, char** argv)
                 std::strtoul(argv[i] + equals + 1, nullptr, 10);
     }
     const bool known = given.work == "lines" || given.work == "counted" || given.work == "churn" ||
-                       given.work == "broadcast" || given.work == "fairness" ||
+                       given.work == "broadcast" || given.work == "latency" ||
                        given.work == "memory";
     if (!known) {
-        std::fprintf(stderr, "usage: load PORT lines|counted|churn|broadcast|fairness|memory "
+        std::fprintf(stderr, "usage: load PORT lines|counted|churn|broadcast|latency|memory "
                              "KEY=NUMBER...\n");
         return 2;
     }

@@ -6,16 +6,13 @@
 #include "server.hpp"
 
 #include <string_view>
-#include <utility>
 
 namespace {
 
 class line_echo : public asynchat::frame_chat {
 public:
-    line_echo(asynchat::loop& owner, asynchat::socket from) : frame_chat(owner, std::move(from))
-    {
-        set_terminator("\n");
-    }
+    using frame_chat::frame_chat;
+    void handle_open() override { set_terminator("\n"); }
     void found_frame(std::string_view frame) override
     {
         push(frame);
@@ -25,23 +22,20 @@ public:
 
 class counted_echo : public asynchat::frame_chat {
 public:
-    counted_echo(asynchat::loop& owner, asynchat::socket from) : frame_chat(owner, std::move(from))
+    using frame_chat::frame_chat;
+    void handle_open() override
     {
-        set_terminator("\n");
         max_frame(bench::largest_frame);
-        ac_out_buffer_size = bench::largest_send;
+        set_terminator("\n");
     }
     void found_frame(std::string_view frame) override
     {
         if (get_terminator().is_bytes()) {
             set_terminator(bench::count_of(frame));
-            return;
-        }
-        if (frame.size() < 65536)
-            push(frame);
-        else
+        } else {
             push(take_frame());
-        set_terminator("\n");
+            set_terminator("\n");
+        }
     }
 };
 

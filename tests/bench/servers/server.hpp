@@ -20,7 +20,6 @@
 namespace bench {
 
 inline constexpr std::size_t largest_frame = 16 << 20;
-inline constexpr std::size_t largest_send = 1 << 20; // of one call: the frames are large
 
 /// n of "ECHO n".
 inline std::size_t count_of(std::string_view header)
@@ -33,22 +32,15 @@ inline std::size_t count_of(std::string_view header)
 /// Sends each line that one channel gets to all, kept in memory once.
 class broadcaster : public asynchat::async_chat {
 public:
-    broadcaster(asynchat::loop& owner, asynchat::socket from) : async_chat(owner, std::move(from))
-    {
-        set_terminator("\n");
-    }
-    void collect_incoming_data(std::string_view data) override { line_ += data; }
+    using async_chat::async_chat;
+    void handle_open() override { set_terminator("\n"); }
     void found_terminator() override
     {
-        line_ += '\n';
-        const auto message = std::make_shared<const std::string>(std::exchange(line_, {}));
+        const auto message = std::make_shared<const std::string>(_get_data() + "\n");
         for (const auto& channel : owner().channels())
             if (auto* const member = dynamic_cast<broadcaster*>(channel.get()))
                 member->push(message);
     }
-
-private:
-    std::string line_;
 };
 
 template <class Lines, class Counted>
