@@ -34,6 +34,7 @@
 #include <asynchat/impl/memory_network.ipp>
 #include <asynchat/impl/output_pump.ipp>
 #include <asynchat/impl/output_queue.ipp>
+#include <asynchat/impl/print.ipp>
 #include <asynchat/impl/producer.ipp>
 #include <asynchat/impl/relay.ipp>
 #include <asynchat/impl/server.ipp>

@@ -303,6 +303,40 @@ TEST_CASE("print: formats straight into the output", "[async_chat][write]")
     CHECK(channel.tick() == "send('<200   OK\\r\\n>')=12");
 }
 
+TEST_CASE("print: whatever the format and its arguments are, the text is that of fmt",
+          "[async_chat][write]")
+{
+    bench<> channel;
+    std::string expected;
+    const auto prints = [&](auto format, auto&&... args) {
+        channel.chat->print(format, args...);
+        expected += fmt::format(format, args...);
+    };
+    const std::string text = "text";
+    const std::string empty;
+    const std::string long_text(300, 'x');
+    prints(FMT_STRING(""));
+    prints(FMT_STRING("as it is\r\n"));
+    prints(FMT_STRING("{}{}|{}"), 1, std::string_view("two"), "three");
+    prints(FMT_STRING("{} {} {} {}"), std::numeric_limits<int>::min(),
+           std::numeric_limits<unsigned>::max(), std::numeric_limits<long long>::min(),
+           std::numeric_limits<std::size_t>::max());
+    prints(FMT_STRING("{} {} {}"), short(-1), static_cast<signed char>(2), std::uint8_t(3));
+    prints(FMT_STRING("{}{}{}"), text, empty, text);
+    prints(FMT_STRING("{} {} {}"), true, 'c', 1.5);
+    prints(FMT_STRING("{{{}}}"), 1);
+    prints(FMT_STRING("}}{}{{"), 1);
+    prints(FMT_STRING("{1} {0} {1}"), 1, "one");
+    prints(FMT_STRING("{:>8}|{:08x}|{:.2}"), "right", 255, "cut");
+    prints(FMT_STRING("{} {}"), 1, 2, 3); // which fmt leaves out
+    prints(FMT_STRING("{}"), long_text);
+    prints(FMT_STRING("{}{}"), std::string(255, 'y'), 12);
+    prints(FMT_STRING("{}{}"), std::string(256, 'y'), empty);
+    prints(FMT_STRING("{} {}"), std::string(5000, 'z'), 1);
+    channel.tick();
+    CHECK(channel.wire->sent == expected);
+}
+
 TEST_CASE("print: a formatter that throws leaves nothing behind", "[async_chat][write]")
 {
     bench<> channel;

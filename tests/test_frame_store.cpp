@@ -35,7 +35,8 @@ TEST_CASE("frame_store: appends", "[unit][decoder]")
 TEST_CASE("frame_store: what was left in its memory is never shown", "[unit][decoder]")
 {
     string_pool pool;
-    pool.give_back(std::string(100000, 'x'));
+    std::string left(100000, 'x');
+    pool.give_back(left);
     frame_store store;
     store.begin(pool, 90000);
     CHECK(store.size() == 0);
@@ -148,4 +149,49 @@ TEST_CASE("frame_store: gives its memory back", "[unit][decoder]")
     CHECK(store.unfilled() == 100001); // the same again, and nothing of it shows
     CHECK(store.size() == 0);
     CHECK(store.take() == "");
+}
+
+TEST_CASE("string_pool: a full one keeps what comes in, and frees the oldest", "[unit][decoder]")
+{
+    constexpr std::size_t mebibyte = 1 << 20;
+    string_pool pool; // has room for 16 MiB
+    const auto give = [&](std::size_t bytes, char what) {
+        std::string string(bytes, what);
+        pool.give_back(string);
+        CHECK(string.empty());
+    };
+    const auto first_of = [&](std::size_t bytes) {
+        std::string string;
+        pool.take(string, bytes);
+        return string.substr(0, 1);
+    };
+    for (std::size_t i = 0; i < 5; ++i)
+        give(mebibyte * 3 + i, static_cast<char>('a' + i));
+    give(mebibyte * 4, 'f');
+    CHECK(first_of(mebibyte * 4) == "f");
+    CHECK(first_of(mebibyte * 3) == "c"); // a and b made room
+    CHECK(first_of(mebibyte * 3) == "d");
+    CHECK(first_of(mebibyte * 3) == "e");
+    CHECK(first_of(mebibyte * 3) == "");
+    give(mebibyte * 17, 'g'); // larger than the pool
+    CHECK(first_of(mebibyte * 17) == "");
+}
+
+TEST_CASE("string_pool: a short text gets no large memory", "[unit][decoder]")
+{
+    string_pool pool;
+    const auto capacity_for = [&](std::size_t bytes) {
+        std::string string;
+        pool.take(string, bytes);
+        const std::size_t capacity = string.capacity();
+        pool.give_back(string);
+        return capacity;
+    };
+    std::string page(4096, 'x');
+    pool.give_back(page);
+    CHECK(capacity_for(20) < 64);
+    CHECK(capacity_for(2000) >= 4096);
+    std::string line(100, 'x');
+    pool.give_back(line);
+    CHECK(capacity_for(20) >= 100);
 }

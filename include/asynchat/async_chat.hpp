@@ -136,7 +136,27 @@ public:
     /// Python: async_chat.set_terminator
     ASYNCHAT_DECL void set_terminator(const terminator& next);
 
-    /// As above, with a separate frame limit, in bytes, for the frames that this terminator ends.
+    template <class Integer, std::enable_if_t<detail::is_count_type<Integer>, int> = 0>
+    void set_terminator(Integer count)
+    {
+        if constexpr (std::is_signed_v<Integer>) {
+            if (count < 0)
+                detail::throw_negative_count(count);
+        }
+        set_count(static_cast<std::size_t>(count));
+    }
+    template <std::size_t N>
+    void set_terminator(const char (&literal)[N])
+    {
+        set_string(std::string_view(literal, N - 1));
+    }
+    template <std::size_t N>
+    void set_terminator(char (&text)[N])
+    {
+        set_string(std::string_view(text));
+    }
+
+    /// As above, with a max_frame() of its own, in bytes, for the frames that this terminator ends.
     ASYNCHAT_DECL void set_terminator(const terminator& next, std::size_t max_frame);
 
     /// The current terminator. Its count() is the number of bytes that are left of a count or of a
@@ -395,6 +415,7 @@ private:
     class end_of_input_guard;
 
     ASYNCHAT_DECL bool vprint(fmt::string_view format, fmt::format_args args);
+    [[gnu::cold]] ASYNCHAT_DECL bool print_by_fmt(fmt::string_view format, fmt::format_args args);
     ASYNCHAT_DECL bool queue_first(std::string_view data);
     bool may_queue(std::size_t bytes);
     void queued();
@@ -430,7 +451,11 @@ private:
     ASYNCHAT_DECL virtual void deliver_(delivery& input);
     virtual bool keeps_frames_() const noexcept { return false; }
 
+    // What set_terminator() does without making a terminator: it may be called for each message.
+    ASYNCHAT_DECL void set_count(std::size_t count);
+    ASYNCHAT_DECL void set_string(std::string_view string);
     void change_terminator(const terminator& next, std::size_t max_frame);
+    void terminator_has_changed();
     void kept_frame_goes_on(bool was_dropping);
     [[noreturn]] static void refuse_count(std::size_t count, std::size_t max_frame);
     void follow_override();
@@ -511,5 +536,6 @@ private:
 #  include <asynchat/impl/async_chat.ipp>
 #  include <asynchat/impl/async_chat_end.ipp>
 #  include <asynchat/impl/async_chat_output.ipp>
+#  include <asynchat/impl/print.ipp>
 #endif
 #endif

@@ -87,10 +87,24 @@ template <class Number>
 constexpr basic_parsed_number<Number> parse_digits(std::string_view text, Number max,
                                                    number_base base) noexcept
 {
+    Number value = 0;
+    // Nearly always: decimal digits, too few for a number that the type does not hold.
+    if (base == number_base::decimal && text.size() <= std::numeric_limits<Number>::digits10) {
+        const char* at = text.data();
+        const char* const end = at + text.size();
+        for (; at != end; ++at) {
+            const unsigned digit = static_cast<unsigned char>(*at) - unsigned{'0'};
+            if (digit > 9)
+                break;
+            value = value * 10 + digit;
+        }
+        if (at == end && !text.empty() && value <= max)
+            return basic_parsed_number<Number>(value);
+        value = 0;
+    }
     if (text.empty())
         return {number_error::empty, 0};
     const auto radix = static_cast<unsigned>(base);
-    Number value = 0;
     for (std::size_t at = 0; at < text.size(); ++at) {
         const unsigned digit = digit_value(text[at]);
         if (digit >= radix)

@@ -22,6 +22,20 @@ chat = of("async_chat")
 ending = of("async_chat_end")
 sending = of("async_chat_output")
 decoding = of("frame_decoder")
+
+decoding("string-change-missed", "frames found together ignore a change to another string",
+     """\
+            pass_->partial_match_ = 0;
+    } else if (limit == limit_) {
+        return;
+    }
+    this->limit""",
+     """\
+            pass_->partial_match_ = 0;
+    }
+    if (limit == limit_)
+        return;
+    this->limit""")
 passing = of("frame_pass")
 pass_inline = of("detail/framing/frame_pass.hpp")
 
@@ -173,19 +187,6 @@ pass_inline("terminator-change-missed", "frames found together ignore a change o
 chat("pause-missed-among-lines", "frames found together ignore pause_reading()",
      "    while (may_deliver(input)) {",
      "    while (may_deliver(input) || (input.frames() > 1 && !is_ending() && !input.empty())) {")
-pass_inline("string-change-missed", "frames found together ignore a change to another string",
-     """\
-            pass_->partial_match_ = 0;
-    } else if (limit == limit_) {
-        return;
-    }
-    this->limit""",
-     """\
-            pass_->partial_match_ = 0;
-    }
-    if (limit == limit_)
-        return;
-    this->limit""")
 pass_inline("limit-missed-among-lines", "frames found together may be longer than the limit",
      "if (!found || size > d.limit_ || size < find_bytes_size) {",
      "if (!found || size < find_bytes_size) {")
@@ -584,7 +585,7 @@ joined("relay-closes-at-half", "the end of one stream ends both",
 scanner = of("terminator_scanner")
 
 scanner("string-behind-count-kept", "another string behind a count is taken for the one before",
-        "if (is_counted && !is_same_string(next.bytes_))",
+        "if (is_counted && !has_bytes(next.bytes_))",
         "if (is_counted && terminator_.bytes_.empty())")
 scanner("partial-match-restarts", "a terminator that begins within a failed match is missed",
         "matched = table_.advance(needle, matched, next);", "matched = 0;")
@@ -1285,3 +1286,32 @@ network("kit-reset-drops-what-arrived", "a reset of the kit takes back what has 
         "if (reset_ && (what != testing::operation::receive || input_.empty()))", "if (reset_)")
 network("kit-reset-overtakes-nothing", "what is under way arrives after a reset of the kit",
         "        end->drop_what_is_under_way();\n", "")
+
+# --- how it is done fast -------------------------------------------------------------------------
+
+state = of("detail/io/channel_state.hpp")
+strings = of("detail/output/string_pool.hpp")
+kept_string = of("detail/framing/terminator_scanner.hpp")
+printing = of("print")
+
+state("crowd-looks-ahead", "those that look ahead come first however many channels are busy",
+      "        if (others > max_others)\n            return false;\n", "        (void)others;\n")
+strings("newest-string-freed", "a full pool frees what comes in, and keeps what nobody takes",
+        """\
+        while (size > max_large - kept_large_)
+            forget_large(large_.begin(), large_.front().capacity());
+""",
+        """\
+        if (size > max_large - kept_large_)
+            return;
+""")
+kept_string("same-ends-same-string", "strings with the same ends are taken for the same terminator",
+            "return mine.size() <= 2 || equal(", "return true || equal(")
+printing("text-without-room", "a text of print() is written over the end of its memory",
+         "if (static_cast<std::ptrdiff_t>(text.size()) > end - to)", "if (false)")
+printing("braces-as-text", "print() takes }} for two braces",
+         "if (next != '{' && next != '}') {", "if (next != '{') {")
+number("short-number-over-max", "a short number may be larger than the limit",
+       "at == end && !text.empty() && value <= max", "at == end && !text.empty()")
+chat("count-over-limit-at-rest", "set_terminator() takes a count that no frame can have",
+     "!frame_.is_empty() || count > max_frame_ || !decoder_", "!frame_.is_empty() || !decoder_")

@@ -50,9 +50,7 @@ ASYNCHAT_DECL void async_chat::refuse_count(std::size_t count, std::size_t max_f
         "asynchat: a frame of {} bytes is longer than max_frame, {}", count, max_frame));
 }
 
-// Inline, because many protocols call it for each message: a call would be a tenth of the cost.
-[[gnu::always_inline]] inline void async_chat::change_terminator(const terminator& next,
-                                                                 std::size_t max_frame)
+ASYNCHAT_DECL void async_chat::change_terminator(const terminator& next, std::size_t max_frame)
 {
     if (next.count() > max_frame && next.is_count() && keeps_frames_())
         refuse_count(next.count(), max_frame);
@@ -60,6 +58,11 @@ ASYNCHAT_DECL void async_chat::refuse_count(std::size_t count, std::size_t max_f
     decoder_.set(next, max_frame);
     if (was_dropping || !frame_.is_empty())
         kept_frame_goes_on(was_dropping);
+    terminator_has_changed();
+}
+
+inline void async_chat::terminator_has_changed()
+{
     if (rare_ && !decoder_.in_frame())
         frame_has_ended(); // the next one begins with its first byte
 }
@@ -78,6 +81,23 @@ ASYNCHAT_DECL void async_chat::kept_frame_goes_on(bool was_dropping)
 ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next)
 {
     change_terminator(next, max_frame_);
+    has_own_max_frame_ = has_no_terminator_ = false;
+}
+
+// For each message of many protocols, and most often nothing is in the way.
+ASYNCHAT_DECL void async_chat::set_count(std::size_t count)
+{
+    if (!frame_.is_empty() || count > max_frame_ || !decoder_.set_count_at_rest(count, max_frame_))
+        return set_terminator(terminator(count));
+    terminator_has_changed();
+    has_own_max_frame_ = has_no_terminator_ = false;
+}
+
+ASYNCHAT_DECL void async_chat::set_string(std::string_view string)
+{
+    if (!frame_.is_empty() || !decoder_.set_string_at_rest(string, max_frame_))
+        return set_terminator(terminator(string));
+    terminator_has_changed();
     has_own_max_frame_ = has_no_terminator_ = false;
 }
 
@@ -445,8 +465,7 @@ ASYNCHAT_DECL void async_chat::_collect_incoming_data(std::string_view data)
     const std::size_t room = decoder_.limit() - std::min(frame_.size(), decoder_.limit());
     const std::string_view fitting = data.substr(0, room);
     const std::size_t to_come = std::max(frame_to_come(), fitting.size());
-    // A short piece fits into the string itself. A pooled string could be lost to the user.
-    if (frame_.is_empty() && to_come >= detail::min_pooled_size)
+    if (frame_.is_empty())
         frame_.begin(frame_memory(), to_come);
     frame_.append(fitting, to_come);
     if (data.size() > room)

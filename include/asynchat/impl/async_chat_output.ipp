@@ -15,7 +15,6 @@
 #include <asio/buffer.hpp>
 #include <fmt/format.h>
 
-#include <iterator>
 #include <new>
 #include <optional>
 #include <stdexcept>
@@ -114,6 +113,9 @@ ASYNCHAT_DECL void async_chat::try_to_send()
 
 ASYNCHAT_DECL bool async_chat::push(std::string&& data)
 {
+    constexpr unsigned reasons = detail::gate::of_output | detail::gate::blocked;
+    if (!gate_.has(reasons) && queue_.append(std::move(data)))
+        return true;
     if (!may_queue(data.size()))
         return false;
     queue_.push(std::move(data));
@@ -130,16 +132,6 @@ ASYNCHAT_DECL bool async_chat::push(std::shared_ptr<const std::string> data)
     queue_.push(std::move(data));
     queued();
     return true;
-}
-
-ASYNCHAT_DECL bool async_chat::vprint(fmt::string_view format, fmt::format_args args)
-{
-    if (!accepts_output())
-        return false;
-    // Not directly into the queue: a formatter may also push to this channel, or throw.
-    detail::pooled_string text(frame_memory());
-    fmt::vformat_to(std::back_inserter(*text), format, args);
-    return push(std::string_view(*text));
 }
 
 ASYNCHAT_DECL bool async_chat::push_with_producer(std::unique_ptr<producer> source)

@@ -22,6 +22,23 @@ ASYNCHAT_DECL void frame_decoder::give_back_partial_match()
     partial_match_ = 0;
 }
 
+ASYNCHAT_DECL void frame_decoder::set(const terminator& next, std::size_t limit)
+{
+    if (partial_match_ > 0 && next != current())
+        give_back_partial_match();
+    const bool restarts = !is_string(next) || !is_string(current());
+    if (scanner_.set(next)) {
+        if (restarts)
+            return restart(limit);
+        changes_ = static_cast<unsigned char>(changes_ | changed);
+        if (pass_)
+            pass_->partial_match_ = 0;
+    } else if (limit == limit_) {
+        return;
+    }
+    this->limit(limit);
+}
+
 ASYNCHAT_DECL std::string frame_decoder::undelivered() const
 {
     if (pass_)

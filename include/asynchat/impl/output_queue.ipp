@@ -12,9 +12,8 @@
 
 namespace asynchat::detail {
 
-// Below these sizes a copy is cheaper than a separate buffer: the system has to process each
-// buffer, and the queue needs an entry for each.
-inline constexpr std::size_t min_moved_size = 2048;
+// Below this size a copy is cheaper than a separate buffer: the system has to process each buffer,
+// and the queue needs an entry for each.
 inline constexpr std::size_t min_shared_size = 512;
 
 ASYNCHAT_DECL std::unique_ptr<output_storage> output_pool::take()
@@ -67,7 +66,7 @@ ASYNCHAT_DECL void output_queue::push(std::string&& data)
     const std::size_t size = data.size();
     if (size < min_moved_size) {
         push(std::string_view(data));
-        return pool_->strings().give_back(std::move(data));
+        return pool_->strings().give_back(data);
     }
     push_entry(std::move(data), size);
 }
@@ -219,7 +218,7 @@ ASYNCHAT_DECL void output_queue::pop()
 {
     assert(!pinned_ && storage_->piece.empty());
     if (auto* const sent = std::get_if<std::string>(&storage_->entries.first()))
-        pool_->strings().give_back(std::move(*sent));
+        pool_->strings().give_back(*sent);
     storage_->entries.pop();
     storage_->head_sent = 0;
     storage_->largest_piece = 0;

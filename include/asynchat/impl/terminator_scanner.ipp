@@ -14,7 +14,29 @@
 
 namespace asynchat::detail {
 
-ASYNCHAT_DECL void terminator_scanner::replace_string(const std::string& bytes)
+ASYNCHAT_DECL bool terminator_scanner::set(const terminator& next)
+{
+    if (is_sized(next)) {
+        set_sized(next);
+        return true;
+    }
+    if (next.is_bytes()) {
+        if (!has_bytes(next.bytes_))
+            replace_string(next.bytes_);
+        else if (terminator_.kind_ == next.kind_)
+            return false;
+    }
+    if (next.kind_ == terminator::kind::bytes) {
+        use_bytes();
+        return true;
+    }
+    terminator_.kind_ = next.kind_;
+    terminator_.count_ = next.count_;
+    terminator_.only_byte_ = no_byte;
+    return true;
+}
+
+ASYNCHAT_DECL void terminator_scanner::replace_string(std::string_view bytes)
 {
     terminator_.bytes_ = bytes; // a copy, which reuses the old memory
     table_.clear();
@@ -23,7 +45,7 @@ ASYNCHAT_DECL void terminator_scanner::replace_string(const std::string& bytes)
 ASYNCHAT_DECL void terminator_scanner::set_sized(const terminator& next)
 {
     const bool is_counted = next.kind_ == terminator::kind::counted;
-    if (is_counted && !is_same_string(next.bytes_)) // as in set()
+    if (is_counted && !has_bytes(next.bytes_)) // as in set()
         replace_string(next.bytes_);
     terminator_.kind_ = next.kind_;
     terminator_.width_ = next.width_;

@@ -61,6 +61,13 @@ private:
     std::string line_;
 };
 
+/// The same as README and tutorial write it.
+class natural_line_echo : public scripted<asynchat::async_chat> {
+public:
+    explicit natural_line_echo(asynchat::loop& owner) : scripted(owner) { set_terminator("\n"); }
+    void found_terminator() override { push(_get_data() + "\n"); }
+};
+
 /// Only counts, so that nearly all of it is the library: lines that one byte ends, or two.
 template <const char* End>
 class counter : public scripted<asynchat::async_chat> {
@@ -196,6 +203,10 @@ struct kind {
 
 const kind kinds[] = {
     {"lines-of-16", [](std::size_t n) { receive<line_echo>(n, guards::lines(batch, 16)); }},
+    {"natural-lines-of-16",
+     [](std::size_t n) { receive<natural_line_echo>(n, guards::lines(batch, 16)); }},
+    {"natural-lines-of-64",
+     [](std::size_t n) { receive<natural_line_echo>(n, guards::lines(batch, 64)); }},
     {"lines-of-512", [](std::size_t n) { receive<line_echo>(n, guards::lines(batch, 512)); }},
     {"lines-only-counted",
      [](std::size_t n) { receive<counter<lf>>(n, guards::lines(batch, 16)); }},
@@ -230,6 +241,36 @@ const kind kinds[] = {
              for (std::size_t i = 0; i < batch; ++i)
                  chat.print("{} {}\r\n", 200 + i, "OK");
          });
+     }},
+    {"print-number",
+     [](std::size_t n) {
+         in_events<speaker>(n, [](speaker& chat) {
+             for (std::size_t i = 0; i < batch; ++i)
+                 chat.print("${}\r\n", 1000 + i);
+         });
+     }},
+    {"set-terminator-count",
+     [](std::size_t n) {
+         in_events<speaker>(n, [](speaker& chat) {
+             for (std::size_t i = 0; i < batch; ++i)
+                 chat.set_terminator(1000 + i);
+         });
+     }},
+    {"set-terminator-literal",
+     [](std::size_t n) {
+         in_events<speaker>(n, [](speaker& chat) {
+             for (std::size_t i = 0; i < batch; ++i)
+                 chat.set_terminator("\r\n");
+         });
+     }},
+    {"parse-number",
+     [](std::size_t n) {
+         const std::string text = "1234";
+         std::size_t sum = 0;
+         for (std::size_t i = 0; i < n; ++i)
+             sum += *asynchat::parse_number(text, 65536);
+         if (sum != n * 1234)
+             throw support::test_error("a wrong number");
      }},
     // A message is what one of the channels sends.
     {"broadcast",

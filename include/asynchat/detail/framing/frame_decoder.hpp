@@ -102,10 +102,16 @@ public:
     /// Whether unread input was lost because there was no memory for it.
     bool out_of_memory() const noexcept { return out_of_memory_; }
 
-    /// Sets the terminator from the next byte on, and the limit. Unread bytes and a partial match
-    /// are examined again. If a string replaces a string, the frame continues; any other change
-    /// begins a new frame.
-    [[gnu::always_inline]] inline void set(const terminator& next, std::size_t limit);
+    /// The terminator from the next byte on, and the limit; unread bytes and a partial match are
+    /// looked at again. A string after a string goes on with the frame; anything else begins
+    /// another one.
+    ASYNCHAT_DECL void set(const terminator& next, std::size_t limit);
+
+    /// As set(), for a count and for one string, when nothing is held or dropped and the string is
+    /// the one of before, also with counts between: then there is little to do. Otherwise they do
+    /// nothing and return false.
+    inline bool set_count_at_rest(std::size_t count, std::size_t limit) noexcept;
+    inline bool set_string_at_rest(std::string_view string, std::size_t limit) noexcept;
 
     /// Largest frame with a string or a length prefix, in bytes. May be lower than the size that
     /// the present frame already has.
@@ -169,6 +175,7 @@ private:
     // What happens to the rest of a too long frame.
     enum class overflow : unsigned char { none, skips, truncates };
 
+    bool is_at_rest() const noexcept { return partial_match_ == 0 && !is_dropping(); }
     static bool is_string(const terminator& t) noexcept
     {
         return t.is_bytes() && !t.collects_everything();

@@ -215,25 +215,25 @@ inline frame_decoder::step frame_decoder::pass::look_far()
     return step(size, 1, step::ends);
 }
 
-inline void frame_decoder::set(const terminator& next, std::size_t limit)
+inline bool frame_decoder::set_count_at_rest(std::size_t count, std::size_t limit) noexcept
 {
-    if (partial_match_ > 0 && next != current())
-        give_back_partial_match();
-    if (terminator_scanner::is_only_count(next)) { // the most common case, and always a change
-        scanner_.set_count(next.count());
-        return restart(limit);
+    if (!is_at_rest())
+        return false;
+    scanner_.set_count(count);
+    restart(limit);
+    return true;
+}
+
+inline bool frame_decoder::set_string_at_rest(std::string_view string, std::size_t limit) noexcept
+{
+    if (!is_at_rest() || string.empty() || !scanner_.has_bytes(string))
+        return false;
+    if (!current().is_bytes()) {
+        scanner_.use_bytes();
+        restart(limit);
+        return true;
     }
-    const bool restarts = !is_string(next) || !is_string(current());
-    if (scanner_.set(next)) {
-        if (restarts)
-            return restart(limit);
-        changes_ = static_cast<unsigned char>(changes_ | changed);
-        if (pass_)
-            pass_->partial_match_ = 0;
-    } else if (limit == limit_) {
-        return;
-    }
-    this->limit(limit);
+    return !current().is_several() && limit == limit_;
 }
 
 /// Called when the next byte begins a new frame.

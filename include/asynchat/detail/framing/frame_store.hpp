@@ -40,7 +40,7 @@ public:
     void begin(string_pool& pool, std::size_t to_come)
     {
         assert(is_empty());
-        bytes_ = pool.take(to_come);
+        pool.take(bytes_, to_come);
         unfilled_ = static_cast<unsigned>(bytes_.size());
     }
 
@@ -84,7 +84,9 @@ public:
     {
         set_aside_ = false;
         drop_unfilled();
-        return std::exchange(bytes_, {});
+        std::string frame(std::move(bytes_));
+        bytes_.clear();
+        return frame;
     }
     void put_back(std::string frame)
     {
@@ -104,14 +106,18 @@ public:
     {
         unfilled_ = 0;
         set_aside_ = false;
-        pool.give_back(std::exchange(bytes_, {}));
+        pool.give_back(bytes_);
     }
 
 private:
     static constexpr std::size_t max_reserved = std::size_t{1} << 24; // larger frames grow
 
     char* end() noexcept { return bytes_.data() + size(); }
-    void drop_unfilled() { bytes_.resize(bytes_.size() - std::exchange(unfilled_, 0U)); }
+    void drop_unfilled()
+    {
+        if (unfilled_ > 0) // most often a call for nothing
+            bytes_.resize(bytes_.size() - std::exchange(unfilled_, 0U));
+    }
     void reserve(std::size_t to_come)
     {
         if (bytes_.capacity() - bytes_.size() < to_come && to_come <= max_reserved)

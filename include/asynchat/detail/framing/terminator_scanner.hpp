@@ -83,25 +83,29 @@ public:
         terminator_.in_frame_ = false;
     }
 
-    /// Replaces the terminator; examines no input. Returns whether that is a change.
-    bool set(const terminator& next)
+    /// Replaces the terminator; examines nothing. Returns whether that is a change.
+    ASYNCHAT_DECL bool set(const terminator& next);
+
+    /// Whether the last string was this one, also if a count came since.
+    [[gnu::always_inline]] bool has_bytes(std::string_view bytes) const noexcept
     {
-        if (next.is_bytes()) {
-            // So a protocol that alternates between a string and counts copies nothing.
-            if (!is_same_string(next.bytes_))
-                replace_string(next.bytes_);
-            else if (terminator_.kind_ == next.kind_)
-                return false;
-        } else if (is_sized(next)) {
-            set_sized(next);
-            return true;
-        }
-        terminator_.kind_ = next.kind_;
-        terminator_.count_ = next.count_;
-        const std::string_view needle = strings();
+        const std::string& mine = terminator_.bytes_;
+        if (bytes.size() != mine.size() || mine.empty())
+            return bytes.size() == mine.size();
+        if (bytes.front() != mine.front() || bytes.back() != mine.back())
+            return false;
+        return mine.size() <= 2 || equal(bytes.data(), mine.data(), mine.size());
+    }
+
+    /// That becomes the terminator again. A protocol that goes back and forth between a string and
+    /// counts copies nothing.
+    void use_bytes() noexcept
+    {
+        terminator_.kind_ = terminator::kind::bytes;
+        terminator_.count_ = 0;
+        const std::string& bytes = terminator_.bytes_;
         terminator_.only_byte_ =
-            needle.size() == 1 ? static_cast<unsigned char>(needle.front()) : no_byte;
-        return true;
+            bytes.size() == 1 ? static_cast<unsigned char>(bytes.front()) : no_byte;
     }
 
     /// As set(), for a count without a string behind it. The last string is kept.
@@ -208,16 +212,9 @@ private:
     {
         return terminator_.is_bytes() ? std::string_view(terminator_.bytes_) : std::string_view();
     }
-    bool is_same_string(const std::string& other) const noexcept
-    {
-        const std::string& mine = terminator_.bytes_;
-        if (other.size() != 1) // for one byte a call would be most of the cost
-            return other == mine;
-        return mine.size() == 1 && mine.front() == other.front();
-    }
     ASYNCHAT_DECL void set_sized(const terminator& next);
     ASYNCHAT_DECL step find_several(std::string_view input, std::size_t matched);
-    ASYNCHAT_DECL void replace_string(const std::string& bytes);
+    ASYNCHAT_DECL void replace_string(std::string_view bytes);
     ASYNCHAT_DECL step search(std::string_view input, std::size_t position, std::size_t matched);
 
     struct landing {

@@ -83,6 +83,9 @@ private:
 /// bytes that were taken.
 /// Thread safety: none. Lifetime: the pool outlives the queue's last push.
 class output_queue {
+    // Below this size a copy is cheaper than a separate buffer, which the system has to process.
+    static constexpr std::size_t min_moved_size = 2048;
+
 public:
     explicit output_queue(output_pool& pool) noexcept : pool_(&pool) {}
 
@@ -109,6 +112,16 @@ public:
         if (!storage_ || pinned_ || !storage_->block.append_in_room(data))
             return false;
         size_ += data.size();
+        return true;
+    }
+
+    /// The same for a string that is small enough to be copied, whose memory goes to the pool: it
+    /// is left empty.
+    bool append(std::string&& data)
+    {
+        if (data.size() >= min_moved_size || !append(std::string_view(data)))
+            return false;
+        pool_->strings().give_back(data);
         return true;
     }
 

@@ -4,6 +4,7 @@
 #ifndef ASYNCHAT_DETAIL_OUTPUT_STRING_POOL_HPP
 #define ASYNCHAT_DETAIL_OUTPUT_STRING_POOL_HPP
 
+#include <array>
 #include <cassert>
 #include <cstddef>
 #include <string>
@@ -12,88 +13,94 @@
 
 namespace asynchat::detail {
 
-/// In bytes. Smaller strings need no memory, or it is not worth keeping.
-inline constexpr std::size_t min_pooled_size = 64;
+/// In bytes. A shorter text needs no memory but that of the string itself.
+inline constexpr std::size_t min_pooled_size = 24;
 
 /// Reuses the memory of strings. A loop has one pool for all its channels: a channel without an
 /// incomplete frame holds no memory, and a new frame allocates nothing in the steady state.
 class string_pool {
 public:
-    string_pool()
-    {
-        small_.reserve(max_small);
-        large_.reserve(max_large / max_small_size);
-    }
+    string_pool() { large_.reserve(max_large / max_small_size); }
 
-    /// A string, if possible with memory for `n` bytes, but not with far more: a slow peer may
-    /// occupy it for a long time. A small string is empty; a large one has its old size and
-    /// content.
-    std::string take(std::size_t n)
+    /// Gives `into`, which is empty, memory for `n` bytes, if there is some, but not far more: a
+    /// slow peer may occupy it for a long time, and a program keep a short text for ever. A small
+    /// string stays empty; a large one has its old size and content.
+    void take(std::string& into, std::size_t n) noexcept
     {
+        assert(into.empty());
         if (n > max_small_size)
-            return take_large(n);
-        if (small_.empty())
-            return {};
-        std::string string = std::move(small_.back());
-        small_.pop_back();
-        assert(string.empty());
-        return string;
+            return take_large(into, n);
+        if (small_count_ == 0)
+            return;
+        std::string& last = small_[small_count_ - 1];
+        if (n < max_tiny_size && last.capacity() > 4 * max_tiny_size)
+            return;
+        into = std::move(last);
+        --small_count_;
     }
 
-    /// Takes a string back. The pools never grow: a string without a place is freed.
-    void give_back(std::string string) noexcept
+    /// Takes the memory of a string, which is empty then. The pools never grow: a small string
+    /// without a place is freed, and for a large one the oldest ones are. The oldest, because their
+    /// memory lies between other strings, where the allocator keeps it for the next string of the
+    /// program. Memory at the end of the heap goes to the system, which clears each page of it
+    /// again for the next string.
+    void give_back(std::string& string) noexcept
     {
         const std::size_t size = string.capacity();
-        if (size > max_small_size) {
-            if (size > max_large - kept_large_)
-                return;
-            kept_large_ += size;
-            assert(large_.size() < large_.capacity()); // growing may throw
-            large_.push_back(std::move(string));
-        } else if (size >= min_pooled_size && small_.size() < max_small) {
-            string.clear();
-            assert(small_.size() < small_.capacity());
-            small_.push_back(std::move(string));
-        }
+        if (size > max_small_size)
+            keep_large(string, size);
+        string.clear();
+        if (size >= min_pooled_size && size <= max_small_size && small_count_ < max_small)
+            small_[small_count_++] = std::move(string);
     }
 
 private:
     // In bytes, except max_small.
+    static constexpr std::size_t max_tiny_size = 64;
     static constexpr std::size_t max_small_size = 64 * 1024;
     static constexpr std::size_t max_small = 16; // strings
-    static constexpr std::size_t max_large = 4 * 1024 * 1024;
+    static constexpr std::size_t max_large = 16 * 1024 * 1024;
 
-    std::string take_large(std::size_t n)
+    void take_large(std::string& into, std::size_t n) noexcept
     {
-        for (std::string& each : large_) {
-            const std::size_t size = each.capacity();
-            if (size < n || size / 2 > n)
-                continue;
-            std::string string = std::move(each);
-            assert(size <= kept_large_);
-            kept_large_ -= size;
-            if (&each != &large_.back())
-                each = std::move(large_.back());
-            large_.pop_back();
-            return string;
+        for (auto each = large_.begin(); each != large_.end(); ++each) {
+            if (each->capacity() >= n && each->capacity() / 2 <= n) {
+                into = std::move(*each);
+                return forget_large(each, into.capacity());
+            }
         }
-        return {};
+    }
+    void keep_large(std::string& string, std::size_t size) noexcept
+    {
+        if (size > max_large)
+            return;
+        while (size > max_large - kept_large_)
+            forget_large(large_.begin(), large_.front().capacity());
+        kept_large_ += size;
+        assert(large_.size() < large_.capacity()); // growing may throw
+        large_.push_back(std::move(string));
+    }
+    void forget_large(std::vector<std::string>::iterator which, std::size_t size) noexcept
+    {
+        assert(size <= kept_large_);
+        kept_large_ -= size;
+        large_.erase(which);
     }
 
-    std::vector<std::string> small_;
-    std::vector<std::string> large_;
-    std::size_t kept_large_ = 0; // bytes
+    std::array<std::string, max_small> small_; // empty; the first ones have memory
+    std::size_t small_count_ = 0;
+    std::vector<std::string> large_; // the oldest first
+    std::size_t kept_large_ = 0;     // bytes
 };
 
 /// A string that returns to its pool when it is destroyed.
 class pooled_string {
 public:
-    explicit pooled_string(string_pool& pool) : pooled_string(pool, pool.take(0)) {}
     pooled_string(string_pool& pool, std::string string) noexcept
         : pool_(pool), string_(std::move(string))
     {
     }
-    ~pooled_string() { pool_.give_back(std::move(string_)); }
+    ~pooled_string() { pool_.give_back(string_); }
     pooled_string(const pooled_string&) = delete;
     pooled_string& operator=(const pooled_string&) = delete;
 
