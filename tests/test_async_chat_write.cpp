@@ -98,8 +98,10 @@ TEST_CASE("push: views, strings, shared strings, literals and C strings", "[asyn
     chat.push(c_string);
     chat.push(array);
     chat.push(static_cast<char*>(array));
+    chat.push({'l', 'i', 's', 't'}); // no literal, with a NUL at its end
     channel.tick();
-    CHECK(channel.wire->sent == "literal,nul\0,text,moved,view,shared,changeable,c,array,array,"s);
+    CHECK(channel.wire->sent ==
+          "literal,nul\0,text,moved,view,shared,changeable,c,array,array,list"s);
     CHECK_THROWS_AS(chat.push(std::shared_ptr<const std::string>()), std::invalid_argument);
 }
 

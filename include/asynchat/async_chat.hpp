@@ -145,15 +145,10 @@ public:
         }
         set_count(static_cast<std::size_t>(count));
     }
-    template <std::size_t N>
-    void set_terminator(const char (&literal)[N])
+    template <class Text, detail::if_literal<Text> = 0>
+    void set_terminator(Text& literal)
     {
-        set_string(std::string_view(literal, N - 1));
-    }
-    template <std::size_t N>
-    void set_terminator(char (&text)[N])
-    {
-        set_string(std::string_view(text));
+        set_string(std::string_view(literal, std::extent_v<Text> - 1));
     }
 
     /// As above, with a max_frame() of its own, in bytes, for the frames that this terminator ends.
@@ -227,14 +222,14 @@ public:
     }
     ASYNCHAT_DECL bool push(std::string&& data);
     ASYNCHAT_DECL bool push(std::shared_ptr<const std::string> data);
-    template <std::size_t N>
-    bool push(const char (&literal)[N])
+    template <class Text, detail::if_literal<Text> = 0>
+    bool push(Text& literal)
     {
-        return push(std::string_view(literal, N - 1));
+        return push(std::string_view(literal, std::extent_v<Text> - 1));
     }
     template <class T,
               std::enable_if_t<std::is_same_v<T, const char*> || std::is_same_v<T, char*>, int> = 0>
-    bool push(T text)
+    bool push(const T& text)
     {
         return push(std::string_view(text));
     }

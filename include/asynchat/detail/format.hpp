@@ -22,6 +22,12 @@ fmt::string_view text_of(const Format& format)
 #endif
 }
 
+/// Literals, by their type: a parameter `const char (&)[N]` would also take a list of characters,
+/// and drop the last.
+template <class Text>
+using if_literal = std::enable_if_t<
+    std::is_array_v<Text> && std::is_same_v<std::remove_extent_t<Text>, const char>, int>;
+
 /// Texts that are not literals: they are messages, never formats.
 template <class Text>
 using if_message =
