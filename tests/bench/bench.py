@@ -56,7 +56,7 @@ WORK = {
     "broadcast": ("broadcast", "broadcast", {"connections": 1000}),
 }
 IDLE = (1000, 9500)
-# Settings of the work latency: how long an answer takes.
+# What is told of the time of an answer.
 LATENCY = {
     "64 busy": {"connections": 64},
     "1,000 busy": {"connections": 1000},
@@ -389,7 +389,7 @@ def main():
         some = [p for p in peers if most <= p.most_connections]
         with running(some, "lines") as servers:
             report["latency"][title] = summary(
-                measure(build, servers, title, ("lines", "latency", settings), rounds,
+                measure(build, servers, title, ("lines", "lines", settings), rounds,
                         dict(times, ms=max(times["ms"], most / 10))))
     report["cells"] = {work: report["cells"][work] for work in WORK if work in report["cells"]}
     report["groups"] = {p.name: group_ratios(report["cells"], p.name) for p in peers}

@@ -7,13 +7,12 @@
 //
 // It connects, works for a moment to warm the server up, and then for `ms` milliseconds. It prints
 // the messages answered, the seconds, the processor time in nanoseconds that the process `pid` used
-// for them; and, of the work `latency`, how long an answer took in microseconds: the median, the
-// 99th percentile and the longest. Of its connections those that KEY `connections` counts are
-// watched; `busy` more ask as soon as they are answered, and `flood` more send without end. With
-// `pace` the watched ones ask in turn, one every 100 microseconds; else as soon as they are
-// answered. Exit code 3 and a message when a byte is wrong. The work `memory` only holds its
-// connections, each of which has got one answer: it says "ready" and waits for the end of its
-// input.
+// for them; and how many microseconds an answer took: the median, the 99th percentile and the
+// longest, 0 for `churn` and `broadcast`. The connections counted by `connections` are watched;
+// `busy` more ask as soon as they are answered, and `flood` more send without end. With `pace` the
+// watched ones ask in turn, one every 100 microseconds; else as soon as they are answered. Exit
+// code 3 and a message when a byte is wrong. The work `memory` only holds its connections, each of
+// which has got one answer: it says "ready" and waits for the end of its input.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -157,7 +156,8 @@ public:
     explicit load(const options& o)
         : work_(o.work), port_(o.port), batch_(o["batch"]), watched_(o["connections"]),
           unwatched_(watched_ + o["busy"]), connections_(unwatched_ + o["flood"]),
-          times_answers_(o.work == "latency"), paced_(o["pace"] != 0), poller_(::epoll_create1(0))
+          times_answers_(o.work != "churn" && o.work != "broadcast"), paced_(o["pace"] != 0),
+          poller_(::epoll_create1(0))
     {
         for (std::size_t i = 0; i < o["idle"]; ++i)
             connect_to(port_); // stays open until the end
@@ -437,10 +437,9 @@ int main(int argc, char** argv)
                 std::strtoul(argv[i] + equals + 1, nullptr, 10);
     }
     const bool known = given.work == "lines" || given.work == "counted" || given.work == "churn" ||
-                       given.work == "broadcast" || given.work == "latency" ||
-                       given.work == "memory";
+                       given.work == "broadcast" || given.work == "memory";
     if (!known) {
-        std::fprintf(stderr, "usage: load PORT lines|counted|churn|broadcast|latency|memory "
+        std::fprintf(stderr, "usage: load PORT lines|counted|churn|broadcast|memory "
                              "KEY=NUMBER...\n");
         return 2;
     }

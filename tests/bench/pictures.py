@@ -5,6 +5,7 @@ import html
 import math
 
 OURS = "#c0392b"
+OURS_TOO = ("#c0392b", "#e67e22", "#78281f")
 FLOOR = "#2c3e50"
 OTHERS = ("#2980b9", "#27ae60", "#8e44ad", "#d68910", "#16a085", "#7f8c8d", "#6c3483", "#a04000",
           "#1a5276", "#909497", "#117864", "#b7950b", "#5d6d7e")
@@ -38,8 +39,8 @@ def attributes(style):
 
 
 def colours_of(names):
-    others = iter(OTHERS * 2)
-    return {name: OURS if name.startswith("asynchat") else
+    others, ours = iter(OTHERS * 2), iter(OURS_TOO * 2)
+    return {name: next(ours) if name.startswith("asynchat") else
             FLOOR if name.startswith("floor") else next(others) for name in names}
 
 
@@ -51,7 +52,7 @@ def head(canvas, report, title, note):
 def groups(report):
     """A panel for each group of work, a row for each server, on logarithmic scales."""
     names = [name for name in report["servers"] if name != "floor again"]
-    shown = [g for g in ("ping-pong", "pipelined", "bulk", "1 MiB", "churn")
+    shown = [g for g in ("ping-pong", "pipelined", "deep", "bulk", "1 MiB", "churn")
              if any(g in report["groups"][name] for name in names)]
     left, top, wide, row = 140, 84, 165, 20
     bottom = top + row * len(names)
@@ -96,17 +97,17 @@ def short(number):
     return str(number)
 
 
-def sweeps(report):
-    """A panel for each sweep: microseconds of a message, both axes logarithmic."""
+def sweeps(report, title, what, value_of):
+    """A panel for each sweep: the value of each cell in microseconds, both axes logarithmic."""
     names = [name for name in report["servers"] if name != "floor again"]
     colours = colours_of(names)
     left, top, wide, high, gap = 60, 84, 400, 330, 70
     canvas = Canvas(left + len(report["sweeps"]) * (wide + gap) + 110, top + high + 50)
-    head(canvas, report, "Processor time of a framed echo", "both axes logarithmic")
-    for i, (title, row) in enumerate(report["sweeps"].items()):
+    head(canvas, report, title, "both axes logarithmic")
+    for i, (axis, row) in enumerate(report["sweeps"].items()):
         x0, bottom = left + i * (wide + gap), top + high
         points = sorted(int(point) for point in row)
-        values = [c["ns"] / 1000 for cells in row.values() for c in cells.values()
+        values = [value_of(c) for cells in row.values() for c in cells.values()
                   if isinstance(c, dict)]
         low, top_value = math.log(min(values) * 0.8), math.log(max(values) * 1.2)
         first, last = math.log(points[0]), math.log(points[-1])
@@ -117,8 +118,8 @@ def sweeps(report):
         def y_of(value, bottom=bottom, low=low, top_value=top_value):
             return bottom - (math.log(value) - low) / (top_value - low) * high
 
-        canvas.text(x0, top - 12, "microseconds of a message", font_weight="bold")
-        canvas.text(x0 + wide / 2, bottom + 36, title, text_anchor="middle", font_weight="bold")
+        canvas.text(x0, top - 12, what, font_weight="bold")
+        canvas.text(x0 + wide / 2, bottom + 36, axis, text_anchor="middle", font_weight="bold")
         for point in points:
             canvas.line([(x_of(point), top), (x_of(point), bottom)], stroke="#eee")
             canvas.text(x_of(point), bottom + 16, short(point), text_anchor="middle", fill="#666")
@@ -127,7 +128,7 @@ def sweeps(report):
                 canvas.line([(x0, y_of(value)), (x0 + wide, y_of(value))], stroke="#ddd")
                 canvas.text(x0 - 6, y_of(value) + 4, f"{value:g}", text_anchor="end", fill="#666")
         for name in names:
-            curve = [(x_of(point), y_of(row[point][name]["ns"] / 1000)) for point in row
+            curve = [(x_of(point), y_of(value_of(row[point][name]))) for point in row
                      if isinstance(row[point].get(name), dict)]
             canvas.line(curve, stroke=colours[name], stroke_width=1.5 + name.startswith("asynchat"))
     for i, name in enumerate(names):
@@ -143,5 +144,9 @@ def draw(report):
     if any(report["groups"].values()):
         pictures["bench.svg"] = groups(report)
     if report["sweeps"]:
-        pictures["sweeps.svg"] = sweeps(report)
+        pictures["cost.svg"] = sweeps(report, "Processor time of a framed echo",
+                                      "microseconds of a message",
+                                      lambda cell: cell["ns"] / 1000)
+        pictures["p99.svg"] = sweeps(report, "How long 99 of 100 answers take at most",
+                                     "microseconds, 99th percentile", lambda cell: cell["p99"])
     return pictures
