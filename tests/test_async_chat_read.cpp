@@ -156,11 +156,11 @@ TEST_CASE("one receive an event: what is left waits until others had their turn"
     CHECK(order == "1aa2xx1bb2yy1cc2zz");
 }
 
-TEST_CASE("ac_in_buffer_size and ac_out_buffer_size are 65536 at first", "[async_chat]")
+TEST_CASE("ac_in_buffer_size is 64 KiB at first, ac_out_buffer_size 256 KiB", "[async_chat]")
 {
     bench<> channel;
     CHECK(channel.chat->ac_in_buffer_size == 65536);
-    CHECK(channel.chat->ac_out_buffer_size == 65536);
+    CHECK(channel.chat->ac_out_buffer_size == 262144);
 }
 
 // --- terminators -------------------------------------------------------------------------------

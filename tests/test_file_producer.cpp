@@ -539,12 +539,12 @@ TEST_CASE("file_producer: falls back to reading for good when the system cannot 
 {
     asynchat::loop loop;
     scripted<> channel(loop);
-    const std::string content = content_of(150000);
+    const std::string content = content_of(600000);
     const auto file = make_file(content);
     channel.plan.file_error = GENERATE(EINVAL, ENOSYS, EIO, ECONNRESET);
     channel->push_file(file);
     REQUIRE(settle(loop));
-    CHECK(channel.plan.calls == strings{"file 150000", "send 65536", "send 65536", "send 18928"});
+    CHECK(channel.plan.calls == strings{"file 600000", "send 262144", "send 262144", "send 75712"});
     CHECK((channel.plan.sent == content));
     CHECK(channel->errors == 0);
 }

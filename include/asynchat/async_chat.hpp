@@ -80,10 +80,11 @@ public:
     ASYNCHAT_DECL ~async_chat() override;
 
     /// Largest receive (at most 1 GiB) and largest send, in bytes; 0 counts as 1. One turn of the
-    /// loop sends up to sixteen times as many bytes, and receives up to sixteen times as many of a
-    /// large frame directly into the frame's memory. May be changed at any time.
+    /// loop sends several times, sixteen times as many bytes but no more than 1 MiB unless one send
+    /// does. It receives up to sixteen times as many bytes of a large frame directly into the
+    /// frame's memory. May be changed at any time. Differs: 65536 bytes for output in Python.
     std::size_t ac_in_buffer_size = 65536;
-    std::size_t ac_out_buffer_size = 65536;
+    std::size_t ac_out_buffer_size = 262144;
 
     // --- what a subclass overrides -------------------------------------------------------------
 

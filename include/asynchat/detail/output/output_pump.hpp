@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -46,10 +45,10 @@ public:
     };
 
     /// One send offers at most `max_bytes`. The attempt ends when it has sent sixteen times as
-    /// much.
+    /// much, or 1 MiB if that is less, but not before it has sent `max_bytes`.
     output_pump(output_queue& queue, std::size_t max_bytes, bool asks_producers) noexcept
         : queue_(queue), max_bytes_(std::max<std::size_t>(max_bytes, 1)),
-          ends_at_(sixteen_times(max_bytes_)), asks_producers_(asks_producers)
+          ends_at_(bytes_of_turn(max_bytes_)), asks_producers_(asks_producers)
     {
     }
     ~output_pump() { queue_.unpin(); }
@@ -126,10 +125,10 @@ public:
     std::size_t sent() const noexcept { return sent_; }
 
 private:
-    static std::size_t sixteen_times(std::size_t bytes) noexcept
+    static std::size_t bytes_of_turn(std::size_t max_bytes) noexcept
     {
-        const std::size_t all = std::numeric_limits<std::size_t>::max();
-        return bytes <= all / 16 ? bytes * 16 : all;
+        constexpr std::size_t max_turn = 1024 * 1024;
+        return max_bytes < max_turn / 16 ? max_bytes * 16 : std::max(max_bytes, max_turn);
     }
     ASYNCHAT_DECL action next_of_producer() const;
 

@@ -65,7 +65,7 @@ public:
 private:
     // In bytes, not a number of storages: a broadcast uses one storage for every channel.
     static constexpr std::size_t max_kept = 16 * 1024 * 1024;
-    static constexpr std::size_t max_kept_block = 256 * 1024; // larger blocks are freed
+    static constexpr std::size_t max_kept_block = 1024 * 1024; // larger blocks are freed
 
     static std::size_t size_of(const output_storage& storage) noexcept
     {
