@@ -173,7 +173,7 @@ TEST_CASE("socket options reach the socket", "[dispatcher][options]")
     CHECK(int_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT) == 20000);
     channel->set_user_timeout(0s);
     CHECK(int_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT) == 0);
-    CHECK_THROWS_AS(channel->set_user_timeout(-1s), std::system_error);
+    CHECK_THROWS_AS(channel->set_user_timeout(-1ns), std::system_error);
 
     channel->set_dual_stack(true);
     CHECK(int_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0);

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
 using asynchat::detail::frame_store;
 using asynchat::detail::string_pool;
@@ -187,11 +189,44 @@ TEST_CASE("string_pool: a short text gets no large memory", "[unit][decoder]")
         pool.give_back(string);
         return capacity;
     };
-    std::string page(4096, 'x');
-    pool.give_back(page);
-    CHECK(capacity_for(20) < 64);
-    CHECK(capacity_for(2000) >= 4096);
-    std::string line(100, 'x');
-    pool.give_back(line);
-    CHECK(capacity_for(20) >= 100);
+    const auto give = [&](std::size_t bytes) {
+        std::string string(bytes, 'x');
+        pool.give_back(string);
+    };
+    give(250);
+    CHECK(capacity_for(5) < 24); // none but its own
+    CHECK(capacity_for(62) < 24);
+    CHECK(capacity_for(63) == 250);
+    give(4096);
+    CHECK(capacity_for(70) == 250); // the one below the last
+    CHECK(capacity_for(2000) >= 250);
+    give(40);
+    CHECK(capacity_for(5) == 40);
+}
+
+TEST_CASE("string_pool: what has no place in it is freed", "[unit][decoder]")
+{
+    string_pool pool;
+    std::vector<std::string> strings(20, std::string(30000, 'x'));
+    strings.push_back(std::string(20 << 20, 'x'));
+    for (std::string& each : strings) {
+        pool.give_back(each);
+        CHECK(each.empty());
+        CHECK(each.capacity() < 24);
+    }
+}
+
+TEST_CASE("frame_store: holds no memory when it is cleared or given back", "[unit][decoder]")
+{
+    string_pool pool;
+    for (int i = 0; i < 16; ++i) { // so that the pool is full
+        std::string string(100, 'x');
+        pool.give_back(string);
+    }
+    frame_store store;
+    const bool given_back = GENERATE(false, true);
+    store.append(std::string(100000, 'a'), 100000);
+    given_back ? store.give_back(pool) : store.clear();
+    store.append("b", 1);
+    CHECK(store.take().capacity() < (given_back ? 100U : 24U));
 }

@@ -36,6 +36,7 @@ public:
 
     std::shared_ptr<texts> seen = std::make_shared<texts>();
     std::function<void(witness&)> on_open, on_found, on_close, on_idle;
+    bool survives = false; // an exception with that word
 
     void handle_open() override
     {
@@ -76,7 +77,8 @@ public:
     void handle_error() override
     {
         note("error " + exception_text());
-        async_chat::handle_error();
+        if (!survives || exception_text().find("survived") == std::string::npos)
+            async_chat::handle_error();
     }
     void handle_log(asynchat::log_type, std::string_view) override {}
 
@@ -484,6 +486,25 @@ TEST_CASE("close_text: names the limit or the address", "[hooks][close]")
         a.loop.fail(1, EIO, asynchat::testing::operation::send);
         a.chat->push("lost");
         a.loop.settle();
+        CHECK(a.chat->close_reason() == close_reason::system_error);
+        CHECK(a.chat->close_text() == "send: Input/output error");
+    }
+    SECTION("a send that fails, also if a callback throws before the end and that is survived")
+    {
+        a.chat->on_found = [](witness& chat) {
+            if (chat.seen->size() > 3)
+                throw std::runtime_error("survived");
+            chat.push("lost");
+            chat.initiate_send();
+        };
+        a.chat->survives = true;
+        a.loop.fail(1, EIO, asynchat::testing::operation::send);
+        a.peer.send("one\ntwo\n");
+        a.loop.settle();
+        CHECK(std::count(a.seen->begin(), a.seen->end(), "error std::runtime_error: survived") ==
+              1);
+        a.peer.close();
+        a.loop.advance(10s);
         CHECK(a.chat->close_reason() == close_reason::system_error);
         CHECK(a.chat->close_text() == "send: Input/output error");
     }

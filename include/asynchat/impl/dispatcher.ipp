@@ -249,6 +249,10 @@ ASYNCHAT_DECL void dispatcher::handle_exception()
         return;
     }
     const auto failure = detail::failure::current();
+    const bool was_lost = is_lost();
+    std::string cause; // of the loss, which is yet to end the channel
+    if (was_lost)
+        cause.swap(rare_->close_text);
     reason_ = failure.reason;
     error_ = failure.error;
     try {
@@ -262,8 +266,10 @@ ASYNCHAT_DECL void dispatcher::handle_exception()
     if (!closed()) { // it survives
         reason_ = close_reason::open;
         error_ = {};
-        if (rare_ && !is_lost()) // else it is yet to end, for this
+        if (rare_ && !is_lost())
             rare_->close_text.clear();
+        else if (rare_ && was_lost)
+            rare_->close_text.swap(cause);
     }
 }
 

@@ -38,13 +38,15 @@ namespace asynchat {
 
 namespace detail {
 
-/// A time for the system, rounded up: what is not zero stays so.
+/// A time for the system, rounded up: what is not zero stays so. A negative one is an error there.
 template <class Unit>
 int option_value(loop::duration time)
 {
+    if (time < loop::duration::zero())
+        return -1;
     const std::int64_t max_value = std::numeric_limits<int>::max();
     return static_cast<int>(
-        std::clamp<std::int64_t>(std::chrono::ceil<Unit>(time).count(), -max_value, max_value));
+        std::min<std::int64_t>(std::chrono::ceil<Unit>(time).count(), max_value));
 }
 
 } // namespace detail

@@ -209,7 +209,7 @@ ASYNCHAT_DECL void transport_layer::stack(std::unique_ptr<transport_layer>& laye
         throw std::logic_error("asynchat: add_layer() of a layer that was added already");
     const unsigned level = (layers ? layers->level_ : 0U) + 1U;
     if (below + level > detail::channel_state::max_layers)
-        throw std::length_error("asynchat: add_layer(): more than 31 layers");
+        throw std::length_error("asynchat: add_layer(): too many layers");
     next->level_ = static_cast<unsigned char>(level);
     next->lower_ = std::move(layers);
     layers = std::move(next);

@@ -96,7 +96,7 @@ public:
 
     void clear() noexcept
     {
-        bytes_.clear();
+        std::string().swap(bytes_); // with its memory, which nothing counts
         unfilled_ = 0;
         set_aside_ = false;
     }

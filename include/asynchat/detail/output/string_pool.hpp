@@ -4,6 +4,7 @@
 #ifndef ASYNCHAT_DETAIL_OUTPUT_STRING_POOL_HPP
 #define ASYNCHAT_DETAIL_OUTPUT_STRING_POOL_HPP
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cstddef>
@@ -23,20 +24,24 @@ public:
     string_pool() { large_.reserve(max_large / max_small_size); }
 
     /// Gives `into`, which is empty, memory for `n` bytes, if there is some, but not far more: a
-    /// slow peer may occupy it for a long time, and a program keep a short text for ever. A small
+    /// slow peer may occupy it for a long time, and a program may keep it for ever. A small
     /// string stays empty; a large one has its old size and content.
     void take(std::string& into, std::size_t n) noexcept
     {
         assert(into.empty());
+        if (into.capacity() >= min_pooled_size)
+            return; // a move would leave its memory in the pool
         if (n > max_small_size)
             return take_large(into, n);
-        if (small_count_ == 0)
+        const std::size_t largest = std::max(max_tiny_size, 4 * n);
+        for (std::size_t i = small_count_; i-- > 0;) { // the last one fits most often
+            if (small_[i].capacity() > largest)
+                continue;
+            into = std::move(small_[i]);
+            if (i != --small_count_)
+                small_[i] = std::move(small_[small_count_]);
             return;
-        std::string& last = small_[small_count_ - 1];
-        if (n < max_tiny_size && last.capacity() > 4 * max_tiny_size)
-            return;
-        into = std::move(last);
-        --small_count_;
+        }
     }
 
     /// Takes the memory of a string, which is empty then. The pools never grow: a small string
@@ -52,6 +57,8 @@ public:
         string.clear();
         if (size >= min_pooled_size && size <= max_small_size && small_count_ < max_small)
             small_[small_count_++] = std::move(string);
+        else if (string.capacity() >= min_pooled_size)
+            std::string().swap(string); // it has no place
     }
 
 private:
