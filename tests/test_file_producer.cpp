@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdlib>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -721,7 +722,10 @@ TEST_CASE("file_producer: a peer that reads nothing stops it, and nothing spins"
     channel->close_when_done();
     REQUIRE(settle(loop));
     CHECK_FALSE(channel->closed());
-    CHECK(channel->pending_output() == 5);
+    // Over a layer a piece was read, and not all of it sent.
+    const bool over_layer = std::getenv("ASYNCHAT_TEST_LAYERS") != nullptr; // see tests/layers
+    CHECK(channel->pending_output() <= (over_layer ? channel->ac_out_buffer_size + 5 : 5));
+    CHECK(channel->pending_output() >= 5);
     // It takes a little at a time from now on.
     std::string received;
     std::string buffer(300000, '\0');
