@@ -345,22 +345,19 @@ public:
     ASYNCHAT_DECL void set_no_delay(bool on);
     ASYNCHAT_DECL void set_keep_alive(bool on);
 
-    /// TCP: the system asks whether the other side is still there when no byte has come for `idle`,
-    /// and then at each `interval`. After `count` questions without an answer the connection is
-    /// lost. Times are rounded up to seconds; times of 0 are errors. On Linux `count` is at most
-    /// 127.
+    /// TCP: after `idle` without a byte, the system asks at each `interval` whether the other side
+    /// is there. After `count` questions without an answer (Linux: up to 127) the connection is
+    /// lost. Times are rounded up to seconds; 0 is an error.
     ASYNCHAT_DECL void set_keep_alive(loop::duration idle, loop::duration interval, int count);
 
-    /// TCP on Linux: the connection is lost when the other side does not acknowledge what was sent
-    /// within `timeout`, which is rounded up to milliseconds; 0 is the system's own default, about
-    /// a quarter of an hour. Other systems do not have it.
+    /// TCP, on Linux only: the connection is lost when sent bytes are not acknowledged in
+    /// `timeout`, rounded up to milliseconds. 0 is the system's default, a quarter of an hour.
     ASYNCHAT_DECL void set_user_timeout(loop::duration timeout);
 
     /// Whether an IPv6 socket also serves IPv4. Call it before bind().
     ASYNCHAT_DECL void set_dual_stack(bool on);
 
     // --- logging -------------------------------------------------------------------------------
-
     // A literal is a format string of fmt, with or without arguments; from C++20 on the compiler
     // checks it. Any other text is written as it is: text of a peer is never used as a format.
 

@@ -48,10 +48,10 @@ public:
 
     /// As above, for an open descriptor. Works on a duplicate; the caller still owns `descriptor`.
     ///
-    /// In a regular file `offset` counts from the start. The position of the file is neither used
-    /// nor changed, so many producers can share one descriptor. Anything else, such as a pipe, is
-    /// read from its current position up to its end or `length`; an `offset` then throws
-    /// std::system_error.
+    /// In a regular file `offset` counts from the start. The producer neither uses nor changes the
+    /// position of the file, so many producers can share one descriptor. It reads a pipe or a
+    /// similar descriptor from the current position to the end, or `length` bytes; an `offset`
+    /// throws std::system_error then.
     ASYNCHAT_DECL explicit file_producer(int descriptor, std::uint64_t offset = 0,
                                          std::optional<std::uint64_t> length = std::nullopt);
 
