@@ -291,6 +291,19 @@ TEST_CASE("frame_decoder: a partial match is input of the next terminator", "[un
         CHECK(input.next().size() == 0);
         CHECK(input.take(input.next()));
     }
+    SECTION("undelivered, as long as the pass lives as well")
+    {
+        frame_decoder decoder;
+        decoder.set("\r\n", unlimited);
+        pass input(decoder, "ab\r\nc", {3, nullptr});
+        input.take(input.next());
+        CHECK(input.next().is_rare());
+        CHECK(decoder.undelivered() == "\r\nc");
+        decoder.set(2, unlimited);
+        CHECK(decoder.undelivered() == "\r\nc");
+        input.widen(1);
+        CHECK(input.piece(input.next()) == "\r\n");
+    }
     SECTION("discarded")
     {
         reader now(script("", {"\r\n"}));

@@ -79,10 +79,12 @@ public:
 
     ASYNCHAT_DECL ~async_chat() override;
 
-    /// Largest receive (at most 1 GiB) and largest send, in bytes; 0 counts as 1. One turn of the
-    /// loop sends several times, sixteen times as many bytes but no more than 1 MiB unless one send
-    /// does. It receives up to sixteen times as many bytes of a large frame directly into the
-    /// frame's memory. May be changed at any time. Differs: 65536 bytes for output in Python.
+    /// Largest piece and receive (at most 1 GiB) and largest send, in bytes; 0 counts as 1. One
+    /// turn of the loop sends several times, sixteen times as many bytes but no more than 1 MiB
+    /// unless one send does. It receives up to 262144 bytes while the peer sends more than this,
+    /// unless this is less than 65536; and up to sixteen times as many bytes of a large frame
+    /// directly into the frame's memory. May be changed at any time. Differs: 65536 bytes for
+    /// output in Python; a receive never takes more there.
     std::size_t ac_in_buffer_size = 65536;
     std::size_t ac_out_buffer_size = 262144;
 
@@ -392,9 +394,16 @@ private:
     /// The input of one receive while it is delivered.
     class delivery : public detail::frame_decoder::pass {
     public:
-        template <class... Input>
-        explicit delivery(async_chat& chat, Input... input) noexcept
-            : pass(chat.decoder_, input...), chat_(chat)
+        delivery(async_chat& chat, std::size_t part, std::string_view input) noexcept
+            : pass(chat.decoder_, input, {part, &chat.owner().unread_}), chat_(chat)
+        {
+        }
+        delivery(async_chat& chat, std::size_t part) noexcept // of the unread input
+            : pass(chat.decoder_, {part, &chat.owner().unread_}), chat_(chat)
+        {
+        }
+        delivery(async_chat& chat, received_aside aside) noexcept
+            : pass(chat.decoder_, aside), chat_(chat)
         {
         }
         ~delivery() { chat_.input_is_over(*this); }
@@ -459,9 +468,12 @@ private:
     void tell_no_terminator();
     ASYNCHAT_DECL std::string_view behind_carried(char* input, std::size_t size);
     std::size_t receive(asio::mutable_buffer into);
-    std::size_t max_receive() const noexcept;
+    inline std::size_t max_receive() const noexcept;
+    ASYNCHAT_DECL std::size_t large_receive(std::size_t size) const noexcept;
     template <class... Input>
-    void parse(Input... input);
+    std::size_t parse(std::size_t part, Input... input);
+    bool goes_on_with(delivery& input) { return input.has_more() && begin_next_part(input); }
+    ASYNCHAT_DECL bool begin_next_part(delivery& input);
     void input_is_over(delivery& input) noexcept
     {
         if (is_ending())
@@ -518,6 +530,7 @@ private:
     full_output when_full_ = full_output::by_role;
     bool has_own_max_frame_ : 1;
     bool has_no_terminator_ : 1; // set_terminator() was never called
+    bool receives_more_ : 1;     // the last receive was full, and was used up
     bool sending_ : 1;
     bool output_ended_ : 1;   // push_eof() was called, and has happened
     bool ends_when_sent_ : 1; // by handle_eof()

@@ -169,6 +169,16 @@ public:
     void log_sink(F f);
     void log_sink(std::nullptr_t) noexcept { log_sink_.reset(); }
 
+    /// How many bytes of received input the channels of the loop may keep undelivered, because they
+    /// are paused or a turn is over, before each channel receives less at a time: at most
+    /// ac_in_buffer_size instead of up to 256 KiB. 16 MiB by default.
+    /// Differs: not in Python.
+    void max_unread(std::size_t bytes) noexcept { max_unread_ = bytes; }
+    [[nodiscard]] std::size_t max_unread() const noexcept { return max_unread_; }
+
+    /// How many bytes of received input they keep.
+    [[nodiscard]] std::size_t unread() const noexcept { return *unread_; }
+
     /// Closes all channels, without their handle_close().
     ///
     /// An exception from an overridden close() stops it, unless the error is a bad descriptor or
@@ -281,6 +291,8 @@ private:
     std::size_t closed_ = 0;                  // the number of those
     std::size_t doomed_ = 0;                  // the first of these: they go with the present turn
     detail::lingerer_list lingerers_;         // of the open ones
+    std::shared_ptr<std::size_t> unread_ = std::make_shared<std::size_t>(0); // bytes
+    std::size_t max_unread_ = std::size_t{16} << 20;
     fifo<detail::state_ptr> to_flush_;
     fifo<detail::state_ptr> to_look_at_;
     detail::timer_queue timers_;

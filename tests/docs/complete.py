@@ -158,6 +158,8 @@ LIMITS = [
     ("async_chat.hpp", r"\bmax_frame_ = (\d+)", bytes_, "max_frame()"),
     ("detail/framing/frame_decoder.hpp", r"\blimit_ = (\d+)", bytes_, "max_frame()"),
     ("async_chat.hpp", r"\bac_in_buffer_size = (\d+)", bytes_, "ac_in_buffer_size"),
+    ("loop.hpp", r"\bmax_unread_ = std::size_t\{(\d+)\} << 20", lambda n: f"{n} MiB",
+     "loop::max_unread()"),
     ("async_chat.hpp", r"\bac_out_buffer_size = (\d+)", bytes_, "ac_out_buffer_size"),
     ("detail/log_limit.hpp", r"channel_log_limit = log_limit<(\d+)>", str, "log_info()"),
     ("detail/log_limit.hpp", r"server_log_limit = log_limit<(\d+)>", str, "log_info()"),
@@ -191,6 +193,7 @@ NO_LIMITS = {
     "max_others", "max_turn", "max_plain_format", "max_plain_text",                  # how it is done fast
     "min_received_in_place", "max_reserved", "largest_length",            # how a frame is received
     "max_receive",  # 1 GiB in a call
+    "usual_receive", "large_receive",  # said of ac_in_buffer_size
     "space_size", "fits", "table",  # how a function is held
     "max_timeout",  # of poll(): a year
     "grace",        # of a timeout, when we are late ourselves
@@ -256,7 +259,7 @@ def check_constants():
         for name in re.findall(r"\b(max_\w+_|\w+_(?:limit|timeout)_)\s*=\s*\w+;",
                                headers.without_comments(path.read_text(encoding="utf-8"))):
             known = {re.sub(r"\W.*", "", default) for _, default, _ in OFF}
-            if name not in known | {"max_frame_", "frame_limit_", "over_limit_"}:
+            if name not in known | {"max_frame_", "max_unread_", "frame_limit_", "over_limit_"}:
                 problem("porting.md", f"a new limit in {path.name}: '{name}'")
 
 

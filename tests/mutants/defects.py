@@ -126,8 +126,7 @@ chat("last-reply-waits", "a peer that is still sending is not read, and never re
      "return delivers_input() && !under_way();")
 decoding("rest-lost-at-new-terminator", "bytes held back for a terminator are lost when it changes",
      """\
-    unread_ =
-        std::make_unique<unread_input>(unread_input{std::string(scanner_.held(partial_match_))});
+    unread_ = std::make_unique<unread_input>(scanner_.held(partial_match_), nullptr);
 """,
      "")
 passing("limit-counts-twice", "a piece that is delivered again is counted again",
@@ -193,10 +192,24 @@ pass_inline("limit-missed-among-lines", "frames found together may be longer tha
 passing("paused-input-lost", "what was received and not delivered is lost by a pause",
      """\
     if (!storage_)
-        return decoder_.keep(rest());""",
+        return decoder_.keep(rest(), unread_);""",
      """\
     if (!storage_)
         return;""")
+passing("held-bytes-lost-at-a-part", "bytes held back at the end of a part are lost in the next one",
+     "    at_ -= decoder_.carried().size();\n", "")
+pass_inline("later-parts-lost", "a stop keeps only the part that is examined",
+     """\
+        return {at_, static_cast<std::size_t>(input_end_ - at_)};""",
+     "        return part();")
+chat("large-receive-after-a-stop", "a channel that stops receives as much as one that does not",
+     "received >= part && !decoder_.has_unread() &&", "received >= part &&")
+chat("large-receive-of-tiny-frames", "tiny frames come in large receives",
+     " && frames <= received / 8", "")
+chat("unread-input-without-bound", "channels that keep input receive on as if they did not",
+     "owner().unread() > owner().max_unread()", "false")
+chat("a-turn-of-large-receives", "a large receive of tiny frames is one turn",
+     "    if (input.frames() >= max_frames) {", "    if (false) {")
 chat("resume-forgets-buffered-input", "after a pause only new bytes bring the buffered ones",
      """\
     deliver_later(); // or throws, for want of memory

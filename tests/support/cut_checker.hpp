@@ -49,6 +49,12 @@ public:
         compare("decoder", alone, streamed_);
         if (!alone.fault().empty())
             fail("decoder", alone.fault(), "");
+        decoding::reader in_parts(task_);
+        in_parts.part = part_ = part_ % 7 + 1;
+        read(next_size, [&](std::string_view piece) { in_parts.receive(piece); });
+        compare("decoder, in parts", in_parts, streamed_);
+        if (!in_parts.fault().empty())
+            fail("decoder, in parts", in_parts.fault(), "");
         if (loop_ != nullptr) {
             check_channel<streaming_reader>("async_chat", next_size, streamed_);
             check_channel<whole_frame_reader>("frame_chat", next_size, whole_);
@@ -95,8 +101,8 @@ private:
         std::string terminators;
         for (const asynchat::terminator& each : task_.script.terminators)
             terminators += each.repr() + " ";
-        CAPTURE(who, decoding::printable(task_.script.input), sizes_, terminators, task_.max_frame,
-                static_cast<int>(task_.answer));
+        CAPTURE(who, part_, decoding::printable(task_.script.input), sizes_, terminators,
+                task_.max_frame, static_cast<int>(task_.answer));
         REQUIRE(told == expected);
     }
 
@@ -119,6 +125,7 @@ private:
     std::string whole_;
     std::string left_;
     std::size_t verdicts_ = 0;
+    std::size_t part_ = 0;           // bytes that were examined at a time, the last time
     std::vector<std::size_t> sizes_; // of the pieces that were read last
 };
 

@@ -56,13 +56,13 @@ public:
         std::string input(decoder.carried());
         input += bytes;
         received_ += bytes;
-        pass now(decoder, input);
+        pass now(decoder, input, {part, nullptr});
         deliver(now);
     }
     /// What was not read yet.
     void receive_kept()
     {
-        pass now(decoder);
+        pass now(decoder, asynchat::detail::input_bounds{part, nullptr});
         deliver(now);
     }
 
@@ -86,6 +86,7 @@ public:
     std::function<void(moment, pass&)> at_rest; ///< called whenever there may be a change
     bool keeps_count_of_bytes = true;           ///< nothing is changed or discarded
     std::size_t stop_after = unlimited;         ///< frames in one pass
+    std::size_t part = unlimited;               ///< bytes that are examined at a time
     std::size_t steps = 0;                      ///< that were taken
     std::size_t verdicts = 0;                   ///< frames that were too long
     pass::began began = pass::began::nothing;   ///< after the last pass
@@ -101,8 +102,12 @@ private:
                 note("the second look is another one");
             use(before.substr(0, before.size() - behind_length.size()));
             if (step.is_rare()) {
-                if (step.is_starved())
+                if (step.is_starved() && !now.has_more())
                     break;
+                if (step.is_starved()) {
+                    now.widen(part);
+                    continue;
+                }
                 obey(now, step.why());
                 continue;
             }
@@ -124,7 +129,7 @@ private:
         const bool ended = now.take(step);
         if (ended != step.ends_frame() && keeps_count_of_bytes)
             note("an end is not one");
-        if (!now.empty() && !decoder.carried().empty())
+        if (!now.has_more() && !now.empty() && !decoder.carried().empty())
             note("bytes are held back in front of others");
         if (keeps_count_of_bytes)
             use(before.substr(0, before.size() - now.rest().size() - decoder.carried().size()));

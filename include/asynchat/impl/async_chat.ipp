@@ -27,6 +27,8 @@ namespace asynchat {
 
 namespace detail {
 
+inline constexpr std::size_t usual_receive = 65536;
+inline constexpr std::size_t large_receive = 262144;
 inline constexpr std::size_t max_receive = std::size_t{1} << 30; // memory is reserved for it
 
 } // namespace detail
@@ -35,8 +37,8 @@ ASYNCHAT_DECL async_chat::async_chat(loop& owner) : async_chat(owner, socket()) 
 
 ASYNCHAT_DECL async_chat::async_chat(loop& owner, socket from)
     : dispatcher(owner, std::move(from)), queue_(owner.pool()), has_own_max_frame_(false),
-      has_no_terminator_(true), sending_(false), output_ended_(false), ends_when_sent_(false),
-      input_ended_(false), at_end_(false), eof_reported_(false)
+      has_no_terminator_(true), receives_more_(false), sending_(false), output_ended_(false),
+      ends_when_sent_(false), input_ended_(false), at_end_(false), eof_reported_(false)
 {
 }
 
@@ -135,10 +137,11 @@ ASYNCHAT_DECL void async_chat::handle_read()
     // The carried bytes go in front of the new bytes, so that both are one piece. There can be many
     // carried bytes only if callbacks throw and the channel stays open; then they are parsed first.
     const std::size_t front = decoder_.carried().size();
-    const std::size_t limit = max_receive();
+    const std::size_t part = max_receive();
+    const std::size_t limit = receives_more_ ? large_receive(part) : part;
     char* const memory = lease.reserve(front + limit);
     std::size_t received = 0;
-    if (!decoder_.has_unread() || front <= std::max<std::size_t>(limit, 65536)) {
+    if (!decoder_.has_unread() || front <= std::max(limit, detail::usual_receive)) {
         received = receive(asio::mutable_buffer(memory + front, limit));
         if (received == 0 || closed())
             return;
@@ -146,7 +149,9 @@ ASYNCHAT_DECL void async_chat::handle_read()
     std::string_view input(memory + front, received);
     if (front > 0 || has_no_terminator_)
         input = behind_carried(memory + front, received);
-    parse(input);
+    const std::size_t frames = parse(part, input);
+    if (received >= part || receives_more_) // not with more frames than a turn has: goes_on_with()
+        receives_more_ = received >= part && !decoder_.has_unread() && frames <= received / 8;
 }
 
 /// Puts the carried bytes into the room in front of the input; a layer may have dropped some.
@@ -160,9 +165,34 @@ ASYNCHAT_DECL std::string_view async_chat::behind_carried(char* input, std::size
     return std::string_view(input - before.size(), before.size() + size);
 }
 
-ASYNCHAT_DECL std::size_t async_chat::max_receive() const noexcept
+inline std::size_t async_chat::max_receive() const noexcept
 {
     return std::clamp<std::size_t>(ac_in_buffer_size, 1, detail::max_receive);
+}
+
+/// For fewer system calls, when the last receive was full: more than `size`, which is that of
+/// ac_in_buffer_size; unless it was made smaller, a stop has left some of the input, or the
+/// channels of the loop keep too much of it.
+ASYNCHAT_DECL std::size_t async_chat::large_receive(std::size_t size) const noexcept
+{
+    if (size < detail::usual_receive || decoder_.has_unread() ||
+        owner().unread() > owner().max_unread())
+        return size;
+    return std::max(size, detail::large_receive);
+}
+
+/// Goes on with input that was received beyond ac_in_buffer_size. Returns false when there were
+/// enough frames for one turn.
+ASYNCHAT_DECL bool async_chat::begin_next_part(delivery& input)
+{
+    const std::size_t size = max_receive();
+    const std::size_t max_frames = std::max(size, detail::usual_receive) / 2; // lines of 2 bytes
+    if (input.frames() >= max_frames) {
+        end_turn();
+        return false;
+    }
+    input.widen(std::min(size, 2 * (max_frames - input.frames())));
+    return true;
 }
 
 /// A missing terminator is a frequent error, and nothing else would show it.
@@ -194,14 +224,16 @@ ASYNCHAT_DECL std::size_t async_chat::receive(asio::mutable_buffer into)
     }
 }
 
-/// Delivers `input`, or without it the unread input.
+/// Delivers `input`, or without it the unread input, in parts. Returns the number of frames.
 template <class... Input>
-void async_chat::parse(Input... input)
+std::size_t async_chat::parse(std::size_t part, Input... input)
 {
+    std::size_t frames = 0;
     const auto deliver_all = [&] {
-        delivery now(*this, input...);
+        delivery now(*this, part, input...);
         deliver_(now);
         time_frame_of(now);
+        frames = now.frames();
     };
     // If there was no memory for received input, no later input may be delivered.
     const auto end_if_lost = [this] {
@@ -215,6 +247,7 @@ void async_chat::parse(Input... input)
         throw;
     }
     end_if_lost();
+    return frames;
 }
 
 inline void async_chat::time_frame_of(const delivery& input)
@@ -234,7 +267,7 @@ ASYNCHAT_DECL void async_chat::deliver_(delivery& input)
     while (may_deliver(input)) {
         const auto step = input.next();
         if (step.is_rare()) {
-            if (step.is_starved() || !obey(input, step))
+            if (step.is_starved() ? !goes_on_with(input) : !obey(input, step))
                 break;
             continue;
         }
@@ -455,7 +488,7 @@ ASYNCHAT_DECL void async_chat::deliver_kept()
     if (input_ended_ && !eof_reported_)
         return end_of_input_();
     if (decoder_.has_unread())
-        parse();
+        parse(max_receive());
 }
 
 // --- kept input --------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ ASYNCHAT_DECL void async_chat::end_of_input_()
     // A callback that throws while the channel stays open must not prevent the report of the end.
     while (decoder_.has_unread() && delivers_input()) {
         const std::size_t size = decoder_.carried().size();
-        guarded([&] { parse(); });
+        guarded([&] { parse(max_receive()); });
         if (decoder_.carried().size() >= size)
             break;
     }

@@ -41,7 +41,10 @@ ASYNCHAT_DECL std::string frame_chat::take_frame()
         throw std::logic_error("asynchat: take_frame() outside of found_frame()");
     if (input->storage)
         return std::move(*input->storage);
-    return std::string(input->frame);
+    std::string frame; // of memory that a push gave back
+    frame_memory().take(frame, input->frame.size());
+    frame.assign(input->frame);
+    return frame;
 }
 
 // --- frames that lie in the input ----------------------------------------------------------------
@@ -51,7 +54,7 @@ ASYNCHAT_DECL void frame_chat::deliver_(delivery& input)
     while (may_deliver(input)) {
         const auto next = input.next();
         if (next.is_rare()) {
-            if (next.is_starved() || !obey(input, next))
+            if (next.is_starved() ? !goes_on_with(input) : !obey(input, next))
                 break;
         } else if (next.ends_frame() && frame_.is_empty()) {
             const std::string_view frame = input.piece(next);
@@ -59,7 +62,7 @@ ASYNCHAT_DECL void frame_chat::deliver_(delivery& input)
             input.take(next);
             found_frame(frame);
             send_if_much();
-        } else {
+        } else if (next.ends_frame() || !decoder_.has_frame() || !goes_on_with(input)) {
             keep(input, next);
             send_if_much();
         }
@@ -129,8 +132,10 @@ ASYNCHAT_DECL bool frame_chat::receives_in_place()
     if (under_way() || !delivers_input() || decoder_.has_unread())
         return false;
     follow_override();
-    return delivers_input() && !frame_.is_set_aside() &&
-           decoder_.lacking() >= detail::min_received_in_place;
+    // A large receive may bring whole frames behind this one, which need no copy.
+    const std::size_t enough =
+        receives_more_ ? large_receive(max_receive()) / 2 : detail::min_received_in_place;
+    return delivers_input() && !frame_.is_set_aside() && decoder_.lacking() >= enough;
 }
 
 ASYNCHAT_DECL void frame_chat::receive_in_place()

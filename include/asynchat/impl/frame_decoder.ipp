@@ -17,8 +17,7 @@ namespace asynchat::detail {
 ASYNCHAT_DECL void frame_decoder::give_back_partial_match()
 {
     assert(!unread_);
-    unread_ =
-        std::make_unique<unread_input>(unread_input{std::string(scanner_.held(partial_match_))});
+    unread_ = std::make_unique<unread_input>(scanner_.held(partial_match_), nullptr);
     partial_match_ = 0;
 }
 
@@ -41,11 +40,10 @@ ASYNCHAT_DECL void frame_decoder::set(const terminator& next, std::size_t limit)
 
 ASYNCHAT_DECL std::string frame_decoder::undelivered() const
 {
+    std::string all(carried());
     if (pass_)
-        return std::string(pass_->rest());
-    if (unread_)
-        return unread_->bytes.substr(unread_->front);
-    return std::string(partial_match_ > 0 ? scanner_.held(partial_match_) : std::string_view());
+        all += pass_->rest();
+    return all;
 }
 
 ASYNCHAT_DECL void frame_decoder::discard() noexcept
@@ -94,13 +92,14 @@ ASYNCHAT_DECL void frame_decoder::drop_remainder() noexcept
 ASYNCHAT_DECL void frame_decoder::put_back(std::string_view bytes) noexcept
 {
     assert(!pass_ && !unread_ && partial_match_ == 0);
-    keep(bytes);
+    keep(bytes, nullptr);
 }
 
-ASYNCHAT_DECL void frame_decoder::keep(std::string_view bytes) noexcept
+ASYNCHAT_DECL void frame_decoder::keep(std::string_view bytes,
+                                       const unread_counter* counter) noexcept
 {
     try {
-        unread_ = std::make_unique<unread_input>(unread_input{std::string(bytes)});
+        unread_ = std::make_unique<unread_input>(bytes, counter);
     } catch (const std::bad_alloc&) {
         out_of_memory_ = true;
     }

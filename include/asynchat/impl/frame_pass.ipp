@@ -19,7 +19,7 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::look()
     const frame_decoder& d = decoder_;
     if (!d.scanner_.is_byte())
         return look_for_string();
-    const std::size_t at = find_byte_near(rest(), d.scanner_.only_byte());
+    const std::size_t at = find_byte_near(part(), d.scanner_.only_byte());
     if (at < left() && d.size_ + at <= d.limit_ && !d.is_dropping())
         return whole(at);
     return look_near();
@@ -40,7 +40,7 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::look_for_string()
         return judge(terminator_scanner::step::more_to_come(left(), 0));
     // A second look at the same bytes begins at the front, because the automaton for several
     // strings has moved on.
-    const auto seen = d.scanner_.find_string(rest(), std::exchange(partial_match_, 0));
+    const auto seen = d.scanner_.find_string(part(), std::exchange(partial_match_, 0));
     if (seen.found() && d.size_ + seen.collect() <= d.limit_ && !d.is_dropping())
         return step(seen.collect(), seen.skip(), step::ends);
     return judge(seen);
@@ -50,7 +50,7 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::look_for_string()
 ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::look_near()
 {
     const frame_decoder& d = decoder_;
-    const std::size_t at = find_byte(rest(), d.scanner_.only_byte());
+    const std::size_t at = find_byte(part(), d.scanner_.only_byte());
     if (at < left() && d.size_ + at <= d.limit_ && !d.is_dropping())
         return whole(at);
     return judge(at < left() ? terminator_scanner::step::end_of_frame(at, 1)
@@ -225,7 +225,7 @@ inline bool frame_decoder::pass::take_changed(step s) noexcept
     const bool ends = s.ends_frame() && !s.has(step::fills);
     at_ += std::min(left(), s.size() + (ends ? s.behind() : 0));
     if (s.has(step::holds) && at_ != end_) { // examined together with the next input, as in Python
-        d.keep(rest());
+        d.keep(part(), unread_);
         at_ = end_;
     }
     if (ends) {
@@ -256,14 +256,33 @@ ASYNCHAT_DECL void frame_decoder::pass::drop_frame(bool report_end) noexcept
     d.overflow_ = report_end ? overflow::truncates : overflow::skips;
 }
 
+/// Bytes that were held back, as the beginning of a terminator, are the last of the part: the next
+/// look begins with them.
+inline void frame_decoder::pass::release_held() noexcept
+{
+    assert(decoder_.carried().empty() || at_ == end_);
+    at_ -= decoder_.carried().size();
+    decoder_.unread_.reset();
+    partial_match_ = std::exchange(decoder_.partial_match_, 0U);
+}
+
+ASYNCHAT_DECL void frame_decoder::pass::widen(std::size_t bytes) noexcept
+{
+    assert(has_more() && bytes > 0 && ends_ == 0);
+    release_held();
+    examine(bytes);
+}
+
 /// Makes the rest unread input. If it was unread before, it stays in place: a pause after each
 /// frame does not move all later input.
 ASYNCHAT_DECL void frame_decoder::pass::keep() noexcept
 {
+    if (has_more())
+        release_held();
     assert(decoder_.partial_match_ == 0 && !decoder_.unread_);
     if (!storage_)
-        return decoder_.keep(rest());
-    storage_->front = storage_->bytes.size() - left();
+        return decoder_.keep(rest(), unread_);
+    storage_->front = storage_->bytes.size() - rest().size();
     decoder_.unread_ = std::move(storage_);
 }
 

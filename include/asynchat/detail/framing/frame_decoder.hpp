@@ -13,12 +13,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace asynchat::detail {
+
+/// Counts the unread bytes of all channels of a loop.
+using unread_counter = std::shared_ptr<std::size_t>;
+
+/// How a pass looks at its input, and who counts what it leaves.
+struct input_bounds {
+    std::size_t part = std::numeric_limits<std::size_t>::max(); // bytes
+    const unread_counter* counter = nullptr;
+};
 
 /// Cuts input into frames: bytes in, steps out. It makes no callbacks, and knows no channel and no
 /// clock.
@@ -160,9 +170,28 @@ public:
     ASYNCHAT_DECL bool filled(std::size_t bytes) noexcept;
 
 private:
-    struct unread_input {
-        std::string bytes;
+    class unread_input {
+    public:
+        unread_input(std::string_view input, const unread_counter* counter) : bytes(input)
+        {
+            if (counter)
+                counter_ = *counter;
+            if (counter_)
+                *counter_ += bytes.size();
+        }
+        unread_input(const unread_input&) = delete;
+        unread_input& operator=(const unread_input&) = delete;
+        ~unread_input()
+        {
+            if (counter_)
+                *counter_ -= bytes.size();
+        }
+
+        const std::string bytes;
         std::size_t front = 0; // number of bytes taken since
+
+    private:
+        unread_counter counter_; // the channel may outlive its loop
     };
     // Changes since the last look.
     enum change : unsigned char {
@@ -187,7 +216,7 @@ private:
     }
     void restart(std::size_t limit) noexcept;
     ASYNCHAT_DECL void give_back_partial_match();
-    ASYNCHAT_DECL void keep(std::string_view bytes) noexcept;
+    ASYNCHAT_DECL void keep(std::string_view bytes, const unread_counter* counter) noexcept;
     void frame_is_over() noexcept
     {
         size_ = 0;

@@ -8,6 +8,7 @@
 #include <asynchat/detail/framing/find_byte.hpp>
 #include <asynchat/detail/framing/frame_decoder.hpp>
 
+#include <algorithm>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
@@ -19,30 +20,36 @@
 namespace asynchat::detail {
 
 /// The input of one receive, on the stack.
+///
+/// It is examined in parts, so that a piece has a largest size however much was received: next()
+/// sees only the first part, until widen() adds another one.
 class frame_decoder::pass {
 public:
     enum class began : unsigned char { nothing, before, here };
 
     /// `input` begins with carried(), and must stay valid as long as the pass.
-    pass(frame_decoder& decoder, std::string_view input) noexcept
-        : at_(input.data()), end_(at_ + input.size()), decoder_(decoder),
-          partial_match_(std::exchange(decoder.partial_match_, 0U)),
+    pass(frame_decoder& decoder, std::string_view input, input_bounds within = {}) noexcept
+        : at_(input.data()), input_end_(at_ + input.size()), decoder_(decoder),
+          partial_match_(std::exchange(decoder.partial_match_, 0U)), unread_(within.counter),
           hints_(decoder.begun_ ? went_on : 0)
     {
         assert(!decoder.pass_);
         decoder.unread_.reset();
         decoder.pass_ = this;
+        end_ = at_ + partial_match_;
+        examine(within.part);
     }
 
     /// A pass over the unread input, when nothing was received.
-    explicit pass(frame_decoder& decoder) noexcept
-        : decoder_(decoder), storage_(std::move(decoder.unread_)),
+    explicit pass(frame_decoder& decoder, input_bounds within = {}) noexcept
+        : decoder_(decoder), unread_(within.counter), storage_(std::move(decoder.unread_)),
           hints_(decoder.begun_ ? went_on : 0)
     {
         assert(!decoder.pass_ && (!storage_ || decoder.partial_match_ == 0));
         if (storage_) {
-            at_ = storage_->bytes.data() + storage_->front;
-            end_ = storage_->bytes.data() + storage_->bytes.size();
+            at_ = end_ = storage_->bytes.data() + storage_->front;
+            input_end_ = storage_->bytes.data() + storage_->bytes.size();
+            examine(within.part);
         }
         decoder.pass_ = this;
     }
@@ -60,7 +67,7 @@ public:
     {
         assert(decoder_.pass_ == this);
         decoder_.pass_ = nullptr;
-        if (at_ != end_)
+        if (at_ != input_end_)
             keep();
     }
 
@@ -122,16 +129,26 @@ public:
     /// The fault of a malformed step.
     ASYNCHAT_DECL malformation fault() const;
 
+    /// Whether there is input behind the part that next() sees.
+    bool has_more() const noexcept { return end_ != input_end_; }
+
+    /// Lets next() see up to `bytes` more, 1 or more. The step before is not valid any more: look
+    /// again. Only if has_more().
+    ASYNCHAT_DECL void widen(std::size_t bytes) noexcept;
+
     /// Drops the rest of the input.
     void drop() noexcept
     {
-        at_ = end_;
+        at_ = end_ = input_end_;
         ends_ = 0;
     }
 
     std::size_t frames() const noexcept { return frames_; } ///< frames ended and reported so far
-    bool empty() const noexcept { return at_ == end_; }
-    std::string_view rest() const noexcept { return {at_, left()}; }
+    bool empty() const noexcept { return at_ == input_end_; }
+    std::string_view rest() const noexcept
+    {
+        return {at_, static_cast<std::size_t>(input_end_ - at_)};
+    }
 
     /// Whether a frame is open, and whether it began before this pass.
     began frame_began() const noexcept
@@ -144,7 +161,15 @@ public:
 private:
     friend class frame_decoder;
 
+    // Of the part that is examined.
     std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
+    std::string_view part() const noexcept { return {at_, left()}; }
+    void examine(std::size_t more) noexcept
+    {
+        end_ += std::min(more, static_cast<std::size_t>(input_end_ - end_));
+    }
+    void release_held() noexcept;
+
     // What is known about the input.
     enum hint : unsigned char {
         far = 1,       // a byte ended the last frame, the limit is large: expect more such frames
@@ -180,14 +205,16 @@ private:
     ASYNCHAT_DECL void keep() noexcept;
 
     const char* at_ = nullptr;
-    const char* end_ = nullptr;
+    const char* end_ = nullptr;       // of the part that is examined
+    const char* input_end_ = nullptr; // of all
     std::uint64_t ends_ = 0; // of the next frames, one bit for each byte from at_ on; 0: not known
     frame_decoder& decoder_;
     std::size_t frames_ = 0;
-    std::size_t partial_match_ = 0;         // bytes at the front that begin the terminator or
-                                            // the string behind the frame
-    std::size_t prefix_;                    // size of the last length prefix
-    std::size_t length_;                    // its value
+    std::size_t partial_match_ = 0; // bytes at the front that begin the terminator or
+                                    // the string behind the frame
+    std::size_t prefix_;            // size of the last length prefix
+    std::size_t length_;            // its value
+    const unread_counter* unread_ = nullptr;
     std::unique_ptr<unread_input> storage_; // owns the input if it was unread
     unsigned char hints_ = 0;
 };
