@@ -31,7 +31,7 @@ GROUPS = {
     "ping-pong": ["pp64", "10+1k"],
     "few": ["pp1", "pp4"],
     "pipelined": ["pipe16", "pipe64", "pipe512", "count64"],
-    "deep": ["pipe1024"],
+    "deep": ["deep16", "deep512", "deep4k", "deep64k"],
     "bulk": ["line4k", "count4k", "count64k"],
     "1 MiB": ["count1m"],
     "churn": ["churn"],
@@ -47,7 +47,10 @@ WORK = {
     "pipe64": ("lines", "lines", {"connections": 16, "batch": 64, "size": 64}),
     "pipe512": ("lines", "lines", {"connections": 16, "batch": 64, "size": 512}),
     "count64": ("counted", "counted", {"connections": 16, "batch": 64, "size": 64}),
-    "pipe1024": ("lines", "lines", {"connections": 4, "batch": 1024}),
+    "deep16": ("lines", "lines", {"connections": 4, "batch": 1024}),
+    "deep512": ("lines", "lines", {"connections": 4, "batch": 1024, "size": 512}),
+    "deep4k": ("lines", "lines", {"connections": 4, "batch": 64, "size": 4096}),
+    "deep64k": ("counted", "counted", {"connections": 4, "batch": 8, "size": 65536}),
     "line4k": ("lines", "lines", {"connections": 16, "size": 4096}),
     "count64k": ("counted", "counted", {"connections": 4, "size": 65536}),
     "count4k": ("counted", "counted", {"connections": 16, "size": 4096}),
@@ -76,7 +79,7 @@ FEW_CONNECTIONS = {"CPython asynchat": 2000}
 # Compiles what runs often; milliseconds of each work before it is measured, not in a quick run.
 WARM_UP = {"Netty": 3000}
 # The others say the same in less detail.
-QUICK = ("pp64", "10+1k", "pipe16", "pipe512", "count64", "line4k", "count4k", "count1m", "churn")
+QUICK = ("pp64", "10+1k", "pipe16", "pipe512", "count64", "deep512", "line4k", "count4k", "count1m", "churn")
 
 
 class Peer:
