@@ -30,29 +30,33 @@ std::string lines(std::size_t count, std::size_t size, const char* end = "\n")
 }
 
 /// Lines of all sizes around the bytes that are looked at together.
-std::string mixed_lines()
+std::string mixed_lines(const char* end = "\n")
 {
     std::string all;
     for (const std::size_t size : std::initializer_list<std::size_t>{
              0,   1,   5,   62, 63, 64, 65, 0,  0,  30, 31,  32, 200, 1, 126,
              127, 128, 129, 2,  63, 63, 64, 64, 65, 65, 300, 3,  3,   3, 60})
-        all += lines(1, size);
-    return all + lines(70, 0) + lines(40, 3) + lines(3, 63) + lines(3, 64) + "end";
+        all += lines(1, size, end);
+    return all + lines(70, 0, end) + lines(40, 3, end) + lines(3, 63, end) + lines(3, 64, end) +
+           "end";
 }
 
 } // namespace
 
 TEST_CASE("frame_decoder: bursts of lines", "[unit][decoder]")
 {
-    std::vector<std::string> inputs{mixed_lines(), lines(200, 0), lines(1, 63) + lines(64, 0)};
+    const char* const end = GENERATE("\n", "\r\n", "aa");
+    std::vector<std::string> inputs{mixed_lines(end), lines(200, 0, end),
+                                    lines(1, 63, end) + lines(64, 0, end),
+                                    lines(1, 62, end) + lines(64, 1, end)};
     for (const std::size_t size :
-         std::initializer_list<std::size_t>{1, 7, 31, 62, 63, 64, 65, 66, 127, 128})
-        inputs.push_back(lines(9, size));
+         std::initializer_list<std::size_t>{1, 7, 31, 61, 62, 63, 64, 65, 66, 127, 128})
+        inputs.push_back(lines(9, size, end));
     for (const std::string& input : inputs) {
         for (const std::size_t limit : {std::size_t{0}, std::size_t{62}, std::size_t{63},
                                         std::size_t{64}, std::size_t{65}, unlimited}) {
             for (const overflow answer : answers) {
-                const limited_script task = script(input, {"\n"}, limit, answer);
+                const limited_script task = script(input, {end}, limit, answer);
                 const std::string expected = support::naive_outcome(task, false);
                 for (const std::size_t first : {std::size_t{0}, std::size_t{1}, std::size_t{66}}) {
                     reader now(task);
@@ -69,10 +73,53 @@ TEST_CASE("frame_decoder: bursts of lines", "[unit][decoder]")
     }
 }
 
+TEST_CASE("frame_decoder: bursts of lines with two bytes at the end, cut anywhere",
+          "[unit][decoder]")
+{
+    // Among them: single bytes of the end, twice its first byte, and empty lines.
+    const std::string input = "a\rb\r\n\n\r\r\n" + lines(9, 5, "\r\n") + "\r\n\r\n\n\n" +
+                              lines(1, 62, "\r\n") + "\r\r\r\n" + lines(2, 63, "\r\n") +
+                              lines(33, 0, "\r\n") + lines(5, 30, "\r\n") + "\r";
+    for (const std::size_t limit : {std::size_t{4}, std::size_t{62}, std::size_t{64}, unlimited}) {
+        for (const overflow answer : answers) {
+            const limited_script task = script(input, {"\r\n"}, limit, answer);
+            const std::string expected = support::naive_outcome(task, false);
+            for (std::size_t cut = 0; cut <= input.size(); ++cut) {
+                reader now(task);
+                for (const std::string& part : {input.substr(0, cut), input.substr(cut)}) {
+                    if (!part.empty())
+                        now.receive(part);
+                }
+                INFO("limit " << limit << " cut " << cut);
+                CHECK(now.fault() == "");
+                CHECK(now.told() == expected);
+            }
+        }
+    }
+}
+
+TEST_CASE("frame_decoder: the limit of each line of a burst", "[unit][decoder]")
+{
+    const std::string end = GENERATE("\n", "\r\n", ";;");
+    for (std::size_t size = 58; size < 68; ++size) {
+        for (std::size_t limit = size - 2; limit <= size + 2; ++limit) {
+            // Short ones first, so that more of them are expected.
+            const std::string input = lines(3, 2, end.c_str()) + lines(4, size, end.c_str());
+            const limited_script task = script(input, {end}, limit);
+            reader now(task);
+            now.receive(input);
+            INFO("size " << size << " limit " << limit);
+            CHECK(now.fault() == "");
+            CHECK(now.told() == support::naive_outcome(task, false));
+        }
+    }
+}
+
 TEST_CASE("frame_decoder: a change in the middle of a burst", "[unit][decoder]")
 {
-    const std::string input = mixed_lines();
-    const limited_script whole = script(input, {"\n"});
+    const std::string end = GENERATE("\n", "\r\n");
+    const std::string input = mixed_lines(end.c_str());
+    const limited_script whole = script(input, {end});
     const std::string expected = support::naive_outcome(whole, false);
     for (const std::size_t k : std::initializer_list<std::size_t>{1, 2, 3, 7, 20}) {
         for (const reader::moment when :
@@ -89,16 +136,16 @@ TEST_CASE("frame_decoder: a change in the middle of a burst", "[unit][decoder]")
                 return now.told();
             };
             INFO("each " << k << "th");
-            CHECK(each_k_th([](reader& r, pass&) { r.decoder.set("\n", unlimited); }) == expected);
-            CHECK(each_k_th([](reader& r, pass&) { r.decoder.set("\n", 300); }) == expected);
+            CHECK(each_k_th([&](reader& r, pass&) { r.decoder.set(end, unlimited); }) == expected);
+            CHECK(each_k_th([&](reader& r, pass&) { r.decoder.set(end, 300); }) == expected);
             CHECK(each_k_th([](reader& r, pass&) { r.decoder.limit(301); }) == expected);
-            CHECK(each_k_th([](reader& r, pass&) {
+            CHECK(each_k_th([&](reader& r, pass&) {
                       r.decoder.set(1, 300);
-                      r.decoder.set("\n", 300);
+                      r.decoder.set(end, 300);
                   }) == expected);
-            CHECK(each_k_th([](reader& r, pass&) {
-                      r.decoder.set("\r\n", 300);
-                      r.decoder.set("\n", unlimited);
+            CHECK(each_k_th([&](reader& r, pass&) {
+                      r.decoder.set("\n\r", 300);
+                      r.decoder.set(end, unlimited);
                   }) == expected);
             // What is behind the k-th line is lost; it is reported all the same.
             for (const bool discards : {true, false}) {
@@ -114,19 +161,22 @@ TEST_CASE("frame_decoder: a change in the middle of a burst", "[unit][decoder]")
                 now.receive(input);
                 CHECK(now.steps == k);
                 CHECK_FALSE(now.decoder.has_unread());
-                now.receive("x\ny");
-                std::size_t end = 0;
+                now.receive("x" + end + "y");
+                std::size_t behind = 0;
                 for (std::size_t n = 0; n < k; ++n)
-                    end = input.find('\n', end) + 1;
-                const limited_script rest = script(input.substr(0, end) + "x\ny", {"\n"});
+                    behind = input.find(end, behind) + end.size();
+                const limited_script rest =
+                    script(input.substr(0, behind) + "x" + end + "y", {end});
                 CHECK(now.told() == support::naive_outcome(rest, false));
             }
         }
     }
 }
 
-TEST_CASE("frame_decoder: another byte ends the lines of a burst", "[unit][decoder]")
+TEST_CASE("frame_decoder: another string ends the lines of a burst", "[unit][decoder]")
 {
+    const auto [one, other] = GENERATE(table<std::string, std::string>(
+        {{"\n", ";"}, {"\r\n", ";"}, {";", "\r\n"}, {"\r\n", "\n\r"}, {"\r\n", ";;"}}));
     for (const std::size_t k : std::initializer_list<std::size_t>{1, 2, 5}) {
         // k lines with one end, k with the other, each with the other one inside.
         std::string input;
@@ -134,17 +184,17 @@ TEST_CASE("frame_decoder: another byte ends the lines of a burst", "[unit][decod
         std::vector<terminator> ends;
         for (std::size_t n = 0; n < 60; ++n) {
             const bool odd = n / k % 2 == 1;
-            const std::string line = std::string(n % 9, 'a') + (odd ? "\n" : ";");
-            input += line + (odd ? ";" : "\n");
+            const std::string line = std::string(n % 9, 'a') + (odd ? one : other);
+            input += line + (odd ? other : one);
             expected += "[" + line + "]";
-            ends.emplace_back(odd ? ";" : "\n");
+            ends.emplace_back(odd ? other : one);
         }
-        for (const std::size_t limit : {std::size_t{9}, std::size_t{64}, unlimited}) {
+        for (const std::size_t limit : {std::size_t{10}, std::size_t{64}, unlimited}) {
             reader now(script(input, ends, limit));
             now.receive(input);
             CHECK(now.fault() == "");
             CHECK(now.told() == expected);
-            reader before(script(input, {"\n"}, limit));
+            reader before(script(input, {one}, limit));
             std::size_t line = 0;
             before.at_rest = [&](reader::moment where, pass&) {
                 ++line;
@@ -159,18 +209,19 @@ TEST_CASE("frame_decoder: another byte ends the lines of a burst", "[unit][decod
 
 TEST_CASE("frame_decoder: the limit changes in a burst", "[unit][decoder]")
 {
+    const std::string end = GENERATE("\n", "\r\n");
     for (const std::size_t limit : {std::size_t{3}, std::size_t{62}, std::size_t{63}}) {
         for (const reader::moment when :
              {reader::moment::before_take, reader::moment::after_take}) {
-            reader now(script("", {"\n"}, 64));
+            reader now(script("", {end}, 64));
             std::size_t line = 0;
             now.at_rest = [&](reader::moment where, pass&) {
                 if (where == when && ++line == 2)
                     now.decoder.limit(limit);
             };
-            const std::string two = lines(2, 2);
-            const std::string long_ones = lines(2, 64);
-            now.receive(two + long_ones + "x\n");
+            const std::string two = lines(2, 2, end.c_str());
+            const std::string long_ones = lines(2, 64, end.c_str());
+            now.receive(two + long_ones + "x" + end);
             CHECK(now.fault() == "");
             CHECK(now.verdicts == 2);
             CHECK(now.told() == "[aa][bb][" + std::string(limit, 'a') + "~][" +

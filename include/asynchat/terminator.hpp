@@ -217,8 +217,6 @@ private:
         several
     };
 
-    static constexpr short no_byte = -1;
-
     explicit terminator(kind of) noexcept : kind_(of) {}
     template <class Strings>
     void join(const Strings& strings);
@@ -229,7 +227,7 @@ private:
     unsigned char width_ = 0;            // of a fixed length prefix
     byte_order order_ = byte_order::big; // of a fixed length prefix
     bool in_frame_ = false;              // the length is read; always true for `counted`
-    short only_byte_ = no_byte;          // for the scanner: of a string of one byte
+    unsigned char short_size_ = 0;       // for the scanner: size of a short string
     std::size_t count_ = 0;
     std::string bytes_; // several: a list; in the scanner a count keeps the last string
 };

@@ -183,7 +183,7 @@ OFF = [
 # Constants that end or slow no program, by the name that they have: sizes of what is kept or tried
 # at once, names for values, and what no protocol reaches.
 NO_LIMITS = {
-    "cut", "hex", "close_reason_count", "unlimited", "none", "never", "is_count_type", "no_byte",
+    "cut", "hex", "close_reason_count", "unlimited", "none", "never", "is_count_type",
     "not_queued", "max_layers", "client_timeouts", "server_timeouts", "default_output_limits", "of_both", "of_input",
     "of_output",
     "reasons", "radix", "judged", "timeout_of", "prefix",

@@ -41,13 +41,13 @@ pass_inline = of("detail/framing/frame_pass.hpp")
 
 passing("limit-counts-delimiter", "the limit of a frame includes its terminator",
      """\
-    if (seen.found() && d.size_ + seen.collect() <= d.limit_ && !d.is_dropping())
-        return step(seen""",
+    if (!seen.found() || d.size_ + seen.collect() > d.limit_ || d.is_dropping())
+        return judge""",
      """\
     if (seen.found() && d.size_ + seen.collect() + seen.skip() > d.limit_ && !d.is_dropping())
         return step::of(step::rare::too_long);
-    if (seen.found() && d.size_ + seen.collect() <= d.limit_ && !d.is_dropping())
-        return step(seen""")
+    if (!seen.found() || d.size_ + seen.collect() > d.limit_ || d.is_dropping())
+        return judge""")
 passing("length-limit-off-by-one", "a frame of exactly the longest announced length is refused",
      "if (length_ >= d.limit_ && (length_ > d.limit_ || length_ == largest_length)) {",
      "if (length_ >= d.limit_) {")
@@ -56,7 +56,7 @@ passing("saturated-length-believed", "a length that no number can hold is that o
 passing("saturated-frame-ends", "what is left of a frame of unknown length is counted",
      """\
     if (d.current().count() == largest_length)
-        flags &= ~std::size_t{step::counts}; // the end of such a frame is not known
+        flags &= ~unsigned{step::counts}; // the end of such a frame is not known
 """,
      "")
 passing("delimiter-dropped-on-overflow",
@@ -64,7 +64,7 @@ passing("delimiter-dropped-on-overflow",
      "at_ = s.has(step::holds) ? end_ :",
      "at_ = s.has(step::holds) || d.is_dropping() ? end_ :")
 passing("skipped-frame-reported", "the end of a frame that was dropped is reported",
-     "d.overflow_ == overflow::truncates ? std::size_t{step::ends} : 0;",
+     "d.overflow_ == overflow::truncates ? unsigned{step::ends} : 0;",
      "step::ends;")
 passing("truncated-for-ever", "frames that are not cut are said to be",
      """\
@@ -130,14 +130,14 @@ decoding("rest-lost-at-new-terminator", "bytes held back for a terminator are lo
 """,
      "")
 passing("limit-counts-twice", "a piece that is delivered again is counted again",
-     "        return step(seen.collect(), seen.held(), step::unusual | step::fills | step::holds);",
+     "        return step_of(seen.collect(), seen.held(), step::unusual | step::fills | step::holds);",
      """\
         return decoder_.size_ += seen.collect(),
-               step(seen.collect(), seen.held(), step::unusual | step::holds);""")
+               step_of(seen.collect(), seen.held(), step::unusual | step::holds);""")
 passing("held-byte-lost-between-pieces",
      "one byte of a partial terminator is lost at a piece's end",
-     "static_cast<unsigned>(s.behind()) : 0;",
-     "static_cast<unsigned>(s.behind() - (s.behind() > 0)) : 0;")
+     "static_cast<unsigned>(behind_) : 0;",
+     "static_cast<unsigned>(behind_ - (behind_ > 0)) : 0;")
 decoding("held-bytes-lost-at-eof", "a partial terminator is lost at the end of the stream",
      """\
     return unread_ || is_dropping() || partial_match_ == 0 ? std::string_view()
@@ -161,8 +161,8 @@ passing("blames-what-matched", "the first byte behind a frame is blamed, not the
      "return {static_cast<std::size_t>(wrong - at_), nullptr, *expected};",
      "return {0, nullptr, *expected};")
 passing("held-bytes-counted", "the beginning of what follows a frame goes off the count",
-     ": s.has(step::fills) ? s.size() + s.behind()",
-     ": s.has(step::unusual) ? s.size() + s.behind()")
+     ": s.has(step::fills) ? s.size() + behind_",
+     ": s.has(step::unusual) ? s.size() + behind_")
 passing("believes-more-than-held", "bytes next to held ones are taken for what has to follow",
      "std::size_t matched = std::exchange(partial_match_, 0);",
      "std::size_t matched = std::min(behind.size() - 1, 2 * std::exchange(partial_match_, 0));")
@@ -187,8 +187,17 @@ chat("pause-missed-among-lines", "frames found together ignore pause_reading()",
      "    while (may_deliver(input)) {",
      "    while (may_deliver(input) || (input.frames() > 1 && !is_ending() && !input.empty())) {")
 pass_inline("limit-missed-among-lines", "frames found together may be longer than the limit",
-     "if (!found || size > d.limit_ || size < find_bytes_size) {",
-     "if (!found || size < find_bytes_size) {")
+     "found && size <= d.limit_ && size", "found && size")
+pass_inline("second-byte-left", "frames found together leave the second byte of what ends them",
+     "            const std::size_t size = s.size() + behind_;",
+     "            const std::size_t size = s.size() + 1;")
+pass_inline("long-line-ends-by-half", "the first of the two bytes that end a line ends a long one",
+     "if (is_long && (behind_ == 1 || (size + 1 < left() && at_[size + 1] == "
+     "d.scanner_.last_byte())))",
+     "if (is_long)")
+of("detail/framing/find_byte.hpp")("second-byte-is-enough", "the second of two bytes alone ends an empty line",
+     "find_bytes(from, first) & find_bytes(from, last) >> 1",
+     "(find_bytes(from, first) | 1) & find_bytes(from, last) >> 1")
 passing("paused-input-lost", "what was received and not delivered is lost by a pause",
      """\
     if (!storage_)
@@ -1318,6 +1327,8 @@ strings("newest-string-freed", "a full pool frees what comes in, and keeps what 
         if (size > max_large - kept_large_)
             return;
 """)
+scanner("equal-bytes-overlap", "two equal bytes are found where they overlap",
+        "(bytes.size() == 2 && bytes[0] != bytes[1])", "bytes.size() == 2")
 kept_string("same-ends-same-string", "strings with the same ends are taken for the same terminator",
             "return mine.size() <= 2 || equal(", "return true || equal(")
 printing("text-without-room", "a text of print() is written over the end of its memory",

@@ -90,7 +90,7 @@ ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next)
 ASYNCHAT_DECL void async_chat::set_count(std::size_t count)
 {
     if (!frame_.is_empty() || count > max_frame_ || !decoder_.set_count_at_rest(count, max_frame_))
-        return set_terminator(terminator(count));
+        return make_and_set(count);
     terminator_has_changed();
     has_own_max_frame_ = has_no_terminator_ = false;
 }
@@ -98,9 +98,15 @@ ASYNCHAT_DECL void async_chat::set_count(std::size_t count)
 ASYNCHAT_DECL void async_chat::set_string(std::string_view string)
 {
     if (!frame_.is_empty() || !decoder_.set_string_at_rest(string, max_frame_))
-        return set_terminator(terminator(string));
+        return make_and_set(string);
     terminator_has_changed();
     has_own_max_frame_ = has_no_terminator_ = false;
+}
+
+template <class Value>
+void async_chat::make_and_set(Value value)
+{
+    set_terminator(terminator(value));
 }
 
 ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next, std::size_t max_frame)

@@ -63,7 +63,7 @@ ASYNCHAT_DECL void frame_chat::deliver_(delivery& input)
             found_frame(frame);
             send_if_much();
         } else if (next.ends_frame() || !decoder_.has_frame() || !goes_on_with(input)) {
-            keep(input, next);
+            keep(input, next.copy());
             send_if_much();
         }
     }

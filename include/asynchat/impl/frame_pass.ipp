@@ -19,18 +19,18 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::look()
     const frame_decoder& d = decoder_;
     if (!d.scanner_.is_byte())
         return look_for_string();
-    const std::size_t at = find_byte_near(part(), d.scanner_.only_byte());
+    const std::size_t at = find_byte_near(part(), d.scanner_.first_byte());
     if (at < left() && d.size_ + at <= d.limit_ && !d.is_dropping())
-        return whole(at);
+        return whole(at, 1);
     return look_near();
 }
 
-/// Looks for the end of a frame that a byte ends.
-inline frame_decoder::step frame_decoder::pass::whole(std::size_t size) noexcept
+/// A frame that a short string ends, or its last piece.
+inline frame_decoder::step frame_decoder::pass::whole(std::size_t size, std::size_t behind) noexcept
 {
     if (decoder_.size_ == 0 && decoder_.limit_ >= find_bytes_size)
         set(far);
-    return step(size, 1, step::ends);
+    return step_of(size, behind, step::ends);
 }
 
 ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::look_for_string()
@@ -41,18 +41,19 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::look_for_string()
     // A second look at the same bytes begins at the front, because the automaton for several
     // strings has moved on.
     const auto seen = d.scanner_.find_string(part(), std::exchange(partial_match_, 0));
-    if (seen.found() && d.size_ + seen.collect() <= d.limit_ && !d.is_dropping())
-        return step(seen.collect(), seen.skip(), step::ends);
-    return judge(seen);
+    if (!seen.found() || d.size_ + seen.collect() > d.limit_ || d.is_dropping())
+        return judge(seen);
+    return d.scanner_.short_size() > 0 ? whole(seen.collect(), seen.skip())
+                                       : step_of(seen.collect(), seen.skip(), step::ends);
 }
 
 /// Looks for the next occurrence of a byte.
 ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::look_near()
 {
     const frame_decoder& d = decoder_;
-    const std::size_t at = find_byte(part(), d.scanner_.only_byte());
+    const std::size_t at = find_byte(part(), d.scanner_.first_byte());
     if (at < left() && d.size_ + at <= d.limit_ && !d.is_dropping())
-        return whole(at);
+        return whole(at, 1);
     return judge(at < left() ? terminator_scanner::step::end_of_frame(at, 1)
                              : terminator_scanner::step::more_to_come(at, 0));
 }
@@ -68,23 +69,22 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge(terminator_scanner:
         return d.scanner_.in_frame() ? judge_counted() : judge_length();
     if (d.is_dropping()) {
         if (!seen.found())
-            return step(0, seen.held(), step::unusual | step::holds);
-        const std::size_t reported =
-            d.overflow_ == overflow::truncates ? std::size_t{step::ends} : 0;
-        return step(0, seen.collect() + seen.skip(),
-                    step::unusual | step::fills | step::closes | reported);
+            return step_of(0, seen.held(), step::unusual | step::holds);
+        const unsigned reported = d.overflow_ == overflow::truncates ? unsigned{step::ends} : 0;
+        return step_of(0, seen.collect() + seen.skip(),
+                       step::unusual | step::fills | step::closes | reported);
     }
     if (!is_string(d.current()))
-        return step(left(), 0,
-                    step::unusual | (d.current().count() > 0 ? std::size_t{step::counts} : 0));
+        return step_of(left(), 0,
+                       step::unusual | (d.current().count() > 0 ? unsigned{step::counts} : 0));
     const std::size_t room = d.room();
     if (seen.collect() > room) // the limit comes first
-        return room > 0 ? step(room, 0, step::unusual | step::fills)
+        return room > 0 ? step_of(room, 0, step::unusual | step::fills)
                         : step::of(step::rare::too_long);
     if (!seen.found())
-        return step(seen.collect(), seen.held(), step::unusual | step::fills | step::holds);
+        return step_of(seen.collect(), seen.held(), step::unusual | step::fills | step::holds);
     // The limit may have become lower.
-    return d.size_ <= d.limit_ ? step(seen.collect(), seen.skip(), step::ends)
+    return d.size_ <= d.limit_ ? step_of(seen.collect(), seen.skip(), step::ends)
                                : step::of(step::rare::too_long);
 }
 
@@ -107,7 +107,7 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge_length() noexcept
     }
     // Continue at once, because an empty frame needs no more input.
     if (length_ == 0 && !d.scanner_.needs_behind())
-        return step(0, prefix_, step::unusual | step::closes | step::ends);
+        return step_of(0, prefix_, step::unusual | step::closes | step::ends);
     begin_frame();
     return at_ == end_ ? step::of(step::rare::starved) : judge_counted();
 }
@@ -129,7 +129,7 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge_counted() noexcept
         return judge_followed();
     const std::size_t count = decoder_.current().count();
     const std::size_t size = std::min(left(), count);
-    return counted(size, 0, size == count ? std::size_t{step::closes} : 0);
+    return counted(size, 0, size == count ? unsigned{step::closes} : 0);
 }
 
 /// The same for a frame with a string behind it.
@@ -155,19 +155,19 @@ ASYNCHAT_DECL frame_decoder::step frame_decoder::pass::judge_followed() noexcept
 
 /// A step of `size` bytes of such a frame and `behind` bytes behind it; `flags` says what they are.
 inline frame_decoder::step frame_decoder::pass::counted(std::size_t size, std::size_t behind,
-                                                        std::size_t flags) const noexcept
+                                                        unsigned flags) noexcept
 {
     const frame_decoder& d = decoder_;
-    const std::size_t ends = (flags & step::closes) != 0 ? std::size_t{step::ends} : 0;
+    const unsigned ends = (flags & step::closes) != 0 ? unsigned{step::ends} : 0;
     flags |= step::unusual | step::counts;
     if (!d.is_dropping())
-        return step(size, behind, flags | ends);
+        return step_of(size, behind, flags | ends);
     const std::size_t delivered = d.overflow_ == overflow::truncates ? std::min(size, d.room()) : 0;
     flags |= step::fills;
     if (d.current().count() == largest_length)
-        flags &= ~std::size_t{step::counts}; // the end of such a frame is not known
-    return step(delivered, size - delivered + behind,
-                d.overflow_ == overflow::skips ? flags : flags | ends);
+        flags &= ~unsigned{step::counts}; // the end of such a frame is not known
+    return step_of(delivered, size - delivered + behind,
+                   d.overflow_ == overflow::skips ? flags : flags | ends);
 }
 
 ASYNCHAT_DECL frame_decoder::malformation frame_decoder::pass::fault() const
@@ -191,16 +191,16 @@ ASYNCHAT_DECL bool frame_decoder::pass::take_otherwise(step s) noexcept
     if ((d.changes_ & changed) != 0)
         return take_changed(s);
     const bool was_discarded = (d.changes_ & discarded) != 0; // so no input is left
-    assert(was_discarded || s.size() + s.behind() <= left());
+    assert(was_discarded || s.size() + behind_ <= left());
     if (s.has(step::counts)) // they were delivered, also after a discard
         d.scanner_.count_down(s.has(step::closes)  ? d.current().count()
-                              : s.has(step::fills) ? s.size() + s.behind()
+                              : s.has(step::fills) ? s.size() + behind_
                                                    : s.size());
     if (s.has(step::fills))
         d.size_ += s.size();
     if (!was_discarded) {
-        at_ = s.has(step::holds) ? end_ : at_ + s.size() + s.behind();
-        d.partial_match_ = s.has(step::holds) ? static_cast<unsigned>(s.behind()) : 0;
+        at_ = s.has(step::holds) ? end_ : at_ + s.size() + behind_;
+        d.partial_match_ = s.has(step::holds) ? static_cast<unsigned>(behind_) : 0;
     }
     assert(d.partial_match_ == 0 || (at_ == end_ && !d.unread_));
     if (!s.has(step::closes) && !s.ends_frame()) {
@@ -223,7 +223,7 @@ inline bool frame_decoder::pass::take_changed(step s) noexcept
 {
     frame_decoder& d = decoder_;
     const bool ends = s.ends_frame() && !s.has(step::fills);
-    at_ += std::min(left(), s.size() + (ends ? s.behind() : 0));
+    at_ += std::min(left(), s.size() + (ends ? behind_ : 0));
     if (s.has(step::holds) && at_ != end_) { // examined together with the next input, as in Python
         d.keep(part(), unread_);
         at_ = end_;

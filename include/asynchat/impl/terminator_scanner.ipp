@@ -32,13 +32,14 @@ ASYNCHAT_DECL bool terminator_scanner::set(const terminator& next)
     }
     terminator_.kind_ = next.kind_;
     terminator_.count_ = next.count_;
-    terminator_.only_byte_ = no_byte;
     return true;
 }
 
 ASYNCHAT_DECL void terminator_scanner::replace_string(std::string_view bytes)
 {
     terminator_.bytes_ = bytes; // a copy, which reuses the old memory
+    const bool is_short = bytes.size() == 1 || (bytes.size() == 2 && bytes[0] != bytes[1]);
+    terminator_.short_size_ = static_cast<unsigned char>(is_short ? bytes.size() : 0);
     table_.clear();
 }
 
@@ -52,7 +53,6 @@ ASYNCHAT_DECL void terminator_scanner::set_sized(const terminator& next)
     terminator_.order_ = next.order_;
     terminator_.in_frame_ = is_counted; // else `next` may be a copy that is
     terminator_.count_ = is_counted ? next.count_ : 0;
-    terminator_.only_byte_ = no_byte;
 }
 
 ASYNCHAT_DECL length_prefix terminator_scanner::read_length(std::string_view input) const

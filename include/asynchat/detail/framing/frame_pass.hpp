@@ -76,10 +76,8 @@ public:
     [[gnu::always_inline]] step next()
     {
         if (ends_ != 0) {
-            const auto size = first_end();
             assert(decoder_.changes_ == none && decoder_.size_ == 0 && !decoder_.is_dropping());
-            assert(at_[size] == decoder_.scanner_.only_byte() && size <= decoder_.limit_);
-            return step(size, 1, step::ends);
+            return first_of_many();
         }
         decoder_.changes_ = none;
         if (at_ == end_)
@@ -88,7 +86,7 @@ public:
             return look_far();
         const std::size_t count = decoder_.current().count();
         if (count > 0 && left() >= count && terminator_scanner::is_only_count(decoder_.current()))
-            return step(count, 0, step::ends | step::counts);
+            return step_of(count, 0, step::ends | step::counts);
         return look();
     }
 
@@ -101,21 +99,21 @@ public:
     [[gnu::always_inline]] bool take(step s) noexcept
     {
         assert(!s.is_rare());
-        if (ends_ != 0) { // so nothing has changed, and the step is the first of these
-            assert(s == step(first_end(), 1, step::ends));
-            at_ += s.size() + 1;
-            ends_ = ends_ >> s.size() >> 1;
+        // While there are ends, nothing has changed, and the step is the first of these frames.
+        if (__builtin_expect(ends_ != 0, 1)) {
+            assert(s == first_of_many());
+            const std::size_t size = s.size() + behind_;
+            at_ += size;
+            ends_ = ends_ >> (size - 1) >> 1;
             ++frames_;
             return true;
         }
         if (__builtin_expect(decoder_.changes_ != none || s.has(step::unusual), 0))
-            return take_otherwise(s);
-        assert(s.ends_frame() && s.size() + s.behind() <= left());
-        at_ += s.size();
+            return take_otherwise(s.copy());
+        assert(s.ends_frame() && s.size() + behind_ <= left());
+        at_ += s.size() + behind_;
         if (s.has(step::counts))
             decoder_.scanner_.count_down(s.size());
-        else
-            at_ += s.behind();
         decoder_.size_ = 0;
         decoder_.begun_ = false;
         ++frames_;
@@ -172,7 +170,7 @@ private:
 
     // What is known about the input.
     enum hint : unsigned char {
-        far = 1,       // a byte ended the last frame, the limit is large: expect more such frames
+        far = 1,       // a short string ended the last frame, the limit is large: expect more
         long_ones = 2, // the last frame was longer than 64 bytes
         of_length = 4, // the length prefix says that the frame is too long
         went_on = 8,   // the frame at the front began before this pass
@@ -184,6 +182,19 @@ private:
     }
 
     std::size_t first_end() const noexcept { return static_cast<unsigned>(__builtin_ctzll(ends_)); }
+    /// The first of the frames whose ends are known.
+    step first_of_many() const noexcept
+    {
+        assert(first_end() <= decoder_.limit_);
+        assert(std::string_view(at_ + first_end(), behind_) == decoder_.current().bytes());
+        return step(first_end(), step::ends);
+    }
+    /// Every other step but a rare one.
+    step step_of(std::size_t size, std::size_t behind, unsigned flags) noexcept
+    {
+        behind_ = behind;
+        return step(size, flags);
+    }
     void look_anew() noexcept
     {
         ends_ = 0;
@@ -193,12 +204,12 @@ private:
     ASYNCHAT_DECL step look_for_string();
     [[gnu::always_inline]] step look_far();
     ASYNCHAT_DECL step look_near();
-    step whole(std::size_t size) noexcept;
+    step whole(std::size_t size, std::size_t behind) noexcept;
     ASYNCHAT_DECL step judge(terminator_scanner::step seen) noexcept;
     ASYNCHAT_DECL step judge_length() noexcept;
     ASYNCHAT_DECL step judge_counted() noexcept;
     ASYNCHAT_DECL step judge_followed() noexcept;
-    step counted(std::size_t size, std::size_t behind, std::size_t flags) const noexcept;
+    step counted(std::size_t size, std::size_t behind, unsigned flags) noexcept;
     void begin_frame() noexcept;
     ASYNCHAT_DECL bool take_otherwise(step s) noexcept;
     bool take_changed(step s) noexcept;
@@ -209,6 +220,7 @@ private:
     const char* input_end_ = nullptr; // of all
     std::uint64_t ends_ = 0; // of the next frames, one bit for each byte from at_ on; 0: not known
     frame_decoder& decoder_;
+    std::size_t behind_ = 0; // bytes behind the piece of the last step that are taken with it
     std::size_t frames_ = 0;
     std::size_t partial_match_ = 0; // bytes at the front that begin the terminator or
                                     // the string behind the frame
@@ -219,27 +231,30 @@ private:
     unsigned char hints_ = 0;
 };
 
-/// After a frame that a byte ended, frames of the same kind and size are likely. Finds all ends
-/// among 64 bytes, or the next end.
+/// After a frame that a short string ended, frames of the same kind and size are likely. Finds all
+/// ends among 64 bytes, or the next end. The size of the string is behind_, from the last step.
 inline frame_decoder::step frame_decoder::pass::look_far()
 {
     const frame_decoder& d = decoder_;
-    assert(d.size_ == 0 && !d.is_dropping() && d.limit_ >= find_bytes_size && d.scanner_.is_byte());
+    assert(d.size_ == 0 && !d.is_dropping() && d.limit_ >= find_bytes_size);
+    assert(behind_ == d.scanner_.short_size() && behind_ > 0);
     if (!is(long_ones)) {
         if (left() < find_bytes_size)
-            return look_near();
-        ends_ = find_bytes(at_, d.scanner_.only_byte());
+            return look();
+        const char first = d.scanner_.first_byte();
+        ends_ =
+            behind_ == 1 ? find_bytes(at_, first) : find_pairs(at_, first, d.scanner_.last_byte());
         if (ends_ != 0)
-            return step(first_end(), 1, step::ends);
+            return first_of_many();
         set(long_ones);
     }
-    const void* const found = std::memchr(at_, d.scanner_.only_byte(), left());
+    const void* const found = std::memchr(at_, d.scanner_.first_byte(), left());
     const auto size = static_cast<std::size_t>(static_cast<const char*>(found) - at_);
-    if (!found || size > d.limit_ || size < find_bytes_size) {
-        set(long_ones, false);
-        return look_near();
-    }
-    return step(size, 1, step::ends);
+    const bool is_long = found && size <= d.limit_ && size + behind_ > find_bytes_size;
+    if (is_long && (behind_ == 1 || (size + 1 < left() && at_[size + 1] == d.scanner_.last_byte())))
+        return step(size, step::ends);
+    set(long_ones, false);
+    return look();
 }
 
 inline bool frame_decoder::set_count_at_rest(std::size_t count, std::size_t limit) noexcept

@@ -70,9 +70,17 @@ public:
 
     const terminator& current() const noexcept { return terminator_; }
 
-    /// Whether the terminator is a string of one byte, only_byte().
-    bool is_byte() const noexcept { return terminator_.only_byte_ != no_byte; }
-    char only_byte() const noexcept { return static_cast<char>(terminator_.only_byte_); }
+    /// The size of a short string: one byte, or two different bytes, so that no two of them
+    /// overlap. 0 for any other terminator.
+    std::size_t short_size() const noexcept
+    {
+        return terminator_.kind_ == terminator::kind::bytes ? terminator_.short_size_ : 0;
+    }
+    bool is_byte() const noexcept { return short_size() == 1; }
+
+    /// Of a string that is not empty.
+    char first_byte() const noexcept { return terminator_.bytes_.front(); }
+    char last_byte() const noexcept { return terminator_.bytes_.back(); }
 
     /// New input begins: it does not contain the rest of a length-prefixed frame.
     void start_anew() noexcept
@@ -103,9 +111,6 @@ public:
     {
         terminator_.kind_ = terminator::kind::bytes;
         terminator_.count_ = 0;
-        const std::string& bytes = terminator_.bytes_;
-        terminator_.only_byte_ =
-            bytes.size() == 1 ? static_cast<unsigned char>(bytes.front()) : no_byte;
     }
 
     /// As set(), for a count without a string behind it. The last string is kept.
@@ -113,7 +118,6 @@ public:
     {
         terminator_.kind_ = terminator::kind::count;
         terminator_.count_ = count;
-        terminator_.only_byte_ = no_byte;
     }
 
     /// Examines `input`, never empty. Its first `matched` bytes are held bytes (see above).
@@ -121,7 +125,7 @@ public:
     [[gnu::always_inline]] step scan(std::string_view input, std::size_t matched)
     {
         if (is_byte()) {
-            const std::size_t at = find_byte(input, only_byte());
+            const std::size_t at = find_byte(input, first_byte());
             return at < input.size() ? step::end_of_frame(at, 1) : step::more_to_come(at, 0);
         }
         const std::size_t count = terminator_.count_;
@@ -205,8 +209,6 @@ public:
     }
 
 private:
-    static constexpr short no_byte = terminator::no_byte;
-
     /// The string, or the list of several, which is longer than one byte.
     std::string_view strings() const noexcept
     {
