@@ -82,26 +82,30 @@ constexpr unsigned digit_value(char digit) noexcept
     return 16;
 }
 
+/// Parses decimal digits, too few for a number that the type does not hold. Returns false when
+/// there is any other byte, or none.
+template <class Number>
+constexpr bool parse_few_decimals(std::string_view text, Number& value) noexcept
+{
+    for (const char byte : text) {
+        const unsigned digit = static_cast<unsigned char>(byte) - unsigned{'0'};
+        if (digit > 9)
+            return false;
+        value = value * 10 + digit;
+    }
+    return !text.empty();
+}
+
 /// Parses a text of digits only; the number is at most `max`.
 template <class Number>
 constexpr basic_parsed_number<Number> parse_digits(std::string_view text, Number max,
                                                    number_base base) noexcept
 {
     Number value = 0;
-    // Nearly always: decimal digits, too few for a number that the type does not hold.
-    if (base == number_base::decimal && text.size() <= std::numeric_limits<Number>::digits10) {
-        const char* at = text.data();
-        const char* const end = at + text.size();
-        for (; at != end; ++at) {
-            const unsigned digit = static_cast<unsigned char>(*at) - unsigned{'0'};
-            if (digit > 9)
-                break;
-            value = value * 10 + digit;
-        }
-        if (at == end && !text.empty() && value <= max)
-            return basic_parsed_number<Number>(value);
-        value = 0;
-    }
+    const bool has_few = text.size() <= std::numeric_limits<Number>::digits10;
+    if (base == number_base::decimal && has_few && parse_few_decimals(text, value) && value <= max)
+        return basic_parsed_number<Number>(value); // nearly always
+    value = 0;
     if (text.empty())
         return {number_error::empty, 0};
     const auto radix = static_cast<unsigned>(base);

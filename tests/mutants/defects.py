@@ -1336,7 +1336,8 @@ printing("text-without-room", "a text of print() is written over the end of its 
 printing("braces-as-text", "print() takes }} for two braces",
          "if (next != '{' && next != '}') {", "if (next != '{') {")
 number("short-number-over-max", "a short number may be larger than the limit",
-       "at == end && !text.empty() && value <= max", "at == end && !text.empty()")
+       "parse_few_decimals(text, value) && value <= max)",
+       "parse_few_decimals(text, value))")
 chat("count-over-limit-at-rest", "set_terminator() takes a count that no frame can have",
      "!frame_.is_empty() || count > max_frame_ || !decoder_", "!frame_.is_empty() || !decoder_")
 strings("full-pool-leaves-memory", "what a full pool does not take stays with the channel",
