@@ -1327,8 +1327,6 @@ strings("newest-string-freed", "a full pool frees what comes in, and keeps what 
         if (size > max_large - kept_large_)
             return;
 """)
-scanner("equal-bytes-overlap", "two equal bytes are found where they overlap",
-        "(bytes.size() == 2 && bytes[0] != bytes[1])", "bytes.size() == 2")
 kept_string("same-ends-same-string", "strings with the same ends are taken for the same terminator",
             "return mine.size() <= 2 || equal(", "return true || equal(")
 printing("text-without-room", "a text of print() is written over the end of its memory",

@@ -38,8 +38,7 @@ ASYNCHAT_DECL bool terminator_scanner::set(const terminator& next)
 ASYNCHAT_DECL void terminator_scanner::replace_string(std::string_view bytes)
 {
     terminator_.bytes_ = bytes; // a copy, which reuses the old memory
-    const bool is_short = bytes.size() == 1 || (bytes.size() == 2 && bytes[0] != bytes[1]);
-    terminator_.short_size_ = static_cast<unsigned char>(is_short ? bytes.size() : 0);
+    terminator_.short_size_ = static_cast<unsigned char>(bytes.size() <= 2 ? bytes.size() : 0);
     table_.clear();
 }
 

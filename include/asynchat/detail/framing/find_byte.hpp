@@ -81,7 +81,8 @@ inline constexpr std::size_t find_bytes_size = 64;
     return places;
 }
 
-/// All positions of `first` with `last` behind it among 64 bytes.
+/// All positions of `first` with `last` behind it among 64 bytes. Equal bytes may overlap: take the
+/// first, and skip two bytes.
 /// Not inline: the compiler would mix both searches, and the one for a byte would get slower.
 [[gnu::noinline]] inline std::uint64_t find_pairs(const char* from, char first, char last) noexcept
 {

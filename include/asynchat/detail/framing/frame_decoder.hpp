@@ -54,8 +54,8 @@ struct input_bounds {
 ///
 /// There is no second loop for bursts of short lines. Instead the pass stores the positions of the
 /// ends among the next 64 bytes, and every change clears them. While they are set, one test shows
-/// all of this: nothing has changed, the frame is at its start, a string of one byte or of two
-/// different bytes ends it, and the limit is 64 bytes or more.
+/// all of this: nothing has changed, the frame is at its start, a string of one byte or two ends
+/// it, and the limit is 64 bytes or more.
 class frame_decoder {
 public:
     class pass;

@@ -70,8 +70,7 @@ public:
 
     const terminator& current() const noexcept { return terminator_; }
 
-    /// The size of a short string: one byte, or two different bytes, so that no two of them
-    /// overlap. 0 for any other terminator.
+    /// The size of a short string: one byte or two. 0 for any other terminator.
     std::size_t short_size() const noexcept
     {
         return terminator_.kind_ == terminator::kind::bytes ? terminator_.short_size_ : 0;
