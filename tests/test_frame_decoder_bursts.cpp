@@ -98,6 +98,24 @@ TEST_CASE("frame_decoder: bursts of lines with two bytes at the end, cut anywher
     }
 }
 
+TEST_CASE("frame_decoder: bursts of lines, examined in parts", "[unit][decoder]")
+{
+    const std::string end = GENERATE("\n", "\r\n", "aa");
+    const std::string input = mixed_lines(end.c_str());
+    for (const std::size_t limit : {std::size_t{63}, std::size_t{64}, unlimited}) {
+        const limited_script task = script(input, {end}, limit, overflow::truncate);
+        const std::string expected = support::naive_outcome(task, false);
+        for (std::size_t part = 1; part < 200; ++part) {
+            reader now(task);
+            now.part = part;
+            now.receive(input);
+            INFO("limit " << limit << " part " << part);
+            CHECK(now.fault() == "");
+            CHECK(now.told() == expected);
+        }
+    }
+}
+
 TEST_CASE("frame_decoder: the limit of each line of a burst", "[unit][decoder]")
 {
     const std::string end = GENERATE("\n", "\r\n", ";;");
