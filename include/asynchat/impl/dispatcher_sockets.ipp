@@ -26,6 +26,7 @@
 #include <cassert>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -47,6 +48,38 @@ int option_value(loop::duration time)
     const std::int64_t max_value = std::numeric_limits<int>::max();
     return static_cast<int>(
         std::min<std::int64_t>(std::chrono::ceil<Unit>(time).count(), max_value));
+}
+
+struct int_option {
+    int level;
+    int name;
+    int value;
+};
+
+/// Sets an option, and `option.value` to its former value. Returns whether it could.
+inline bool exchange_option(int fd, int_option& option) noexcept
+{
+    int former = 0;
+    socklen_t size = sizeof former;
+    if (::getsockopt(fd, option.level, option.name, &former, &size) != 0 ||
+        ::setsockopt(fd, option.level, option.name, &option.value, sizeof option.value) != 0)
+        return false;
+    option.value = former;
+    return true;
+}
+
+/// Sets all the options, or throws std::system_error and leaves all of them as they were.
+template <std::size_t Count>
+void set_options(int fd, const char* what, int_option (&&options)[Count])
+{
+    for (std::size_t set = 0; set < Count; ++set) {
+        if (exchange_option(fd, options[set]))
+            continue;
+        const std::error_code error(errno, std::system_category());
+        while (set > 0)
+            exchange_option(fd, options[--set]);
+        throw std::system_error(error, what);
+    }
 }
 
 } // namespace detail
@@ -364,10 +397,13 @@ ASYNCHAT_DECL void dispatcher::set_keep_alive(loop::duration idle, loop::duratio
 #else
     const int idle_option = TCP_KEEPALIVE; // macOS
 #endif
-    set_tcp_option("set_keep_alive", idle_option, detail::option_value<seconds>(idle));
-    set_tcp_option("set_keep_alive", TCP_KEEPINTVL, detail::option_value<seconds>(interval));
-    set_tcp_option("set_keep_alive", TCP_KEEPCNT, count);
-    set_keep_alive(true);
+    if (in_memory_)
+        return;
+    detail::set_options(require_socket("set_keep_alive").native_handle(), "set_keep_alive",
+                        {{IPPROTO_TCP, idle_option, detail::option_value<seconds>(idle)},
+                         {IPPROTO_TCP, TCP_KEEPINTVL, detail::option_value<seconds>(interval)},
+                         {IPPROTO_TCP, TCP_KEEPCNT, count},
+                         {SOL_SOCKET, SO_KEEPALIVE, 1}});
 }
 
 ASYNCHAT_DECL void dispatcher::set_user_timeout(loop::duration timeout)
