@@ -1,7 +1,7 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// Thirteen scenarios in which something fails: the n-th operation of the network, with one error
+// Fourteen scenarios in which something fails: the n-th operation of the network, with one error
 // after the other, or the n-th allocation, by itself or with some after it; n is raised until the
 // scenario succeeds. A failure may cost the channel that it happens to, and no other one; what was
 // pushed was received, in order, or is accounted for as unsent. A channel may also survive a failed
@@ -377,7 +377,7 @@ template <class World>
 class play {
 public:
     using peer = typename World::peer;
-    static constexpr int scenarios = 13;
+    static constexpr int scenarios = 14;
 
     explicit play(World& world) : world_(world) {}
 
@@ -396,7 +396,8 @@ public:
         case 9: return frames();
         case 10: return paused();
         case 11: return from_outside();
-        default: return half_closed();
+        case 12: return half_closed();
+        default: return layered();
         }
     }
 
@@ -666,6 +667,29 @@ private:
         world_.work();
         tell(other, "x");
         over(chat, other, "go\nend\nx", "done\n");
+    }
+
+    /// Input that came before a layer is fed to it, or to the channel that could not have it.
+    void layered()
+    {
+        struct unchanged : asynchat::transport_layer {};
+        auto [chat, other] = world_.template accept<lines>();
+        lines* const c = chat.get();
+        c->on_line = [c](std::string_view line) {
+            if (line != "go")
+                return;
+            c->push_with_producer([c, asked = false]() mutable {
+                const std::string piece = std::exchange(asked, true) ? "" : "ready\n";
+                c->books->pushed += piece;
+                return piece;
+            });
+            c->add_layer(std::make_unique<unchanged>(), asynchat::early_input::feed);
+        };
+        tell(other, "go\nearly\n");
+        world_.work();
+        tell(other, "more\n");
+        over(chat, other, "go\nearly\nmore\n", "ready\n");
+        check(has_failed(*chat) || c->books->seen == outcomes.back().sent, "input is lost");
     }
 
     std::shared_ptr<listening> listen()

@@ -103,7 +103,16 @@ ASYNCHAT_DECL void dispatcher::add_layer(std::unique_ptr<transport_layer> layer,
     auto fed = take_early_input_(early);
     if (closed())
         return;
-    const bool later = switches_later_();
+    bool later = false;
+    try {
+        later = switches_later_();
+    } catch (...) { // the channel goes on without the layer: it receives the early input again
+        if (!fed.empty() && transport_) {
+            below.begin(std::move(fed), false);
+            put_on(std::move(before));
+        }
+        throw;
+    }
     if (closed() || is_lost())
         return;
     if (later || !fed.empty()) {
