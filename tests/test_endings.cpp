@@ -4,7 +4,7 @@
 #include "support/catch.hpp"
 #include "support/loopback.hpp"
 #include "support/manual_clock.hpp"
-#include "support/recording_chat.hpp"
+#include "support/wire_bench.hpp"
 
 #include <asynchat/asynchat.hpp>
 #include <asynchat/testing.hpp>
@@ -296,15 +296,15 @@ TEST_CASE("push_eof: a connection that was reset is reported as such, not as an 
 TEST_CASE("push_eof: taken back by discard_buffers as long as it has not happened",
           "[async_chat][eof]")
 {
-    support::bench<> b("\n");
+    support::wire_bench<> b("\n");
     b.wire->take(0);
-    b.call([](support::recording_chat& chat) {
+    b.call([](auto& chat) {
         chat.push("x");
         chat.push_eof();
         chat.discard_buffers();
         CHECK(chat.push("y"));
     });
-    CHECK(b.take_everything() == "send('y')=1");
+    CHECK(b.take_everything() == support::events{"sent y"});
     CHECK(b.open());
 }
 

@@ -3,27 +3,26 @@
 
 #include "support/catch.hpp"
 #include "support/loopback.hpp"
-#include "support/recording_chat.hpp"
+#include "support/wire_bench.hpp"
 
 #include <asynchat/asynchat.hpp>
 
 #include <cstddef>
 #include <functional>
-#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
 
 using asynchat::close_reason;
+using support::events;
 
 namespace {
 
 /// Answers each line with `answer`, and notes what its output does.
-class answering : public support::recording_chat {
+class answering : public support::wire_chat {
 public:
-    answering(asynchat::loop& owner, std::shared_ptr<support::wire> to)
-        : recording_chat(owner, std::move(to))
+    answering(asynchat::loop& owner, asynchat::socket from) : wire_chat(owner, std::move(from))
     {
         set_terminator("\n");
         write_buffer_limits(100, 20);
@@ -38,26 +37,26 @@ public:
 
     void handle_write_paused() override
     {
-        record->note("paused");
+        note("paused");
         if (on_paused)
             on_paused();
     }
     void handle_write_resumed() override
     {
-        record->note("resumed");
+        note("resumed");
         if (on_resumed)
             on_resumed();
     }
     void handle_drained() override
     {
-        record->note("drained");
+        note("drained");
         if (on_drained)
             on_drained();
     }
 };
 
 /// One that stops reading when it is full, as an accepted one does.
-class bench : public support::bench<answering> {
+class bench : public support::wire_bench<answering> {
 public:
     bench() { chat->when_full(asynchat::full_output::stops_reading); }
 };
@@ -73,7 +72,7 @@ TEST_CASE("flow: what an event can send at once calls no handler", "[async_chat]
 {
     bench b;
     b.chat->answer = bytes(1000);
-    CHECK(b.recv("a\n") == "collect('a') found send(1000 bytes)=1000");
+    CHECK(b.recv("a\n") == events{"collect a", "found", "sent " + bytes(1000)});
 }
 
 TEST_CASE("flow: over the high mark reading stops, until the low mark",
@@ -82,17 +81,17 @@ TEST_CASE("flow: over the high mark reading stops, until the low mark",
     bench b;
     b.wire->take(0);
     b.chat->answer = bytes(101);
-    CHECK(b.recv("a\nb\n") ==
-          "collect('a') found collect('b') found send(202 bytes)=EAGAIN paused");
+    CHECK(b.recv("a\nb\n") == events{"collect a", "found", "collect b", "found",
+                                     "sent nothing of " + bytes(202), "paused"});
     CHECK(b.chat->write_paused());
     CHECK_FALSE(b.chat->readable());
-    CHECK(b.recv("c\n") == ""); // not even received
-    CHECK(b.take(181) == "send(202 bytes)=181");
+    CHECK(b.recv("c\n").empty()); // not even received
+    CHECK(b.take(181) == events{"sent " + bytes(181) + " of " + bytes(202)});
     CHECK(b.chat->pending_output() == 21);
     b.chat->answer.clear();
-    CHECK(b.take(1) == "send('xxxxxxxxxxxxxxxxxxxxx')=1 resumed collect('c') found");
+    CHECK(b.take(1) == events{"sent x of xxxxxxxxxxxxxxxxxxxxx", "resumed", "collect c", "found"});
     CHECK_FALSE(b.chat->write_paused());
-    CHECK(b.take_everything() == "send('xxxxxxxxxxxxxxxxxxxx')=20 drained");
+    CHECK(b.take_everything() == events{"sent xxxxxxxxxxxxxxxxxxxx", "drained"});
 }
 
 TEST_CASE("flow: the marks themselves are not over the mark", "[async_chat][flow]")
@@ -100,7 +99,7 @@ TEST_CASE("flow: the marks themselves are not over the mark", "[async_chat][flow
     bench b;
     b.wire->take(0);
     b.chat->answer = bytes(100);
-    CHECK(b.recv("a\n") == "collect('a') found send(100 bytes)=EAGAIN");
+    CHECK(b.recv("a\n") == events{"collect a", "found", "sent nothing of " + bytes(100)});
     CHECK_FALSE(b.chat->write_paused());
 }
 
@@ -111,12 +110,12 @@ TEST_CASE("flow: parsing stops in the middle of what was received, and goes on t
     b.chat->ac_out_buffer_size = 50; // sends in the middle of the input, over so much
     b.wire->take(0);
     b.chat->answer = bytes(60);
-    const std::string fifty = "send('" + bytes(50) + "')=";
-    CHECK(b.recv("a\nb\nc\nd\n") ==
-          "collect('a') found " + fifty + "EAGAIN collect('b') found paused");
+    CHECK(b.recv("a\nb\nc\nd\n") == events{"collect a", "found", "sent nothing of " + bytes(50),
+                                           "collect b", "found", "paused"});
     b.chat->answer.clear();
-    CHECK(b.take_everything() == fifty + "50 " + fifty + "50 send('" + bytes(20) +
-                                     "')=20 resumed drained collect('c') found collect('d') found");
+    CHECK(b.take_everything() == events{"sent " + bytes(50), "sent " + bytes(50),
+                                        "sent " + bytes(20), "resumed", "drained", "collect c",
+                                        "found", "collect d", "found"});
     CHECK(b.chat->seen == support::frames{"a", "b", "c", "d"});
 }
 
@@ -163,13 +162,13 @@ TEST_CASE("flow: a pause of the user is another one", "[async_chat][flow][pause]
     b.chat->pause_reading();
     b.take_everything();
     CHECK_FALSE(b.chat->write_paused());
-    CHECK(b.recv("b\n") == "");
+    CHECK(b.recv("b\n").empty());
     b.wire->take(0);
     b.chat->resume_reading();
-    CHECK(b.tick() == "collect('b') found send(101 bytes)=EAGAIN paused");
+    CHECK(b.tick() == events{"collect b", "found", "sent nothing of " + bytes(101), "paused"});
     b.chat->pause_reading();
     b.chat->resume_reading(); // does not undo the other one
-    CHECK(b.recv("c\n") == "");
+    CHECK(b.recv("c\n").empty());
 }
 
 TEST_CASE("flow: a channel may go on reading", "[async_chat][flow]")
@@ -178,40 +177,42 @@ TEST_CASE("flow: a channel may go on reading", "[async_chat][flow]")
     b.chat->when_full(asynchat::full_output::reads_on);
     b.wire->take(0);
     b.chat->answer = bytes(101);
-    CHECK(b.recv("a\n") == "collect('a') found send(101 bytes)=EAGAIN paused");
-    CHECK(b.recv("b\n") == "collect('b') found");
+    CHECK(b.recv("a\n") == events{"collect a", "found", "sent nothing of " + bytes(101), "paused"});
+    CHECK(b.recv("b\n") == events{"collect b", "found"});
     b.chat->when_full(asynchat::full_output::stops_reading);
     b.tick();
-    CHECK(b.recv("c\n") == "");
+    CHECK(b.recv("c\n").empty());
     b.chat->when_full(asynchat::full_output::reads_on);
-    CHECK(b.tick() == "collect('c') found");
+    CHECK(b.tick() == events{"collect c", "found"});
 }
 
 TEST_CASE("flow: pushes from outside of events count as well", "[async_chat][flow][no-records]")
 {
     bench b;
     b.wire->take(0);
-    CHECK(b.call([](answering& chat) { chat.push(bytes(70)); }) == "send(70 bytes)=EAGAIN");
-    CHECK(b.call([](answering& chat) { chat.push(bytes(70)); }) == "paused");
-    CHECK(b.call([](answering& chat) { chat.discard_buffers(); }) == "resumed");
+    CHECK(b.call([](auto& chat) { chat.push(bytes(70)); }) ==
+          events{"sent nothing of " + bytes(70)});
+    CHECK(b.call([](auto& chat) { chat.push(bytes(70)); }) == events{"paused"});
+    CHECK(b.call([](auto& chat) { chat.discard_buffers(); }) == events{"resumed"});
 }
 
 TEST_CASE("flow: before the connection is made", "[async_chat][flow]")
 {
     bench b;
     b.chat->set_connected(false);
-    CHECK(b.call([](answering& chat) { chat.push(bytes(101)); }) == "paused");
+    CHECK(b.call([](auto& chat) { chat.push(bytes(101)); }) == events{"paused"});
     b.chat->set_connected(true);
-    CHECK(b.call([](answering& chat) { chat.push("y"); }) == "send(102 bytes)=102 resumed");
+    CHECK(b.call([](auto& chat) { chat.push("y"); }) ==
+          events{"sent " + bytes(101) + "y", "resumed"});
 }
 
 TEST_CASE("flow: new marks are judged at once", "[async_chat][flow]")
 {
     bench b;
     b.wire->take(0);
-    b.call([](answering& chat) { chat.push(bytes(60)); });
-    CHECK(b.call([](answering& chat) { chat.write_buffer_limits(50, 40); }) == "paused");
-    CHECK(b.call([](answering& chat) { chat.write_buffer_limits(100, 60); }) == "resumed");
+    b.call([](auto& chat) { chat.push(bytes(60)); });
+    CHECK(b.call([](auto& chat) { chat.write_buffer_limits(50, 40); }) == events{"paused"});
+    CHECK(b.call([](auto& chat) { chat.write_buffer_limits(100, 60); }) == events{"resumed"});
     CHECK_THROWS_AS(b.chat->write_buffer_limits(1, 2), std::invalid_argument);
 }
 
@@ -224,34 +225,38 @@ TEST_CASE("flow: the handlers may do anything", "[async_chat][flow]")
     {
         b.chat->on_paused = [] { throw support::user_error(); };
         b.chat->survives = true;
-        CHECK(b.recv("a\n") ==
-              "collect('a') found send(101 bytes)=EAGAIN paused handle_error(user)");
+        CHECK(b.recv("a\n") == events{"collect a", "found", "sent nothing of " + bytes(101),
+                                      "paused", "error user"});
         CHECK(b.open());
-        CHECK(b.take_everything() == "send(101 bytes)=101 resumed drained");
+        CHECK(b.take_everything() == events{"sent " + bytes(101), "resumed", "drained"});
     }
     SECTION("close in handle_write_paused")
     {
         b.chat->on_paused = [&] { b.chat->close(); };
-        CHECK(b.recv("a\nb\n") ==
-              "collect('a') found collect('b') found send(202 bytes)=EAGAIN paused closed");
+        CHECK(b.recv("a\nb\n") == events{"collect a", "found", "collect b", "found",
+                                         "sent nothing of " + bytes(202), "paused"});
+        CHECK_FALSE(b.open());
     }
     SECTION("close in handle_write_resumed")
     {
         b.recv("a\n");
         b.chat->on_resumed = [&] { b.chat->close(); };
-        CHECK(b.take_everything() == "send(101 bytes)=101 resumed closed");
+        CHECK(b.take_everything() == events{"sent " + bytes(101), "resumed"});
+        CHECK_FALSE(b.open());
     }
     SECTION("push in handle_drained")
     {
         b.recv("a\n");
         b.chat->on_drained = [&] { b.chat->push("more"); };
-        CHECK(b.take_everything() == "send(101 bytes)=101 resumed drained send('more')=4");
+        CHECK(b.take_everything() ==
+              events{"sent " + bytes(101), "resumed", "drained", "sent more"});
     }
     SECTION("close_when_done in handle_write_paused")
     {
         b.chat->on_paused = [&] { b.chat->close_when_done(); };
         b.recv("a\nb\n");
-        CHECK(b.take_everything() == "send(202 bytes)=202 resumed drained handle_close closed");
+        CHECK(b.take_everything() ==
+              events{"sent " + bytes(202), "resumed", "drained", "close local"});
         CHECK(b.reason() == close_reason::local);
     }
 }
@@ -262,12 +267,13 @@ TEST_CASE("flow: a channel that was closed in the middle of its input hears noth
     bench b;
     b.chat->ac_out_buffer_size = 10;
     b.wire->take(0);
-    b.call([](answering& chat) { chat.push("before"); });
+    b.call([](auto& chat) { chat.push("before"); });
     b.chat->on_found = [&] {
         b.chat->push(bytes(200));
         b.chat->close();
     };
-    CHECK(b.recv("a\nb\n") == "collect('a') found closed");
+    CHECK(b.recv("a\nb\n") == events{"collect a", "found"});
+    CHECK_FALSE(b.open());
 }
 
 TEST_CASE("flow: a producer is not asked while output waits, and its pieces count",
@@ -275,8 +281,8 @@ TEST_CASE("flow: a producer is not asked while output waits, and its pieces coun
 {
     bench b;
     b.wire->take(0);
-    b.call([&](answering& chat) {
-        chat.push_with_producer(support::pieces(b.wire, {bytes(150), bytes(150)}));
+    b.call([&](auto& chat) {
+        chat.push_with_producer(support::pieces(b.chat, {bytes(150), bytes(150)}));
     });
     CHECK(b.chat->write_paused());
     CHECK(b.chat->pending_output() == 150);
@@ -292,10 +298,11 @@ TEST_CASE("flow: more output than max_output() ends the channel, and says so",
     b.chat->max_output(300);
     b.wire->take(100);
     b.chat->answer = bytes(400);
-    CHECK(b.recv("a\n") == "collect('a') found send(400 bytes)=100 paused"); // 300 is not over it
-    b.call([](answering& chat) { CHECK(chat.push("y")); });
+    CHECK(b.recv("a\n") == events{"collect a", "found", "sent " + bytes(100) + " of " + bytes(400),
+                                  "paused"}); // 300 is not over it
+    b.call([](auto& chat) { CHECK(chat.push("y")); });
     CHECK(b.open()); // more is added only now
-    b.call([](answering& chat) {
+    b.call([](auto& chat) {
         CHECK_FALSE(chat.push("z"));
         CHECK_FALSE(chat.closed()); // not inside the call
     });

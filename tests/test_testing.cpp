@@ -539,6 +539,53 @@ TEST_CASE("what can be derived from can be destroyed through its base", "[testin
     CHECK(std::has_virtual_destructor_v<asynchat::exit_now>);
 }
 
+TEST_CASE("an output_recorder: what was sent is in order with what was called",
+          "[testing][no-records]")
+{
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<asynchat::testing::output_recorder<echo>>();
+    SECTION("all of it, or a part")
+    {
+        peer.window(5);
+        peer.send("ab\r\ncd\r\n");
+        loop.settle();
+        CHECK(chat->events == lines{"collect ab", "found", "collect cd", "found",
+                                    "sent ab\\r\\nc of ab\\r\\ncd\\r\\n"});
+        CHECK(peer.received() == "ab\r\ncd\r\n");
+        CHECK(chat->events.back() == "sent d\\r\\n");
+    }
+    SECTION("nothing")
+    {
+        peer.window(0);
+        chat->push("hello");
+        loop.settle();
+        CHECK(chat->events == lines{"sent nothing of hello"});
+    }
+    SECTION("an error")
+    {
+        loop.fail(1, EIO, asynchat::testing::operation::send);
+        chat->push("hello");
+        loop.settle();
+        CHECK(chat->events == lines{"sent nothing of hello",
+                                    "error asynchat: send: Input/output error",
+                                    "close system error"});
+    }
+}
+
+TEST_CASE("an output_recorder: a send() that takes more than it is offered", "[testing]")
+{
+    struct swallowing : asynchat::frame_chat {
+        using frame_chat::frame_chat;
+        void found_frame(std::string_view) override {}
+        std::size_t send(asynchat::const_buffers data) override { return data.size() + 1; }
+    };
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<asynchat::testing::output_recorder<swallowing>>();
+    chat->push("hello");
+    loop.settle();
+    CHECK(chat->events == lines{"sent hello"});
+}
+
 TEST_CASE("the events of a recorder may be cleared between two pieces", "[testing]")
 {
     asynchat::testing::loop loop;

@@ -4,7 +4,7 @@
 #include "support/catch.hpp"
 #include "support/loopback.hpp"
 #include "support/manual_clock.hpp"
-#include "support/recording_chat.hpp"
+#include "support/wire_bench.hpp"
 
 #include <asynchat/asynchat.hpp>
 
@@ -25,16 +25,17 @@
 using asynchat::close_reason;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using support::events;
 
 namespace {
 
-using timed = support::bench<support::recording_chat, support::manual_loop>;
+using timed = support::wire_bench<support::wire_chat, support::manual_loop>;
 
 constexpr milliseconds tick(100);
 
-/// Lets time pass; what that brings about is in the trace.
+/// Lets time pass; what that brings about is returned.
 template <class Bench>
-std::string pass(Bench& b, std::chrono::steady_clock::duration time)
+events pass(Bench& b, std::chrono::steady_clock::duration time)
 {
     b.loop.advance(time);
     return b.tick();
@@ -47,9 +48,9 @@ TEST_CASE("idle timeout: neither early nor more than a tick late", "[dispatcher]
     timed b("\n");
     b.chat->idle_timeout(seconds(10));
     b.tick();
-    CHECK(pass(b, seconds(10) - milliseconds(1)) == "");
+    CHECK(pass(b, seconds(10) - milliseconds(1)).empty());
     CHECK(b.open());
-    CHECK(pass(b, tick + milliseconds(1)) == "handle_close closed");
+    CHECK(pass(b, tick + milliseconds(1)) == events{"close idle timeout"});
     CHECK(b.reason() == close_reason::idle_timeout);
 }
 
@@ -59,11 +60,11 @@ TEST_CASE("idle timeout: input and output put it off", "[dispatcher][timeouts]")
     b.chat->idle_timeout(seconds(10));
     b.tick();
     pass(b, seconds(9));
-    CHECK(b.recv("x") == "collect('x')");
-    CHECK(pass(b, seconds(9)) == "");
-    CHECK(b.call([](support::recording_chat& chat) { chat.push("y"); }) == "send('y')=1");
-    CHECK(pass(b, seconds(9)) == "");
-    CHECK(pass(b, seconds(2)) == "handle_close closed");
+    CHECK(b.recv("x") == events{"collect x"});
+    CHECK(pass(b, seconds(9)).empty());
+    CHECK(b.call([](auto& chat) { chat.push("y"); }) == events{"sent y"});
+    CHECK(pass(b, seconds(9)).empty());
+    CHECK(pass(b, seconds(2)) == events{"close idle timeout"});
     CHECK(b.reason() == close_reason::idle_timeout);
 }
 
@@ -74,7 +75,7 @@ TEST_CASE("idle timeout: off again, it does nothing", "[dispatcher][timeouts]")
     b.tick();
     pass(b, seconds(9));
     b.chat->idle_timeout(seconds(0));
-    CHECK(pass(b, seconds(100)) == "");
+    CHECK(pass(b, seconds(100)).empty());
     CHECK(b.open());
 }
 
@@ -86,7 +87,7 @@ TEST_CASE("idle timeout: shortened while it runs, it counts from when it began",
     b.tick();
     pass(b, seconds(30));
     b.chat->idle_timeout(seconds(20));
-    CHECK(pass(b, tick) == "handle_close closed");
+    CHECK(pass(b, tick) == events{"close idle timeout"});
 }
 
 TEST_CASE("idle timeout: set before the connection is made, it counts from then on",
@@ -126,7 +127,7 @@ TEST_CASE("frame timeout: bytes that trickle in do not put it off", "[async_chat
         pass(b, seconds(1) - milliseconds(1));
     }
     CHECK(b.open());
-    CHECK(pass(b, tick + milliseconds(10)) == "handle_close closed");
+    CHECK(pass(b, tick + milliseconds(10)) == events{"close frame timeout"});
     CHECK(b.reason() == close_reason::frame_timeout);
 }
 
@@ -134,8 +135,8 @@ TEST_CASE("frame timeout: held-back bytes alone are a begun frame", "[async_chat
 {
     timed b("\r\n");
     b.chat->frame_timeout(seconds(10));
-    CHECK(b.recv("\r") == "");
-    CHECK(pass(b, seconds(10) + tick) == "handle_close closed");
+    CHECK(b.recv("\r").empty());
+    CHECK(pass(b, seconds(10) + tick) == events{"close frame timeout"});
     CHECK(b.reason() == close_reason::frame_timeout);
 }
 
@@ -148,8 +149,8 @@ TEST_CASE("frame timeout: runs only while a frame is begun and unfinished",
     CHECK(b.open());
     b.recv("ab");
     pass(b, seconds(9));
-    CHECK(b.recv("\n") == "found");
-    CHECK(pass(b, seconds(100)) == "");
+    CHECK(b.recv("\n") == events{"found"});
+    CHECK(pass(b, seconds(100)).empty());
     CHECK(b.open());
 }
 
@@ -160,9 +161,9 @@ TEST_CASE("frame timeout: the next frame has its own time", "[async_chat][read][
     b.recv("ab");
     pass(b, seconds(9));
     b.recv("\nc"); // ends one and begins one
-    CHECK(pass(b, seconds(9)) == "");
+    CHECK(pass(b, seconds(9)).empty());
     CHECK(b.open());
-    CHECK(pass(b, seconds(1) + tick) == "handle_close closed");
+    CHECK(pass(b, seconds(1) + tick) == events{"close frame timeout"});
 }
 
 TEST_CASE("frame timeout: not while everything is collected", "[async_chat][read][timeouts]")
@@ -170,7 +171,7 @@ TEST_CASE("frame timeout: not while everything is collected", "[async_chat][read
     timed b(std::nullopt);
     b.chat->frame_timeout(seconds(10));
     b.recv("abc");
-    CHECK(pass(b, seconds(100)) == "");
+    CHECK(pass(b, seconds(100)).empty());
     CHECK(b.open());
 }
 
@@ -180,24 +181,24 @@ TEST_CASE("frame timeout: stands still while reading is paused", "[async_chat][r
     b.chat->frame_timeout(seconds(10));
     b.recv("ab");
     b.chat->pause_reading();
-    CHECK(pass(b, seconds(100)) == "");
+    CHECK(pass(b, seconds(100)).empty());
     b.chat->resume_reading();
     b.tick();
     CHECK(b.open());
-    CHECK(b.recv("c") == "collect('c')");
-    CHECK(pass(b, seconds(10) + tick) == "handle_close closed");
+    CHECK(b.recv("c") == events{"collect c"});
+    CHECK(pass(b, seconds(10) + tick) == events{"close frame timeout"});
 }
 
 namespace {
 
 /// Has a last word, or none, when a frame takes too long.
-class sorry_chat : public support::recording_chat {
+class sorry_chat : public support::wire_chat {
 public:
-    using recording_chat::recording_chat;
+    using wire_chat::wire_chat;
 
     void handle_frame_timeout() override
     {
-        record->note("handle_frame_timeout");
+        note("frame timeout");
         if (on_timeout)
             on_timeout();
     }
@@ -205,7 +206,7 @@ public:
     std::function<void()> on_timeout;
 };
 
-using sorry = support::bench<sorry_chat, support::manual_loop>;
+using sorry = support::wire_bench<sorry_chat, support::manual_loop>;
 
 } // namespace
 
@@ -214,10 +215,10 @@ TEST_CASE("frame timeout: handle_frame_timeout() has the last word", "[async_cha
     sorry b("\n");
     b.chat->frame_timeout(seconds(10));
     b.recv("ab");
-    CHECK(pass(b, seconds(9)) == "");
+    CHECK(pass(b, seconds(9)).empty());
     SECTION("none: the channel ends")
     {
-        CHECK(pass(b, seconds(2)) == "handle_frame_timeout handle_close closed");
+        CHECK(pass(b, seconds(2)) == events{"frame timeout", "close frame timeout"});
         CHECK(b.reason() == close_reason::frame_timeout);
     }
     SECTION("a goodbye is sent")
@@ -226,30 +227,31 @@ TEST_CASE("frame timeout: handle_frame_timeout() has the last word", "[async_cha
             b.chat->push("late");
             b.chat->close_when_done();
         };
-        CHECK(pass(b, seconds(2)) == "handle_frame_timeout send('late')=4 handle_close closed");
+        CHECK(pass(b, seconds(2)) == events{"frame timeout", "sent late", "close local"});
         CHECK(b.reason() == close_reason::local);
     }
     SECTION("it may close")
     {
         b.chat->on_timeout = [&] { b.chat->close(); };
-        CHECK(pass(b, seconds(2)) == "handle_frame_timeout closed");
+        CHECK(pass(b, seconds(2)) == events{"frame timeout"});
+        CHECK_FALSE(b.open());
         CHECK(b.reason() == close_reason::local);
     }
     SECTION("pushing alone does not put off the end")
     {
         b.chat->on_timeout = [&] { b.chat->push("late"); };
-        CHECK(pass(b, seconds(2)) == "handle_frame_timeout handle_close closed");
+        CHECK(pass(b, seconds(2)) == events{"frame timeout", "close frame timeout"});
         CHECK(b.reason() == close_reason::frame_timeout);
     }
     SECTION("when it throws and the channel survives, the frame is measured anew")
     {
         b.chat->survives = true;
         b.chat->on_timeout = [&] { throw std::runtime_error("no"); };
-        CHECK(pass(b, seconds(2)) == "handle_frame_timeout handle_error(no)");
+        CHECK(pass(b, seconds(2)) == events{"frame timeout", "error no"});
         CHECK(b.open());
         b.chat->on_timeout = nullptr;
-        CHECK(pass(b, seconds(9)) == "");
-        CHECK(pass(b, seconds(2)) == "handle_frame_timeout handle_close closed");
+        CHECK(pass(b, seconds(9)).empty());
+        CHECK(pass(b, seconds(2)) == events{"frame timeout", "close frame timeout"});
     }
 }
 
@@ -296,12 +298,12 @@ TEST_CASE("write timeout: 60 seconds without any progress",
 {
     timed b("\n");
     b.wire->take(4);
-    b.call([](support::recording_chat& chat) { chat.push("0123456789"); });
+    b.call([](auto& chat) { chat.push("0123456789"); });
     pass(b, seconds(50));
-    CHECK(b.take(1) == "send('456789')=1"); // progress
-    CHECK(pass(b, seconds(59)) == "");
+    CHECK(b.take(1) == events{"sent 4 of 456789"}); // progress
+    CHECK(pass(b, seconds(59)).empty());
     CHECK(b.open());
-    CHECK(pass(b, seconds(1) + tick) == "handle_close closed");
+    CHECK(pass(b, seconds(1) + tick) == events{"close write timeout"});
     CHECK(b.reason() == close_reason::write_timeout);
     CHECK(b.chat->pending_output() == 5);
 }
@@ -310,7 +312,7 @@ TEST_CASE("write timeout: can be another, or none", "[async_chat][write][timeout
 {
     timed b("\n");
     b.wire->take(0);
-    b.call([](support::recording_chat& chat) { chat.push("x"); });
+    b.call([](auto& chat) { chat.push("x"); });
     b.chat->write_timeout(seconds(0));
     pass(b, seconds(1000));
     CHECK(b.open());
@@ -325,9 +327,9 @@ TEST_CASE("write timeout: pushing more is no progress", "[async_chat][write][tim
 {
     timed b("\n");
     b.wire->take(0);
-    b.call([](support::recording_chat& chat) { chat.push("x"); });
+    b.call([](auto& chat) { chat.push("x"); });
     for (int i = 0; i < 6 && b.open(); ++i) {
-        b.call([](support::recording_chat& chat) { chat.push("x"); });
+        b.call([](auto& chat) { chat.push("x"); });
         pass(b, seconds(10) + tick);
     }
     CHECK(b.reason() == close_reason::write_timeout);
@@ -337,9 +339,9 @@ TEST_CASE("write timeout: not once everything was sent", "[async_chat][write][ti
 {
     timed b("\n");
     b.wire->take(0);
-    b.call([](support::recording_chat& chat) { chat.push("x"); });
+    b.call([](auto& chat) { chat.push("x"); });
     b.take_everything();
-    CHECK(pass(b, seconds(1000)) == "");
+    CHECK(pass(b, seconds(1000)).empty());
     CHECK(b.open());
 }
 
@@ -377,13 +379,13 @@ TEST_CASE("close_when_done with a time: what is left then is lost, and counted",
 {
     timed b("\n");
     b.wire->take(3);
-    b.call([](support::recording_chat& chat) {
+    b.call([](auto& chat) {
         chat.push("0123456789");
         chat.close_when_done(seconds(5));
     });
-    CHECK(pass(b, seconds(5) - milliseconds(1)) == "");
+    CHECK(pass(b, seconds(5) - milliseconds(1)).empty());
     CHECK(b.open());
-    CHECK(pass(b, tick) == "handle_close closed");
+    CHECK(pass(b, tick) == events{"close close timeout"});
     CHECK(b.reason() == close_reason::close_timeout);
     CHECK(b.chat->pending_output() == 7);
 }
@@ -392,12 +394,12 @@ TEST_CASE("close_when_done with a time: no trace of it when all was sent before"
           "[async_chat][close][timeouts]")
 {
     timed b("\n");
-    CHECK(b.call([](support::recording_chat& chat) {
+    CHECK(b.call([](auto& chat) {
         chat.push("bye");
         chat.close_when_done(seconds(5));
-    }) == "send('bye')=3 handle_close closed");
+    }) == events{"sent bye", "close local"});
     CHECK(b.reason() == close_reason::local);
-    CHECK(pass(b, seconds(10)) == "");
+    CHECK(pass(b, seconds(10)).empty());
 }
 
 TEST_CASE("discard_buffers takes a close_when_done and its time back",
@@ -405,12 +407,12 @@ TEST_CASE("discard_buffers takes a close_when_done and its time back",
 {
     timed b("\n");
     b.wire->take(0);
-    b.call([](support::recording_chat& chat) {
+    b.call([](auto& chat) {
         chat.push("x");
         chat.close_when_done(seconds(5));
     });
-    b.call([](support::recording_chat& chat) { chat.discard_buffers(); });
-    CHECK(pass(b, seconds(10)) == "");
+    b.call([](auto& chat) { chat.discard_buffers(); });
+    CHECK(pass(b, seconds(10)).empty());
     CHECK(b.open());
 }
 

@@ -321,6 +321,42 @@ public:
     using recorded::recorded;
 };
 
+/// A recorder that also notes what was sent, one line for each call of send():
+///
+///     sent hello               all that there was to send
+///     sent he of hello         a part; the rest is sent later
+///     sent nothing of hello    it would block, or it fails: see the lines that follow
+///
+/// It overrides send(), so that a file is sent in pieces, like other output.
+template <class Base = async_chat>
+class output_recorder : public recorder<Base> {
+public:
+    using recorder<Base>::recorder;
+
+protected:
+    std::size_t send(const_buffers data) override
+    {
+        const std::string offered = data.str();
+        try {
+            const std::size_t size = recorder<Base>::send(data);
+            note_sent(offered, size);
+            return size;
+        } catch (...) {
+            note_sent(offered, 0);
+            throw;
+        }
+    }
+
+private:
+    void note_sent(std::string_view offered, std::size_t size)
+    {
+        std::string line = "sent " + (size > 0 ? escaped(offered.substr(0, size)) : "nothing");
+        if (size < offered.size())
+            line += " of " + escaped(offered);
+        this->note(std::move(line));
+    }
+};
+
 /// Calls `test(seed)` for the seeds 1 to `count`, or only for the seed in the environment variable
 /// ASYNCHAT_SEED. When the test throws, the seed is written to standard error, and the exception is
 /// passed on.

@@ -18,7 +18,7 @@
 
 namespace support {
 
-/// A channel that does what the test says.
+/// A channel that does what the test says, and counts.
 template <class Base>
 class told : public Base {
 public:
@@ -29,22 +29,44 @@ public:
         if (on_collect)
             on_collect(data);
     }
+    void handle_eof() override { on_eof ? on_eof() : Base::handle_eof(); }
+    void handle_close() override
+    {
+        ++closes;
+        on_close ? on_close() : Base::handle_close();
+    }
     void handle_error() override
     {
+        ++errors;
         if (!survives)
             Base::handle_error();
     }
 
+    // What is protected, for the tests.
+    using Base::finish;
+    using Base::set_connected;
+
     std::function<void(std::string_view)> on_collect;
+    std::function<void()> on_eof;
+    std::function<void()> on_close;
     bool survives = false; ///< handle_error() does nothing
+
+    int closes = 0;
+    int errors = 0;
 };
 
 class told_chat : public told<asynchat::async_chat> {
 public:
     using told::told;
 
+    void collect_incoming_data(std::string_view data) override
+    {
+        told::collect_incoming_data(data);
+        frame += data;
+    }
     void found_terminator() override
     {
+        seen.push_back(std::exchange(frame, {}));
         if (on_found)
             on_found();
     }
@@ -52,6 +74,9 @@ public:
     using async_chat::_get_data;
 
     std::function<void()> on_found;
+
+    std::vector<std::string> seen; ///< the frames that were found
+    std::string frame;             ///< what was collected of the next one
 };
 
 class told_frame_chat : public told<asynchat::frame_chat> {

@@ -10,7 +10,6 @@
 #include <asio/error.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <deque>
@@ -24,35 +23,6 @@
 // A connection without a system below it: what the channel receives, how much it may send and
 // which operation fails is said by the test, byte for byte.
 namespace support {
-
-inline std::string quoted(std::string_view bytes)
-{
-    if (bytes.size() > 64)
-        return std::to_string(bytes.size()) + " bytes";
-    return "'" + asynchat::escaped(bytes) + "'";
-}
-
-inline std::string errno_name(int number)
-{
-    switch (number) {
-    case EAGAIN: return "EAGAIN";
-    case EALREADY: return "EALREADY";
-    case EINPROGRESS: return "EINPROGRESS";
-    case EINTR: return "EINTR";
-    case ECONNRESET: return "ECONNRESET";
-    case ENOTCONN: return "ENOTCONN";
-    case ESHUTDOWN: return "ESHUTDOWN";
-    case ECONNABORTED: return "ECONNABORTED";
-    case EPIPE: return "EPIPE";
-    case EBADF: return "EBADF";
-    case ETIMEDOUT: return "ETIMEDOUT";
-    case EHOSTUNREACH: return "EHOSTUNREACH";
-    case EIO: return "EIO";
-    case ENOBUFS: return "ENOBUFS";
-    case ECONNREFUSED: return "ECONNREFUSED";
-    default: return std::to_string(number);
-    }
-}
 
 class scripted_transport;
 
@@ -81,14 +51,7 @@ public:
 
     // --- the record ----------------------------------------------------------------------------
 
-    void note(std::string_view what)
-    {
-        if (!trace_.empty())
-            trace_ += ' ';
-        trace_ += what;
-    }
-    /// What happened since the last time.
-    std::string take_trace() { return std::exchange(trace_, {}); }
+    bool is_open() const { return open_ != nullptr; }
 
     std::string sent;             ///< all the bytes the channel got rid of
     std::size_t sends = 0;        ///< calls
@@ -119,7 +82,6 @@ private:
     std::deque<arrival> input_;
     std::optional<std::size_t> room_; // none: any number
     std::error_code send_error_;
-    std::string trace_;
     scripted_transport* open_ = nullptr;
 };
 
@@ -129,11 +91,7 @@ public:
     {
         wire_->open_ = this;
     }
-    ~scripted_transport() override
-    {
-        wire_->open_ = nullptr;
-        wire_->note("closed");
-    }
+    ~scripted_transport() override { wire_->open_ = nullptr; }
 
     std::size_t read_some(asio::mutable_buffer into, std::error_code& error) override
     {
@@ -160,22 +118,18 @@ public:
     std::size_t write_some(asynchat::const_buffers from, std::error_code& error) override
     {
         const std::string data = from.str();
-        const std::string call = "send(" + quoted(data) + ")=";
         ++wire_->sends;
         wire_->empty_sends += data.empty();
         wire_->largest_send = std::max(wire_->largest_send, data.size());
         error = std::exchange(wire_->send_error_, {});
         if (!error && wire_->room_ == std::size_t{0})
             error = asio::error::would_block;
-        if (error) {
-            wire_->note(call + errno_name(error.value()));
+        if (error)
             return 0;
-        }
         const std::size_t size = std::min(data.size(), wire_->room_.value_or(data.size()));
         if (wire_->room_)
             *wire_->room_ -= size;
         wire_->sent.append(data, 0, size);
-        wire_->note(call + std::to_string(size));
         return size;
     }
 
