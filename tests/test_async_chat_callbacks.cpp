@@ -31,11 +31,7 @@ TEST_CASE("an exception out of collect_incoming_data: the piece is delivered aga
 {
     wire_bench<> channel("\n");
     channel.chat->survives = true;
-    bool thrown = false;
-    channel.chat->on_collect = [&](std::string_view) {
-        if (!std::exchange(thrown, true))
-            throw user_error();
-    };
+    channel.chat->on_collect = support::throws_once();
     CHECK(channel.recv("ab\ncd") == events{"collect ab", "error user"});
     CHECK(channel.tick().empty());
     CHECK(channel.recv("ef\n") == events{"collect ab", "found", "collect cdef", "found"});
@@ -48,11 +44,7 @@ TEST_CASE("an exception out of collect_incoming_data does not count down",
 {
     wire_bench<> channel(4);
     channel.chat->survives = true;
-    bool thrown = false;
-    channel.chat->on_collect = [&](std::string_view) {
-        if (!std::exchange(thrown, true))
-            throw user_error();
-    };
+    channel.chat->on_collect = support::throws_once();
     CHECK(channel.recv("ab") == events{"collect ab", "error user"});
     CHECK(channel.chat->get_terminator() == terminator(4));
     CHECK(channel.recv("cdef") == events{"collect abcd", "found", "collect ef"});
@@ -63,11 +55,7 @@ TEST_CASE("an exception out of found_terminator: the frame is consumed, the rest
 {
     wire_bench<> channel("\n");
     channel.chat->survives = true;
-    bool thrown = false;
-    channel.chat->on_found = [&] {
-        if (!std::exchange(thrown, true))
-            throw user_error();
-    };
+    channel.chat->on_found = support::throws_once();
     CHECK(channel.recv("ab\ncd\nef") == events{"collect ab", "found", "error user"});
     CHECK(channel.tick().empty());
     CHECK(channel.recv("g\n") == events{"collect cd", "found", "collect efg", "found"});
@@ -110,11 +98,7 @@ TEST_CASE("an exception costs the channel: logged, handle_close, closed, with th
 TEST_CASE("exit_now leaves the loop; the rest of the input waits", "[async_chat][read][exceptions]")
 {
     wire_bench<> channel("\n");
-    bool thrown = false;
-    channel.chat->on_found = [&] {
-        if (!std::exchange(thrown, true))
-            throw asynchat::exit_now();
-    };
+    channel.chat->on_found = support::throws_once<asynchat::exit_now>();
     channel.wire->feed("ab\ncd\n");
     CHECK_THROWS_AS(channel.tick(), asynchat::exit_now);
     CHECK(channel.open());

@@ -128,7 +128,7 @@ TEST_CASE("producers: bytes leave in the order of the pushes", "[async_chat][wri
         chat.push_with_producer(pieces(channel.chat, {"2", "3"}));
         chat.push("4");
         chat.push_with_producer(pieces(channel.chat, {"5"}));
-        chat.push_with_producer([n = 0]() mutable { return n++ == 0 ? "6"s : ""s; });
+        chat.push_with_producer(support::one_piece("6"));
         chat.push("7");
     });
     for (int i = 0; i < 20; ++i)
@@ -224,7 +224,7 @@ TEST_CASE("producers: many pushes inside more() survive the growth of the queue"
     source->during(0, [&] {
         for (int i = 0; i < 200; ++i) {
             chat.push(std::string(3000, 'm'));
-            chat.push_with_producer([n = 0]() mutable { return n++ == 0 ? "p" : ""; });
+            chat.push_with_producer(support::one_piece("p"));
             expected += std::string(3000, 'm') + "p";
         }
     });
@@ -345,9 +345,7 @@ TEST_CASE("a producer behind answers that are sent in the input is asked in the 
     b.chat->ac_out_buffer_size = 10; // sends in the middle of the input, over so much
     b.chat->on_found = [&chat = *b.chat] {
         chat.push(std::string(15, 'x'));
-        chat.push_with_producer([pieces = 0]() mutable {
-            return ++pieces == 1 ? std::string("piece") : std::string();
-        });
+        chat.push_with_producer(support::one_piece("piece"));
         chat.owner().post([&chat] { chat.note("later"); });
         chat.on_found = nullptr;
     };
@@ -363,9 +361,7 @@ TEST_CASE("a producer in front of large answers is not asked in the middle of th
     wire_bench<> b("\n");
     b.chat->ac_out_buffer_size = 10;
     b.chat->on_found = [&chat = *b.chat] {
-        chat.push_with_producer([pieces = 0]() mutable {
-            return ++pieces == 1 ? std::string("piece") : std::string();
-        });
+        chat.push_with_producer(support::one_piece("piece"));
         chat.push(std::string(15, 'x'));
         chat.on_found = nullptr;
     };

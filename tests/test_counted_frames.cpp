@@ -182,11 +182,7 @@ TEST_CASE("counted frames: pieces that threw or were paused come once more, and 
     chat.survives = true;
     SECTION("thrown")
     {
-        bool thrown = false;
-        chat.on_collect = [&](std::string_view) {
-            if (!std::exchange(thrown, true))
-                throw std::runtime_error("user");
-        };
+        chat.on_collect = support::throws_once();
         CHECK(channel.recv("abc\r") == frames{"collect abc", "error user"});
         CHECK(channel.recv("\nd") == frames{"collect abc", "found", "collect d"});
     }

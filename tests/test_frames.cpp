@@ -151,11 +151,7 @@ TEST_CASE("length prefix: pieces that threw or were paused come once more, and o
     chat.survives = true;
     SECTION("thrown")
     {
-        bool thrown = false;
-        chat.on_collect = [&](std::string_view) {
-            if (!std::exchange(thrown, true))
-                throw std::runtime_error("user");
-        };
+        chat.on_collect = support::throws_once();
         CHECK(channel.recv("3:abc,1:") == frames{"collect abc", "error user"});
         CHECK(channel.recv("d,") == frames{"collect abc", "found", "collect d", "found"});
     }
@@ -452,11 +448,7 @@ TEST_CASE("handle_overflow: if it throws, it is asked again with the next input"
     chat.max_frame(4);
     chat.survives = true;
     chat.answer = overflow::skip;
-    bool thrown = false;
-    chat.on_overflow = [&] {
-        if (!std::exchange(thrown, true))
-            throw std::runtime_error("user");
-    };
+    chat.on_overflow = support::throws_once();
     CHECK(channel.recv("abcdef") == frames{"collect abcd", "overflow", "error user"});
     CHECK(channel.recv("g\nh\n") == frames{"overflow", "collect h", "found"});
 }

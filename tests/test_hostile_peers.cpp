@@ -3,6 +3,7 @@
 
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
+#include "support/loop_channels.hpp"
 #include "support/loopback.hpp"
 #include "support/manual_clock.hpp"
 #include "support/memory.hpp"
@@ -49,17 +50,6 @@ public:
         : logging<server<Handler>>(owner, endpoint("127.0.0.1", 0), std::move(args)...)
     {
     }
-};
-
-/// Answers each line.
-class line_echo : public logging<async_chat> {
-public:
-    line_echo(loop& owner, asynchat::socket from) : logging(owner, std::move(from))
-    {
-        set_terminator("\n");
-    }
-    void collect_incoming_data(std::string_view data) override { _collect_incoming_data(data); }
-    void found_terminator() override { push(_get_data() + "\n"); }
 };
 
 /// A client that plays by the rules.

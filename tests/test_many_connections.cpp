@@ -3,6 +3,7 @@
 
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
+#include "support/loop_channels.hpp"
 #include "support/loopback.hpp"
 #include "support/memory.hpp"
 
@@ -21,16 +22,6 @@ using namespace support;
 using namespace std::chrono_literals;
 
 namespace {
-
-class line_echo : public logging<async_chat> {
-public:
-    line_echo(loop& owner, asynchat::socket from) : logging(owner, std::move(from))
-    {
-        set_terminator("\n");
-    }
-    void collect_incoming_data(std::string_view data) override { _collect_incoming_data(data); }
-    void found_terminator() override { push(_get_data() + "\n"); }
-};
 
 /// Notes how often it tries to accept in vain.
 class echo_server : public logging<server<line_echo>> {

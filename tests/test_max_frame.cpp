@@ -176,11 +176,7 @@ TEST_CASE("max_frame: what is redelivered after an exception counts once",
     chat_bench<> channel("\n");
     channel.chat->max_frame(10);
     channel.chat->survives = true;
-    bool thrown = false;
-    channel.chat->on_collect = [&](std::string_view) {
-        if (!std::exchange(thrown, true))
-            throw std::runtime_error("user");
-    };
+    channel.chat->on_collect = support::throws_once();
     channel.recv("12345678");
     CHECK(channel.recv("90\n") == frames{"collect 1234567890", "found"});
     CHECK(channel.open());

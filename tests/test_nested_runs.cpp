@@ -91,6 +91,29 @@ counted& make(asynchat::testing::loop& loop, census& all)
     return *channel;
 }
 
+/// Runs the loop in which so many channels are made and closed, one after the other. Returns how
+/// many were not.
+std::size_t open_and_close(asynchat::testing::loop& loop, census& all, std::size_t left)
+{
+    std::function<void()> next = [&] {
+        make(loop, all).close();
+        if (--left > 0)
+            loop.post(next);
+        else
+            loop.stop();
+    };
+    loop.post(next);
+    loop.run();
+    return left;
+}
+
+/// Enough for what was posted, and for the channels that it has closed.
+void poll_twice(asynchat::testing::loop& loop)
+{
+    loop.poll();
+    loop.poll();
+}
+
 } // namespace
 
 TEST_CASE("channels that a nested run opens and closes go with its turns", "[nested-runs][nested]")
@@ -98,17 +121,7 @@ TEST_CASE("channels that a nested run opens and closes go with its turns", "[nes
     census all;
     asynchat::testing::loop loop;
     in_a_callback(loop, [&] {
-        std::size_t left = 20000;
-        std::function<void()> next = [&] {
-            make(loop, all).close();
-            if (--left > 0)
-                loop.post(next);
-            else
-                loop.stop();
-        };
-        loop.post(next);
-        loop.run();
-        CHECK(left == 0);
+        CHECK(open_and_close(loop, all, 20000) == 0);
         CHECK(all.alive <= 1);
     });
     CHECK(all.most <= 2);
@@ -122,19 +135,7 @@ TEST_CASE("channels that a nested run within a nested run opens and closes go as
     asynchat::testing::loop loop;
     bool done = false;
     in_a_callback(loop, [&] {
-        loop.post([&] {
-            std::size_t left = 100;
-            std::function<void()> next = [&] {
-                make(loop, all).close();
-                if (--left > 0)
-                    loop.post(next);
-                else
-                    loop.stop();
-            };
-            loop.post(next);
-            loop.run();
-            done = left == 0;
-        });
+        loop.post([&] { done = open_and_close(loop, all, 100) == 0; });
         loop.run();
     });
     CHECK(done);
@@ -151,8 +152,7 @@ TEST_CASE("a channel of before that a nested run closes stays until that has ret
     std::size_t inside = 0;
     in_a_callback(loop, [&] {
         loop.post([&channel] { channel.close(); });
-        loop.poll();
-        loop.poll();
+        poll_twice(loop);
         inside = all.alive;
     });
     CHECK(inside == 1);
@@ -172,8 +172,7 @@ TEST_CASE("a channel of before that a nested run closes stays, whatever is made 
             make(loop, all).close();
             make(loop, all); // while two are closed, of which one has to stay
         });
-        loop.poll();
-        loop.poll();
+        poll_twice(loop);
         inside = all.alive;
     });
     CHECK(inside == 2);
@@ -211,12 +210,10 @@ TEST_CASE("channels that several nested runs have left go when all have returned
                 middle.close();
                 youngest.close();
             });
-            loop.poll();
-            loop.poll();
+            poll_twice(loop);
             CHECK(all.alive == 3);
         });
-        loop.poll();
-        loop.poll();
+        poll_twice(loop);
         CHECK(all.alive == 2); // the youngest one was of this run
     });
     CHECK(all.alive == 0);
@@ -241,8 +238,7 @@ TEST_CASE("a channel that closes itself in a method outlives it, whoever calls",
     {
         in_a_callback(loop, [&] {
             loop.post([&] { make(loop, all).end_in_a_method(); });
-            loop.poll();
-            loop.poll();
+            poll_twice(loop);
         });
     }
     SECTION("a callback of another channel in a nested run")
@@ -264,8 +260,7 @@ TEST_CASE("a channel that closes itself in a method outlives it, whoever calls",
         in_a_callback(loop, [&] {
             counted* made = nullptr;
             loop.post([&] { made = &make(loop, all); });
-            loop.poll();
-            loop.poll();
+            poll_twice(loop);
             REQUIRE(made);
             made->end_in_a_method();
         });
@@ -311,8 +306,7 @@ TEST_CASE("what was pushed before a nested run is sent in it", "[nested-runs][ne
     std::size_t waiting = 0;
     chat->on_found = [&, &from = *chat] {
         from.push("text");
-        loop.poll();
-        loop.poll();
+        poll_twice(loop);
         waiting = from.pending_output();
         from.push(", and more");
     };

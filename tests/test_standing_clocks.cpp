@@ -265,19 +265,29 @@ TEST_CASE("frame timeout: another connection that its handler makes is not ended
 
 // --- the time of output ----------------------------------------------------------------------
 
+namespace {
+
+/// A producer of one piece, which runs the loop for an hour.
+auto piece_after_an_hour(asynchat::testing::loop& loop)
+{
+    return [&loop, asked = false]() mutable {
+        if (std::exchange(asked, true))
+            return std::string();
+        const auto end = loop.call_later(1h, [&loop] { loop.stop(); });
+        loop.run();
+        return std::string("piece");
+    };
+}
+
+} // namespace
+
 TEST_CASE("write timeout: a producer that runs the loop is not the other side's fault",
           "[standing-clocks][timers]")
 {
     conversation c;
     c.peer.window(0);
     c.chat->push("text");
-    c.chat->push_with_producer([&c, pieces = 0]() mutable {
-        if (++pieces > 1)
-            return std::string();
-        const auto end = c.loop.call_later(1h, [&c] { c.loop.stop(); });
-        c.loop.run();
-        return std::string("piece");
-    });
+    c.chat->push_with_producer(piece_after_an_hour(c.loop));
     c.loop.advance(50s);
     c.peer.window(4); // for the text only
     c.loop.settle();
@@ -293,13 +303,7 @@ TEST_CASE("write timeout: begins anew behind a producer that ran the loop",
     conversation c;
     c.peer.window(4);
     c.chat->push("text");
-    c.chat->push_with_producer([&c, pieces = 0]() mutable {
-        if (++pieces > 1)
-            return std::string();
-        const auto end = c.loop.call_later(1h, [&c] { c.loop.stop(); });
-        c.loop.run();
-        return std::string("piece");
-    });
+    c.chat->push_with_producer(piece_after_an_hour(c.loop));
     c.loop.settle();
     c.loop.advance(59s);
     CHECK_FALSE(c.chat->closed());

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/loop_channels.hpp"
 #include "support/loopback.hpp"
 
 #include <asynchat/asynchat.hpp>
@@ -155,11 +156,7 @@ TEST_CASE("posting to a channel that closes meanwhile is harmless", "[threads][l
 
 TEST_CASE("stop from another thread ends run", "[threads][loop]")
 {
-    const bool borrowed = GENERATE(false, true);
-    CAPTURE(borrowed);
-    asio::io_context context;
-    const auto loop =
-        borrowed ? std::make_unique<asynchat::loop>(context) : std::make_unique<asynchat::loop>();
+    either_loop loop(GENERATE(false, true));
     auto ends = connected_pair(AF_UNIX);
     const auto keeps_it_going = loop->create<recorder>(std::move(ends.first)).lock();
     for (int i = 0; i < 100; ++i) {
@@ -195,11 +192,7 @@ TEST_CASE("stop from another thread ends a poll that waits", "[threads][loop]")
 
 TEST_CASE("stops from many threads end every run, and the loop still works", "[threads][loop]")
 {
-    const bool borrowed = GENERATE(false, true);
-    CAPTURE(borrowed);
-    asio::io_context context;
-    const auto loop =
-        borrowed ? std::make_unique<asynchat::loop>(context) : std::make_unique<asynchat::loop>();
+    either_loop loop(GENERATE(false, true));
     auto ends = connected_pair(AF_UNIX);
     const auto keeps_it_going = loop->create<recorder>(std::move(ends.first)).lock();
     std::atomic<int> finished{0};

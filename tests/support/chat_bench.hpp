@@ -11,12 +11,36 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace support {
+
+/// What a callback throws on purpose.
+struct user_error : std::runtime_error {
+    user_error() : std::runtime_error("user") {}
+};
+
+/// A callback that throws when it is called first.
+template <class Error = user_error>
+auto throws_once()
+{
+    return [thrown = false](auto&&...) mutable {
+        if (!std::exchange(thrown, true))
+            throw Error();
+    };
+}
+
+/// A producer of one piece.
+inline auto one_piece(std::string piece)
+{
+    return [piece = std::move(piece), asked = false]() mutable {
+        return std::exchange(asked, true) ? std::string() : piece;
+    };
+}
 
 /// A channel that does what the test says, and counts.
 template <class Base>

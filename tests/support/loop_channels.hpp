@@ -88,6 +88,17 @@ public:
     }
 };
 
+/// Answers each line.
+class line_echo : public logging<asynchat::async_chat> {
+public:
+    line_echo(asynchat::loop& owner, asynchat::socket from) : logging(owner, std::move(from))
+    {
+        set_terminator("\n");
+    }
+    void collect_incoming_data(std::string_view data) override { _collect_incoming_data(data); }
+    void found_terminator() override { push(_get_data() + "\n"); }
+};
+
 } // namespace support
 
 #endif

@@ -27,11 +27,6 @@ namespace support {
 using events = std::vector<std::string>;
 using frames = std::vector<std::string>;
 
-/// What a callback throws on purpose.
-struct user_error : std::runtime_error {
-    user_error() : std::runtime_error("user") {}
-};
-
 /// Each piece of input has a line of its own: where it is cut is what these tests are about.
 class wire_chat : public asynchat::testing::output_recorder<told_chat> {
 public:
