@@ -347,7 +347,7 @@ public:
 
     /// TCP: after `idle` without a byte, the system asks at each `interval` whether the other side
     /// is there. After `count` questions without an answer (Linux: up to 127) the connection is
-    /// lost. Times are rounded up to seconds; 0 is an error.
+    /// lost. Times are rounded up to seconds; 0 is an error. A refused value changes nothing.
     ASYNCHAT_DECL void set_keep_alive(loop::duration idle, loop::duration interval, int count);
 
     /// TCP, on Linux only: the connection is lost when sent bytes are not acknowledged in

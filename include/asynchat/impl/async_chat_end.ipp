@@ -184,9 +184,9 @@ ASYNCHAT_DECL bool async_chat::switches_later_()
         try_to_send();
     if (queue_.is_empty())
         return false;
+    flush_soon(); // first: without the layer there must be no mark
     queue_.push(make_layer_switch());
     queue_.watch(active_output_limits().high);
-    flush_soon();
     return true;
 }
 

@@ -126,8 +126,8 @@ ASYNCHAT_DECL bool dispatcher_with_send::switches_later_()
 {
     if (queue_.is_empty())
         return false;
+    flush_soon(); // first: without the layer there must be no mark
     queue_.push(make_layer_switch());
-    flush_soon();
     return true;
 }
 
