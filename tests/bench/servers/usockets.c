@@ -12,7 +12,7 @@ struct connection {
     size_t rest_at, rest_size;
 };
 
-static char scratch[SCRATCH];
+static char scratch[SCRATCH + (1 << 20)]; /* it receives up to 512 KiB */
 static int counted;
 
 static struct connection* of(struct us_socket_t* socket)
