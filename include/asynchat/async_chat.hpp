@@ -337,7 +337,10 @@ public:
     /// Sets what the channel does over the high mark; full_output::by_role by default. With
     /// `reads_on`, bound the output yourself, for example in handle_write_paused().
     ASYNCHAT_DECL void when_full(full_output what);
-    full_output when_full() const noexcept { return when_full_; }
+    full_output when_full() const noexcept
+    {
+        return rare_ ? rare_->when_full : full_output::by_role;
+    }
 
     /// True from when the output passes the high mark until it is down to the low mark.
     bool write_paused() const noexcept { return marks_.paused(); }
@@ -529,7 +532,6 @@ private:
     std::size_t max_frame_ = 65536; // without those of set_terminator(t, max_frame)
     detail::frame_store frame_;     // _collect_incoming_data(), or a begun frame
     detail::water_marks marks_;
-    full_output when_full_ = full_output::by_role;
     bool has_own_max_frame_ : 1;
     bool has_no_terminator_ : 1; // set_terminator() was never called
     bool receives_more_ : 1;     // the last receive was full, and was used up

@@ -6,11 +6,8 @@
 
 #include <asynchat/config.hpp>
 #include <asynchat/const_buffers.hpp>
-#include <asynchat/detail/io/accept_backoff.hpp>
 #include <asynchat/detail/io/channel_state.hpp>
-#include <asynchat/detail/io/urgent_watch.hpp>
 #include <asynchat/detail/format.hpp>
-#include <asynchat/detail/log_limit.hpp>
 #include <asynchat/detail/server_state.hpp>
 #include <asynchat/detail/rare_state.hpp>
 #include <asynchat/detail/gate.hpp>
@@ -320,7 +317,10 @@ public:
     [[nodiscard]] asynchat::close_reason close_reason() const noexcept { return reason_; }
 
     /// The system's error behind that reason; empty without one.
-    [[nodiscard]] const std::error_code& close_error() const noexcept { return error_; }
+    [[nodiscard]] std::error_code close_error() const noexcept
+    {
+        return rare_ ? rare_->error : std::error_code();
+    }
 
     /// Why the channel ended, in one line for people: "frame limit: 65536 bytes, set by
     /// max_frame()", "connect to 127.0.0.1:2601: Connection refused", "peer finished". Empty while
@@ -556,6 +556,8 @@ private:
     void connect_next(const std::error_code& error);
     void connect_ended(const std::error_code& error);
     void connect_failed(asynchat::close_reason reason, const std::error_code& error);
+    detail::connect_attempt* attempt() const noexcept;
+    void end_attempt() noexcept;
     void accept_event();
     void pause_accepting();
     void urgent_event();
@@ -572,6 +574,7 @@ private:
     ASYNCHAT_DECL bool was_met(detail::deadlines::clock what);
     void close_with(asynchat::close_reason reason);
     void tell_end() noexcept;
+    ASYNCHAT_DECL void note_error(const std::error_code& error) noexcept;
     ASYNCHAT_DECL void note_text(std::string text) noexcept;
     void count_received(std::size_t bytes) noexcept
     {
@@ -647,17 +650,12 @@ private:
     loop& loop_;
     detail::state_ptr state_;
     std::unique_ptr<transport> transport_;
-    std::unique_ptr<detail::connect_attempt> attempt_; // while a name is looked up and tried
     detail::address_slot* slot_ = nullptr;     // in the server that made the channel, or null
     std::unique_ptr<detail::rare_state> rare_; // see rare()
     endpoint addr_;
-    std::error_code error_;
-    detail::channel_log_limit log_limit_;
     detail::gate gate_;
     asynchat::close_reason reason_ = asynchat::close_reason::open;
     unsigned char ignored_log_types_ = 1U << static_cast<unsigned>(log_type::warning);
-    detail::accept_backoff backoff_;
-    detail::urgent_watch urgent_;
     bool is_socket_ : 1; // the lowest of transport_ is a socket_transport
     bool in_memory_ : 1; // transport_ is a connection, or a socket, of another network
     bool connected_ : 1;

@@ -39,6 +39,7 @@ class server;
 
 enum class close_reason : unsigned char;
 enum class early_input : unsigned char;
+enum class full_output : unsigned char;
 enum class log_type : unsigned char;
 enum class readiness : unsigned char;
 

@@ -299,7 +299,7 @@ sending("reply-reset-by-unread-input", "no lingering: the last reply is lost by 
      "lingers_ = connected();", "")
 sending("reads-over-the-high-mark", "who does not read answers may still ask",
      "if (marks_.paused() && queue_.size() > stop_over()) {",
-     "if (marks_.paused() && queue_.size() > stop_over() && when_full_ == full_output::stops_reading) {")
+     "if (marks_.paused() && queue_.size() > stop_over() && when_full() == full_output::stops_reading) {")
 sending("stuck-after-the-low-mark", "input that waited for the output is not delivered",
      """\
     if (!on)
@@ -416,17 +416,17 @@ channel("connected-after-close", "closed in handle_connect(), and said to be con
 channel("listener-dies-of-an-error", "the listener is closed when accept() fails",
         """\
     if (accepting_) {
-        if (backoff_.is_worth_telling())""",
+        if (rare().backoff.is_worth_telling())""",
         """\
     if (false) {
-        if (backoff_.is_worth_telling())""")
+        if (rare().backoff.is_worth_telling())""")
 sockets("accept-spins", "out of descriptors, the listener tries again at once",
         """\
     });
-    backoff_.begin_pause();""",
+    rare_->backoff.begin_pause();""",
         "    });")
 sockets("back-off-never-reset", "the listener that has backed off never accepts again",
-        "channel->in_event([&] { channel->backoff_.end_pause(); });",
+        "channel->in_event([&] { channel->rare().backoff.end_pause(); });",
         "channel->in_event([] {});")
 channel("would-block-is-an-error", "a full socket ends the channel",
         """\
@@ -453,7 +453,7 @@ lines("log-flood-of-a-server", "each connection of one peer has lines of its own
 lines("log-flood-of-a-loop", "the channels of a loop together write as they like",
       "of_loop.admit(second);", "true;")
 closing("left-out-and-forgotten", "a closed channel takes along what it has left out",
-        "    loop_.log_limit_.leave_out(log_limit_.take_left_out()); // another channel reports them\n", "")
+        "loop_.log_limit_.leave_out(rare_->log_limit.take_left_out());", "{}")
 attempt("port-wraps", "port 99999 is 34463, as the system has it",
         "return static_cast<bool>(parse_number(service, 65535));", "return true;")
 attempt("sign-is-a-port", "+80 is port 80, as the system has it",
@@ -786,7 +786,7 @@ channel("errors-of-input-lose-input", "an error of recv() drops held-back bytes"
     else if""",
         "    if")
 channel("reset-unheard", "a reset is not noticed while nobody reads or sends",
-        "(urgent_.waits() || is_deaf())", "urgent_.waits()")
+        "((rare_ && rare_->urgent.waits()) || is_deaf())", "rare_ && rare_->urgent.waits()")
 channel("spins-unheard", "a hang-up while nobody reads keeps the loop busy",
         "        ended_unheard_ = true;\n", "")
 channel("urgent-mark-deafens", "a reset behind an urgent mark is not noticed while nobody reads",
@@ -915,7 +915,7 @@ chat("turn-never-begins", "after end_turn() no turn begins again",
 sending("both-sides-wait", "who connected stops over the high mark as well, and both wait",
      "was_accepted_ ? 0 : active_output_limits().max_bytes / 2", "0")
 sending("reading-when-full-by-role-only", "when_full() changes nothing for later",
-     "    when_full_ = what;\n", "    (void)what;\n")
+     "    rare().when_full = what;\n", "    (void)what;\n")
 sending("reads-on-until-the-next-mark", "when_full() acts only at the next mark",
      "    set_full(marks_.paused() && queue_.size() > stop_over() && !is_lost());\n", "")
 sending("push-in-handle-close", "a push() in handle_close() is said to be sent",
@@ -1138,7 +1138,7 @@ channel("exit-now-does-not-exit", "exit_now out of handle_error() is an exceptio
 channel("handle-error-throws-and-stays", "a channel whose handle_error() throws stays",
         """\
     try {
-        finish(reason_, error_);
+        finish(reason_, close_error());
     } catch (const exit_now&) {
         throw;
     } catch (...) {
@@ -1154,7 +1154,7 @@ ASYNCHAT_DECL void dispatcher::handle_read_event()""")
 channel("handle-close-leaves-the-loop", "an exception of a handle_close() behind it ends the loop",
         """\
     try {
-        finish(reason_, error_);
+        finish(reason_, close_error());
     } catch (const exit_now&) {
         throw;
     } catch (...) {
@@ -1162,7 +1162,7 @@ channel("handle-close-leaves-the-loop", "an exception of a handle_close() behind
     }
 }""",
         """\
-    finish(reason_, error_);
+    finish(reason_, close_error());
 }""")
 channel("listener-dies-of-its-handler", "a listener whose handle_error() throws is closed",
         "    if (accepting_ || closed())\n        return;\n    try {\n        finish(",

@@ -4,14 +4,19 @@
 #ifndef ASYNCHAT_DETAIL_RARE_STATE_HPP
 #define ASYNCHAT_DETAIL_RARE_STATE_HPP
 
+#include <asynchat/detail/io/accept_backoff.hpp>
+#include <asynchat/detail/io/connect_attempt.hpp>
+#include <asynchat/detail/io/urgent_watch.hpp>
+#include <asynchat/detail/log_limit.hpp>
 #include <asynchat/detail/output/water_marks.hpp>
 #include <asynchat/detail/timing/deadlines.hpp>
 #include <asynchat/error.hpp>
+#include <asynchat/fwd.hpp>
 #include <asynchat/transport.hpp>
 
 #include <cstddef>
-#include <string>
 #include <memory>
+#include <string>
 #include <system_error>
 
 namespace asynchat::detail {
@@ -26,21 +31,27 @@ struct lost_connection {
 };
 
 /// The state that a channel allocates on first use, in one block: changed limits, running clocks,
-/// waiting output, the end of a lost connection, timers. An idle channel with the default limits
-/// has no such block.
+/// waiting output, the end of a connection, timers; and what only connecting and listening channels
+/// need. An idle channel with the default limits has no such block.
 struct rare_state {
     explicit rare_state(const timeouts& limits) noexcept : clocks(limits) {}
 
     deadlines clocks;
     output_limits output;
+    full_output when_full{};     // full_output::by_role
     std::size_t output_left = 0; // bytes left by the last event
     std::size_t stop_over = 0;   // bytes of output at which a channel that reads again must stop
     std::size_t in_flight = 0;   // bytes that the peer had not taken at the last check
     lost_connection lost;
-    std::string close_text;                  // details of why the channel ends, or empty
-    timer_state* timers = nullptr;           // of the channel, not of its connection
-    std::unique_ptr<transport_layer> layers; // wait until the output before them is sent, or until
-                                             // the channel is connected
+    std::error_code error;                    // the system's, of why the channel ends
+    std::string close_text;                   // details of why the channel ends, or empty
+    timer_state* timers = nullptr;            // of the channel, not of its connection
+    std::unique_ptr<transport_layer> layers;  // wait until the output before them is sent, or until
+                                              // the channel is connected
+    std::unique_ptr<connect_attempt> attempt; // while a name is looked up and tried
+    channel_log_limit log_limit;
+    accept_backoff backoff;
+    urgent_watch urgent;
 
     /// Resets the state for a new connection. Settings stay.
     void start_anew(deadlines::time_point now) noexcept

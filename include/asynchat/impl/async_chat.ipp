@@ -350,7 +350,7 @@ ASYNCHAT_DECL void async_chat::stop_or_go_on_timing_frame()
     if (!rare_ || !rare_->clocks.runs(detail::deadlines::clock::frame))
         return;
     // Also while an accepted channel over its high mark reads again: the peer may wait for it.
-    const bool by_role = was_accepted_ && when_full_ == full_output::by_role;
+    const bool by_role = was_accepted_ && when_full() == full_output::by_role;
     const bool is_full = gate_.has(detail::gate::full) || (marks_.paused() && by_role);
     const bool in_nested_run = under_way() && under_way()->nested > 0;
     const bool stands_still = gate_.has(detail::gate::paused) || is_full || in_nested_run;

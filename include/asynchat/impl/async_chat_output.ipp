@@ -262,8 +262,8 @@ ASYNCHAT_DECL void async_chat::compare_with_marks()
 /// Bytes of output over which reading stops, once the high mark is passed.
 ASYNCHAT_DECL std::size_t async_chat::stop_over() const noexcept
 {
-    if (when_full_ != full_output::by_role)
-        return when_full_ == full_output::stops_reading ? 0 : unlimited;
+    if (when_full() != full_output::by_role)
+        return when_full() == full_output::stops_reading ? 0 : unlimited;
     if (rare_ && rare_->stop_over > 0)
         return rare_->stop_over;
     return was_accepted_ ? 0 : active_output_limits().max_bytes / 2;
@@ -306,7 +306,7 @@ ASYNCHAT_DECL void async_chat::set_full(bool on)
 ASYNCHAT_DECL void async_chat::time_full(bool is_full)
 {
     using clock = detail::deadlines::clock;
-    if (is_full && when_full_ == full_output::by_role && rare().stop_over == 0)
+    if (is_full && when_full() == full_output::by_role && rare().stop_over == 0)
         start_clock(clock::full);
     else if (rare_)
         rare_->clocks.stop(clock::full);
@@ -327,7 +327,7 @@ ASYNCHAT_DECL void async_chat::max_output(std::size_t bytes)
 
 ASYNCHAT_DECL void async_chat::when_full(full_output what)
 {
-    when_full_ = what;
+    rare().when_full = what;
     check_full();
     time_full(gate_.has(detail::gate::full));
     stop_or_go_on_timing_frame();

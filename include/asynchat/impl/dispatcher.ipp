@@ -95,8 +95,10 @@ ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<transport> next)
     state_->try_again_listed = false;
     is_socket_ = in_memory_ = reading_ = has_event_ = false;
     ended_unheard_ = marked_unheard_ = false;
-    backoff_.end_pause();
-    urgent_.start_anew();
+    if (rare_) {
+        rare_->backoff.end_pause();
+        rare_->urgent.start_anew();
+    }
     transport_ = std::move(next);
     auto* const layer = transport_ ? transport_->as_layer_() : nullptr;
     state_->set_layers(layer ? layer->start_anew() : 0);
@@ -136,8 +138,8 @@ ASYNCHAT_DECL void dispatcher::handle_readiness(readiness what, const std::error
             break;
         case readiness::urgent: urgent_event(); break;
         }
-        if (urgent_.is_on() && urgent_.is_pending() && transport_)
-            urgent_.passed(poll_now(POLLPRI));
+        if (rare_ && rare_->urgent.is_on() && rare_->urgent.is_pending() && transport_)
+            rare_->urgent.passed(poll_now(POLLPRI));
     });
 }
 
@@ -165,11 +167,11 @@ ASYNCHAT_DECL void dispatcher::update_interest()
         if (!is_socket_ || transport_->as_socket_()->is_stream())
             return;
     }
-    if (!reading_ && !eof_ && !backoff_.is_paused() && readable())
+    if (!reading_ && !eof_ && !(rare_ && rare_->backoff.is_paused()) && readable())
         wait_for_input();
     if (!closed() && !accepting_ && writable())
         wait_for(readiness::write);
-    if (!closed() && (urgent_.waits() || is_deaf()))
+    if (!closed() && ((rare_ && rare_->urgent.waits()) || is_deaf()))
         wait_for(readiness::urgent);
     if (state_->layers() != 0 && transport_) // waits_for() of a pending wait may have changed
         transport_->as_layer_()->look_again();
@@ -254,7 +256,7 @@ ASYNCHAT_DECL void dispatcher::handle_exception()
     if (was_lost)
         cause.swap(rare_->close_text);
     reason_ = failure.reason;
-    error_ = failure.error;
+    note_error(failure.error);
     try {
         note_text(detail::failure::text());
         handle_error();
@@ -265,7 +267,7 @@ ASYNCHAT_DECL void dispatcher::handle_exception()
     }
     if (!closed()) { // it survives
         reason_ = close_reason::open;
-        error_ = {};
+        note_error({});
         if (rare_ && !is_lost())
             rare_->close_text.clear();
         else if (rare_ && was_lost)
@@ -281,7 +283,7 @@ ASYNCHAT_DECL void dispatcher::end_after_failed_handler()
     if (accepting_ || closed())
         return;
     try {
-        finish(reason_, error_);
+        finish(reason_, close_error());
     } catch (const exit_now&) {
         throw;
     } catch (...) {
@@ -358,7 +360,7 @@ ASYNCHAT_DECL void dispatcher::handle_expt_event()
 
 ASYNCHAT_DECL void dispatcher::watch_urgent_data(bool on)
 {
-    urgent_.set(on);
+    rare().urgent.set(on);
     flush_soon();
 }
 
@@ -367,7 +369,7 @@ ASYNCHAT_DECL void dispatcher::urgent_event()
 {
     if (is_deaf())
         look_for_error();
-    if (urgent_.waits() && !closed() && urgent_.event(poll_now(POLLPRI)))
+    if (rare_ && rare_->urgent.waits() && !closed() && rare_->urgent.event(poll_now(POLLPRI)))
         handle_expt_event();
 }
 
@@ -551,7 +553,7 @@ ASYNCHAT_DECL void dispatcher::handle_shutdown()
 ASYNCHAT_DECL void dispatcher::handle_error()
 {
     if (accepting_) {
-        if (backoff_.is_worth_telling())
+        if (rare().backoff.is_worth_telling())
             log_failure("still listening");
         return;
     }

@@ -26,11 +26,13 @@ ASYNCHAT_DECL void dispatcher::close()
         return;
     loop_.check_thread();
     gate_.set(detail::gate::closed);
-    loop_.log_limit_.leave_out(log_limit_.take_left_out()); // another channel reports them
+    if (rare_)
+        loop_.log_limit_.leave_out(
+            rare_->log_limit.take_left_out()); // another channel reports them
     connected_ = accepting_ = connecting_ = false;
     if (reason_ == close_reason::open)
         reason_ = close_reason::local;
-    attempt_.reset();
+    end_attempt();
     if (lingers_)
         leave_to_linger();
     set_transport(nullptr);
@@ -84,7 +86,7 @@ ASYNCHAT_DECL void dispatcher::finish(asynchat::close_reason reason, std::error_
         return;
     gate_.set(detail::gate::ended);
     reason_ = reason;
-    error_ = detail::to_std(error);
+    note_error(detail::to_std(error));
     try {
         handle_close();
         if (!closed())
@@ -113,6 +115,16 @@ ASYNCHAT_DECL void dispatcher::tell_end() noexcept
             log_exception("in the handle_end() of");
         } catch (...) { // no exception may leave: the loop may be in its destructor
         }
+    }
+}
+
+/// Stores the error for close_error(). Without memory only the reason is known.
+ASYNCHAT_DECL void dispatcher::note_error(const std::error_code& error) noexcept
+{
+    try {
+        if (rare_ || error)
+            rare().error = error;
+    } catch (const std::bad_alloc&) {
     }
 }
 
@@ -153,7 +165,8 @@ ASYNCHAT_DECL std::string dispatcher::close_text() const
     case close_reason::bad_frame:
     case close_reason::callback_error: return noted.empty() ? text : text + ": " + noted;
     }
-    return error_ ? text + ": " + error_.message() : text;
+    const std::error_code error = close_error();
+    return error ? text + ": " + error.message() : text;
 }
 
 /// An exception left handle_close(). close() must still be called, because an override of it may

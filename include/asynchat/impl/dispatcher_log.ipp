@@ -55,10 +55,11 @@ ASYNCHAT_DECL void dispatcher::log_line_of_peer(log_type type, fmt::string_view 
     const auto now = loop_.now().time_since_epoch();
     const auto second =
         static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count());
-    if (!detail::admit_line(second, log_limit_, of_server, loop_.log_limit_))
+    auto& of_channel = rare().log_limit;
+    if (!detail::admit_line(second, of_channel, of_server, loop_.log_limit_))
         return;
     handle_log(type, fmt::vformat(format, args) +
-                         detail::left_out_before(log_limit_, of_server, loop_.log_limit_));
+                         detail::left_out_before(of_channel, of_server, loop_.log_limit_));
 }
 
 ASYNCHAT_DECL void dispatcher::ignore_log_types(std::initializer_list<log_type> types)

@@ -171,7 +171,9 @@ ASYNCHAT_DECL void dispatcher::listen(int backlog)
 
 ASYNCHAT_DECL void dispatcher::listen(int backlog, std::error_code& error)
 {
-    require_any_socket("listen").listen(backlog, error);
+    auto& listener = require_any_socket("listen");
+    rare(); // so that accept_event() needs no memory for it
+    listener.listen(backlog, error);
     if (error)
         return;
     accepting_ = true;
@@ -184,7 +186,7 @@ ASYNCHAT_DECL std::optional<std::pair<socket, endpoint>> dispatcher::accept()
     socket connection = require_any_socket("accept").accept(error);
     if (!error) {
         received_ = true;
-        backoff_.accepted();
+        rare().backoff.accepted();
         connection.accepted_ = true;
         endpoint peer = connection.peer();
         return std::make_pair(std::move(connection), std::move(peer));
@@ -197,17 +199,17 @@ ASYNCHAT_DECL std::optional<std::pair<socket, endpoint>> dispatcher::accept()
 /// Calls handle_accept(), and keeps the listener open after its failures.
 ASYNCHAT_DECL void dispatcher::accept_event()
 {
-    backoff_.event_begins();
+    rare().backoff.event_begins();
     try {
         handle_accept();
     } catch (const exit_now&) {
         throw;
     } catch (...) {
-        if (backoff_.event_failed() && !closed())
+        if (rare_->backoff.event_failed() && !closed())
             pause_accepting();
         throw;
     }
-    backoff_.event_ended();
+    rare_->backoff.event_ended();
 }
 
 /// Tries again a little later.
@@ -215,9 +217,9 @@ ASYNCHAT_DECL void dispatcher::pause_accepting()
 {
     loop_.call_later(detail::accept_backoff::pause, [state = state_] {
         if (const auto channel = state->channel())
-            channel->in_event([&] { channel->backoff_.end_pause(); });
+            channel->in_event([&] { channel->rare().backoff.end_pause(); });
     });
-    backoff_.begin_pause();
+    rare_->backoff.begin_pause();
 }
 
 // --- connecting ------------------------------------------------------------------------------
@@ -229,16 +231,27 @@ ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
     drop_attempt();
     if (!transport_)
         create_socket(to.family());
-    attempt_.reset();
+    end_attempt();
     addr_ = to;
     start_clock(detail::deadlines::clock::connect);
     start_connect(to);
 }
 
+inline detail::connect_attempt* dispatcher::attempt() const noexcept
+{
+    return rare_ ? rare_->attempt.get() : nullptr;
+}
+
+ASYNCHAT_DECL void dispatcher::end_attempt() noexcept
+{
+    if (rare_)
+        rare_->attempt.reset();
+}
+
 /// Drops a running attempt, its socket and its result: a new attempt cannot use them.
 ASYNCHAT_DECL void dispatcher::drop_attempt()
 {
-    if (!connecting_ || (attempt_ && attempt_->keeps_socket()))
+    if (!connecting_ || (attempt() && attempt()->keeps_socket()))
         return;
     connecting_ = false;
     set_transport(nullptr);
@@ -257,36 +270,37 @@ ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::string_view s
     if (const auto to = detail::numeric_endpoint(host, service))
         return connect(*to);
     drop_attempt();
-    attempt_ = std::make_unique<detail::connect_attempt>(loop_.context(), transport_ != nullptr);
+    rare().attempt =
+        std::make_unique<detail::connect_attempt>(loop_.context(), transport_ != nullptr);
     addr_ = endpoint::named(host, service);
     connected_ = accepting_ = eof_ = false;
     connecting_ = true;
     start_clock(detail::deadlines::clock::connect);
-    attempt_->look_up(host, service, loop_.network_ ? &addr_ : nullptr,
-                      [state = state_](const std::error_code& error) {
-                          if (const auto channel = state->channel())
-                              channel->looked_up(error);
-                      });
+    attempt()->look_up(host, service, loop_.network_ ? &addr_ : nullptr,
+                       [state = state_](const std::error_code& error) {
+                           if (const auto channel = state->channel())
+                               channel->looked_up(error);
+                       });
 }
 
 ASYNCHAT_DECL void dispatcher::looked_up(const std::error_code& error)
 {
-    assert(attempt_); // otherwise its end would not be reported
+    assert(attempt()); // otherwise its end would not be reported
     if (error)
         return connect_failed(close_reason::lookup_failed, error);
-    if (attempt_->keeps_socket() && !in_memory_)
-        attempt_->restrict_to(require_socket("connect").family());
+    if (attempt()->keeps_socket() && !in_memory_)
+        attempt()->restrict_to(require_socket("connect").family());
     connect_next({asio::error::address_family_not_supported, std::system_category()});
 }
 
 /// Tries the next address, or fails with the error of the previous address.
 ASYNCHAT_DECL void dispatcher::connect_next(const std::error_code& error)
 {
-    const auto to = attempt_ ? attempt_->next() : std::nullopt;
+    const auto to = attempt() ? attempt()->next() : std::nullopt;
     if (!to)
         return connect_failed(close_reason::connect_failed, error);
     // A socket whose connect failed cannot be used again.
-    if (!attempt_->take_socket()) {
+    if (!attempt()->take_socket()) {
         try {
             create_socket(to->family());
         } catch (const std::system_error& no_socket) {
@@ -323,7 +337,7 @@ ASYNCHAT_DECL void dispatcher::connect_ended(const std::error_code& error)
 {
     if (error)
         return connect_next(error);
-    attempt_.reset();
+    end_attempt();
     in_event([this] {
         if (writable())
             handle_write_event();
@@ -335,7 +349,7 @@ ASYNCHAT_DECL void dispatcher::connect_ended(const std::error_code& error)
 ASYNCHAT_DECL void dispatcher::connect_failed(asynchat::close_reason reason,
                                               const std::error_code& error)
 {
-    attempt_.reset();
+    end_attempt();
     connecting_ = false;
     set_transport(nullptr); // another attempt cannot use it
     in_event([&] {
