@@ -7,15 +7,16 @@
 #include <asynchat/config.hpp>
 
 #include <asio/generic/datagram_protocol.hpp>
+#include <asio/ip/address.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/ip/udp.hpp>
 #include <asio/local/datagram_protocol.hpp>
 #include <asio/local/stream_protocol.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -70,7 +71,7 @@ public:
     {
     }
 
-    endpoint(const asio::ip::tcp::endpoint& where) noexcept : ip_(where), kind_(kind::ip) {}
+    ASYNCHAT_DECL endpoint(const asio::ip::tcp::endpoint& where) noexcept;
     endpoint(const asio::ip::udp::endpoint& where)
         : endpoint(asio::ip::tcp::endpoint(where.address(), where.port()))
     {
@@ -82,6 +83,23 @@ public:
     endpoint(const asio::local::datagram_protocol::endpoint& where)
         : endpoint(kind::path, where.path())
     {
+    }
+
+    endpoint(const endpoint& other) : is_(other.is_)
+    {
+        if (has_text())
+            is_.where.text = new std::string(*other.is_.where.text);
+    }
+    endpoint(endpoint&& other) noexcept : is_(std::exchange(other.is_, {})) {}
+    endpoint& operator=(endpoint other) noexcept
+    {
+        std::swap(is_, other.is_);
+        return *this;
+    }
+    ~endpoint()
+    {
+        if (has_text())
+            delete is_.where.text;
     }
 
     /// A UNIX socket. A path with a leading NUL is a Linux abstract name. Throws
@@ -97,9 +115,9 @@ public:
     [[nodiscard]] ASYNCHAT_DECL static endpoint from_native(const sockaddr* address,
                                                             std::size_t size);
 
-    [[nodiscard]] bool empty() const noexcept { return kind_ == kind::nowhere; }
-    [[nodiscard]] bool is_ip() const noexcept { return kind_ == kind::ip; }
-    [[nodiscard]] bool is_unix() const noexcept { return kind_ == kind::path; }
+    [[nodiscard]] bool empty() const noexcept { return is_.of == kind::nowhere; }
+    [[nodiscard]] bool is_ip() const noexcept { return is_.of == kind::v4 || is_.of == kind::v6; }
+    [[nodiscard]] bool is_unix() const noexcept { return is_.of == kind::path; }
 
     /// AF_INET, AF_INET6 or AF_UNIX; AF_UNSPEC for an empty endpoint and for a name.
     [[nodiscard]] ASYNCHAT_DECL int family() const noexcept;
@@ -108,7 +126,7 @@ public:
     [[nodiscard]] ASYNCHAT_DECL std::string host() const;
 
     /// The port in host byte order; 0 without a port.
-    [[nodiscard]] ASYNCHAT_DECL std::uint16_t port() const noexcept;
+    [[nodiscard]] std::uint16_t port() const noexcept { return is_.port; }
 
     /// For logs: "127.0.0.1:80", "[::1]:80", "/run/app.sock", "name:service", "" when empty.
     [[nodiscard]] ASYNCHAT_DECL std::string to_string() const;
@@ -116,56 +134,47 @@ public:
     /// For Asio and the system. Throws std::logic_error when empty and for a name.
     ASYNCHAT_DECL asio::generic::datagram_protocol::endpoint native() const;
 
-    friend bool operator==(const endpoint& a, const endpoint& b)
+    friend bool operator==(const endpoint& a, const endpoint& b) noexcept
     {
-        return a.kind_ == b.kind_ && (a.is_ip() ? a.ip_ == b.ip_ : a.text_.get() == b.text_.get());
+        return a.compare(b) == 0;
     }
-    friend bool operator!=(const endpoint& a, const endpoint& b) { return !(a == b); }
+    friend bool operator!=(const endpoint& a, const endpoint& b) noexcept { return !(a == b); }
 
     /// An order for maps: first empty, then IP addresses by their bytes and port (IPv4 first), then
     /// UNIX sockets, then names.
-    friend bool operator<(const endpoint& a, const endpoint& b)
+    friend bool operator<(const endpoint& a, const endpoint& b) noexcept
     {
-        if (a.kind_ != b.kind_)
-            return a.kind_ < b.kind_;
-        return a.is_ip() ? a.ip_ < b.ip_ : a.text_.get() < b.text_.get();
+        return a.compare(b) < 0;
     }
 
 private:
     friend struct std::hash<endpoint>;
-    enum class kind : unsigned char { nowhere, ip, path, name };
+    enum class kind : unsigned char { nowhere, v4, v6, path, name };
 
-    /// A text on the heap: accepting a connection moves its address about a dozen times, and few
-    /// addresses have a text.
-    class text {
-    public:
-        text() noexcept = default;
-        explicit text(std::string value)
-            : value_(std::make_unique<const std::string>(std::move(value)))
-        {
-        }
-        text(const text& other)
-            : value_(other.value_ ? std::make_unique<const std::string>(*other.value_) : nullptr)
-        {
-        }
-        text(text&&) noexcept = default;
-        text& operator=(const text& other) { return *this = text(other); }
-        text& operator=(text&&) noexcept = default;
-        ~text() = default;
-
-        std::string_view get() const noexcept { return value_ ? *value_ : std::string_view(); }
-
-    private:
-        std::unique_ptr<const std::string> value_;
+    /// What it is, without the ownership of the text. Small, because each channel has an address;
+    /// and accepting a connection moves it about a dozen times.
+    struct value {
+        union {
+            std::array<unsigned char, 16> bytes{}; // of an IP address; zeros behind the 4 of IPv4
+            const std::string* text; // the path of a UNIX socket; "host:service"; null: ""
+        } where;
+        std::uint32_t scope = 0; // of an IPv6 address
+        std::uint16_t port = 0;
+        kind of = kind::nowhere;
     };
 
+    ASYNCHAT_DECL endpoint(kind what, std::string text);
+
+    bool has_text() const noexcept { return is_.of >= kind::path && is_.where.text; }
+    std::string_view text() const noexcept
+    {
+        return has_text() ? *is_.where.text : std::string_view();
+    }
+    ASYNCHAT_DECL asio::ip::address address() const noexcept;
+    ASYNCHAT_DECL int compare(const endpoint& other) const noexcept;
     ASYNCHAT_DECL std::size_t hash() const noexcept;
 
-    endpoint(kind what, std::string value) : kind_(what), text_(std::move(value)) {}
-
-    asio::ip::tcp::endpoint ip_;
-    kind kind_ = kind::nowhere;
-    text text_; // the path of a UNIX socket; "host:service"
+    value is_ = {};
 };
 
 } // namespace asynchat

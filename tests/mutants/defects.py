@@ -453,7 +453,7 @@ lines("log-flood-of-a-server", "each connection of one peer has lines of its own
 lines("log-flood-of-a-loop", "the channels of a loop together write as they like",
       "of_loop.admit(second);", "true;")
 closing("left-out-and-forgotten", "a closed channel takes along what it has left out",
-        "loop_.log_limit_.leave_out(rare_->log_limit.take_left_out());", "{}")
+        "        loop_.log_limit_.leave_out(rare_->log_limit.take_left_out());\n", "        ;\n")
 attempt("port-wraps", "port 99999 is 34463, as the system has it",
         "return static_cast<bool>(parse_number(service, 65535));", "return true;")
 attempt("sign-is-a-port", "+80 is port 80, as the system has it",

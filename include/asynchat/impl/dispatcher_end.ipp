@@ -26,9 +26,8 @@ ASYNCHAT_DECL void dispatcher::close()
         return;
     loop_.check_thread();
     gate_.set(detail::gate::closed);
-    if (rare_)
-        loop_.log_limit_.leave_out(
-            rare_->log_limit.take_left_out()); // another channel reports them
+    if (rare_) // another channel reports them
+        loop_.log_limit_.leave_out(rare_->log_limit.take_left_out());
     connected_ = accepting_ = connecting_ = false;
     if (reason_ == close_reason::open)
         reason_ = close_reason::local;

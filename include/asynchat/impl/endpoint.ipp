@@ -11,9 +11,11 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
 namespace asynchat {
 
@@ -33,8 +35,27 @@ ASYNCHAT_DECL endpoint::endpoint(std::string_view host, std::int64_t port)
         throw std::invalid_argument(
             "asynchat: '" + detail::quoted(host) +
             "' is not a numeric address; connect(host, service) takes names");
-    ip_ = {address, static_cast<std::uint16_t>(port)};
-    kind_ = kind::ip;
+    *this = asio::ip::tcp::endpoint(address, static_cast<std::uint16_t>(port));
+}
+
+ASYNCHAT_DECL endpoint::endpoint(const asio::ip::tcp::endpoint& where) noexcept
+{
+    const asio::ip::address address = where.address();
+    is_.of = address.is_v4() ? kind::v4 : kind::v6;
+    is_.port = where.port();
+    if (address.is_v4()) {
+        const auto bytes = address.to_v4().to_bytes();
+        std::copy(bytes.begin(), bytes.end(), is_.where.bytes.begin());
+    } else {
+        is_.where.bytes = address.to_v6().to_bytes();
+        is_.scope = static_cast<std::uint32_t>(address.to_v6().scope_id());
+    }
+}
+
+ASYNCHAT_DECL endpoint::endpoint(kind what, std::string text)
+{
+    is_.where.text = text.empty() ? nullptr : new std::string(std::move(text));
+    is_.of = what;
 }
 
 ASYNCHAT_DECL endpoint endpoint::unix_path(std::string_view text)
@@ -79,51 +100,67 @@ ASYNCHAT_DECL endpoint endpoint::from_native(const sockaddr* address, std::size_
 
 ASYNCHAT_DECL int endpoint::family() const noexcept
 {
-    if (is_ip())
-        return ip_.protocol().family();
-    return is_unix() ? AF_UNIX : AF_UNSPEC;
+    switch (is_.of) {
+    case kind::v4: return AF_INET;
+    case kind::v6: return AF_INET6;
+    case kind::path: return AF_UNIX;
+    default: return AF_UNSPEC;
+    }
+}
+
+/// Of an IP address.
+ASYNCHAT_DECL asio::ip::address endpoint::address() const noexcept
+{
+    if (is_.of == kind::v6)
+        return asio::ip::address_v6(is_.where.bytes, is_.scope);
+    asio::ip::address_v4::bytes_type bytes;
+    std::copy_n(is_.where.bytes.begin(), bytes.size(), bytes.begin());
+    return asio::ip::address_v4(bytes);
+}
+
+/// Less than 0, 0 or more than 0, as std::string::compare().
+ASYNCHAT_DECL int endpoint::compare(const endpoint& other) const noexcept
+{
+    const auto order = [](auto a, auto b) { return a < b ? -1 : a > b ? 1 : 0; };
+    if (is_.of != other.is_.of)
+        return order(is_.of, other.is_.of);
+    if (!is_ip())
+        return text().compare(other.text());
+    if (const int bytes = order(is_.where.bytes, other.is_.where.bytes))
+        return bytes;
+    const int scope = order(is_.scope, other.is_.scope);
+    return scope != 0 ? scope : order(is_.port, other.is_.port);
 }
 
 ASYNCHAT_DECL std::size_t endpoint::hash() const noexcept
 {
-    std::string_view bytes = text_.get();
-    asio::ip::address_v4::bytes_type v4;
-    asio::ip::address_v6::bytes_type v6;
-    const asio::ip::address address = ip_.address();
-    if (is_ip() && address.is_v4()) {
-        v4 = address.to_v4().to_bytes();
-        bytes = {reinterpret_cast<const char*>(v4.data()), v4.size()};
-    } else if (is_ip()) {
-        v6 = address.to_v6().to_bytes();
-        bytes = {reinterpret_cast<const char*>(v6.data()), v6.size()};
-    }
+    const auto& ip = is_.where.bytes;
+    const std::string_view bytes =
+        is_ip() ? std::string_view(reinterpret_cast<const char*>(ip.data()), ip.size()) : text();
     return std::hash<std::string_view>()(bytes) * 31 + port();
 }
 
 ASYNCHAT_DECL std::string endpoint::host() const
 {
     if (is_ip())
-        return ip_.address().to_string();
-    return is_unix() ? std::string(text_.get()) : std::string();
-}
-
-ASYNCHAT_DECL std::uint16_t endpoint::port() const noexcept
-{
-    return is_ip() ? ip_.port() : std::uint16_t{0};
+        return address().to_string();
+    return is_unix() ? std::string(text()) : std::string();
 }
 
 ASYNCHAT_DECL std::string endpoint::to_string() const
 {
     if (!is_ip())
-        return escaped(text_.get());
+        return escaped(text());
     const std::string digits = host();
-    return (ip_.address().is_v6() ? "[" + digits + "]" : digits) + ":" + std::to_string(port());
+    return (is_.of == kind::v6 ? "[" + digits + "]" : digits) + ":" + std::to_string(port());
 }
 
 ASYNCHAT_DECL asio::generic::datagram_protocol::endpoint endpoint::native() const
 {
-    if (is_ip())
-        return asio::generic::datagram_protocol::endpoint(ip_.data(), ip_.size());
+    if (is_ip()) {
+        const asio::ip::tcp::endpoint ip(address(), port());
+        return asio::generic::datagram_protocol::endpoint(ip.data(), ip.size());
+    }
     if (!is_unix())
         throw std::logic_error(
             "asynchat: " +
@@ -131,7 +168,7 @@ ASYNCHAT_DECL asio::generic::datagram_protocol::endpoint endpoint::native() cons
             " is not an address");
     sockaddr_un raw = {};
     raw.sun_family = AF_UNIX;
-    const std::string_view path = text_.get();
+    const std::string_view path = text();
     path.copy(raw.sun_path, path.size());
     // An abstract name is counted, a path ends with its NUL.
     const bool is_abstract = !path.empty() && path.front() == '\0';
