@@ -5,6 +5,7 @@
 #define ASYNCHAT_TERMINATOR_HPP
 
 #include <asynchat/config.hpp>
+#include <asynchat/detail/framing/short_string.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -87,30 +88,30 @@ enum class byte_order : unsigned char { big, little };
 ///
 /// A single character, a bool or a null pointer does not compile: '\n' must not mean ten bytes.
 /// Python: Lib/asynchat.py, async_chat.set_terminator
-class terminator {
+class terminator : detail::short_string {
 public:
     /// No terminator: everything is collected and nothing is reported.
     terminator() noexcept = default;
     terminator(std::nullopt_t) noexcept {}
 
     /// The given bytes, copied.
-    terminator(std::string_view bytes) : kind_(kind::bytes), bytes_(bytes) {}
-    terminator(std::string bytes) noexcept : kind_(kind::bytes), bytes_(std::move(bytes)) {}
+    terminator(std::string_view bytes) : short_string(bytes), kind_(kind::bytes) {}
+    terminator(const std::string& bytes) : terminator(std::string_view(bytes)) {}
 
     /// A literal: all its bytes but the final NUL.
     template <std::size_t N>
-    terminator(const char (&literal)[N]) : kind_(kind::bytes), bytes_(literal, N - 1)
+    terminator(const char (&literal)[N]) : terminator(std::string_view(literal, N - 1))
     {
     }
 
     /// A C string, or a buffer with one: the bytes before its NUL.
     template <class T,
               std::enable_if_t<std::is_same_v<T, const char*> || std::is_same_v<T, char*>, int> = 0>
-    terminator(T text) : kind_(kind::bytes), bytes_(text)
+    terminator(T text) : terminator(std::string_view(text))
     {
     }
     template <std::size_t N>
-    terminator(char (&text)[N]) : kind_(kind::bytes), bytes_(text)
+    terminator(char (&text)[N]) : terminator(std::string_view(text))
     {
     }
     terminator(std::nullptr_t) = delete;
@@ -168,15 +169,14 @@ public:
     /// it, and the empty string.
     bool collects_everything() const noexcept
     {
-        return is_bytes() ? bytes_.empty() : count_ == 0 && kind_ >= kind::none;
+        return is_bytes() ? view().empty() : count_ == 0 && kind_ >= kind::none;
     }
 
     /// The string; of counted(), the string behind the count. Empty for the other kinds. The view
     /// is valid until the terminator is changed.
     std::string_view bytes() const noexcept
     {
-        return kind_ == kind::bytes || kind_ == kind::counted ? std::string_view(bytes_)
-                                                              : std::string_view();
+        return kind_ == kind::bytes || kind_ == kind::counted ? view() : std::string_view();
     }
 
     /// The strings in the given order; one element for a single string; empty for the other kinds.
@@ -223,13 +223,14 @@ private:
     ASYNCHAT_DECL void be_followed_by(std::string_view string);
     ASYNCHAT_DECL bool equals(const terminator& other) const noexcept;
 
+    // The string is the base; of several strings, a list. In the scanner a count keeps the last
+    // string.
     kind kind_ = kind::none;
     unsigned char width_ = 0;            // of a fixed length prefix
     byte_order order_ = byte_order::big; // of a fixed length prefix
     bool in_frame_ = false;              // the length is read; always true for `counted`
     unsigned char short_size_ = 0;       // for the scanner: size of a short string
     std::size_t count_ = 0;
-    std::string bytes_; // several: a list; in the scanner a count keeps the last string
 };
 
 /// Length of the longest proper prefix of `needle` that ends `haystack`.

@@ -607,10 +607,10 @@ joined("relay-closes-at-half", "the end of one stream ends both",
 scanner = of("terminator_scanner")
 
 scanner("string-behind-count-kept", "another string behind a count is taken for the one before",
-        "if (is_counted && !has_bytes(next.bytes_))",
-        "if (is_counted && terminator_.bytes_.empty())")
+        "if (is_counted && !has_bytes(next.view()))",
+        "if (is_counted && terminator_.view().empty())")
 scanner("partial-match-restarts", "a terminator that begins within a failed match is missed",
-        "matched = table_.advance(needle, matched, next);", "matched = 0;")
+        "matched = table.advance(needle, matched, next);", "matched = 0;")
 
 whole = of("frame_chat")
 

@@ -42,14 +42,16 @@ void terminator::join(const Strings& strings)
     if (strings.size() == 0)
         throw std::invalid_argument("asynchat: a terminator of no strings");
     kind_ = strings.size() == 1 ? kind::bytes : kind::several;
+    std::string list;
     for (const std::string_view each : strings) {
         if (!is_several())
-            bytes_ = each;
+            list = each;
         else if (each.empty())
             throw std::invalid_argument("asynchat: an empty string among several terminators");
         else
-            detail::append_string(bytes_, each);
+            detail::append_string(list, each);
     }
+    assign(list);
 }
 
 /// Adds a string behind a count.
@@ -59,7 +61,7 @@ ASYNCHAT_DECL void terminator::be_followed_by(std::string_view string)
         throw std::invalid_argument("asynchat: an empty string behind a count");
     kind_ = kind::counted;
     in_frame_ = true;
-    bytes_ = string;
+    assign(string);
 }
 
 ASYNCHAT_DECL terminator terminator::length_prefix(std::size_t width, byte_order order)
@@ -86,9 +88,9 @@ ASYNCHAT_DECL terminator terminator::netstring()
 ASYNCHAT_DECL std::vector<std::string_view> terminator::strings() const
 {
     if (is_several())
-        return detail::strings_of(bytes_);
+        return detail::strings_of(view());
     if (is_bytes())
-        return {bytes_};
+        return {view()};
     return {};
 }
 
@@ -97,9 +99,9 @@ ASYNCHAT_DECL bool terminator::equals(const terminator& other) const noexcept
 {
     switch (kind_) {
     case kind::count: return count_ == other.count_;
-    case kind::counted: return count_ == other.count_ && bytes_ == other.bytes_;
+    case kind::counted: return count_ == other.count_ && view() == other.view();
     case kind::bytes:
-    case kind::several: return bytes_ == other.bytes_;
+    case kind::several: return view() == other.view();
     case kind::fixed: return width_ == other.width_ && order_ == other.order_;
     default: return true;
     }
@@ -110,9 +112,9 @@ ASYNCHAT_DECL std::string terminator::repr() const
     switch (kind_) {
     case kind::none: return "None";
     case kind::count: return std::to_string(count_);
-    case kind::bytes: return "'" + escaped(bytes_) + "'";
+    case kind::bytes: return "'" + escaped(view()) + "'";
     case kind::several: break;
-    case kind::counted: return fmt::format("counted({}, '{}')", count_, escaped(bytes_));
+    case kind::counted: return fmt::format("counted({}, '{}')", count_, escaped(view()));
     case kind::fixed:
         return fmt::format("length_prefix({}, {})", width_,
                            order_ == byte_order::big ? "big" : "little");

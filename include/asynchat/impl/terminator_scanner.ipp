@@ -21,8 +21,8 @@ ASYNCHAT_DECL bool terminator_scanner::set(const terminator& next)
         return true;
     }
     if (next.is_bytes()) {
-        if (!has_bytes(next.bytes_))
-            replace_string(next.bytes_);
+        if (!has_bytes(next.view()))
+            replace_string(next.view());
         else if (terminator_.kind_ == next.kind_)
             return false;
     }
@@ -37,16 +37,24 @@ ASYNCHAT_DECL bool terminator_scanner::set(const terminator& next)
 
 ASYNCHAT_DECL void terminator_scanner::replace_string(std::string_view bytes)
 {
-    terminator_.bytes_ = bytes; // a copy, which reuses the old memory
+    terminator_.assign(bytes);
     terminator_.short_size_ = static_cast<unsigned char>(bytes.size() <= 2 ? bytes.size() : 0);
-    table_.clear();
+    if (tools_)
+        tools_->table.clear();
+}
+
+inline terminator_scanner::search_tools& terminator_scanner::tools()
+{
+    if (!tools_)
+        tools_ = std::make_unique<search_tools>();
+    return *tools_;
 }
 
 ASYNCHAT_DECL void terminator_scanner::set_sized(const terminator& next)
 {
     const bool is_counted = next.kind_ == terminator::kind::counted;
-    if (is_counted && !has_bytes(next.bytes_)) // as in set()
-        replace_string(next.bytes_);
+    if (is_counted && !has_bytes(next.view())) // as in set()
+        replace_string(next.view());
     terminator_.kind_ = next.kind_;
     terminator_.width_ = next.width_;
     terminator_.order_ = next.order_;
@@ -66,10 +74,10 @@ ASYNCHAT_DECL length_prefix terminator_scanner::read_length(std::string_view inp
 ASYNCHAT_DECL terminator_scanner::step terminator_scanner::find_several(std::string_view input,
                                                                         std::size_t matched)
 {
-    // Kept while another terminator is in force.
-    if (!search_ || search_->list() != terminator_.bytes_)
-        search_ = std::make_unique<string_search>(terminator_.bytes_);
-    const auto result = search_->find(input, matched);
+    auto& search = tools().search; // kept while another terminator is in force
+    if (!search || search->list() != terminator_.view())
+        search = std::make_unique<string_search>(std::string(terminator_.view()));
+    const auto result = search->find(input, matched);
     const std::size_t before = result.end - result.length;
     return result.found ? step::end_of_frame(before, result.length)
                         : step::more_to_come(before, result.length);
@@ -97,9 +105,10 @@ terminator_scanner::search(std::string_view input, std::size_t position, std::si
                 if (++matched == needle.size())
                     return step::end_of_frame(position - matched, matched);
             } else if (matched > 0) {
-                if (table_.empty())
-                    table_.build(needle);
-                matched = table_.advance(needle, matched, next);
+                auto& table = tools().table;
+                if (table.empty())
+                    table.build(needle);
+                matched = table.advance(needle, matched, next);
             }
         } while (matched > 0 || position < cautious_until);
     }

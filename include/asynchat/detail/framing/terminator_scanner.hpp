@@ -77,9 +77,9 @@ public:
     }
     bool is_byte() const noexcept { return short_size() == 1; }
 
-    /// Of a string that is not empty.
-    char first_byte() const noexcept { return terminator_.bytes_.front(); }
-    char last_byte() const noexcept { return terminator_.bytes_.back(); }
+    /// Of a short string.
+    char first_byte() const noexcept { return terminator_.near()[0]; }
+    char last_byte() const noexcept { return terminator_.near()[terminator_.near_size() - 1]; }
 
     /// New input begins: it does not contain the rest of a length-prefixed frame.
     void start_anew() noexcept
@@ -96,12 +96,13 @@ public:
     /// Whether the last string was this one, also if a count came since.
     [[gnu::always_inline]] bool has_bytes(std::string_view bytes) const noexcept
     {
-        const std::string& mine = terminator_.bytes_;
-        if (bytes.size() != mine.size() || mine.empty())
-            return bytes.size() == mine.size();
-        if (bytes.front() != mine.front() || bytes.back() != mine.back())
+        const std::size_t size = terminator_.near_size();
+        if (size == 0 || size != bytes.size())
+            return size == 0 && bytes == terminator_.view();
+        const char* const mine = terminator_.near();
+        if (bytes.front() != mine[0] || bytes.back() != mine[size - 1])
             return false;
-        return mine.size() <= 2 || equal(bytes.data(), mine.data(), mine.size());
+        return size <= 2 || equal(bytes.data(), mine, size);
     }
 
     /// That becomes the terminator again. A protocol that goes back and forth between a string and
@@ -140,11 +141,11 @@ public:
     {
         if (terminator_.is_several())
             return find_several(input, matched);
-        if (matched > 0)
+        const std::size_t size = terminator_.near_size();
+        if (matched > 0 || size == 0)
             return search(input, matched, matched);
         // Nearly every first byte begins a whole terminator; the most frequent one is "\r\n".
-        const char* const needle = terminator_.bytes_.data();
-        const std::size_t size = terminator_.bytes_.size();
+        const char* const needle = terminator_.near();
         const std::size_t at = find_byte(input, *needle);
         if (at == input.size())
             return step::more_to_come(at, 0);
@@ -159,8 +160,8 @@ public:
     /// The bytes that the last step held back: of the terminator or of behind().
     std::string_view held(std::size_t bytes) const
     {
-        return terminator_.is_several() ? search_->prefix()
-                                        : std::string_view(terminator_.bytes_).substr(0, bytes);
+        return terminator_.is_several() ? tools_->search->prefix()
+                                        : terminator_.view().substr(0, bytes);
     }
 
     /// The string that ended the last frame; empty if no string ended it.
@@ -168,7 +169,7 @@ public:
     {
         if (!terminator_.is_several())
             return strings();
-        return search_ ? search_->found() : std::string_view();
+        return tools_ && tools_->search ? tools_->search->found() : std::string_view();
     }
 
     /// Subtracts `bytes`, at most the count, from the rest of a counted or length-prefixed frame.
@@ -190,9 +191,8 @@ public:
     bool needs_behind() const noexcept { return terminator_.kind_ <= terminator::kind::netstring; }
     std::string_view behind() const noexcept
     {
-        return terminator_.kind_ == terminator::kind::netstring
-                   ? std::string_view(",")
-                   : std::string_view(terminator_.bytes_);
+        return terminator_.kind_ == terminator::kind::netstring ? std::string_view(",")
+                                                                : terminator_.view();
     }
     ASYNCHAT_DECL length_prefix read_length(std::string_view input) const;
     void begin_frame(std::size_t length) noexcept
@@ -211,8 +211,14 @@ private:
     /// The string, or the list of several, which is longer than one byte.
     std::string_view strings() const noexcept
     {
-        return terminator_.is_bytes() ? std::string_view(terminator_.bytes_) : std::string_view();
+        return terminator_.is_bytes() ? terminator_.view() : std::string_view();
     }
+    /// What only some strings need, or only some input.
+    struct search_tools {
+        prefix_table table; // for terminator_; built when a partial match first fails
+        std::unique_ptr<string_search> search; // for the last terminator of several strings
+    };
+    search_tools& tools();
     ASYNCHAT_DECL void set_sized(const terminator& next);
     ASYNCHAT_DECL step find_several(std::string_view input, std::size_t matched);
     ASYNCHAT_DECL void replace_string(std::string_view bytes);
@@ -225,8 +231,7 @@ private:
     ASYNCHAT_DECL landing jump(std::string_view input, std::size_t position) const;
 
     terminator terminator_;
-    prefix_table table_; // for terminator_; built when a partial match first fails
-    std::unique_ptr<string_search> search_; // for the last terminator of several strings
+    std::unique_ptr<search_tools> tools_; // made when they are needed
 };
 
 } // namespace asynchat::detail
