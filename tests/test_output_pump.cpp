@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/pooled_queue.hpp"
 
 #include <asynchat/detail/output/output_pump.hpp>
 #include <asynchat/detail/output/output_queue.hpp>
@@ -65,7 +66,7 @@ private:
 /// A queue, and what was done of its steps.
 struct output {
     output_pool pool;
-    output_queue queue{pool};
+    support::pooled_queue queue{pool};
     texts offered;    // in each send
     std::string sent; // in all
     unsigned asked = 0;

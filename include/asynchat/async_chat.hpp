@@ -438,6 +438,7 @@ private:
         using detail::gate;
         return gate_.has(gate::closed | gate::closing | gate::ended | gate::renewed);
     }
+    detail::output_pool& pool() noexcept { return owner().pool(); }
     detail::string_pool& frame_memory() noexcept { return owner().strings(); }
     bool is_renewed() const noexcept { return gate_.has(detail::gate::renewed); }
     /// While input is delivered: a callback may run the loop, close, set a terminator.

@@ -261,10 +261,10 @@ pump("producer-asked-after-its-end", "a producer is called once more after its l
     }""")
 pump("piece-of-a-cleared-queue", "the piece of a producer that cleared the queue is sent",
      """\
-    if (queue_.generation() != generation_)
+    if (!let_go())
         return stop();
     if (piece""",
-     "    if (piece")
+     "    let_go();\n    if (piece")
 pump("producer-asked-without-pause", "a producer fills memory as fast as it can be asked",
      "return sent_ > 0 && sent_ + expected > max_bytes_ ? action::stop : action::producer;",
      "return expected > 0 ? action::producer : action::stop;")
@@ -879,9 +879,9 @@ sending("outside-pushes-unwatched", "small pushes from outside never come to the
     if (queue_.size() > high)""")
 sending("unwatched-behind-a-producer", "small pushes behind a producer never come to the high mark",
      """\
-    queue_.push(std::move(source));
+    queue_.push(pool(), std::move(source));
     queue_.watch(active_output_limits().high);""",
-     "    queue_.push(std::move(source));")
+     "    queue_.push(pool(), std::move(source));")
 sending("talker-goes-on", "who fills others in one turn is not interrupted",
      """\
     if (talker && marks_.paused() && !was_paused)
@@ -1328,7 +1328,7 @@ strings("newest-string-freed", "a full pool frees what comes in, and keeps what 
             return;
 """)
 kept_string("same-ends-same-string", "strings with the same ends are taken for the same terminator",
-            "return mine.size() <= 2 || equal(", "return true || equal(")
+            "return size <= 2 || equal(", "return true || equal(")
 printing("text-without-room", "a text of print() is written over the end of its memory",
          "if (static_cast<std::ptrdiff_t>(text.size()) > end - to)", "if (false)")
 printing("braces-as-text", "print() takes }} for two braces",

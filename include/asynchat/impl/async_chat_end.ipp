@@ -185,7 +185,7 @@ ASYNCHAT_DECL bool async_chat::switches_later_()
     if (queue_.is_empty())
         return false;
     flush_soon(); // first: without the layer there must be no mark
-    queue_.push(make_layer_switch());
+    queue_.push(pool(), make_layer_switch());
     queue_.watch(active_output_limits().high);
     return true;
 }

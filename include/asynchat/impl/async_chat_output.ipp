@@ -77,7 +77,7 @@ ASYNCHAT_DECL bool async_chat::queue_first(std::string_view data)
 {
     if (!may_queue(data.size()))
         return false;
-    queue_.push(data);
+    queue_.push(pool(), data);
     queued();
     return true;
 }
@@ -118,7 +118,7 @@ ASYNCHAT_DECL bool async_chat::push(std::string&& data)
         return true;
     if (!may_queue(data.size()))
         return false;
-    queue_.push(std::move(data));
+    queue_.push(pool(), std::move(data));
     queued();
     return true;
 }
@@ -129,7 +129,7 @@ ASYNCHAT_DECL bool async_chat::push(std::shared_ptr<const std::string> data)
         throw std::invalid_argument("asynchat: push() of a null pointer");
     if (!may_queue(data->size()))
         return false;
-    queue_.push(std::move(data));
+    queue_.push(pool(), std::move(data));
     queued();
     return true;
 }
@@ -141,7 +141,7 @@ ASYNCHAT_DECL bool async_chat::push_with_producer(std::unique_ptr<producer> sour
     if (!accepts_output())
         return false;
     flush_soon();
-    queue_.push(std::move(source));
+    queue_.push(pool(), std::move(source));
     queue_.watch(active_output_limits().high);
     return true;
 }
@@ -190,9 +190,9 @@ ASYNCHAT_DECL void async_chat::discard_buffers()
     if (held.empty()) {
         put_on_layers();
     } else {
-        queue_.push(std::move(held));
+        queue_.push(pool(), std::move(held));
         if (has_waiting_layers())
-            queue_.push(make_layer_switch());
+            queue_.push(pool(), make_layer_switch());
     }
     if (rare_ && !is_lost())
         rare_->clocks.stop(detail::deadlines::clock::close);

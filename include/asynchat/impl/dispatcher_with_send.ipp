@@ -16,7 +16,7 @@ ASYNCHAT_DECL dispatcher_with_send::dispatcher_with_send(loop& owner)
 }
 
 ASYNCHAT_DECL dispatcher_with_send::dispatcher_with_send(loop& owner, socket from)
-    : dispatcher(owner, std::move(from)), queue_(owner.pool())
+    : dispatcher(owner, std::move(from))
 {
 }
 
@@ -32,7 +32,8 @@ ASYNCHAT_DECL std::size_t dispatcher_with_send::send(const_buffers data)
     if (debug)
         log_info(log_type::info, "sending {}", data.str());
     for (const asio::const_buffer& buffer : data)
-        queue_.push(std::string_view(static_cast<const char*>(buffer.data()), buffer.size()));
+        queue_.push(owner().pool(),
+                    std::string_view(static_cast<const char*>(buffer.data()), buffer.size()));
     flush_soon();
     return data.size();
 }
@@ -127,7 +128,7 @@ ASYNCHAT_DECL bool dispatcher_with_send::switches_later_()
     if (queue_.is_empty())
         return false;
     flush_soon(); // first: without the layer there must be no mark
-    queue_.push(make_layer_switch());
+    queue_.push(owner().pool(), make_layer_switch());
     return true;
 }
 

@@ -47,7 +47,7 @@ ASYNCHAT_DECL void output_pump::sent_of_file(std::optional<std::size_t> bytes, b
 ASYNCHAT_DECL void output_pump::answered(std::unique_ptr<producer> source, std::string_view piece)
 {
     reads_file_ = false;
-    if (queue_.generation() != generation_)
+    if (!let_go())
         return stop();
     if (piece.empty())
         return queue_.drop_producer();
@@ -56,7 +56,7 @@ ASYNCHAT_DECL void output_pump::answered(std::unique_ptr<producer> source, std::
 
 ASYNCHAT_DECL void output_pump::put_back(std::unique_ptr<producer> source)
 {
-    if (queue_.generation() == generation_)
+    if (let_go())
         queue_.offer_piece(std::move(source), {});
     stop();
 }

@@ -18,8 +18,11 @@ inline constexpr std::size_t min_shared_size = 512;
 
 ASYNCHAT_DECL std::unique_ptr<output_storage> output_pool::take()
 {
-    if (unused_.empty())
-        return std::make_unique<output_storage>();
+    if (unused_.empty()) {
+        auto fresh = std::make_unique<output_storage>();
+        fresh->pool = this;
+        return fresh;
+    }
     auto storage = std::move(unused_.back());
     unused_.pop_back();
     assert(kept_ >= size_of(*storage));
@@ -31,6 +34,7 @@ ASYNCHAT_DECL void output_pool::give_back(std::unique_ptr<output_storage>& stora
 {
     // The next user would send its content.
     assert(storage->entries.is_empty() && storage->unlisted() == 0);
+    assert(storage->pool == this && storage->held == output_storage::hold::none);
     assert(storage->head_sent == 0 && storage->piece.empty() && storage->largest_piece == 0);
     const std::size_t size = size_of(*storage);
     if (kept_ + size > max_kept || storage->block.capacity() > max_kept_block)
@@ -46,48 +50,49 @@ ASYNCHAT_DECL void output_pool::give_back(std::unique_ptr<output_storage>& stora
 }
 
 /// Appends the first data of a queue, or data while the block is pinned or has no room.
-ASYNCHAT_DECL void output_queue::queue_first(std::string_view data)
+ASYNCHAT_DECL void output_queue::queue_first(output_pool& pool, std::string_view data)
 {
     if (data.empty())
         return;
-    if (pinned_) {
-        push_entry(std::make_shared<const std::string>(data), data.size());
+    if (storage_ && is_pinned()) {
+        push_entry(pool, std::make_shared<const std::string>(data), data.size());
         return;
     }
-    auto fresh = storage_ ? nullptr : pool_->take();
+    auto fresh = storage_ ? nullptr : pool.take();
     (fresh ? fresh : storage_)->block.append(data);
     if (fresh)
         storage_ = std::move(fresh);
     size_ += data.size();
 }
 
-ASYNCHAT_DECL void output_queue::push(std::string&& data)
+ASYNCHAT_DECL void output_queue::push(output_pool& pool, std::string&& data)
 {
     const std::size_t size = data.size();
     if (size < min_moved_size) {
-        push(std::string_view(data));
-        return pool_->strings().give_back(data);
+        push(pool, std::string_view(data));
+        return pool.strings().give_back(data);
     }
-    push_entry(std::move(data), size);
+    push_entry(pool, std::move(data), size);
 }
 
-ASYNCHAT_DECL void output_queue::push(std::shared_ptr<const std::string> data)
+ASYNCHAT_DECL void output_queue::push(output_pool& pool, std::shared_ptr<const std::string> data)
 {
     const std::size_t size = data->size();
     if (size < min_shared_size)
-        return push(std::string_view(*data));
-    push_entry(std::move(data), size);
+        return push(pool, std::string_view(*data));
+    push_entry(pool, std::move(data), size);
 }
 
-ASYNCHAT_DECL void output_queue::push(std::unique_ptr<producer> source)
+ASYNCHAT_DECL void output_queue::push(output_pool& pool, std::unique_ptr<producer> source)
 {
-    push_entry(std::move(source), 0);
+    push_entry(pool, std::move(source), 0);
 }
 
 /// Appends an entry, after an entry for the rest of the block.
-ASYNCHAT_DECL void output_queue::push_entry(output_storage::entry next, std::size_t bytes)
+ASYNCHAT_DECL void output_queue::push_entry(output_pool& pool, output_storage::entry next,
+                                            std::size_t bytes)
 {
-    auto fresh = storage_ ? nullptr : pool_->take();
+    auto fresh = storage_ ? nullptr : pool.take();
     auto& storage = storage_ ? *storage_ : *fresh;
     if (storage.unlisted() > 0) {
         storage.entries.push(output_storage::block_bytes{storage.unlisted()});
@@ -114,7 +119,7 @@ ASYNCHAT_DECL producer& output_queue::head_producer() const noexcept
 
 ASYNCHAT_DECL std::unique_ptr<producer> output_queue::take_producer()
 {
-    assert(waiting_producer() && !pinned_);
+    assert(waiting_producer() && !is_pinned());
     auto& source = std::get<std::unique_ptr<producer>>(storage_->entries.first());
     assert(source); // it is not taken out already
     return std::move(source);
@@ -137,8 +142,8 @@ inline void output_queue::recycle_if_empty()
 {
     if (!storage_->entries.is_empty() || storage_->unlisted() > 0)
         return;
-    assert(size_ == 0 && !pinned_);
-    pool_->give_back(storage_);
+    assert(size_ == 0);
+    storage_->pool->give_back(storage_);
 }
 
 ASYNCHAT_DECL void output_queue::drop_producer()
@@ -150,7 +155,7 @@ ASYNCHAT_DECL void output_queue::drop_producer()
 
 ASYNCHAT_DECL void output_queue::consume(std::size_t bytes)
 {
-    assert(bytes <= size_ && !pinned_);
+    assert(bytes <= size_ && !is_pinned());
     size_ -= bytes;
     if (!storage_->entries.is_empty())
         return consume_entries(bytes);
@@ -216,9 +221,9 @@ inline void output_queue::drop_sent()
 /// Drops the entry at the head.
 ASYNCHAT_DECL void output_queue::pop()
 {
-    assert(!pinned_ && storage_->piece.empty());
+    assert(!is_pinned() && storage_->piece.empty());
     if (auto* const sent = std::get_if<std::string>(&storage_->entries.first()))
-        pool_->strings().give_back(*sent);
+        storage_->pool->strings().give_back(*sent);
     storage_->entries.pop();
     storage_->head_sent = 0;
     storage_->largest_piece = 0;
@@ -228,15 +233,16 @@ ASYNCHAT_DECL void output_queue::clear() noexcept
 {
     // Destructors of producers may use the queue, so it is empty before they run.
     auto dropped = std::move(storage_);
-    if (pinned_ && !pinned_storage_)
-        pinned_storage_ = std::move(dropped);
     size_ = 0;
-    ++generation_;
+    if (dropped && dropped->held != output_storage::hold::none)
+        dropped.release(); // who holds it lets it go
 }
 
-ASYNCHAT_DECL void output_queue::drop_pinned() noexcept
+/// Destroys the storage that clear() has taken out of the queue.
+ASYNCHAT_DECL bool output_queue::drop_held(output_storage& held) noexcept
 {
-    const auto dropped = std::move(pinned_storage_);
+    delete &held;
+    return false;
 }
 
 /// Whether the sizes of the pieces add up to size(). Not checked for many pieces, because it would

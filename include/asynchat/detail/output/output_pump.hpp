@@ -51,7 +51,7 @@ public:
           ends_at_(bytes_of_turn(max_bytes_)), asks_producers_(asks_producers)
     {
     }
-    ~output_pump() { queue_.unpin(); }
+    ~output_pump() { let_go(); }
     output_pump(const output_pump&) = delete;
     output_pump& operator=(const output_pump&) = delete;
 
@@ -63,8 +63,7 @@ public:
             return {action::stop, {}};
         if (queue_.waiting_producer())
             return {next_of_producer(), {}};
-        generation_ = queue_.generation();
-        queue_.pin();
+        held_ = &queue_.hold(output_storage::hold::pinned);
         const std::string_view all = queue_.in_one_piece();
         offered_ = std::min(all.size(), max_bytes_);
         return {action::data, {all.data(), offered_}};
@@ -83,9 +82,8 @@ public:
     void sent(std::size_t bytes)
     {
         assert(offered_ > 0);
-        queue_.unpin();
         const std::size_t offered = std::exchange(offered_, 0);
-        if (queue_.generation() != generation_)
+        if (!let_go())
             return stop();
         bytes = std::min(bytes, offered); // an override of send() may return more than it was given
         queue_.consume(bytes);
@@ -106,7 +104,7 @@ public:
     /// that clear() does not destroy it.
     std::unique_ptr<producer> take_producer()
     {
-        generation_ = queue_.generation();
+        held_ = &queue_.hold(output_storage::hold::kept);
         return queue_.take_producer();
     }
     /// Reports the piece that the producer returned. An empty piece ends the producer.
@@ -117,7 +115,7 @@ public:
     /// Ends the step without a result, and the attempt.
     void stop() noexcept
     {
-        queue_.unpin();
+        let_go();
         offered_ = ends_at_ = 0;
     }
 
@@ -132,12 +130,15 @@ private:
     }
     ASYNCHAT_DECL action next_of_producer() const;
 
+    /// Returns whether the queue is the one of the begin of the step: clear() was not called.
+    bool let_go() noexcept { return held_ && queue_.let_go(*std::exchange(held_, nullptr)); }
+
     output_queue& queue_;
     const std::size_t max_bytes_;
     std::size_t ends_at_; // largest number of bytes of this attempt; 0 after its end
     std::size_t sent_ = 0;
-    std::size_t offered_ = 0; // bytes offered to the running send
-    unsigned generation_ = 0; // of the queue at the begin of the step
+    std::size_t offered_ = 0;        // bytes offered to the running send
+    output_storage* held_ = nullptr; // by this, during a step
     const bool asks_producers_;
     bool reads_file_ = false; // the file at the head must be read
 };

@@ -21,6 +21,8 @@
 
 namespace asynchat::detail {
 
+class output_pool;
+
 /// The storage of an output queue that is not empty.
 ///
 /// Small pieces of data are stored in one contiguous block. An entry of type block_bytes stands for
@@ -37,8 +39,13 @@ struct output_storage {
     using shared_bytes = std::shared_ptr<const std::string>;
     using entry = std::variant<block_bytes, std::string, shared_bytes, std::unique_ptr<producer>>;
 
+    /// Whether it outlives clear(), and whether the block must stay where it is.
+    enum class hold : unsigned char { none, kept, pinned };
+
     fifo<entry> entries;
     byte_block block;
+    output_pool* pool = nullptr;
+    hold held = hold::none;       // see output_queue::hold()
     std::size_t block_front = 0;  // bytes of the block that were sent
     std::size_t block_listed = 0; // bytes of the block that were sent or that entries stand for
 
@@ -80,14 +87,14 @@ private:
 /// The output of a channel, first in, first out: bytes and producers. No I/O.
 ///
 /// To send, see output_pump. Without producers: gather() the buffers, send them, and consume() the
-/// bytes that were taken.
-/// Thread safety: none. Lifetime: the pool outlives the queue's last push.
+/// bytes that were taken. All pushes get the same pool, for its storage: an empty queue has none.
+/// Thread safety: none. Lifetime: the pool outlives the output.
 class output_queue {
     // Below this size a copy is cheaper than a separate buffer, which the system has to process.
     static constexpr std::size_t min_moved_size = 2048;
 
 public:
-    explicit output_queue(output_pool& pool) noexcept : pool_(&pool) {}
+    output_queue() = default;
 
     bool is_empty() const noexcept { return !storage_; }
 
@@ -96,20 +103,20 @@ public:
 
     /// Appends data; does nothing for empty data. A small string is copied even when it could be
     /// moved or shared, because a separate buffer would cost more.
-    void push(std::string_view data)
+    void push(output_pool& pool, std::string_view data)
     {
         if (!append(data))
-            queue_first(data);
+            queue_first(pool, data);
     }
-    ASYNCHAT_DECL void push(std::string&& data);
-    ASYNCHAT_DECL void push(std::shared_ptr<const std::string> data);
-    ASYNCHAT_DECL void push(std::unique_ptr<producer> source);
+    ASYNCHAT_DECL void push(output_pool& pool, std::string&& data);
+    ASYNCHAT_DECL void push(output_pool& pool, std::shared_ptr<const std::string> data);
+    ASYNCHAT_DECL void push(output_pool& pool, std::unique_ptr<producer> source);
 
     /// As push(), if there is output already and the block has room. Otherwise, while pinned, and
     /// when the queue would pass its watched size, does nothing and returns false.
     bool append(std::string_view data)
     {
-        if (!storage_ || pinned_ || !storage_->block.append_in_room(data))
+        if (!storage_ || is_pinned() || !storage_->block.append_in_room(data))
             return false;
         size_ += data.size();
         return true;
@@ -121,7 +128,7 @@ public:
     {
         if (data.size() >= min_moved_size || !append(std::string_view(data)))
             return false;
-        pool_->strings().give_back(data);
+        storage_->pool->strings().give_back(data);
         return true;
     }
 
@@ -144,16 +151,13 @@ public:
     ASYNCHAT_DECL producer& head_producer() const noexcept;
 
     /// Takes it out, so that its more() may change the queue without destroying it. Then call
-    /// offer_piece() or drop_producer(), unless generation() has changed.
+    /// offer_piece() or drop_producer(), unless clear() was called: see hold().
     ASYNCHAT_DECL std::unique_ptr<producer> take_producer();
     ASYNCHAT_DECL void offer_piece(std::unique_ptr<producer> source, std::string_view piece);
     ASYNCHAT_DECL void drop_producer();
 
     /// The largest piece of the producer at the head so far; 0 when it was not called yet.
     std::size_t largest_piece() const noexcept { return storage_ ? storage_->largest_piece : 0; }
-
-    /// Counts the calls of clear().
-    unsigned generation() const noexcept { return generation_; }
 
     /// All waiting bytes if they are one piece, which is nearly always so; otherwise an empty view.
     std::string_view in_one_piece() const noexcept
@@ -168,17 +172,22 @@ public:
     template <class Sink>
     std::size_t gather(std::size_t max_buffers, std::size_t max_bytes, Sink&& sink) const;
 
-    /// While pinned, the views of gather() stay valid, also after a push or clear().
-    void pin() noexcept
+    /// The storage, which clear() then only takes out of the queue. Call let_go() with it in any
+    /// case. If it is pinned, the views of gather() stay valid until then, also after a push.
+    output_storage& hold(output_storage::hold how) noexcept
     {
-        assert(!pinned_ && !pinned_storage_);
-        pinned_ = true;
+        assert(storage_ && storage_->held == output_storage::hold::none);
+        storage_->held = how;
+        return *storage_;
     }
-    void unpin() noexcept
+
+    /// Returns false if clear() was called meanwhile.
+    bool let_go(output_storage& held) noexcept
     {
-        pinned_ = false;
-        if (pinned_storage_)
-            drop_pinned();
+        if (storage_.get() != &held)
+            return drop_held(held);
+        held.held = output_storage::hold::none;
+        return true;
     }
 
     /// Drops the first `bytes` bytes of the views of gather().
@@ -188,9 +197,10 @@ public:
     ASYNCHAT_DECL void clear() noexcept;
 
 private:
-    [[gnu::cold]] ASYNCHAT_DECL void drop_pinned() noexcept;
-    ASYNCHAT_DECL void queue_first(std::string_view data);
-    void push_entry(output_storage::entry next, std::size_t bytes);
+    bool is_pinned() const noexcept { return storage_->held == output_storage::hold::pinned; }
+    [[gnu::cold]] ASYNCHAT_DECL static bool drop_held(output_storage& held) noexcept;
+    ASYNCHAT_DECL void queue_first(output_pool& pool, std::string_view data);
+    void push_entry(output_pool& pool, output_storage::entry next, std::size_t bytes);
     void pop();
     ASYNCHAT_DECL bool is_producer_next() const noexcept;
     ASYNCHAT_DECL void consume_entries(std::size_t bytes);
@@ -198,12 +208,8 @@ private:
     void recycle_if_empty();
     ASYNCHAT_DECL bool adds_up() const noexcept; // for assertions
 
-    output_pool* pool_;
-    std::unique_ptr<output_storage> storage_;        // null when the queue is empty
-    std::unique_ptr<output_storage> pinned_storage_; // dropped by clear() while pinned
+    std::unique_ptr<output_storage> storage_; // null when the queue is empty
     std::size_t size_ = 0;
-    unsigned generation_ = 0;
-    bool pinned_ = false;
 };
 
 template <class Sink>
