@@ -528,11 +528,7 @@ private:
     ASYNCHAT_DECL void time_full(bool is_full);
     ASYNCHAT_DECL void check_full();
 
-    detail::frame_decoder decoder_;
-    detail::output_queue queue_;
-    std::size_t max_frame_ = 65536; // without those of set_terminator(t, max_frame)
-    detail::frame_store frame_;     // _collect_incoming_data(), or a begun frame
-    detail::water_marks marks_;
+    detail::water_marks marks_; // first, in the last bytes of the dispatcher
     bool has_own_max_frame_ : 1;
     bool has_no_terminator_ : 1; // set_terminator() was never called
     bool receives_more_ : 1;     // the last receive was full, and was used up
@@ -542,6 +538,10 @@ private:
     bool input_ended_ : 1;    // handle_eof() is due, or was called
     bool at_end_ : 1;         // end_of_input_() is on the stack
     bool eof_reported_ : 1;
+    detail::frame_decoder decoder_;
+    detail::output_queue queue_;
+    std::size_t max_frame_ = 65536; // without those of set_terminator(t, max_frame)
+    detail::frame_store frame_;     // _collect_incoming_data(), or a begun frame
 };
 
 } // namespace asynchat

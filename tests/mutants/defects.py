@@ -620,7 +620,7 @@ whole("set-aside-joins-frame", "what was begun before a length comes stands in f
       "(!has_frame || frame_.is_set_aside())", "!has_frame")
 whole("begun-frame-lost", "what was begun is lost if the callback throws that it is handed to",
       """\
-            frame_.put_back(std::move(begun));
+            frame_.put_back(frame_memory(), std::move(begun));
             frame_.set_aside(set_aside);
 """,
       "")

@@ -520,7 +520,7 @@ ASYNCHAT_DECL std::size_t async_chat::frame_to_come() const
 
 ASYNCHAT_DECL std::string async_chat::_get_data()
 {
-    return frame_.take();
+    return frame_.take(frame_memory());
 }
 
 } // namespace asynchat

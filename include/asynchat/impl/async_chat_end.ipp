@@ -85,7 +85,7 @@ ASYNCHAT_DECL bool async_chat::deliver_remainder()
     const std::string_view last = decoder_.remainder();
     if (last.empty() && !kept)
         return true;
-    std::string rest = kept ? frame_.take() : std::string();
+    std::string rest = kept ? frame_.take(frame_memory()) : std::string();
     const std::size_t size = rest.size() + decoder_.room_for_remainder();
     rest += last;
     decoder_.drop_remainder();
@@ -95,7 +95,7 @@ ASYNCHAT_DECL bool async_chat::deliver_remainder()
             guarded([&] { collect_incoming_data(std::string_view(rest).substr(0, size)); });
     } catch (...) { // exit_now: it is delivered again
         if (state_->connection() == connection)
-            kept ? frame_.put_back(std::move(rest)) : decoder_.put_back(rest);
+            kept ? frame_.put_back(frame_memory(), std::move(rest)) : decoder_.put_back(rest);
         throw;
     }
     bool goes_on = state_->connection() == connection;

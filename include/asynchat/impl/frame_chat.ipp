@@ -97,12 +97,12 @@ ASYNCHAT_DECL void frame_chat::keep(delivery& input, step next)
 ASYNCHAT_DECL void frame_chat::deliver_begun_frame()
 {
     const bool set_aside = frame_.is_set_aside();
-    std::string begun = frame_.take();
+    std::string begun = frame_.take(frame_memory());
     try {
         collect_incoming_data(begun);
     } catch (...) {
         if (!is_renewed()) { // it is delivered again, like every piece
-            frame_.put_back(std::move(begun));
+            frame_.put_back(frame_memory(), std::move(begun));
             frame_.set_aside(set_aside);
         }
         throw;
@@ -112,7 +112,7 @@ ASYNCHAT_DECL void frame_chat::deliver_begun_frame()
 ASYNCHAT_DECL void frame_chat::deliver_kept_frame(delivery& input)
 {
     // The frame stays valid, also if the callback discards.
-    detail::pooled_string storage(frame_memory(), frame_.take());
+    detail::pooled_string storage(frame_memory(), frame_.take(frame_memory()));
     const detail::scope_exit at_end([&input] { input.storage = nullptr; });
     input.frame = *storage;
     input.storage = &*storage;

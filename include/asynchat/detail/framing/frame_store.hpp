@@ -10,15 +10,16 @@
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace asynchat::detail {
 
-/// The bytes of an incomplete frame, in memory from a pool. Bytes are appended, or received in
-/// place over the old content of the memory: setting a large frame to zero would take longer than
-/// copying it. Old content is never visible.
+/// The bytes of an incomplete frame, in memory from a pool; without a frame a pointer only. Bytes
+/// are appended, or received in place over the old content of the memory: setting a large frame to
+/// zero would take longer than copying it. Old content is never visible.
 class frame_store {
 public:
     struct space {
@@ -26,107 +27,112 @@ public:
         std::size_t size;
     };
 
-    /// True without bytes and without reserved memory.
-    bool is_empty() const noexcept { return bytes_.empty(); }
+    /// True without a frame, and so without reserved memory.
+    bool is_empty() const noexcept { return !frame_; }
 
     /// The number of bytes of the frame.
-    std::size_t size() const noexcept
-    {
-        assert(unfilled_ <= bytes_.size());
-        return bytes_.size() - unfilled_;
-    }
+    std::size_t size() const noexcept { return frame_ ? size_of(*frame_) : 0; }
 
     /// Takes memory for a frame of which `to_come` bytes are still missing.
     void begin(string_pool& pool, std::size_t to_come)
     {
         assert(is_empty());
-        pool.take(bytes_, to_come);
-        unfilled_ = static_cast<unsigned>(bytes_.size());
+        frame_ = pool.take(to_come);
+        frame_->unfilled = static_cast<unsigned>(frame_->bytes.size());
     }
 
-    /// Appends; `to_come` counts the piece.
+    /// Appends to a frame that has begun; `to_come` counts the piece.
     void append(std::string_view piece, std::size_t to_come)
     {
-        if (piece.size() <= unfilled_) {
-            copy_bytes(end(), piece.data(), piece.size());
-            unfilled_ -= static_cast<unsigned>(piece.size());
+        begun_frame& frame = *frame_;
+        if (piece.size() <= frame.unfilled) {
+            copy_bytes(end_of(frame), piece.data(), piece.size());
+            frame.unfilled -= static_cast<unsigned>(piece.size());
             return;
         }
-        drop_unfilled();
-        reserve(to_come);
-        bytes_ += piece;
+        drop_unfilled(frame);
+        reserve(frame, to_come);
+        frame.bytes += piece;
     }
 
     /// Memory for the next bytes of the frame: `max_bytes`, or the part of an earlier space that is
     /// not filled yet.
     space space_for(std::size_t max_bytes, std::size_t to_come)
     {
-        if (unfilled_ == 0) {
-            reserve(to_come);
-            bytes_.resize(bytes_.size() + max_bytes);
-            unfilled_ = static_cast<unsigned>(max_bytes);
+        begun_frame& frame = *frame_;
+        if (frame.unfilled == 0) {
+            reserve(frame, to_come);
+            frame.bytes.resize(frame.bytes.size() + max_bytes);
+            frame.unfilled = static_cast<unsigned>(max_bytes);
         }
-        return {end(), unfilled_};
+        return {end_of(frame), frame.unfilled};
     }
-    std::size_t unfilled() const noexcept { return unfilled_; }
+    std::size_t unfilled() const noexcept { return frame_ ? frame_->unfilled : 0; }
     void filled(std::size_t bytes) noexcept
     {
-        assert(bytes <= unfilled_);
-        unfilled_ -= static_cast<unsigned>(bytes);
+        assert(bytes <= unfilled());
+        frame_->unfilled -= static_cast<unsigned>(bytes);
     }
 
     /// Whether the bytes no longer belong to a frame, because the terminator was changed.
-    bool is_set_aside() const noexcept { return set_aside_; }
-    void set_aside(bool on) noexcept { set_aside_ = on; }
+    bool is_set_aside() const noexcept { return frame_ && frame_->set_aside; }
+    void set_aside(bool on) noexcept { frame_->set_aside = on; }
 
     /// Takes the frame out; the store is then empty.
-    std::string take()
+    std::string take(string_pool& pool)
     {
-        set_aside_ = false;
-        drop_unfilled();
-        std::string frame(std::move(bytes_));
-        bytes_.clear();
-        return frame;
+        if (!frame_)
+            return {};
+        drop_unfilled(*frame_);
+        std::string bytes(std::move(frame_->bytes));
+        leave(pool);
+        return bytes;
     }
-    void put_back(std::string frame)
+    void put_back(string_pool& pool, std::string bytes)
     {
-        assert(is_empty());
-        bytes_ = std::move(frame);
+        begin(pool, 0);
+        frame_->bytes = std::move(bytes);
     }
 
-    void clear() noexcept
-    {
-        std::string().swap(bytes_); // with its memory, which nothing counts
-        unfilled_ = 0;
-        set_aside_ = false;
-    }
+    /// Frees the frame, because nothing counts its memory.
+    void clear() noexcept { frame_.reset(); }
 
     /// As clear(), and gives the memory back, because a too long frame is large.
     void give_back(string_pool& pool) noexcept
     {
-        unfilled_ = 0;
-        set_aside_ = false;
-        pool.give_back(bytes_);
+        if (!frame_)
+            return;
+        frame_->unfilled = 0;
+        pool.give_back(frame_->bytes);
+        leave(pool);
     }
 
 private:
     static constexpr std::size_t max_reserved = std::size_t{1} << 24; // larger frames grow
 
-    char* end() noexcept { return bytes_.data() + size(); }
-    void drop_unfilled()
+    static std::size_t size_of(const begun_frame& frame) noexcept
     {
-        if (unfilled_ > 0) // most often a call for nothing
-            bytes_.resize(bytes_.size() - std::exchange(unfilled_, 0U));
+        assert(frame.unfilled <= frame.bytes.size());
+        return frame.bytes.size() - frame.unfilled;
     }
-    void reserve(std::size_t to_come)
+    static char* end_of(begun_frame& frame) noexcept { return frame.bytes.data() + size_of(frame); }
+    static void drop_unfilled(begun_frame& frame)
     {
-        if (bytes_.capacity() - bytes_.size() < to_come && to_come <= max_reserved)
-            bytes_.reserve(bytes_.size() + to_come);
+        if (frame.unfilled > 0) // most often a call for nothing
+            frame.bytes.resize(frame.bytes.size() - std::exchange(frame.unfilled, 0U));
+    }
+    static void reserve(begun_frame& frame, std::size_t to_come)
+    {
+        if (frame.bytes.capacity() - frame.bytes.size() < to_come && to_come <= max_reserved)
+            frame.bytes.reserve(frame.bytes.size() + to_come);
+    }
+    void leave(string_pool& pool) noexcept
+    {
+        frame_->set_aside = false;
+        pool.give_back(std::move(frame_));
     }
 
-    std::string bytes_;
-    unsigned unfilled_ = 0; // bytes at the end that do not belong to the frame yet
-    bool set_aside_ = false;
+    std::unique_ptr<begun_frame> frame_;
 };
 
 } // namespace asynchat::detail

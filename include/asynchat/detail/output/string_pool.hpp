@@ -8,6 +8,8 @@
 #include <array>
 #include <cassert>
 #include <cstddef>
+#include <memory>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,31 +19,48 @@ namespace asynchat::detail {
 /// In bytes. A shorter text needs no memory but that of the string itself.
 inline constexpr std::size_t min_pooled_size = 24;
 
+/// A frame that has begun: see frame_store. In the pool, the place for a string.
+struct begun_frame {
+    std::string bytes;
+    unsigned unfilled = 0; // bytes at the end that do not belong to the frame yet
+    bool set_aside = false;
+    std::unique_ptr<begun_frame> next; // in the pool
+};
+
 /// Reuses the memory of strings. A loop has one pool for all its channels: a channel without an
 /// incomplete frame holds no memory, and a new frame allocates nothing in the steady state.
 class string_pool {
 public:
     string_pool() { large_.reserve(max_large / max_small_size); }
 
-    /// Gives `into`, which is empty, memory for `n` bytes, if there is some, but not far more: a
-    /// slow peer may occupy it for a long time, and a program may keep it for ever. A small
-    /// string stays empty; a large one has its old size and content.
-    void take(std::string& into, std::size_t n) noexcept
+    /// A frame with memory for `n` bytes, if there is some, but not far more: a slow peer may
+    /// occupy it for a long time, and a program may keep it for ever. A small string is empty; a
+    /// large one has its old size and content.
+    std::unique_ptr<begun_frame> take(std::size_t n)
     {
-        assert(into.empty());
-        if (into.capacity() >= min_pooled_size)
-            return; // a move would leave its memory in the pool
         if (n > max_small_size)
-            return take_large(into, n);
+            return take_large(n);
         const std::size_t largest = std::max(max_tiny_size, 4 * n);
         for (std::size_t i = small_count_; i-- > 0;) { // the last one fits most often
-            if (small_[i].capacity() > largest)
+            if (small_[i]->bytes.capacity() > largest)
                 continue;
-            into = std::move(small_[i]);
+            auto frame = std::move(small_[i]);
             if (i != --small_count_)
                 small_[i] = std::move(small_[small_count_]);
-            return;
+            return frame;
         }
+        return take_empty();
+    }
+
+    /// Takes a frame whose string was moved out.
+    void give_back(std::unique_ptr<begun_frame> empty) noexcept
+    {
+        assert(empty->bytes.empty() && empty->unfilled == 0 && !empty->set_aside);
+        if (empty_count_ == max_empty)
+            return;
+        ++empty_count_;
+        empty->next = std::move(empty_);
+        empty_ = std::move(empty);
     }
 
     /// Takes the memory of a string, which is empty then. The pools never grow: a small string
@@ -56,26 +75,49 @@ public:
             keep_large(string, size);
         string.clear();
         if (size >= min_pooled_size && size <= max_small_size && small_count_ < max_small)
-            small_[small_count_++] = std::move(string);
-        else if (string.capacity() >= min_pooled_size)
+            keep_small(string);
+        if (string.capacity() >= min_pooled_size)
             std::string().swap(string); // it has no place
     }
 
 private:
-    // In bytes, except max_small.
+    // In bytes, except max_small and max_empty.
     static constexpr std::size_t max_tiny_size = 64;
     static constexpr std::size_t max_small_size = 64 * 1024;
     static constexpr std::size_t max_small = 16; // strings
+    static constexpr std::size_t max_empty = 1024;
     static constexpr std::size_t max_large = 16 * 1024 * 1024;
 
-    void take_large(std::string& into, std::size_t n) noexcept
+    std::unique_ptr<begun_frame> take_empty()
     {
+        if (!empty_)
+            return std::make_unique<begun_frame>();
+        --empty_count_;
+        auto frame = std::move(empty_);
+        empty_ = std::move(frame->next);
+        return frame;
+    }
+    void keep_small(std::string& string) noexcept
+    {
+        try {
+            auto& place = small_[small_count_];
+            place = take_empty();
+            place->bytes = std::move(string);
+            ++small_count_;
+        } catch (const std::bad_alloc&) { // then it is freed
+        }
+    }
+    std::unique_ptr<begun_frame> take_large(std::size_t n)
+    {
+        auto frame = take_empty();
         for (auto each = large_.begin(); each != large_.end(); ++each) {
             if (each->capacity() >= n && each->capacity() / 2 <= n) {
-                into = std::move(*each);
-                return forget_large(each, into.capacity());
+                frame->bytes = std::move(*each);
+                forget_large(each, frame->bytes.capacity());
+                break;
             }
         }
+        return frame;
     }
     void keep_large(std::string& string, std::size_t size) noexcept
     {
@@ -94,8 +136,10 @@ private:
         large_.erase(which);
     }
 
-    std::array<std::string, max_small> small_; // empty; the first ones have memory
+    std::array<std::unique_ptr<begun_frame>, max_small> small_; // empty strings with memory
     std::size_t small_count_ = 0;
+    std::unique_ptr<begun_frame> empty_; // a list of frames without memory
+    std::size_t empty_count_ = 0;
     std::vector<std::string> large_; // the oldest first
     std::size_t kept_large_ = 0;     // bytes
 };
