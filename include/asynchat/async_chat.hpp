@@ -16,6 +16,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <limits>
 #include <memory>
@@ -70,6 +71,18 @@ enum class full_output : unsigned char {
 /// Thread safety and lifetime: as dispatcher. An idle channel holds no buffer.
 /// Python: Lib/asynchat.py, async_chat
 class async_chat : public dispatcher {
+    // First, in the last bytes of the dispatcher.
+    detail::water_marks marks_;
+    bool has_own_max_frame_ : 1;
+    bool has_no_terminator_ : 1; // set_terminator() was never called
+    bool receives_more_ : 1;     // the last receive was full, and was used up
+    bool sending_ : 1;
+    bool output_ended_ : 1;   // push_eof() was called, and has happened
+    bool ends_when_sent_ : 1; // by handle_eof()
+    bool input_ended_ : 1;    // handle_eof() is due, or was called
+    bool at_end_ : 1;         // end_of_input_() is on the stack
+    bool eof_reported_ : 1;
+
 public:
     /// A channel without a socket, for clients: call connect() next. Throws std::bad_alloc.
     ASYNCHAT_DECL explicit async_chat(loop& owner);
@@ -494,6 +507,10 @@ private:
     bool ask_overflow(delivery* input);
     void send_if_much();
     ASYNCHAT_DECL void send_much();
+    std::size_t frame_room() const noexcept
+    {
+        return decoder_.limit() - std::min(frame_.size(), decoder_.limit());
+    }
     std::size_t frame_to_come() const;
     void close_for_frame_limit();
     void close_for_malformed_frame(delivery& input);
@@ -528,16 +545,6 @@ private:
     ASYNCHAT_DECL void time_full(bool is_full);
     ASYNCHAT_DECL void check_full();
 
-    detail::water_marks marks_; // first, in the last bytes of the dispatcher
-    bool has_own_max_frame_ : 1;
-    bool has_no_terminator_ : 1; // set_terminator() was never called
-    bool receives_more_ : 1;     // the last receive was full, and was used up
-    bool sending_ : 1;
-    bool output_ended_ : 1;   // push_eof() was called, and has happened
-    bool ends_when_sent_ : 1; // by handle_eof()
-    bool input_ended_ : 1;    // handle_eof() is due, or was called
-    bool at_end_ : 1;         // end_of_input_() is on the stack
-    bool eof_reported_ : 1;
     detail::frame_decoder decoder_;
     detail::output_queue queue_;
     std::size_t max_frame_ = 65536; // without those of set_terminator(t, max_frame)

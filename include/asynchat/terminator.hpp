@@ -169,7 +169,7 @@ public:
     /// it, and the empty string.
     bool collects_everything() const noexcept
     {
-        return is_bytes() ? view().empty() : count_ == 0 && kind_ >= kind::none;
+        return is_bytes() ? short_string::empty() : count_ == 0 && kind_ >= kind::none;
     }
 
     /// The string; of counted(), the string behind the count. Empty for the other kinds. The view

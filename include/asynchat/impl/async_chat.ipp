@@ -501,9 +501,10 @@ ASYNCHAT_DECL void async_chat::deliver_kept()
 
 ASYNCHAT_DECL void async_chat::_collect_incoming_data(std::string_view data)
 {
-    const std::size_t room = decoder_.limit() - std::min(frame_.size(), decoder_.limit());
+    const std::size_t room = frame_room();
     const std::string_view fitting = data.substr(0, room);
-    const std::size_t to_come = std::max(frame_to_come(), fitting.size());
+    const std::size_t to_come =
+        std::max(std::min(decoder_.current().count(), room), fitting.size());
     if (frame_.is_empty())
         frame_.begin(frame_memory(), to_come);
     frame_.append(fitting, to_come);
@@ -514,8 +515,7 @@ ASYNCHAT_DECL void async_chat::_collect_incoming_data(std::string_view data)
 /// The missing bytes of a counted frame, as far as they are kept.
 ASYNCHAT_DECL std::size_t async_chat::frame_to_come() const
 {
-    return std::min(decoder_.current().count(),
-                    decoder_.limit() - std::min(frame_.size(), decoder_.limit()));
+    return std::min(decoder_.current().count(), frame_room());
 }
 
 ASYNCHAT_DECL std::string async_chat::_get_data()

@@ -18,16 +18,18 @@ inline constexpr std::size_t min_shared_size = 512;
 
 ASYNCHAT_DECL std::unique_ptr<output_storage> output_pool::take()
 {
-    if (unused_.empty()) {
-        auto fresh = std::make_unique<output_storage>();
-        fresh->pool = this;
-        return fresh;
-    }
+    if (unused_.empty())
+        return make();
     auto storage = std::move(unused_.back());
     unused_.pop_back();
     assert(kept_ >= size_of(*storage));
     kept_ -= size_of(*storage);
     return storage;
+}
+
+ASYNCHAT_DECL std::unique_ptr<output_storage> output_pool::make()
+{
+    return std::make_unique<output_storage>(*this);
 }
 
 ASYNCHAT_DECL void output_pool::give_back(std::unique_ptr<output_storage>& storage) noexcept
@@ -89,7 +91,7 @@ ASYNCHAT_DECL void output_queue::push(output_pool& pool, std::unique_ptr<produce
 }
 
 /// Appends an entry, after an entry for the rest of the block.
-ASYNCHAT_DECL void output_queue::push_entry(output_pool& pool, output_storage::entry next,
+ASYNCHAT_DECL void output_queue::push_entry(output_pool& pool, output_storage::entry&& next,
                                             std::size_t bytes)
 {
     auto fresh = storage_ ? nullptr : pool.take();

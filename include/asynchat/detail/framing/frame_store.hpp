@@ -79,15 +79,7 @@ public:
     void set_aside(bool on) noexcept { frame_->set_aside = on; }
 
     /// Takes the frame out; the store is then empty.
-    std::string take(string_pool& pool)
-    {
-        if (!frame_)
-            return {};
-        drop_unfilled(*frame_);
-        std::string bytes(std::move(frame_->bytes));
-        leave(pool);
-        return bytes;
-    }
+    std::string take(string_pool& pool) { return frame_ ? take_out(pool) : std::string(); }
     void put_back(string_pool& pool, std::string bytes)
     {
         begin(pool, 0);
@@ -126,10 +118,17 @@ private:
         if (frame.bytes.capacity() - frame.bytes.size() < to_come && to_come <= max_reserved)
             frame.bytes.reserve(frame.bytes.size() + to_come);
     }
+    std::string take_out(string_pool& pool)
+    {
+        drop_unfilled(*frame_);
+        std::string bytes(std::move(frame_->bytes));
+        leave(pool);
+        return bytes;
+    }
     void leave(string_pool& pool) noexcept
     {
         frame_->set_aside = false;
-        pool.give_back(std::move(frame_));
+        pool.give_back(frame_);
     }
 
     std::unique_ptr<begun_frame> frame_;

@@ -40,10 +40,10 @@ public:
 
     std::string_view view() const noexcept
     {
-        if (near_size_ > 0)
-            return {place_.near, near_size_};
-        return place_.far ? std::string_view(*place_.far) : std::string_view();
+        return near_size_ > 0 ? std::string_view(place_.near, near_size_) : far_view();
     }
+
+    bool empty() const noexcept { return near_size_ == 0 && !place_.far; }
 
     /// The same for a string of 1 to 8 bytes; for others near_size() is 0.
     const char* near() const noexcept { return place_.near; }
@@ -65,6 +65,11 @@ public:
     }
 
 private:
+    // Not inlined, because nearly every string is short.
+    [[gnu::noinline]] std::string_view far_view() const noexcept
+    {
+        return place_.far ? std::string_view(*place_.far) : std::string_view();
+    }
     bool is_far() const noexcept { return near_size_ == 0 && place_.far; }
 
     union {

@@ -98,7 +98,7 @@ public:
     {
         const std::size_t size = terminator_.near_size();
         if (size == 0 || size != bytes.size())
-            return size == 0 && bytes == terminator_.view();
+            return has_far_bytes(bytes);
         const char* const mine = terminator_.near();
         if (bytes.front() != mine[0] || bytes.back() != mine[size - 1])
             return false;
@@ -158,11 +158,7 @@ public:
     }
 
     /// The bytes that the last step held back: of the terminator or of behind().
-    std::string_view held(std::size_t bytes) const
-    {
-        return terminator_.is_several() ? tools_->search->prefix()
-                                        : terminator_.view().substr(0, bytes);
-    }
+    ASYNCHAT_DECL std::string_view held(std::size_t bytes) const;
 
     /// The string that ended the last frame; empty if no string ended it.
     std::string_view matched() const noexcept
@@ -189,11 +185,7 @@ public:
 
     /// Whether a string must follow the frame, and which string.
     bool needs_behind() const noexcept { return terminator_.kind_ <= terminator::kind::netstring; }
-    std::string_view behind() const noexcept
-    {
-        return terminator_.kind_ == terminator::kind::netstring ? std::string_view(",")
-                                                                : terminator_.view();
-    }
+    ASYNCHAT_DECL std::string_view behind() const noexcept;
     ASYNCHAT_DECL length_prefix read_length(std::string_view input) const;
     void begin_frame(std::size_t length) noexcept
     {
@@ -220,6 +212,7 @@ private:
     };
     search_tools& tools();
     ASYNCHAT_DECL void set_sized(const terminator& next);
+    ASYNCHAT_DECL bool has_far_bytes(std::string_view bytes) const noexcept;
     ASYNCHAT_DECL step find_several(std::string_view input, std::size_t matched);
     ASYNCHAT_DECL void replace_string(std::string_view bytes);
     ASYNCHAT_DECL step search(std::string_view input, std::size_t position, std::size_t matched);

@@ -131,7 +131,10 @@ private:
     ASYNCHAT_DECL action next_of_producer() const;
 
     /// Returns whether the queue is the one of the begin of the step: clear() was not called.
-    bool let_go() noexcept { return held_ && queue_.let_go(*std::exchange(held_, nullptr)); }
+    [[gnu::always_inline]] bool let_go() noexcept
+    {
+        return held_ && queue_.let_go(*std::exchange(held_, nullptr));
+    }
 
     output_queue& queue_;
     const std::size_t max_bytes_;

@@ -42,9 +42,11 @@ struct output_storage {
     /// Whether it outlives clear(), and whether the block must stay where it is.
     enum class hold : unsigned char { none, kept, pinned };
 
+    explicit output_storage(output_pool& from) noexcept : pool(&from) {}
+
     fifo<entry> entries;
     byte_block block;
-    output_pool* pool = nullptr;
+    output_pool* pool;
     hold held = hold::none;       // see output_queue::hold()
     std::size_t block_front = 0;  // bytes of the block that were sent
     std::size_t block_listed = 0; // bytes of the block that were sent or that entries stand for
@@ -78,6 +80,8 @@ private:
     {
         return sizeof storage + storage.block.capacity();
     }
+
+    [[gnu::cold]] ASYNCHAT_DECL std::unique_ptr<output_storage> make();
 
     string_pool strings_;
     std::vector<std::unique_ptr<output_storage>> unused_;
@@ -182,7 +186,7 @@ public:
     }
 
     /// Returns false if clear() was called meanwhile.
-    bool let_go(output_storage& held) noexcept
+    [[gnu::always_inline]] bool let_go(output_storage& held) noexcept
     {
         if (storage_.get() != &held)
             return drop_held(held);
@@ -200,7 +204,7 @@ private:
     bool is_pinned() const noexcept { return storage_->held == output_storage::hold::pinned; }
     [[gnu::cold]] ASYNCHAT_DECL static bool drop_held(output_storage& held) noexcept;
     ASYNCHAT_DECL void queue_first(output_pool& pool, std::string_view data);
-    void push_entry(output_pool& pool, output_storage::entry next, std::size_t bytes);
+    void push_entry(output_pool& pool, output_storage::entry&& next, std::size_t bytes);
     void pop();
     ASYNCHAT_DECL bool is_producer_next() const noexcept;
     ASYNCHAT_DECL void consume_entries(std::size_t bytes);

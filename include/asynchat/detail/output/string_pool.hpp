@@ -24,7 +24,7 @@ struct begun_frame {
     std::string bytes;
     unsigned unfilled = 0; // bytes at the end that do not belong to the frame yet
     bool set_aside = false;
-    std::unique_ptr<begun_frame> next; // in the pool
+    begun_frame* next = nullptr; // in the pool
 };
 
 /// Reuses the memory of strings. A loop has one pool for all its channels: a channel without an
@@ -32,6 +32,13 @@ struct begun_frame {
 class string_pool {
 public:
     string_pool() { large_.reserve(max_large / max_small_size); }
+    string_pool(const string_pool&) = delete;
+    string_pool& operator=(const string_pool&) = delete;
+    ~string_pool()
+    {
+        while (empty_)
+            take_empty();
+    }
 
     /// A frame with memory for `n` bytes, if there is some, but not far more: a slow peer may
     /// occupy it for a long time, and a program may keep it for ever. A small string is empty; a
@@ -53,14 +60,14 @@ public:
     }
 
     /// Takes a frame whose string was moved out.
-    void give_back(std::unique_ptr<begun_frame> empty) noexcept
+    void give_back(std::unique_ptr<begun_frame>& empty) noexcept
     {
         assert(empty->bytes.empty() && empty->unfilled == 0 && !empty->set_aside);
         if (empty_count_ == max_empty)
-            return;
+            return empty.reset();
         ++empty_count_;
-        empty->next = std::move(empty_);
-        empty_ = std::move(empty);
+        empty->next = empty_;
+        empty_ = empty.release();
     }
 
     /// Takes the memory of a string, which is empty then. The pools never grow: a small string
@@ -93,9 +100,7 @@ private:
         if (!empty_)
             return std::make_unique<begun_frame>();
         --empty_count_;
-        auto frame = std::move(empty_);
-        empty_ = std::move(frame->next);
-        return frame;
+        return std::unique_ptr<begun_frame>(std::exchange(empty_, empty_->next));
     }
     void keep_small(std::string& string) noexcept
     {
@@ -138,7 +143,7 @@ private:
 
     std::array<std::unique_ptr<begun_frame>, max_small> small_; // empty strings with memory
     std::size_t small_count_ = 0;
-    std::unique_ptr<begun_frame> empty_; // a list of frames without memory
+    begun_frame* empty_ = nullptr; // a list of frames without memory, owned
     std::size_t empty_count_ = 0;
     std::vector<std::string> large_; // the oldest first
     std::size_t kept_large_ = 0;     // bytes
