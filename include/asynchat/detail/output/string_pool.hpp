@@ -59,13 +59,10 @@ public:
         return take_empty();
     }
 
-    /// Takes a frame whose string was moved out.
+    /// Takes a frame whose string was moved out. The pool keeps as many as were begun at a time.
     void give_back(std::unique_ptr<begun_frame>& empty) noexcept
     {
         assert(empty->bytes.empty() && empty->unfilled == 0 && !empty->set_aside);
-        if (empty_count_ == max_empty)
-            return empty.reset();
-        ++empty_count_;
         empty->next = empty_;
         empty_ = empty.release();
     }
@@ -88,18 +85,16 @@ public:
     }
 
 private:
-    // In bytes, except max_small and max_empty.
+    // In bytes, except max_small.
     static constexpr std::size_t max_tiny_size = 64;
     static constexpr std::size_t max_small_size = 64 * 1024;
     static constexpr std::size_t max_small = 16; // strings
-    static constexpr std::size_t max_empty = 1024;
     static constexpr std::size_t max_large = 16 * 1024 * 1024;
 
     std::unique_ptr<begun_frame> take_empty()
     {
         if (!empty_)
             return std::make_unique<begun_frame>();
-        --empty_count_;
         return std::unique_ptr<begun_frame>(std::exchange(empty_, empty_->next));
     }
     void keep_small(std::string& string) noexcept
@@ -143,8 +138,7 @@ private:
 
     std::array<std::unique_ptr<begun_frame>, max_small> small_; // empty strings with memory
     std::size_t small_count_ = 0;
-    begun_frame* empty_ = nullptr; // a list of frames without memory, owned
-    std::size_t empty_count_ = 0;
+    begun_frame* empty_ = nullptr;   // a list of frames without memory, owned
     std::vector<std::string> large_; // the oldest first
     std::size_t kept_large_ = 0;     // bytes
 };
