@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <memory>
 #include <string>
@@ -73,7 +74,7 @@ enum class full_output : unsigned char {
 class async_chat : public dispatcher {
     // First, in the last bytes of the dispatcher.
     detail::water_marks marks_;
-    bool has_own_max_frame_ : 1;
+    bool has_own_max_frame_ : 1; // by set_terminator(t, max_frame)
     bool has_no_terminator_ : 1; // set_terminator() was never called
     bool receives_more_ : 1;     // the last receive was full, and was used up
     bool sending_ : 1;
@@ -188,13 +189,19 @@ public:
     /// every terminator. It does not bound a count or unframed input if the subclass takes the
     /// pieces itself. A longer frame goes to handle_overflow(). A terminator that was set with a
     /// separate limit uses that limit.
-    void max_frame(std::size_t bytes) noexcept
+    void max_frame(std::size_t bytes)
     {
-        max_frame_ = bytes;
-        if (!has_own_max_frame_)
+        if (has_own_max_frame_)
+            rare().max_frame = bytes;
+        else
             decoder_.limit(bytes);
     }
-    std::size_t max_frame() const noexcept { return max_frame_; }
+    std::size_t max_frame() const noexcept
+    {
+        if (has_own_max_frame_)
+            return rare_ ? rare_->max_frame : detail::default_max_frame;
+        return decoder_.limit();
+    }
 
     /// Stops the delivery of input until resume_reading(). Inside a piece, the found_terminator()
     /// that belongs to this piece is still called.
@@ -547,8 +554,7 @@ private:
 
     detail::frame_decoder decoder_;
     detail::output_queue queue_;
-    std::size_t max_frame_ = 65536; // without those of set_terminator(t, max_frame)
-    detail::frame_store frame_;     // _collect_incoming_data(), or a begun frame
+    detail::frame_store frame_; // _collect_incoming_data(), or a begun frame
 };
 
 } // namespace asynchat

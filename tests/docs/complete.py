@@ -155,8 +155,7 @@ BOUNDS = {
 # The other places of limits: path, the text in front of and around the number, how it is written,
 # and the call that has to stand in the same row (or a name, where there is no call).
 LIMITS = [
-    ("async_chat.hpp", r"\bmax_frame_ = (\d+)", bytes_, "max_frame()"),
-    ("detail/framing/frame_decoder.hpp", r"\blimit_ = (\d+)", bytes_, "max_frame()"),
+    ("detail/framing/frame_decoder.hpp", r"default_max_frame = (\d+)", bytes_, "max_frame()"),
     ("async_chat.hpp", r"\bac_in_buffer_size = (\d+)", bytes_, "ac_in_buffer_size"),
     ("loop.hpp", r"\bmax_unread_ = std::size_t\{(\d+)\} << 20", lambda n: f"{n} MiB",
      "loop::max_unread()"),
@@ -184,11 +183,11 @@ OFF = [
 # at once, names for values, and what no protocol reaches.
 NO_LIMITS = {
     "cut", "hex", "close_reason_count", "unlimited", "none", "never", "is_count_type",
-    "not_queued", "max_layers", "client_timeouts", "server_timeouts", "default_output_limits", "of_both", "of_input",
+    "not_queued", "max_layers", "client_timeouts", "server_timeouts", "default_max_frame", "default_output_limits", "of_both", "of_input",
     "of_output",
     "reasons", "radix", "judged", "timeout_of", "prefix",
     "block", "find_bytes_size", "capacity", "bits", "largest",            # how a search works
-    "min_pooled_size", "max_tiny_size", "max_small_size", "max_small", "max_large",        # memory that is kept
+    "max_near", "min_pooled_size", "max_tiny_size", "max_small_size", "max_small", "max_large",        # memory that is kept
     "max_kept", "max_kept_block", "min_moved_size", "min_shared_size",
     "max_others", "max_turn", "max_plain_format", "max_plain_text",                  # how it is done fast
     "min_received_in_place", "max_reserved", "largest_length",            # how a frame is received
@@ -259,7 +258,7 @@ def check_constants():
         for name in re.findall(r"\b(max_\w+_|\w+_(?:limit|timeout)_)\s*=\s*\w+;",
                                headers.without_comments(path.read_text(encoding="utf-8"))):
             known = {re.sub(r"\W.*", "", default) for _, default, _ in OFF}
-            if name not in known | {"max_frame_", "max_unread_", "frame_limit_", "over_limit_"}:
+            if name not in known | {"max_unread_", "frame_limit_", "over_limit_"}:
                 problem("porting.md", f"a new limit in {path.name}: '{name}'")
 
 

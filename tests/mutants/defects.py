@@ -1337,7 +1337,7 @@ number("short-number-over-max", "a short number may be larger than the limit",
        "parse_few_decimals(text, value) && value <= max)",
        "parse_few_decimals(text, value))")
 chat("count-over-limit-at-rest", "set_terminator() takes a count that no frame can have",
-     "!frame_.is_empty() || count > max_frame_ || !decoder_", "!frame_.is_empty() || !decoder_")
+     "has_own_max_frame_ || count > limit ||", "has_own_max_frame_ ||")
 strings("full-pool-leaves-memory", "what a full pool does not take stays with the channel",
         "            std::string().swap(string); // it has no place\n", "            string.clear();\n")
 channel("loss-forgotten-by-exception", "an exception that is survived is taken for why a connection was lost",

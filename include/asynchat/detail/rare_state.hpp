@@ -4,6 +4,7 @@
 #ifndef ASYNCHAT_DETAIL_RARE_STATE_HPP
 #define ASYNCHAT_DETAIL_RARE_STATE_HPP
 
+#include <asynchat/detail/framing/frame_decoder.hpp>
 #include <asynchat/detail/io/accept_backoff.hpp>
 #include <asynchat/detail/io/connect_attempt.hpp>
 #include <asynchat/detail/io/urgent_watch.hpp>
@@ -38,10 +39,10 @@ struct rare_state {
 
     deadlines clocks;
     output_limits output;
-    full_output when_full{};     // full_output::by_role
-    std::size_t output_left = 0; // bytes left by the last event
-    std::size_t stop_over = 0;   // bytes of output at which a channel that reads again must stop
-    std::size_t in_flight = 0;   // bytes that the peer had not taken at the last check
+    std::size_t max_frame = default_max_frame; // while a terminator has a limit of its own
+    std::size_t output_left = 0;               // bytes left by the last event
+    std::size_t stop_over = 0; // bytes of output at which a channel that reads again must stop
+    std::size_t in_flight = 0; // bytes that the peer had not taken at the last check
     lost_connection lost;
     std::error_code error;                    // the system's, of why the channel ends
     std::string close_text;                   // details of why the channel ends, or empty
@@ -50,6 +51,7 @@ struct rare_state {
                                               // the channel is connected
     std::unique_ptr<connect_attempt> attempt; // while a name is looked up and tried
     channel_log_limit log_limit;
+    full_output when_full{}; // full_output::by_role
     accept_backoff backoff;
     urgent_watch urgent;
 

@@ -82,25 +82,28 @@ ASYNCHAT_DECL void async_chat::kept_frame_goes_on(bool was_dropping)
 
 ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next)
 {
-    change_terminator(next, max_frame_);
+    change_terminator(next, max_frame());
     has_own_max_frame_ = has_no_terminator_ = false;
 }
 
 // For each message of many protocols, and most often nothing is in the way.
 ASYNCHAT_DECL void async_chat::set_count(std::size_t count)
 {
-    if (!frame_.is_empty() || count > max_frame_ || !decoder_.set_count_at_rest(count, max_frame_))
+    const std::size_t limit = decoder_.limit();
+    if (!frame_.is_empty() || has_own_max_frame_ || count > limit ||
+        !decoder_.set_count_at_rest(count, limit))
         return make_and_set(count);
     terminator_has_changed();
-    has_own_max_frame_ = has_no_terminator_ = false;
+    has_no_terminator_ = false;
 }
 
 ASYNCHAT_DECL void async_chat::set_string(std::string_view string)
 {
-    if (!frame_.is_empty() || !decoder_.set_string_at_rest(string, max_frame_))
+    if (!frame_.is_empty() || has_own_max_frame_ ||
+        !decoder_.set_string_at_rest(string, decoder_.limit()))
         return make_and_set(string);
     terminator_has_changed();
-    has_own_max_frame_ = has_no_terminator_ = false;
+    has_no_terminator_ = false;
 }
 
 template <class Value>
@@ -111,6 +114,10 @@ void async_chat::make_and_set(Value value)
 
 ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next, std::size_t max_frame)
 {
+    // Kept for later terminators; most channels have the default.
+    if (const std::size_t general = this->max_frame();
+        rare_ || general != detail::default_max_frame)
+        rare().max_frame = general;
     change_terminator(next, max_frame);
     has_own_max_frame_ = true;
     has_no_terminator_ = false;

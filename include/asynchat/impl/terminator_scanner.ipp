@@ -104,7 +104,7 @@ ASYNCHAT_DECL terminator_scanner::step terminator_scanner::find_several(std::str
 ASYNCHAT_DECL terminator_scanner::step
 terminator_scanner::search(std::string_view input, std::size_t position, std::size_t matched)
 {
-    const std::string_view needle = strings();
+    const std::string_view needle = terminator_.view();
     std::size_t cautious_until = 0;
     for (;;) {
         if (matched == 0 && input.size() - position >= needle.size()) {
@@ -135,7 +135,7 @@ terminator_scanner::search(std::string_view input, std::size_t position, std::si
 ASYNCHAT_DECL terminator_scanner::landing terminator_scanner::jump(std::string_view input,
                                                                    std::size_t position) const
 {
-    const std::string_view needle = strings();
+    const std::string_view needle = terminator_.view();
     const std::size_t end =
         input.size() - needle.size() + 1; // no whole terminator begins behind it
     const std::size_t few = std::min(needle.size(), std::size_t(16));

@@ -21,6 +21,9 @@
 
 namespace asynchat::detail {
 
+/// Largest frame in bytes, unless another limit is set.
+inline constexpr std::size_t default_max_frame = 65536;
+
 /// Counts the unread bytes of all channels of a loop.
 using unread_counter = std::shared_ptr<std::size_t>;
 
@@ -228,7 +231,7 @@ private:
     std::unique_ptr<unread_input> unread_;
     pass* pass_ = nullptr;
     std::size_t size_ = 0; // bytes taken of a frame with a string, or of a truncated frame
-    std::size_t limit_ = 65536;
+    std::size_t limit_ = default_max_frame;
     unsigned partial_match_ = 0; // bytes of the terminator that the last input ended with
     unsigned char changes_ = none;
     overflow overflow_ = overflow::none;

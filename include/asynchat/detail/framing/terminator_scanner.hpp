@@ -97,7 +97,7 @@ public:
     [[gnu::always_inline]] bool has_bytes(std::string_view bytes) const noexcept
     {
         const std::size_t size = terminator_.near_size();
-        if (size == 0 || size != bytes.size())
+        if (size != bytes.size() || size == 0)
             return has_far_bytes(bytes);
         const char* const mine = terminator_.near();
         if (bytes.front() != mine[0] || bytes.back() != mine[size - 1])
