@@ -78,7 +78,6 @@ class async_chat : public dispatcher {
     bool has_no_terminator_ : 1; // set_terminator() was never called
     bool receives_more_ : 1;     // the last receive was full, and was used up
     bool sending_ : 1;
-    bool output_ended_ : 1;   // push_eof() was called, and has happened
     bool ends_when_sent_ : 1; // by handle_eof()
     bool input_ended_ : 1;    // handle_eof() is due, or was called
     bool at_end_ : 1;         // end_of_input_() is on the stack
@@ -452,6 +451,7 @@ private:
     bool delivers_input() const noexcept { return gate_.delivers_input(); }
     bool awaits_writable() const noexcept { return gate_.has(detail::gate::blocked); }
     bool is_closing() const noexcept { return gate_.has(detail::gate::closing); }
+    bool has_sent_eof() const noexcept { return gate_.has(detail::gate::eof_sent); }
     /// Whether the rest of the input that is being delivered must be dropped.
     bool is_ending() const noexcept
     {

@@ -334,8 +334,8 @@ sending("drained-each-time", "handle_drained() although nothing had to wait",
 sending("discard-keeps-the-close", "discard_buffers() does not take back close_when_done()",
      """\
     gate_.set(detail::gate::closing, false);
-    gate_.set(detail::gate::output_ended, output_ended_);""",
-     "    gate_.set(detail::gate::output_ended, output_ended_);")
+    gate_.set(detail::gate::output_ended, has_sent_eof());""",
+     "    gate_.set(detail::gate::output_ended, has_sent_eof());")
 
 queue = of("output_queue")
 
@@ -1055,23 +1055,24 @@ ending("new-socket-old-output", "output for one connection is sent on another",
      """\
     queue_.clear();
     marks_ = {};
-    output_ended_ =""",
+    ends_when_sent_ =""",
      """\
     marks_ = {};
-    output_ended_ =""")
+    ends_when_sent_ =""")
 ending("new-socket-still-full", "a channel stays full when its connection is another",
      """\
     queue_.clear();
     marks_ = {};
-    output_ended_ =""",
+    ends_when_sent_ =""",
      """\
     queue_.clear();
-    output_ended_ =""")
+    ends_when_sent_ =""")
 ending("new-socket-old-end", "another connection ends for what the one before was told",
-     "    output_ended_ = ends_when_sent_ = input_ended_ = eof_reported_ = at_end_ = false;\n", "")
+     "    ends_when_sent_ = input_ended_ = eof_reported_ = at_end_ = false;\n", "")
 ending("new-socket-still-stopped", "close_when_done() of one connection holds for the next",
      """\
-    for (const auto why : {gate::closing, gate::full, gate::output_ended, gate::blocked})
+    for (const auto why :
+         {gate::closing, gate::full, gate::output_ended, gate::eof_sent, gate::blocked})
         gate_.set(why, false);
 """,
      "")

@@ -27,6 +27,7 @@ public:
         output_ended = 0x0800, // push_eof() was called
         lost = 0x1000,         // the connection is lost: deliver the received input, then end
         blocked = 0x2000,      // output is left; handle_write() makes the next attempt
+        eof_sent = 0x4000,     // no stop: push_eof() was called, and has happened
     };
     static constexpr unsigned of_input =
         (closed | closing | ended | paused | full | turn_over) & 0xff;

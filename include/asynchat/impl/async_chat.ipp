@@ -37,8 +37,8 @@ ASYNCHAT_DECL async_chat::async_chat(loop& owner) : async_chat(owner, socket()) 
 
 ASYNCHAT_DECL async_chat::async_chat(loop& owner, socket from)
     : dispatcher(owner, std::move(from)), has_own_max_frame_(false), has_no_terminator_(true),
-      receives_more_(false), sending_(false), output_ended_(false), ends_when_sent_(false),
-      input_ended_(false), at_end_(false), eof_reported_(false)
+      receives_more_(false), sending_(false), ends_when_sent_(false), input_ended_(false),
+      at_end_(false), eof_reported_(false)
 {
 }
 

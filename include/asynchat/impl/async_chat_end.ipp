@@ -73,7 +73,7 @@ ASYNCHAT_DECL void async_chat::end_of_input_()
     if (is_lost())
         return end_lost();
     handle_eof();
-    if (output_ended_)
+    if (has_sent_eof())
         finish(close_reason::peer_finished);
 }
 
@@ -142,9 +142,10 @@ ASYNCHAT_DECL void async_chat::forget_connection_()
     frame_.clear();
     queue_.clear();
     marks_ = {};
-    output_ended_ = ends_when_sent_ = input_ended_ = eof_reported_ = at_end_ = false;
+    ends_when_sent_ = input_ended_ = eof_reported_ = at_end_ = false;
     using detail::gate;
-    for (const auto why : {gate::closing, gate::full, gate::output_ended, gate::blocked})
+    for (const auto why :
+         {gate::closing, gate::full, gate::output_ended, gate::eof_sent, gate::blocked})
         gate_.set(why, false);
 }
 

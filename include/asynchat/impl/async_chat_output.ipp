@@ -186,7 +186,7 @@ ASYNCHAT_DECL void async_chat::discard_buffers()
     queue_.clear();
     gate_.set(detail::gate::blocked, false);
     gate_.set(detail::gate::closing, false);
-    gate_.set(detail::gate::output_ended, output_ended_);
+    gate_.set(detail::gate::output_ended, has_sent_eof());
     if (held.empty()) {
         put_on_layers();
     } else {
@@ -366,10 +366,10 @@ ASYNCHAT_DECL void async_chat::all_is_sent()
         if (!has_said_last_words())
             return wait_for_last_words();
         finish(close_reason::peer_finished);
-    } else if (gate_.has(detail::gate::output_ended) && !output_ended_ && connected()) {
-        output_ended_ = true;
+    } else if (gate_.has(detail::gate::output_ended) && !has_sent_eof() && connected()) {
+        gate_.set(detail::gate::eof_sent);
         if (!end_output()) {
-            output_ended_ = false;
+            gate_.set(detail::gate::eof_sent, false);
             return wait_for_last_words();
         }
         if (eof_reported_ && !is_lost())

@@ -41,8 +41,7 @@ ASYNCHAT_DECL std::string frame_chat::take_frame()
         throw std::logic_error("asynchat: take_frame() outside of found_frame()");
     if (input->storage)
         return std::move(*input->storage);
-    std::string frame; // of memory that a push gave back
-    frame_memory().take(frame, input->frame.size());
+    std::string frame = frame_memory().take_string(input->frame.size()); // that a push gave back
     frame.assign(input->frame);
     return frame;
 }

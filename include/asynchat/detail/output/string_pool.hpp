@@ -59,6 +59,15 @@ public:
         return take_empty();
     }
 
+    /// The same without the frame.
+    std::string take_string(std::size_t n)
+    {
+        auto frame = take(n);
+        std::string string(std::move(frame->bytes));
+        give_back(frame);
+        return string;
+    }
+
     /// Takes a frame whose string was moved out. The pool keeps as many as were begun at a time.
     void give_back(std::unique_ptr<begun_frame>& empty) noexcept
     {
