@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -56,7 +57,7 @@ TEST_CASE("producers: are asked again only when all of the piece before was take
 TEST_CASE("producers: one flush asks again while a piece as large as any so far would fit one send",
           "[async_chat][write][producer]")
 {
-    const auto turns = [](std::size_t out_size, frames list) {
+    const auto turns = [](std::uint32_t out_size, frames list) {
         wire_bench<> channel;
         channel.chat->ac_out_buffer_size = out_size;
         channel.chat->push_with_producer(pieces(channel.chat, std::move(list)));

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -218,7 +219,7 @@ TEST_CASE("push: any cut of the output by the socket keeps every byte in order",
     auto& chat = *channel.chat;
     std::string pushed;
     for (int i = 0; i < 400; ++i) {
-        chat.ac_out_buffer_size = random.between(1, 100);
+        chat.ac_out_buffer_size = static_cast<std::uint32_t>(random.between(1, 100));
         for (std::size_t n = random.between(0, 3); n > 0; --n) {
             const std::string text = random.word(random.between(0, 50), 26);
             pushed += text;

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -96,7 +97,7 @@ public:
     {
         auto client = loop_.create<echo_client>(term, server_->local_endpoint()).lock();
         // However the system joins what the server sent piece by piece, no piece is larger here.
-        client->ac_in_buffer_size = chunk_;
+        client->ac_in_buffer_size = static_cast<std::uint32_t>(chunk_);
         return client;
     }
 

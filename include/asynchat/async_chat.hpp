@@ -98,8 +98,8 @@ public:
     /// unless this is less than 65536; and up to sixteen times as many bytes of a large frame
     /// directly into the frame's memory. May be changed at any time. Differs: 65536 bytes for
     /// output in Python; a receive never takes more there.
-    std::size_t ac_in_buffer_size = 65536;
-    std::size_t ac_out_buffer_size = 262144;
+    std::uint32_t ac_in_buffer_size = 65536;
+    std::uint32_t ac_out_buffer_size = 262144;
 
     // --- what a subclass overrides -------------------------------------------------------------
 

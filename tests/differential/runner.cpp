@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -360,8 +361,8 @@ public:
             all_.cut = all_.stopped = true;
             close();
             break;
-        case 'I': ac_in_buffer_size = number(rest); break;
-        case 'O': ac_out_buffer_size = number(rest); break;
+        case 'I': ac_in_buffer_size = static_cast<std::uint32_t>(number(rest)); break;
+        case 'O': ac_out_buffer_size = static_cast<std::uint32_t>(number(rest)); break;
         case 'R':
             if (all_.may_raise())
                 throw user_error();
@@ -478,9 +479,9 @@ private:
             return all;
         };
         if (word == "in")
-            object_->ac_in_buffer_size = number(rest);
+            object_->ac_in_buffer_size = static_cast<std::uint32_t>(number(rest));
         else if (word == "out")
-            object_->ac_out_buffer_size = number(rest);
+            object_->ac_out_buffer_size = static_cast<std::uint32_t>(number(rest));
         else if (word == "policy")
             all_.survives = rest == "survive";
         else if (word == "raises")

@@ -345,8 +345,8 @@ private:
         case 0: return this->write_buffer_limits(size * 32, size * 8);
         case 1: return this->max_output(size * 64);
         case 2: return this->when_full(static_cast<asynchat::full_output>(size % 3));
-        case 3: this->ac_in_buffer_size = size; return;
-        case 4: this->ac_out_buffer_size = size * 3; return;
+        case 3: this->ac_in_buffer_size = static_cast<std::uint32_t>(size); return;
+        case 4: this->ac_out_buffer_size = static_cast<std::uint32_t>(size * 3); return;
         default: books->max_frame = std::max(books->max_frame, size); return this->max_frame(size);
         }
     }

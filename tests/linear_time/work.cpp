@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -30,7 +31,7 @@ public:
 
     void read(std::string_view bytes, std::size_t piece)
     {
-        ac_in_buffer_size = piece;
+        ac_in_buffer_size = static_cast<std::uint32_t>(piece);
         input_ = bytes;
         while (!input_.empty())
             handle_read();

@@ -317,9 +317,9 @@ private:
         mine_.channel = this;
         auto& random = world_.random;
         if (random.per_mille(100))
-            ac_in_buffer_size = 1 + random.below(100);
+            ac_in_buffer_size = 1 + static_cast<std::uint32_t>(random.below(100));
         if (random.per_mille(100))
-            ac_out_buffer_size = 1 + random.below(1000);
+            ac_out_buffer_size = 1 + static_cast<std::uint32_t>(random.below(1000));
         end_frames_with("\n");
         max_frame(asynchat::unlimited);
         if (random.per_mille(700))
