@@ -175,7 +175,8 @@ decoding("received-aside-unfollowed", "a large frame is over before what has to 
 chat("pause-ignored-until-next-read", "pause_reading() acts only after all that was received",
      "    while (may_deliver(input)) {",
      "    while (may_deliver(input) || (!is_ending() && !input.empty())) {")
-pass_inline("terminator-change-missed", "frames found together ignore a change of the terminator",
+of("detail/framing/frame_decoder_inline.hpp")(
+    "terminator-change-missed", "frames found together ignore a change of the terminator",
      """\
     pass_->ends_ = 0;
     pass_->partial_match_ = 0;

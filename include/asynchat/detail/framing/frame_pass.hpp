@@ -257,48 +257,9 @@ inline frame_decoder::step frame_decoder::pass::look_far()
     return look();
 }
 
-inline bool frame_decoder::set_count_at_rest(std::size_t count, std::size_t limit) noexcept
-{
-    if (!is_at_rest())
-        return false;
-    scanner_.set_count(count);
-    restart(limit);
-    return true;
-}
-
-inline bool frame_decoder::set_string_at_rest(std::string_view string, std::size_t limit) noexcept
-{
-    if (!is_at_rest() || string.empty() || !scanner_.has_bytes(string))
-        return false;
-    if (!current().is_bytes()) {
-        scanner_.use_bytes();
-        restart(limit);
-        return true;
-    }
-    return !current().is_several() && limit == limit_;
-}
-
-/// Called when the next byte begins a new frame.
-inline void frame_decoder::restart(std::size_t limit) noexcept
-{
-    frame_is_over();
-    limit_ = limit;
-    changes_ = static_cast<unsigned char>(changes_ | changed | restarted);
-    if (!pass_)
-        return;
-    pass_->ends_ = 0;
-    pass_->partial_match_ = 0;
-    pass_->hints_ &= pass::of_length;
-}
-
-inline void frame_decoder::limit(std::size_t bytes) noexcept
-{
-    limit_ = bytes;
-    if (pass_)
-        pass_->look_anew(); // its positions were for the old limit
-}
-
 } // namespace asynchat::detail
+
+#include <asynchat/detail/framing/frame_decoder_inline.hpp> // needs the class
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/frame_decoder.ipp>
