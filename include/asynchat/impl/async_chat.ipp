@@ -198,8 +198,8 @@ ASYNCHAT_DECL std::size_t async_chat::large_receive(std::size_t size) const noex
 /// enough frames for one turn.
 ASYNCHAT_DECL bool async_chat::begin_next_part(delivery& input)
 {
-    const std::size_t size = max_receive();
-    const std::size_t max_frames = std::max(size, detail::usual_receive) / 2; // lines of 2 bytes
+    const std::size_t size = std::max(max_receive(), detail::usual_receive);
+    const std::size_t max_frames = size / 2; // lines of 2 bytes
     if (input.frames() >= max_frames) {
         end_turn();
         return false;
@@ -237,13 +237,14 @@ ASYNCHAT_DECL std::size_t async_chat::receive(asio::mutable_buffer into)
     }
 }
 
-/// Delivers `input`, or without it the unread input, in parts. Returns the number of frames.
+/// Delivers `input`, or without it the unread input. Returns the number of frames. `part` is the
+/// size of a receive. Unread input that no large receive has brought is one part, as in Python.
 template <class... Input>
 std::size_t async_chat::parse(std::size_t part, Input... input)
 {
     std::size_t frames = 0;
     const auto deliver_all = [&] {
-        delivery now(*this, part, input...);
+        delivery now(*this, std::max(part, detail::usual_receive), input...);
         deliver_(now);
         time_frame_of(now);
         frames = now.frames();
