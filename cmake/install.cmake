@@ -12,6 +12,10 @@ install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDI
 
 install(TARGETS asynchat asynchat_header_only EXPORT asynchatTargets)
 install(EXPORT asynchatTargets NAMESPACE asynchat:: DESTINATION "${package_dir}")
+if(TARGET asynchat_tls)
+    install(TARGETS asynchat_tls asynchat_tls_header_only EXPORT asynchatTlsTargets)
+    install(EXPORT asynchatTlsTargets NAMESPACE asynchat:: DESTINATION "${package_dir}")
+endif()
 
 configure_package_config_file(
     "${CMAKE_CURRENT_LIST_DIR}/asynchatConfig.cmake.in"

@@ -16,6 +16,7 @@
 #include <asynchat/impl/dispatcher_end.ipp>
 #include <asynchat/impl/dispatcher_layers.ipp>
 #include <asynchat/impl/dispatcher_log.ipp>
+#include <asynchat/impl/dispatcher_opening.ipp>
 #include <asynchat/impl/dispatcher_sockets.ipp>
 #include <asynchat/impl/dispatcher_time.ipp>
 #include <asynchat/impl/dispatcher_with_send.ipp>

@@ -202,6 +202,13 @@ public:
     ASYNCHAT_DECL void connect_timeout(loop::duration timeout);
     loop::duration connect_timeout() const noexcept { return active_timeouts().connect; }
 
+    /// How long a handshake, such as that of TLS, may take after the connection is made or the
+    /// layer was added: 30 seconds by default, 10 on accepted connections. After it the channel
+    /// ends; when it has called connect(), handle_error() is called. Python: ssl_handshake_timeout
+    /// of asyncio, 60 seconds
+    ASYNCHAT_DECL void handshake_timeout(loop::duration timeout);
+    loop::duration handshake_timeout() const noexcept { return active_timeouts().handshake; }
+
     /// How long the channel may neither receive nor send a byte; no limit by default. After it
     /// handle_idle_timeout() is called.
     ASYNCHAT_DECL void idle_timeout(loop::duration timeout);
@@ -254,6 +261,13 @@ public:
     /// throws and the channel stays open, handle_connect() does not follow. Not called for a
     /// listener or for datagrams. Python: none; asyncio has Protocol.connection_made
     virtual void handle_open() {}
+
+    /// Called once for each handshake of a layer, such as that of TLS, when it is complete: before
+    /// handle_open() and handle_connect(), and before the first input that comes through the layer.
+    /// No output has been sent through the layer yet. Check the peer's certificate here; close()
+    /// refuses it. Everything is allowed inside. If it throws and the channel stays open,
+    /// handle_open() does not follow. Python: none; asyncio has Protocol.connection_made
+    virtual void handle_handshake() {}
 
     /// Input is there: call recv(). The default logs a warning.
     ASYNCHAT_DECL virtual void handle_read();
@@ -647,6 +661,23 @@ private:
     std::error_code pending_error();
     std::string safe_repr() const;
 
+    detail::handshake_stage opening() const noexcept
+    {
+        return static_cast<detail::handshake_stage>(state_->opening);
+    }
+    void begin_opening() noexcept;
+    void end_opening() noexcept { state_->opening = 0; }
+    void tell_opened(detail::handshake_stage stage);
+    void wait_for_opening();
+    void go_on_opening();
+    void opened();
+    void opening_failed(const std::error_code& error);
+    void opening_took_long();
+    void fail_to_open(asynchat::close_reason reason, const std::error_code& error,
+                      std::string text);
+    void connection_made();
+    bool end_with_explanation(const std::error_code& error, bool of_input);
+
     loop& loop_;
     detail::state_ptr state_;
     std::unique_ptr<transport> transport_;
@@ -687,6 +718,7 @@ private:
 #  include <asynchat/impl/dispatcher_end.ipp>
 #  include <asynchat/impl/dispatcher_layers.ipp>
 #  include <asynchat/impl/dispatcher_log.ipp>
+#  include <asynchat/impl/dispatcher_opening.ipp>
 #  include <asynchat/impl/dispatcher_sockets.ipp>
 #  include <asynchat/impl/dispatcher_time.ipp>
 #  include <asynchat/impl/lingerer.ipp>

@@ -24,25 +24,28 @@ public:
 
 /// Why a channel was closed; `open` while it is open.
 enum class close_reason : unsigned char {
-    open,            ///< not closed
-    peer_finished,   ///< the other side ended its stream
-    reset,           ///< the connection was lost: reset, broken pipe, shut down
-    local,           ///< close(), abort() or close_when_done() on this side
-    connect_timeout, ///< no connection within connect_timeout()
-    idle_timeout,    ///< the channel received and sent nothing for idle_timeout()
-    frame_timeout,   ///< a frame was not complete within frame_timeout()
-    write_timeout,   ///< the other side took no output for write_timeout()
-    close_timeout,   ///< the output was not sent within the time of close_when_done(timeout)
-    frame_limit,     ///< a frame grew over max_frame
-    output_limit,    ///< output was added while more than max_output() waited
-    bad_frame,       ///< the length in front of a frame, or what follows it, is malformed
-    early_input,     ///< input was received before add_layer(), so not through the layer
-    callback_error,  ///< an exception left a callback
-    shutdown,        ///< the loop closed it: close_all(), the end of the loop; or server::stop()
-    connect_failed,  ///< no address accepted the connection
-    lookup_failed,   ///< the host name could not be resolved
-    system_error,    ///< any other error of the system
-    user,            ///< finish() with a text
+    open,              ///< not closed
+    peer_finished,     ///< the other side ended its stream
+    reset,             ///< the connection was lost: reset, broken pipe, shut down
+    local,             ///< close(), abort() or close_when_done() on this side
+    connect_timeout,   ///< no connection within connect_timeout()
+    idle_timeout,      ///< the channel received and sent nothing for idle_timeout()
+    frame_timeout,     ///< a frame was not complete within frame_timeout()
+    write_timeout,     ///< the other side took no output for write_timeout()
+    close_timeout,     ///< the output was not sent within the time of close_when_done(timeout)
+    frame_limit,       ///< a frame grew over max_frame
+    output_limit,      ///< output was added while more than max_output() waited
+    bad_frame,         ///< the length in front of a frame, or what follows it, is malformed
+    early_input,       ///< input was received before add_layer(), so not through the layer
+    callback_error,    ///< an exception left a callback
+    shutdown,          ///< the loop closed it: close_all(), the end of the loop; or server::stop()
+    connect_failed,    ///< no address accepted the connection
+    lookup_failed,     ///< the host name could not be resolved
+    system_error,      ///< any other error of the system
+    handshake_timeout, ///< the handshake was not complete within handshake_timeout()
+    tls_error,         ///< TLS: the handshake failed, or the peer broke the protocol
+    tls_truncated,     ///< TLS: the stream ended without the peer's close_notify
+    user,              ///< finish() with a text
 };
 
 /// The number of reasons, `open` included.

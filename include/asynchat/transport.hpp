@@ -8,6 +8,7 @@
 #include <asynchat/const_buffers.hpp>
 #include <asynchat/detail/io/channel_state.hpp>
 #include <asynchat/endpoint.hpp>
+#include <asynchat/error.hpp>
 #include <asynchat/fwd.hpp>
 
 #include <asio/buffer.hpp>
@@ -17,6 +18,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -61,6 +63,12 @@ private:
 
 using connect_handler = std::function<void(const std::error_code&)>;
 
+/// What an error of a transport means for its channel.
+struct error_explanation {
+    close_reason reason; ///< becomes dispatcher::close_reason()
+    std::string text;    ///< one readable line, for the log and for close_text()
+};
+
 /// Receives and sends the bytes of a channel: the interface below dispatcher::recv() and send().
 ///
 /// For another kind of connection, for example over a pair of pipes, derive from this class and
@@ -80,6 +88,23 @@ public:
 
     /// Closes. Pending waits end without effect; nothing more is sent.
     virtual ~transport() = default;
+
+    /// Whether data can be received and sent: false before and during a handshake.
+    virtual bool is_established() const noexcept { return true; }
+
+    /// Continues the handshake. Called until it succeeds: at the beginning, and when a wait for
+    /// readiness::read has ended. Until then the channel is not connected(): it calls neither
+    /// read_some() nor write_some(). `peer` is the address or the name given to connect(), or the
+    /// address of the peer. Errors as for read_some(); any error but would_block ends the channel.
+    virtual void establish(const endpoint&, std::error_code& error) { error.clear(); }
+
+    /// The meaning of the last error that this transport has set; empty if the channel shall treat
+    /// it as an error of the system. An explained error does not call handle_error(), unless it
+    /// ends a connect(): the channel logs the text and ends.
+    virtual std::optional<error_explanation> explain(const std::error_code&)
+    {
+        return std::nullopt;
+    }
 
     /// Receives up to into.size() bytes, which is at least 1; returns 1 or more, or sets `error`.
     ///
@@ -183,11 +208,14 @@ enum class early_input : unsigned char {
 /// do not call lower().
 ///
 /// If read_some() may leave input inside the layer, override has_input(). Do not store output:
-/// refuse it with would_block, and it is offered again. A layer sends nothing by itself: it sends
-/// its own bytes in the next read_some(), write_some() or shutdown_write(). close() and abort() do
-/// not call these functions.
+/// refuse it with would_block, and it is offered again. A layer sends its own bytes in read_some(),
+/// write_some(), establish() and shutdown_write(), and what would block then in send_own(). close()
+/// and abort() do not call these functions.
 class transport_layer : public transport {
 public:
+    ASYNCHAT_DECL bool is_established() const noexcept override;
+    ASYNCHAT_DECL void establish(const endpoint& peer, std::error_code& error) override;
+    ASYNCHAT_DECL std::optional<error_explanation> explain(const std::error_code& error) override;
     ASYNCHAT_DECL std::size_t read_some(asio::mutable_buffer into, std::error_code& error) override;
     ASYNCHAT_DECL std::size_t write_some(const_buffers from, std::error_code& error) override;
     ASYNCHAT_DECL std::size_t held_output() const override;
@@ -230,6 +258,12 @@ protected:
     /// waits.
     virtual readiness waits_for(readiness what) { return what; }
 
+    /// Sends bytes of the layer itself that would have blocked before, such as the answer to a
+    /// change of keys. Returns whether there are more: then it is called again when lower() can
+    /// take output. Called after each event of the channel. An error is reported by the next
+    /// write_some() instead.
+    virtual bool send_own() { return false; }
+
 private:
     friend class dispatcher;
     friend class socket;
@@ -245,6 +279,10 @@ private:
     ASYNCHAT_DECL static void stack(std::unique_ptr<transport_layer>& layers,
                                     std::unique_ptr<transport_layer> next, unsigned below);
 
+    /// The layers without the last one.
+    ASYNCHAT_DECL static std::unique_ptr<transport_layer>
+    unstack(std::unique_ptr<transport_layer> layers) noexcept;
+
     /// Puts layers that have no transport over `below`, whose pending waits are `armed`.
     ASYNCHAT_DECL static std::unique_ptr<transport>
     put_over(std::unique_ptr<transport> below, std::unique_ptr<transport_layer> layers,
@@ -255,11 +293,13 @@ private:
     /// Called when another channel owns it: forgets the waits. Returns the number of layers.
     ASYNCHAT_DECL unsigned start_anew() noexcept;
 
-    /// Makes the pending waits, here and below, wait for what waits_for() returns now.
-    ASYNCHAT_DECL void look_again();
+    /// Makes the pending waits, here and below, wait for what waits_for() returns now, and sends
+    /// the layers' own bytes.
+    ASYNCHAT_DECL void look_again(const detail::state_ptr& state);
 
-    /// A wait of the layer at `level` for `what` of the transport below is over.
-    ASYNCHAT_DECL void wait_ended(unsigned level, readiness what, const std::error_code& error);
+    /// A wait of the layer at `level` for `what` of the transport below is over. Returns false when
+    /// nothing else waited for it.
+    ASYNCHAT_DECL bool wait_ended(unsigned level, readiness what, const std::error_code& error);
     std::optional<wait_handler>& waiter_for(readiness what) noexcept
     {
         return what == readiness::read ? reader_ : writer_;

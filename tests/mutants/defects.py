@@ -410,7 +410,7 @@ events("event-of-the-old-socket", "an event of the socket before reaches the new
        "    if (layers_on_top <= state->layers())", "    if (true)")
 channel("connected-after-close", "closed in handle_connect(), and said to be connected",
         """\
-        if (state_->connection() != connection)
+        if (state_->connection() != connection || state_->opening != 0)
             return;
         connected_ = true;""",
         "        connected_ = true;")

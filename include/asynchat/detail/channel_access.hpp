@@ -112,6 +112,28 @@ struct channel_access {
                                           const std::error_code& error);
     ASYNCHAT_DECL static void set_transport(dispatcher& channel, std::unique_ptr<transport> next);
     ASYNCHAT_DECL static void put_on_layers(dispatcher& channel) noexcept;
+
+    // --- layers of the library -----------------------------------------------------------------
+
+    /// The topmost layer of this type on the connection, or null.
+    template <class Layer>
+    static const Layer* find_layer(const dispatcher& channel)
+    {
+        auto* layer = channel.transport_ ? channel.transport_->as_layer_() : nullptr;
+        for (; layer; layer = layer->layer_below()) {
+            if (const auto* const found = dynamic_cast<const Layer*>(layer))
+                return found;
+        }
+        return nullptr;
+    }
+
+    /// Drops the layer that was added last and waits for a connection, if is_same(layer).
+    template <class Predicate>
+    static void drop_waiting_layer(dispatcher& channel, Predicate is_same)
+    {
+        if (!channel.connected_ && channel.has_waiting_layers() && is_same(*channel.rare_->layers))
+            channel.rare_->layers = transport_layer::unstack(std::move(channel.rare_->layers));
+    }
 };
 
 } // namespace asynchat::detail

@@ -26,6 +26,19 @@ public:
     {
     }
 
+    /// With a text that says more than error.message().
+    io_error(asynchat::close_reason why, const std::error_code& error, const std::string& what,
+             const std::string& details)
+        : std::system_error(to_std(error)), reason(why), source(error_source::other),
+          what_(std::string(prefix) + what + ": " + details)
+    {
+    }
+
+    const char* what() const noexcept override
+    {
+        return what_.empty() ? std::system_error::what() : what_.c_str();
+    }
+
     /// what() without the prefix "asynchat: ".
     std::string text() const { return what() + prefix.size(); }
 
@@ -34,6 +47,8 @@ public:
 
 private:
     static constexpr std::string_view prefix = "asynchat: ";
+
+    std::string what_; // instead of that of the base
 };
 
 /// The name of a type as it is written in C++.

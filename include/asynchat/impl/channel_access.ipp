@@ -21,7 +21,11 @@ ASYNCHAT_DECL void channel_access::layer_ready(dispatcher& channel, unsigned lev
 {
     if (what == readiness::urgent) // layers do not handle it
         return ready(channel, what, error);
-    channel.guarded([&] { channel.transport_->as_layer_()->wait_ended(level, what, error); });
+    channel.guarded([&] {
+        auto& layer = *channel.transport_->as_layer_();
+        if (!layer.wait_ended(level, what, error))
+            layer.look_again(channel.state_);
+    });
 }
 
 ASYNCHAT_DECL void channel_access::put_on_layers(dispatcher& channel) noexcept

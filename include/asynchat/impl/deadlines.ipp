@@ -32,7 +32,8 @@ ASYNCHAT_DECL deadlines::time_point deadlines::due(clock what) const noexcept
         return since;
     constexpr duration timeouts::*timeout_of[] = {
         &timeouts::connect, &timeouts::idle, &timeouts::frame, &timeouts::write, &timeouts::full};
-    const duration timeout = limits_.*timeout_of[index(what)];
+    const bool is_handshake = what == clock::connect && in_handshake_;
+    const duration timeout = is_handshake ? limits_.handshake : limits_.*timeout_of[index(what)];
     if (timeout == duration::zero() || (what == clock::frame && stands_still()))
         return never;
     return later(since, put_off_.has(what) ? timeout + grace : timeout);

@@ -94,6 +94,7 @@ ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<transport> next)
     state_->armed = {};
     state_->try_again_listed = false;
     is_socket_ = in_memory_ = reading_ = has_event_ = false;
+    state_->opening = 0;
     ended_unheard_ = marked_unheard_ = false;
     if (rare_) {
         rare_->backoff.end_pause();
@@ -122,6 +123,8 @@ ASYNCHAT_DECL void dispatcher::handle_readiness(readiness what, const std::error
     in_event([&] {
         if (error)
             throw detail::io_error(close_reason::system_error, error, "wait");
+        if (state_->opening != 0)
+            return go_on_opening();
         if (is_stale(what))
             return;
         switch (what) {
@@ -160,8 +163,10 @@ ASYNCHAT_DECL void dispatcher::update_interest()
         return; // and the loop may be gone
     loop_.check_thread();
     // While connecting, the channel waits for the attempt itself.
-    if (!transport_ || !state_->live() || connecting_)
+    if (!transport_ || !state_->live())
         return;
+    if (connecting_)
+        return wait_for_opening();
     if (!connected_ && !accepting_ && !was_lost_) {
         // A stream that is not connected has no other events.
         if (!is_socket_ || transport_->as_socket_()->is_stream())
@@ -174,7 +179,7 @@ ASYNCHAT_DECL void dispatcher::update_interest()
     if (!closed() && ((rare_ && rare_->urgent.waits()) || is_deaf()))
         wait_for(readiness::urgent);
     if (state_->layers() != 0 && transport_) // waits_for() of a pending wait may have changed
-        transport_->as_layer_()->look_again();
+        transport_->as_layer_()->look_again(state_);
 }
 
 /// update_interest() has thrown, and the channel is still open. It is called once more in a later
@@ -328,9 +333,16 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
             return;
     }
     put_on_layers();
+    if (state_->opening == 0)
+        return connection_made();
+    state_->opening = static_cast<unsigned char>(detail::handshake_stage::connected);
+}
+
+ASYNCHAT_DECL void dispatcher::connection_made()
+{
     // The connection exists, also if the handler throws; unless the handler has replaced it.
     const detail::scope_exit done([this, connection = state_->connection()] {
-        if (state_->connection() != connection)
+        if (state_->connection() != connection || state_->opening != 0)
             return;
         connected_ = true;
         connecting_ = false;
@@ -433,6 +445,8 @@ ASYNCHAT_DECL std::size_t dispatcher::recv(asio::mutable_buffer into)
         input_failed(close_reason::reset, error);
         return 0;
     }
+    if (end_with_explanation(error, true))
+        return 0;
     throw detail::io_error(close_reason::system_error, error, "recv", detail::error_source::input);
 }
 
@@ -463,6 +477,8 @@ ASYNCHAT_DECL std::size_t dispatcher::send(const_buffers data)
         connection_lost_(close_reason::reset, error);
         return 0;
     }
+    if (end_with_explanation(error, false))
+        return 0;
     throw detail::io_error(close_reason::system_error, error, "send", detail::error_source::output);
 }
 

@@ -162,6 +162,9 @@ ASYNCHAT_DECL std::string dispatcher::close_text() const
     case close_reason::frame_limit:
     case close_reason::output_limit:
     case close_reason::bad_frame:
+    case close_reason::handshake_timeout:
+    case close_reason::tls_error:
+    case close_reason::tls_truncated:
     case close_reason::callback_error: return noted.empty() ? text : text + ": " + noted;
     }
     const std::error_code error = close_error();

@@ -87,7 +87,8 @@ ASYNCHAT_DECL void dispatcher::add_layer(std::unique_ptr<transport_layer> layer,
                                "use_layer() of a server<> is for its connections");
     if (is_socket_ && !require_socket("add_layer").is_stream())
         throw std::logic_error("asynchat: add_layer() over datagrams");
-    const bool has_connection = connected_ || (transport_ && !transport_->peer_endpoint().empty());
+    const bool has_connection =
+        connected_ || state_->opening != 0 || (transport_ && !transport_->peer_endpoint().empty());
     if (!has_connection || (!connected_ && has_waiting_layers()))
         return transport_layer::stack(rare().layers, std::move(layer), state_->layers());
     if (has_waiting_layers())
@@ -151,6 +152,8 @@ ASYNCHAT_DECL void dispatcher::put_on(std::unique_ptr<transport_layer> layers) n
     transport_ = transport_layer::put_over(std::move(transport_), std::move(layers), waits);
     state_->set_layers(level);
     has_event_ = true; // a layer may have events without a cause
+    if (!transport_->is_established())
+        begin_opening();
     try_flush_soon();
 }
 

@@ -46,6 +46,11 @@ ASYNCHAT_DECL void dispatcher::connect_timeout(loop::duration timeout)
     set_timeout(&detail::timeouts::connect, timeout);
 }
 
+ASYNCHAT_DECL void dispatcher::handshake_timeout(loop::duration timeout)
+{
+    set_timeout(&detail::timeouts::handshake, timeout);
+}
+
 ASYNCHAT_DECL void dispatcher::idle_timeout(loop::duration timeout)
 {
     if (active_timeouts().idle == loop::duration::zero())
@@ -149,7 +154,9 @@ ASYNCHAT_DECL bool dispatcher::was_met(detail::deadlines::clock what)
     using clock = detail::deadlines::clock;
     if (what == clock::close || !transport_)
         return false;
-    int events = what == clock::frame || what == clock::idle ? POLLIN : POLLOUT;
+    const bool is_input =
+        what == clock::frame || what == clock::idle || (what == clock::connect && state_->opening);
+    int events = is_input ? POLLIN : POLLOUT;
     if (what == clock::idle && rare_->clocks.runs(clock::write))
         events |= POLLOUT;
     const bool is_met = (poll_now(events) & events) != 0 ||
@@ -166,6 +173,8 @@ ASYNCHAT_DECL void dispatcher::clock_ran_out(detail::deadlines::clock what)
     case clock::close: return close_time_reached();
     case clock::connect:
         look_at_clocks_by(rare_->clocks.due(clock::close));
+        if (state_->opening != 0)
+            return opening_took_long();
         return connect_failed(close_reason::connect_timeout, asio::error::timed_out);
     case clock::idle: return idle_time_is_over();
     case clock::write:

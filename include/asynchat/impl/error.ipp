@@ -33,6 +33,9 @@ ASYNCHAT_DECL std::string_view to_string(close_reason reason) noexcept
     case close_reason::connect_failed: return "connect failed";
     case close_reason::lookup_failed: return "look-up failed";
     case close_reason::system_error: return "system error";
+    case close_reason::handshake_timeout: return "handshake timeout";
+    case close_reason::tls_error: return "tls error";
+    case close_reason::tls_truncated: return "tls truncated";
     case close_reason::user: return "user";
     }
     return "unknown";

@@ -107,6 +107,22 @@ ASYNCHAT_DECL void transport::async_connect(const endpoint&, connect_handler)
 
 // --- layers: what is passed on ---------------------------------------------------------------
 
+ASYNCHAT_DECL bool transport_layer::is_established() const noexcept
+{
+    return lower_->is_established();
+}
+
+ASYNCHAT_DECL void transport_layer::establish(const endpoint& peer, std::error_code& error)
+{
+    lower_->establish(peer, error);
+}
+
+ASYNCHAT_DECL std::optional<error_explanation>
+transport_layer::explain(const std::error_code& error)
+{
+    return lower_->explain(error);
+}
+
 ASYNCHAT_DECL std::size_t transport_layer::read_some(asio::mutable_buffer into,
                                                      std::error_code& error)
 {
@@ -215,6 +231,14 @@ ASYNCHAT_DECL void transport_layer::stack(std::unique_ptr<transport_layer>& laye
     layers = std::move(next);
 }
 
+ASYNCHAT_DECL std::unique_ptr<transport_layer>
+transport_layer::unstack(std::unique_ptr<transport_layer> layers) noexcept
+{
+    auto* const below = layers->layer_below();
+    layers->lower_.release();
+    return std::unique_ptr<transport_layer>(below);
+}
+
 ASYNCHAT_DECL std::unique_ptr<transport>
 transport_layer::put_over(std::unique_ptr<transport> below, std::unique_ptr<transport_layer> layers,
                           detail::readiness_set armed) noexcept
@@ -272,15 +296,21 @@ ASYNCHAT_DECL void transport_layer::wait(readiness what)
     armed_.set(needed, true);
 }
 
-ASYNCHAT_DECL void transport_layer::look_again()
+ASYNCHAT_DECL void transport_layer::look_again(const detail::state_ptr& state)
 {
     wait(readiness::read);
     wait(readiness::write);
+    if (!armed_.has(readiness::write) && send_own()) {
+        wait_handler ours(state, readiness::write);
+        ours.epoch_ -= state->layers() - level_ + 1U;
+        lower_->async_wait(readiness::write, std::move(ours));
+        armed_.set(readiness::write, true);
+    }
     if (auto* const below = layer_below())
-        below->look_again();
+        below->look_again(state);
 }
 
-ASYNCHAT_DECL void transport_layer::wait_ended(unsigned level, readiness what,
+ASYNCHAT_DECL bool transport_layer::wait_ended(unsigned level, readiness what,
                                                const std::error_code& error)
 {
     if (level != level_)
@@ -296,10 +326,12 @@ ASYNCHAT_DECL void transport_layer::wait_ended(unsigned level, readiness what,
         else
             wait(kind);
     }
+    const bool was_awaited = ended[0] || ended[1];
     for (auto& ready : ended) {
         if (ready)
             (*ready)(error); // may destroy this
     }
+    return was_awaited;
 }
 
 } // namespace asynchat

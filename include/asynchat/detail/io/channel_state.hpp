@@ -98,6 +98,14 @@ private:
     unsigned char next_skip_ = 2;
 };
 
+/// What has been called when a handshake begins, and what follows it.
+enum class handshake_stage : unsigned char {
+    none,      // no handshake is under way
+    accepted,  // handle_open() follows
+    connected, // handle_open() and handle_connect() follow
+    started    // the connection was in use before
+};
+
 /// The state of a channel that its pending operations and its loop share with it.
 ///
 /// Handlers hold this and never the channel, which may be gone when they run. `owned` is the loop's
@@ -110,6 +118,7 @@ struct channel_state : operation_memory {
     bool lingers : 1;          // the channel is none of the user's
     bool try_again_listed : 1; // on the loop's list of channels to look at before they wait
     bool closed : 1;           // and still owned
+    unsigned char opening : 2; // a handshake is under way, as a handshake_stage says
     speculation_policy speculative_read; // asked after each input
     unsigned owners = 0;                 // state_ptrs
     unsigned index = 0;                  // place among the loop's channels
@@ -120,7 +129,7 @@ struct channel_state : operation_memory {
 
     /// After input number `n` of the loop.
     explicit channel_state(unsigned n) noexcept
-        : flush_listed(false), lingers(false), try_again_listed(false), closed(false),
+        : flush_listed(false), lingers(false), try_again_listed(false), closed(false), opening(0),
           speculative_read(n)
     {
     }

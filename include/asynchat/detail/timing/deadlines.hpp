@@ -24,6 +24,7 @@ struct timeouts {
     duration write = std::chrono::seconds(60);
     duration linger = std::chrono::seconds(2);
     duration full = std::chrono::seconds(2);
+    duration handshake = std::chrono::seconds(30);
 };
 
 /// The default timeouts of channels that connect, and of accepted connections.
@@ -32,7 +33,7 @@ inline constexpr timeouts server_timeouts = {client_timeouts.connect, client_tim
                                              std::chrono::seconds(120), client_timeouts.write,
                                              client_timeouts.linger,
                                              // first: the other side would grow to its limit
-                                             std::chrono::seconds(1)};
+                                             std::chrono::seconds(1), std::chrono::seconds(10)};
 
 /// The clocks of a channel: their timeouts and their start times.
 ///
@@ -47,8 +48,9 @@ public:
     static constexpr time_point never = time_point::max();
     static constexpr duration grace = std::chrono::milliseconds(100);
 
-    /// `close` expires at a given time, the others are measured from their start. `full` runs while
-    /// a channel has stopped reading because of its output and the peer takes nothing.
+    /// `close` expires at a given time, the others are measured from their start. `connect` also
+    /// measures the handshake that follows a connect. `full` runs while a channel has stopped
+    /// reading because of its output and the peer takes nothing.
     enum class clock : unsigned char { connect, idle, frame, write, full, close };
 
     /// A set of clocks: the clocks that count at a moment.
@@ -89,6 +91,15 @@ public:
         put_off_.remove(what);
         if (what == clock::frame)
             frame_stopped_ = never;
+        if (what == clock::connect)
+            in_handshake_ = false;
+    }
+
+    /// Starts the clock `connect` now, with the timeout of a handshake.
+    void start_handshake(time_point now) noexcept
+    {
+        start(clock::connect, now);
+        in_handshake_ = true;
     }
     void stop(clock what) noexcept
     {
@@ -146,8 +157,9 @@ private:
     // by the time for which it was stopped. The last element is the time to close.
     std::array<time_point, 6> since_;
     clock_set put_off_;
-    time_point frame_stopped_ = never; // when the frame's clock was stopped
     bool frame_is_set_ = false;        // limits_.frame is set; else it depends on the role
+    bool in_handshake_ = false;        // `connect` measures a handshake
+    time_point frame_stopped_ = never; // when the frame's clock was stopped
 };
 
 } // namespace asynchat::detail

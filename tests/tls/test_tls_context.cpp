@@ -1,0 +1,198 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "openssl_peer.hpp"
+
+#include <cstdio>
+#include <fstream>
+#include <stdexcept>
+#include <system_error>
+
+#include <unistd.h>
+
+using namespace support;
+
+// Reading certificates and keys, and reading them again.
+
+namespace {
+
+/// A directory with files, which is removed at the end.
+class files {
+public:
+    files() { REQUIRE(::mkdtemp(name_)); }
+    ~files()
+    {
+        for (const std::string& name : written_)
+            std::remove(name.c_str());
+        ::rmdir(name_);
+    }
+    std::string write(const std::string& name, const std::string& text)
+    {
+        const std::string path = std::string(name_) + "/" + name;
+        std::ofstream(path) << text;
+        written_.push_back(path);
+        return path;
+    }
+    std::string path(const std::string& name)
+    {
+        written_.push_back(std::string(name_) + "/" + name);
+        return written_.back();
+    }
+
+private:
+    char name_[32] = "/tmp/asynchat-tls-XXXXXX";
+    strings written_;
+};
+
+/// The text of what f() throws.
+template <class Exception, class F>
+std::string text_of(F f)
+{
+    try {
+        f();
+    } catch (const Exception& e) {
+        return e.what();
+    }
+    return "nothing thrown";
+}
+
+std::string shown_by(const tls::context& server)
+{
+    both<> pair(server);
+    pair.client->push("x\n");
+    pair.loop.settle();
+    return tls::connection(*pair.client).getpeercert().pem;
+}
+
+} // namespace
+
+TEST_CASE("tls: wrong certificates and keys are named", "[tls][context]")
+{
+    files dir;
+    const auto& good = usual_certificate();
+    const auto other = ca().issue("other");
+    auto context = tls::context::for_server();
+    const auto wrong = [&](const tls::pem_source& certificate, const tls::pem_source& key) {
+        return text_of<std::invalid_argument>([&] { context.load_cert_chain(certificate, key); });
+    };
+    CHECK(wrong(pem{"nothing"}, pem{good.key}) ==
+          "asynchat: tls: the PEM text: no certificate that can be read: no start line");
+    CHECK(
+        wrong(pem{good.certificate}, pem{other.key}) ==
+        "asynchat: tls: the PEM text: the key does not belong to the certificate of the PEM text");
+    const std::string file = dir.write("cert.pem", good.certificate);
+    CHECK(wrong(file, {}).find("'" + file + "': no private key that can be read: ") !=
+          std::string::npos);
+    CHECK(text_of<std::system_error>([&] { context.load_cert_chain("/nowhere/x.pem", "y.pem"); }) ==
+          "asynchat: tls: cannot read '/nowhere/x.pem': No such file or directory");
+    CHECK(text_of<std::invalid_argument>([&] {
+              context.load_verify_locations(pem{""});
+          }).find("no certificate that can be read") != std::string::npos);
+    CHECK(text_of<std::invalid_argument>([&] {
+              context.load_crls(pem{good.certificate});
+          }).find("no revocation list that can be read") != std::string::npos);
+    CHECK_THROWS_AS(context.add_name("", pem{good.certificate}, pem{good.key}),
+                    std::invalid_argument);
+    CHECK_THROWS_AS(context.set_alpn_protocols({""}), std::invalid_argument);
+    CHECK_THROWS_AS(context.check_hostname(true), std::invalid_argument);
+    CHECK_THROWS_AS(tls::make_layer(context), std::logic_error); // still no certificate
+}
+
+TEST_CASE("tls: certificate and key from files, or both from one", "[tls][context]")
+{
+    files dir;
+    const auto& shown = usual_certificate();
+    auto context = tls::context::for_server();
+    SECTION("two")
+    {
+        context.load_cert_chain(dir.write("cert.pem", shown.certificate),
+                                dir.write("key.pem", shown.key));
+    }
+    SECTION("one")
+    {
+        context.load_cert_chain(dir.write("both.pem", shown.key + shown.certificate));
+    }
+    CHECK(shown_by(context) == shown.certificate);
+}
+
+TEST_CASE("tls: keys with a passphrase", "[tls][context]")
+{
+    asynchat::testing::certificate_request what;
+    what.hosts = {"localhost"};
+    what.password = "open sesame";
+    const auto shown = ca().issue("localhost", what);
+    CHECK(shown.key.find("ENCRYPTED") != std::string::npos);
+    auto context = tls::context::for_server();
+    int asked = 0;
+    const auto load = [&](const std::string& password) {
+        context.load_cert_chain(pem{shown.certificate}, pem{shown.key}, [&asked, password] {
+            ++asked;
+            if (password == "throw")
+                throw std::runtime_error("no terminal");
+            return password;
+        });
+    };
+    CHECK_THROWS_AS(load("wrong"), std::invalid_argument);
+    CHECK(text_of<std::runtime_error>([&] { load("throw"); }) == "no terminal");
+    CHECK_THROWS_AS(context.load_cert_chain(pem{shown.certificate}, pem{shown.key}),
+                    std::invalid_argument); // nobody is asked
+    asked = 0;                              // OpenSSL asks more than once for a wrong one
+    load("open sesame");
+    CHECK(asked == 1);
+    context.reload();
+    CHECK(asked == 2);
+    CHECK(shown_by(context) == shown.certificate);
+}
+
+TEST_CASE("tls: a chain is sent as a whole", "[tls][context]")
+{
+    const auto& shown = usual_certificate();
+    auto context = tls::context::for_server();
+    context.load_cert_chain(pem{shown.certificate + ca().certificate()}, pem{shown.key});
+    openssl_client<> test(0, context);
+    REQUIRE(test.peer->handshake());
+    CHECK(sk_X509_num(SSL_get_peer_cert_chain(test.peer->ssl.get())) == 2);
+}
+
+TEST_CASE("tls: reload() reads the files again, for later connections", "[tls][context]")
+{
+    files dir;
+    const auto old = certificate_for({"localhost"});
+    const auto next = certificate_for({"localhost"});
+    auto context = tls::context::for_server();
+    const std::string certificate = dir.write("cert.pem", old.certificate);
+    const std::string key = dir.write("key.pem", old.key);
+    context.load_cert_chain(certificate, key);
+    both<> running(context);
+    running.loop.settle();
+    CHECK(shown_by(context) == old.certificate);
+    dir.write("cert.pem", next.certificate); // the key is still the old one
+    CHECK_THROWS_AS(context.reload(), std::invalid_argument);
+    CHECK(shown_by(context) == old.certificate);
+    dir.write("key.pem", next.key);
+    context.reload();
+    CHECK(shown_by(context) == next.certificate);
+    running.client->push("hello\n"); // it keeps what it has
+    running.loop.settle();
+    CHECK(running.client->events.back() == "found");
+    CHECK(tls::connection(*running.client).getpeercert().pem == old.certificate);
+}
+
+TEST_CASE("tls: keys of connections are written on request only, and told", "[tls][context]")
+{
+    files dir;
+    const std::string name = dir.path("keys");
+    auto context = client_context();
+    context.keylog_filename(name);
+    both<> pair(server_context(), context);
+    pair.loop.settle();
+    std::string text;
+    std::getline(std::ifstream(name), text, '\0');
+    CHECK(text.find("CLIENT_TRAFFIC_SECRET_0 ") != std::string::npos);
+    CHECK(pair.client->logs == strings{"info: the keys of TLS are written to '" + name + "'"});
+    CHECK_THROWS_AS(context.keylog_filename("/nowhere/keys"), std::system_error);
+    context.keylog_filename("");
+    both<> silent(server_context(), context);
+    silent.loop.settle();
+    CHECK(silent.client->logs.empty());
+}
