@@ -1,0 +1,263 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "openssl_peer.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+using asynchat::close_reason;
+using namespace support;
+
+// Data over TLS: what waits inside, what is half sent, changes of keys.
+
+namespace {
+
+/// The sizes of the records in bytes as they are sent.
+std::vector<std::size_t> records_of(const std::string& bytes)
+{
+    std::vector<std::size_t> sizes;
+    for (std::size_t at = 0; at + 5 <= bytes.size();) {
+        const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[at + i]); };
+        sizes.push_back(byte(3) * 256U + byte(4));
+        at += 5 + sizes.back();
+    }
+    return sizes;
+}
+
+} // namespace
+
+// --- input ---------------------------------------------------------------------------------------
+
+TEST_CASE("tls: plaintext inside is delivered without more from the network", "[tls][flow]")
+{
+    openssl_client<recorder> test(GENERATE(TLS1_2_VERSION, TLS1_3_VERSION));
+    test.channel->ac_in_buffer_size = 10;
+    REQUIRE(test.peer->handshake());
+    const bool in_one_record = GENERATE(true, false);
+    std::string text;
+    for (int i = 0; i < 100; ++i)
+        text += "line\n";
+    const std::size_t size = in_one_record ? text.size() : 5;
+    for (std::size_t at = 0; at < text.size(); at += size)
+        SSL_write(test.peer->ssl.get(), text.data() + at, static_cast<int>(size));
+    test.peer->send_raw(test.peer->output()); // in one piece
+    SECTION("by itself, in turns")
+    {
+        std::size_t passes = 0;
+        while (test.loop.poll())
+            ++passes;
+        CHECK(passes >= 25); // of 50 receives
+    }
+    SECTION("after a pause in the middle")
+    {
+        test.loop.poll();
+        test.loop.poll();
+        test.channel->pause_reading();
+        test.loop.settle();
+        const std::size_t before = test.channel->events.size();
+        CHECK(before < 100);
+        test.loop.advance(std::chrono::seconds(5));
+        CHECK(test.channel->events.size() == before);
+        test.channel->resume_reading();
+        test.loop.settle();
+    }
+    CHECK(test.channel->events.size() == 2 + 200);
+}
+
+TEST_CASE("tls: a paused channel takes no more than it has", "[tls][flow]")
+{
+    openssl_client<recorder> test;
+    REQUIRE(test.peer->handshake());
+    test.channel->pause_reading();
+    test.loop.settle();
+    for (int i = 0; i < 3; ++i)
+        test.peer->send("line\n");
+    test.loop.settle();
+    CHECK(test.channel->events.size() == 2);
+    test.channel->resume_reading();
+    test.loop.settle();
+    CHECK(test.channel->events.size() == 2 + 6);
+}
+
+TEST_CASE("tls: data and the last bytes of the handshake in one receive", "[tls][flow]")
+{
+    openssl_client<> test(TLS1_3_VERSION);
+    SSL_do_handshake(test.peer->ssl.get());
+    test.peer->move();
+    REQUIRE(SSL_do_handshake(test.peer->ssl.get()) == 1);
+    SSL_write(test.peer->ssl.get(), "hello\n", 6);
+    SECTION("whole") {}
+    SECTION("with half a record")
+    {
+        std::string all = test.peer->output();
+        test.peer->send_raw(all.substr(0, all.size() - 3));
+        test.loop.settle();
+        CHECK(test.channel->events == strings{"handshake", "open"});
+        test.peer->send_raw(all.substr(all.size() - 3));
+    }
+    CHECK(test.peer->received() == "hello\n");
+    CHECK(test.channel->events == strings{"handshake", "open", "collect hello", "found"});
+}
+
+TEST_CASE("tls: bytes one by one, both ways", "[tls][flow]")
+{
+    openssl_client<> test(GENERATE(TLS1_2_VERSION, TLS1_3_VERSION));
+    test.peer->piece = 1;
+    test.peer->connection.window(1);
+    REQUIRE(test.peer->handshake());
+    test.peer->send("hello\n");
+    CHECK(test.peer->received() == "hello\n");
+}
+
+// --- output --------------------------------------------------------------------------------------
+
+TEST_CASE("tls: many small pushes are one record, and leave in one send", "[tls][flow]")
+{
+    openssl_client<recorder> test;
+    REQUIRE(test.peer->handshake());
+    test.peer->received();
+    std::size_t before = test.loop.operations();
+    for (int i = 0; i < 60; ++i)
+        test.channel->push(std::string(200, 'x'));
+    CHECK(records_of(test.peer->connection.received()).size() == 1);
+    CHECK(test.loop.operations() == before + 1);
+    before = test.loop.operations();
+    test.channel->push(std::string(60000, 'y'));
+    const auto sizes = records_of(test.peer->connection.received());
+    CHECK(sizes.size() == 4);
+    CHECK(sizes.at(0) == 16384 + 17);
+    CHECK(test.loop.operations() == before + 1);
+}
+
+TEST_CASE("tls: what is half sent is not lost, and not sent twice", "[tls][flow]")
+{
+    openssl_client<recorder> test(GENERATE(TLS1_2_VERSION, TLS1_3_VERSION));
+    REQUIRE(test.peer->handshake());
+    test.peer->received();
+    test.peer->connection.window(GENERATE(1, 30, 20000, 33000));
+    std::string all;
+    for (int i = 0; i < 5; ++i) {
+        const std::string piece(15000, static_cast<char>('a' + i));
+        test.channel->push(piece);
+        all += piece;
+        test.loop.settle();
+    }
+    CHECK(test.channel->pending_output() > 0);
+    all += "the end\n";
+    test.channel->push("the end\n");
+    CHECK(test.peer->received() == all);
+    CHECK(test.channel->pending_output() == 0);
+}
+
+TEST_CASE("tls: discard_buffers() keeps the records that have begun", "[tls][flow]")
+{
+    openssl_client<recorder> test(GENERATE(TLS1_2_VERSION, TLS1_3_VERSION));
+    REQUIRE(test.peer->handshake());
+    test.peer->received();
+    test.peer->connection.window(4);
+    test.channel->push("hello\n");
+    test.loop.settle();
+    test.channel->push("lost\n");
+    test.channel->discard_buffers();
+    CHECK(test.channel->pending_output() == 6);
+    test.channel->push("kept\n");
+    CHECK(test.peer->received() == "hello\nkept\n");
+}
+
+TEST_CASE("tls: much data, both ways at once", "[tls][flow]")
+{
+    auto context = client_context();
+    context.maximum_version(GENERATE(tls::version::tls1_2, tls::version::tls1_3));
+    both<> pair(server_context(), context);
+    pair.loop.window(GENERATE(100, 65536));
+    const std::string line(3000, 'x');
+    for (int i = 0; i < 300; ++i)
+        pair.client->push(line + "\n");
+    pair.client->push_eof();
+    pair.loop.settle();
+    CHECK(pair.client->close_reason() == close_reason::peer_finished);
+    std::size_t lines = 0;
+    for (const auto& event : pair.client->events)
+        lines += event == "collect " + line;
+    CHECK(lines == 300);
+}
+
+// --- changes of keys -----------------------------------------------------------------------------
+
+TEST_CASE("tls: the end of a handshake leaves when there is room, without other output",
+          "[tls][flow]")
+{
+    openssl_client<recorder> test(TLS1_2_VERSION);
+    SSL_do_handshake(test.peer->ssl.get());
+    test.peer->move();
+    SSL_do_handshake(test.peer->ssl.get());
+    test.peer->connection.window(GENERATE(0, 3));
+    test.peer->send_raw(test.peer->output());
+    test.loop.settle();
+    CHECK(test.channel->events == strings{"handshake", "open"});
+    CHECK(SSL_do_handshake(test.peer->ssl.get()) != 1);
+    test.peer->connection.window(65536);
+    CHECK(test.peer->handshake());
+}
+
+TEST_CASE("tls: new keys of the peer, while output is half sent or not", "[tls][flow]")
+{
+    openssl_client<recorder> test(TLS1_3_VERSION);
+    REQUIRE(test.peer->handshake());
+    test.peer->received();
+    const bool is_half_sent = GENERATE(false, true);
+    test.peer->connection.window(is_half_sent ? 10 : 0);
+    if (is_half_sent)
+        test.channel->push("half\n");
+    test.loop.settle();
+    REQUIRE(SSL_key_update(test.peer->ssl.get(), SSL_KEY_UPDATE_REQUESTED) == 1);
+    SSL_write(test.peer->ssl.get(), "under new keys\n", 15);
+    test.peer->send_raw(test.peer->output());
+    test.loop.settle();
+    CHECK(test.channel->events.back() == "found");
+    test.channel->push("new\n"); // behind our new keys, which OpenSSL sends with the next data
+    test.loop.settle();
+    test.peer->connection.window(65536);
+    CHECK(test.peer->received() == (is_half_sent ? "half\nnew\n" : "new\n"));
+    CHECK_FALSE(test.channel->closed());
+}
+
+TEST_CASE("tls: new keys without end are an error", "[tls][flow]")
+{
+    openssl_client<> test(TLS1_3_VERSION);
+    REQUIRE(test.peer->handshake());
+    const bool has_data_between = GENERATE(true, false);
+    const bool in_one_piece = GENERATE(true, false);
+    std::string all;
+    for (int i = 0; i < 100; ++i) {
+        SSL_key_update(test.peer->ssl.get(), SSL_KEY_UPDATE_NOT_REQUESTED);
+        SSL_do_handshake(test.peer->ssl.get());
+        if (has_data_between)
+            SSL_write(test.peer->ssl.get(), "x", 1);
+        all += test.peer->output();
+        if (!in_one_piece && !test.channel->closed()) {
+            test.peer->send_raw(std::exchange(all, {}));
+            test.loop.settle();
+        }
+    }
+    if (in_one_piece)
+        test.peer->send_raw(all);
+    test.loop.settle();
+    CHECK(test.channel->closed() != has_data_between);
+    if (!has_data_between)
+        CHECK(test.channel->close_text() ==
+              "tls error: the peer sends records without data, such as changes of keys, without "
+              "end");
+}
+
+TEST_CASE("tls: renegotiation is refused", "[tls][flow]")
+{
+    openssl_client<> test(TLS1_2_VERSION);
+    REQUIRE(test.peer->handshake());
+    SSL_renegotiate(test.peer->ssl.get());
+    CHECK_FALSE(test.peer->handshake());
+    CHECK(SSL_total_renegotiations(test.peer->ssl.get()) <= 1);
+    const auto events = test.channel->events;
+    CHECK(std::count(events.begin(), events.end(), "handshake") == 1);
+}
