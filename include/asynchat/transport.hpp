@@ -96,15 +96,12 @@ public:
     /// readiness::read has ended. Until then the channel is not connected(): it calls neither
     /// read_some() nor write_some(). `peer` is the address or the name given to connect(), or the
     /// address of the peer. Errors as for read_some(); any error but would_block ends the channel.
-    virtual void establish(const endpoint&, std::error_code& error) { error.clear(); }
+    ASYNCHAT_DECL virtual void establish(const endpoint& peer, std::error_code& error);
 
     /// The meaning of the last error that this transport has set; empty if the channel shall treat
     /// it as an error of the system. An explained error does not call handle_error(), unless it
     /// ends a connect(): the channel logs the text and ends.
-    virtual std::optional<error_explanation> explain(const std::error_code&)
-    {
-        return std::nullopt;
-    }
+    ASYNCHAT_DECL virtual std::optional<error_explanation> explain(const std::error_code& error);
 
     /// Receives up to into.size() bytes, which is at least 1; returns 1 or more, or sets `error`.
     ///

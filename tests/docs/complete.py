@@ -149,7 +149,7 @@ BOUNDS = {
     "connect": "connect_timeout()", "idle": "idle_timeout()", "frame": "frame_timeout()",
     "write": "write_timeout()", "linger": "linger_timeout()",
     "high": "write_buffer_limits()", "low": "write_buffer_limits()",
-    "max_bytes": "max_output()", "full": "when_full()",
+    "max_bytes": "max_output()", "full": "when_full()", "handshake": "handshake_timeout()",
 }
 
 # The other places of limits: path, the text in front of and around the number, how it is written,
@@ -166,6 +166,7 @@ LIMITS = [
     ("escape.hpp", r"longest_name = (\d+)", lambda n: f"{n} bytes", "log_info()"),
     ("escape.hpp", r"longest_text = (\d+)", lambda n: f"{n} bytes", "log_info()"),
     ("impl/dispatcher.ipp", r"constexpr int max_connections = (\d+)", str, "handle_accept()"),
+    ("impl/tls/tls_input.ipp", r"max_records_without_data = (\d+)", str, "tls_error"),
     ("detail/io/lingerer.hpp", r"max_open = (\d+)", lambda n: f"{n:,}", "linger_timeout()"),
     ("detail/io/accept_backoff.hpp", r"pause = std::chrono::milliseconds\((\d+)\)",
      lambda n: f"{n / 1000:g} s", "handle_error()"),
@@ -195,12 +196,14 @@ NO_LIMITS = {
     "usual_receive", "large_receive",  # said of ac_in_buffer_size
     "space_size", "fits", "table",  # how a function is held
     "max_timeout",  # of poll(): a year
+    "lifetime", "max_received", "max_record", "max_records", "id", "digits", "alerts", "usual",
+    "overhead", "header", "curves",  # how TLS is done
     "grace",        # of a timeout, when we are late ourselves
     "look_behind_mark_after",  # how soon a lost connection is noticed behind an urgent mark
 }
 # Names that are limits in one place and something else in another.
 IN_LIMITS = {"longest_name", "longest_text", "max_size", "max_digits", "max_connections",
-             "max_lines", "max_open", "pause", "deadline_tick"}
+             "max_lines", "max_open", "pause", "deadline_tick", "max_records_without_data"}
 
 
 def limits():
@@ -216,11 +219,13 @@ def limits():
             found.append((name, text, BOUNDS[name]))
     server = re.search(r"server_timeouts = {(.*?)};", source_of("detail/timing/deadlines.hpp"), re.S).group(1)
     own = re.findall(r"std::chrono::\w+\(\d+\)", server)
-    if len(own) != 2:
+    if len(own) != 3:
         problem("porting.md", "the timeouts of a server differ from those of a client in another "
-                              "way: complete.py knows of the time of a frame and of a full channel")
+                              "way: complete.py knows of the time of a frame, of a full channel "
+                              "and of a handshake")
     found.append(("frame of a server", duration(own[0]), "frame_timeout()"))
-    found.append(("full of a server", duration(own[-1]), "when_full()"))
+    found.append(("full of a server", duration(own[1]), "when_full()"))
+    found.append(("handshake of a server", duration(own[-1]), "handshake_timeout()"))
     for path, pattern, text, call in LIMITS:
         found.append((pattern, text(number(path, pattern)), call))
     for path, default, call in OFF:

@@ -72,6 +72,16 @@ ASYNCHAT_DECL void wait_handler::post() &&
 
 // --- what not every transport can do ---------------------------------------------------------
 
+ASYNCHAT_DECL void transport::establish(const endpoint&, std::error_code& error)
+{
+    error.clear();
+}
+
+ASYNCHAT_DECL std::optional<error_explanation> transport::explain(const std::error_code&)
+{
+    return std::nullopt;
+}
+
 ASYNCHAT_DECL std::size_t transport::write_file(int, std::uint64_t, std::size_t,
                                                 std::error_code& error)
 {
