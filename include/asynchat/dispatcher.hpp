@@ -666,7 +666,15 @@ private:
         return static_cast<detail::handshake_stage>(state_->opening);
     }
     void begin_opening() noexcept;
-    void end_opening() noexcept { state_->opening = 0; }
+    void end_opening() noexcept
+    {
+        state_->opening = 0;
+        if (state_->opening_counted)
+            uncount_opening();
+    }
+    ASYNCHAT_DECL void count_opening() noexcept;
+    ASYNCHAT_DECL void uncount_opening() noexcept;
+    void step_opening();
     void tell_opened(detail::handshake_stage stage);
     void wait_for_opening();
     void go_on_opening();

@@ -259,6 +259,9 @@ private:
     void flush_posted();
     void post_look();
     void try_again();
+    ASYNCHAT_DECL bool may_open(const detail::state_ptr& state);
+    void post_openings();
+    void go_on_openings();
 
     using callback = detail::unique_function<void()>;
     using sink = detail::unique_function<void(log_type, std::string_view)>;
@@ -295,6 +298,7 @@ private:
     std::size_t max_unread_ = std::size_t{16} << 20;
     fifo<detail::state_ptr> to_flush_;
     fifo<detail::state_ptr> to_look_at_;
+    fifo<detail::state_ptr> to_open_; // handshakes that wait for their turn
     detail::timer_queue timers_;
     std::shared_ptr<sink> log_sink_;          // null: standard error
     detail::loop_log_limit log_limit_;        // of all channels together
@@ -315,6 +319,8 @@ private:
     bool creates_ = false; // create() has called a constructor that has not begun yet
     bool flush_posted_ = false;
     bool look_posted_ = false;
+    bool openings_posted_ = false;
+    unsigned openings_ = 0; // steps of handshakes in this pass
 };
 
 } // namespace asynchat

@@ -52,6 +52,12 @@ public:
     void max_connections_per_address(std::size_t n) noexcept { max_per_address_ = n; }
     std::size_t max_connections_per_address() const noexcept { return max_per_address_; }
 
+    /// Largest number of connections whose handshake, such as that of TLS, is not complete;
+    /// `unlimited` by default. Further connections wait in the system's queue. A loop takes five
+    /// steps of handshakes in a pass, whatever this limit is, so that open connections do not wait.
+    ASYNCHAT_DECL void max_handshakes(std::size_t n);
+    std::size_t max_handshakes() const noexcept { return max_handshakes_; }
+
     /// Calls `make()` for each connection accepted from now on. The connection receives and sends
     /// through the returned layer from the first byte on. An empty function means no layer. See
     /// add_layer(). If `make()` throws or returns null, only that connection is closed.
@@ -75,7 +81,7 @@ public:
     /// True after stop().
     bool stopping() const noexcept { return stopping_; }
 
-    /// False while max_connections() connections are open.
+    /// False while max_connections() connections are open, or max_handshakes() are not complete.
     ASYNCHAT_DECL bool readable() override;
 
     /// Makes a handler, or refuses the connection because of a limit. An override may check the
@@ -109,6 +115,7 @@ private:
     std::shared_ptr<detail::server_state> shared_;
     std::size_t max_connections_ = unlimited;
     std::size_t max_per_address_ = unlimited;
+    std::size_t max_handshakes_ = unlimited;
     timer deadline_;
     bool stopping_ = false;
     bool told_full_ = false; // in the log

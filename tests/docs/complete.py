@@ -167,6 +167,7 @@ LIMITS = [
     ("escape.hpp", r"longest_text = (\d+)", lambda n: f"{n} bytes", "log_info()"),
     ("impl/dispatcher.ipp", r"constexpr int max_connections = (\d+)", str, "handle_accept()"),
     ("impl/tls/tls_input.ipp", r"max_records_without_data = (\d+)", str, "tls_error"),
+    ("impl/dispatcher_opening.ipp", r"max_openings = (\d+)", str, "max_handshakes()"),
     ("detail/io/lingerer.hpp", r"max_open = (\d+)", lambda n: f"{n:,}", "linger_timeout()"),
     ("detail/io/accept_backoff.hpp", r"pause = std::chrono::milliseconds\((\d+)\)",
      lambda n: f"{n / 1000:g} s", "handle_error()"),
@@ -178,6 +179,7 @@ LIMITS = [
 OFF = [
     ("server.hpp", "max_connections_ = unlimited", "max_connections()"),
     ("server.hpp", "max_per_address_ = unlimited", "max_connections_per_address()"),
+    ("server.hpp", "max_handshakes_ = unlimited", "max_handshakes()"),
 ]
 
 # Constants that end or slow no program, by the name that they have: sizes of what is kept or tried
@@ -203,7 +205,8 @@ NO_LIMITS = {
 }
 # Names that are limits in one place and something else in another.
 IN_LIMITS = {"longest_name", "longest_text", "max_size", "max_digits", "max_connections",
-             "max_lines", "max_open", "pause", "deadline_tick", "max_records_without_data"}
+             "max_lines", "max_open", "pause", "deadline_tick", "max_records_without_data",
+             "max_openings"}
 
 
 def limits():

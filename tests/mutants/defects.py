@@ -586,7 +586,7 @@ server("unix-clients-share-an-address", "a client over a UNIX socket ends what l
 place = of("server_state")
 
 place("full-for-ever", "the listener does not hear of free places",
-      "channel_access::flush_soon(*server.listener);", "")
+      "channel_access::flush_soon(*listener);", "")
 place("address-never-freed", "the connections of an address are counted up only",
       "--slot.open;", "")
 place("close-counted-as-another", "the counter of another reason goes up",

@@ -286,12 +286,3 @@ TEST_CASE("tls: a client connects again, and is protected again", "[tls][handsha
           strings{"again", "handshake", "open", "connect", "collect hello", "found"});
     CHECK(tls::connection(*client).server_hostname() == "localhost");
 }
-
-TEST_CASE("tls: a server that stops ends those that still shake hands", "[tls][handshake]")
-{
-    openssl_client<> test;
-    test.server->stop(seconds(5));
-    test.loop.settle();
-    CHECK(test.channel->closed());
-    CHECK(test.server->closed());
-}

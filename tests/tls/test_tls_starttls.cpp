@@ -154,6 +154,22 @@ TEST_CASE("starttls: the timeout of the handshake begins with it", "[tls][startt
     CHECK(peer.received() == "220 go\n"); // nothing that was pushed behind it
 }
 
+TEST_CASE("starttls: another connection has nothing of the one that shook hands", "[tls][starttls]")
+{
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<switching>(server_context());
+    peer.send("STARTTLS\n");
+    loop.settle();
+    CHECK(chat->pending_output() == 7); // "inside"
+    chat->create_socket();
+    CHECK(chat->pending_output() == 0);
+    CHECK_FALSE(chat->connecting());
+    auto listener = loop.listen(there);
+    chat->connect(there);
+    chat->push("in clear\n");
+    CHECK(listener.accept().received() == "in clear\n");
+}
+
 TEST_CASE("starttls: a client refuses, in the middle of a stream too", "[tls][starttls]")
 {
     asynchat::testing::loop loop;

@@ -46,6 +46,10 @@ struct channel_access {
         channel.speculative_read(alone);
     }
     static void nested_run(dispatcher& channel, bool begins) { channel.nested_run_(begins); }
+    static void go_on_opening(dispatcher& channel)
+    {
+        channel.in_event([&channel] { channel.step_opening(); });
+    }
     static void deadline_reached(dispatcher& channel) { channel.deadline_reached(); }
     static void flush_soon(dispatcher& channel) { channel.flush_soon(); }
 
@@ -85,7 +89,11 @@ struct channel_access {
     // --- servers -------------------------------------------------------------------------------
 
     static address_slot* slot(const dispatcher& channel) noexcept { return channel.slot_; }
-    static void set_slot(dispatcher& channel, address_slot* slot) noexcept { channel.slot_ = slot; }
+    static void set_slot(dispatcher& channel, address_slot* slot) noexcept
+    {
+        channel.slot_ = slot;
+        channel.count_opening();
+    }
     static void finish(dispatcher& channel, close_reason reason) { channel.finish(reason); }
     ASYNCHAT_DECL static void stop_listening(dispatcher& channel);
     static void end_oldest_linger(dispatcher& channel, const server_state& server,

@@ -53,6 +53,9 @@ struct server_state : std::enable_shared_from_this<server_state> {
     /// The channel of a connection was closed, or could not be made.
     ASYNCHAT_DECL static void leave(address_slot& slot, close_reason reason) noexcept;
 
+    /// A handshake that was counted is complete, or has failed.
+    ASYNCHAT_DECL static void handshake_ended(address_slot& slot) noexcept;
+
     /// The connection of a closing channel lingers, in a lingerer.
     ASYNCHAT_DECL static void begin_linger(address_slot& slot) noexcept;
     ASYNCHAT_DECL static void end_linger(address_slot& slot) noexcept;
@@ -61,6 +64,8 @@ struct server_state : std::enable_shared_from_this<server_state> {
     ASYNCHAT_DECL static void forget(address_slot& slot) noexcept;
 
 private:
+    void wake_listener() noexcept;
+
     std::map<std::optional<std::uint64_t>, address_slot>
         slots_; // a tree, not a hash table: peers choose the keys
 };

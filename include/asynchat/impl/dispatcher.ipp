@@ -94,7 +94,7 @@ ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<transport> next)
     state_->armed = {};
     state_->try_again_listed = false;
     is_socket_ = in_memory_ = reading_ = has_event_ = false;
-    state_->opening = 0;
+    end_opening();
     ended_unheard_ = marked_unheard_ = false;
     if (rare_) {
         rare_->backoff.end_pause();

@@ -7,13 +7,16 @@
 #include <asynchat/dispatcher.hpp>
 
 #include <asynchat/detail/failure.hpp>
+#include <asynchat/detail/run_then_always.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/escape.hpp>
 #include <asynchat/transport.hpp>
 
 #include <asio/error.hpp>
+#include <asio/post.hpp>
 #include <fmt/format.h>
 
+#include <cassert>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -33,15 +36,32 @@ ASYNCHAT_DECL void dispatcher::begin_opening() noexcept
             static_cast<unsigned char>(state_->live() ? stage::started : stage::accepted);
     connected_ = false;
     connecting_ = true;
+    count_opening();
     if (rare_)
         rare_->clocks.stop(detail::deadlines::clock::connect); // wait_for_opening() starts it
+}
+
+/// Counts the handshake of a channel that a server has made.
+ASYNCHAT_DECL void dispatcher::count_opening() noexcept
+{
+    if (!slot_ || state_->opening == 0 || state_->opening_counted)
+        return;
+    state_->opening_counted = true;
+    ++slot_->server->counters.handshakes;
+}
+
+ASYNCHAT_DECL void dispatcher::uncount_opening() noexcept
+{
+    assert(slot_ && state_->opening_counted);
+    state_->opening_counted = false;
+    detail::server_state::handshake_ended(*slot_);
 }
 
 /// Waits for the next step of the handshake, if there is one.
 ASYNCHAT_DECL void dispatcher::wait_for_opening()
 {
     using clock = detail::deadlines::clock;
-    if (state_->opening == 0)
+    if (state_->opening == 0 || state_->opening_listed)
         return;
     if (!rare().clocks.runs(clock::connect)) {
         rare_->clocks.start_handshake(loop_.now());
@@ -53,6 +73,12 @@ ASYNCHAT_DECL void dispatcher::wait_for_opening()
 
 ASYNCHAT_DECL void dispatcher::go_on_opening()
 {
+    if (!state_->opening_listed && loop_.may_open(state_))
+        step_opening();
+}
+
+ASYNCHAT_DECL void dispatcher::step_opening()
+{
     std::error_code error;
     transport_->establish(addr_, error);
     if (!error)
@@ -60,6 +86,64 @@ ASYNCHAT_DECL void dispatcher::go_on_opening()
     if (!is_would_block(error))
         opening_failed(error);
 }
+
+// --- turns ---------------------------------------------------------------------------------------
+
+namespace detail {
+
+/// The steps of handshakes in a pass: each costs as much time as hundreds of messages, and those
+/// who talk must not wait behind all who come.
+inline constexpr unsigned max_openings = 5;
+
+} // namespace detail
+
+/// Whether a handshake may go on in this pass; if not, it is listed, and goes on in a later one.
+ASYNCHAT_DECL bool loop::may_open(const detail::state_ptr& state)
+{
+    post_openings();
+    if (openings_ < detail::max_openings && to_open_.is_empty()) {
+        ++openings_;
+        return true;
+    }
+    to_open_.push(state);
+    state->opening_listed = true;
+    return false;
+}
+
+ASYNCHAT_DECL void loop::post_openings()
+{
+    if (openings_posted_)
+        return;
+    asio::post(*context_, [anchor = std::weak_ptr<detail::loop_anchor>(anchor_)] {
+        if (const auto alive = anchor.lock())
+            alive->owner->go_on_openings();
+    });
+    openings_posted_ = true;
+}
+
+ASYNCHAT_DECL void loop::go_on_openings()
+{
+    const auto go_on = [this] {
+        const turn in_turn(*this);
+        openings_ = 0;
+        while (openings_ < detail::max_openings && !to_open_.is_empty()) {
+            const auto state = *to_open_.pop();
+            state->opening_listed = false;
+            const auto channel = state->channel();
+            if (!channel || state->opening == 0)
+                continue;
+            ++openings_;
+            detail::channel_access::go_on_opening(*channel);
+        }
+    };
+    detail::run_then_always(go_on, [this] {
+        openings_posted_ = false;
+        if (openings_ > 0 || !to_open_.is_empty()) // once more, and a new pass begins
+            post_openings();
+    });
+}
+
+// --- the end of a handshake ------------------------------------------------------------------
 
 /// The handshake is complete.
 ASYNCHAT_DECL void dispatcher::opened()

@@ -111,7 +111,9 @@ ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
     } else {
         next = detail::socket_transport::make(loop_.context(), family, type);
     }
-    const bool had_connection = connected_;
+    const bool is_in_handshake =
+        state_->opening != 0 && opening() != detail::handshake_stage::connected;
+    const bool had_connection = connected_ || is_in_handshake;
     connected_ = accepting_ = connecting_ = was_lost_ = eof_ = was_accepted_ = false;
     set_transport(std::move(next));
     in_memory_ = loop_.network_ != nullptr;

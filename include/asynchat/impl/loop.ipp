@@ -365,7 +365,9 @@ public:
         if (outer_)
             detail::channel_access::nested_run(*outer_, true);
         // A flush_posted() or try_again() further out continues only when this run returns.
-        loop_.flush_posted_ = loop_.look_posted_ = false;
+        loop_.flush_posted_ = loop_.look_posted_ = loop_.openings_posted_ = false;
+        if (!loop_.to_open_.is_empty())
+            loop_.post_openings();
         if (!loop_.to_flush_.is_empty())
             loop_.post_flush();
         if (!loop_.to_look_at_.is_empty())

@@ -38,13 +38,20 @@ ASYNCHAT_DECL void server_base::max_connections(std::size_t n)
     flush_soon(); // it may accept again
 }
 
+ASYNCHAT_DECL void server_base::max_handshakes(std::size_t n)
+{
+    max_handshakes_ = n;
+    flush_soon(); // it may accept again
+}
+
 ASYNCHAT_DECL bool server_base::readable()
 {
     const std::size_t open = counters().open;
     if (open < max_connections_ - max_connections_ / 4)
         told_full_ = false;
-    shared_->wakes_listener = stopping_ || open >= max_connections_;
-    return open < max_connections_;
+    const bool is_full = open >= max_connections_ || counters().handshakes >= max_handshakes_;
+    shared_->wakes_listener = stopping_ || is_full;
+    return !is_full;
 }
 
 ASYNCHAT_DECL void server_base::handle_accepted(socket connection, const endpoint& peer)

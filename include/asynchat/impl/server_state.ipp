@@ -66,11 +66,23 @@ ASYNCHAT_DECL void server_state::leave(address_slot& slot, close_reason reason) 
     --slot.open;
     --server.counters.open;
     ++server.counters.closes_by_reason[static_cast<std::size_t>(reason)];
-    if (!server.listener || !server.wakes_listener)
+    server.wake_listener();
+}
+
+ASYNCHAT_DECL void server_state::handshake_ended(address_slot& slot) noexcept
+{
+    --slot.server->counters.handshakes;
+    slot.server->wake_listener();
+}
+
+/// If it accepts nothing at present, it looks again.
+ASYNCHAT_DECL void server_state::wake_listener() noexcept
+{
+    if (!listener || !wakes_listener)
         return;
     try {
-        channel_access::flush_soon(*server.listener);
-        server.wakes_listener = false;
+        channel_access::flush_soon(*listener);
+        wakes_listener = false;
     } catch (...) { // no memory: the next one wakes it
     }
 }

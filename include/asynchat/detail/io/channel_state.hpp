@@ -119,6 +119,8 @@ struct channel_state : operation_memory {
     bool try_again_listed : 1; // on the loop's list of channels to look at before they wait
     bool closed : 1;           // and still owned
     unsigned char opening : 2; // a handshake is under way, as a handshake_stage says
+    bool opening_listed : 1;   // on the loop's list of those that wait for their turn
+    bool opening_counted : 1;  // by its server
     speculation_policy speculative_read; // asked after each input
     unsigned owners = 0;                 // state_ptrs
     unsigned index = 0;                  // place among the loop's channels
@@ -130,7 +132,7 @@ struct channel_state : operation_memory {
     /// After input number `n` of the loop.
     explicit channel_state(unsigned n) noexcept
         : flush_listed(false), lingers(false), try_again_listed(false), closed(false), opening(0),
-          speculative_read(n)
+          opening_listed(false), opening_counted(false), speculative_read(n)
     {
     }
 

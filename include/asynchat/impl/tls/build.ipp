@@ -268,12 +268,12 @@ ASYNCHAT_DECL void build(tls_built& built)
     built.main = make_ctx(settings);
     for (const auto& identity : settings.identities)
         set_identity(built.main.get(), *identity);
-    for (const auto& [name, identity] : settings.names) {
-        const auto same = [&](const auto& entry) { return entry.first == name; };
+    for (const auto& named : settings.names) {
+        const auto same = [&](const auto& entry) { return entry.first == named.first; };
         auto place = std::find_if(built.names.begin(), built.names.end(), same);
         if (place == built.names.end())
-            place = built.names.insert(place, {name, make_ctx(settings)});
-        set_identity(place->second.get(), *identity);
+            place = built.names.insert(place, {named.first, make_ctx(settings)});
+        set_identity(place->second.get(), *named.second);
     }
     ERR_clear_error();
 }
