@@ -551,6 +551,7 @@ private:
     ASYNCHAT_DECL void try_flush_soon() noexcept;
     ASYNCHAT_DECL void wait_for(readiness what);
     void set_transport(std::unique_ptr<transport> next);
+    void add_layer_to_connection(std::unique_ptr<transport_layer> layer, early_input early);
     ASYNCHAT_DECL void put_on_layers() noexcept;
     ASYNCHAT_DECL void put_on(std::unique_ptr<transport_layer> layers) noexcept;
     ASYNCHAT_DECL std::unique_ptr<producer> make_layer_switch();
