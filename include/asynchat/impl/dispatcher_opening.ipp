@@ -231,10 +231,12 @@ ASYNCHAT_DECL bool dispatcher::end_with_explanation(const std::error_code& error
     auto why = transport_->explain(error);
     if (!why)
         return false;
-    std::string text = escaped(why->text, detail::longest_text);
-    if (!state_->lingers)
-        log_of_peer(log_type::info, "closing channel {}: {}", safe_repr(), text);
-    note_text(std::move(text));
+    if (!is_lost()) { // else it ends for what came first
+        std::string text = escaped(why->text, detail::longest_text);
+        if (!state_->lingers)
+            log_of_peer(log_type::info, "closing channel {}: {}", safe_repr(), text);
+        note_text(std::move(text));
+    }
     of_input ? input_failed(why->reason, error) : connection_lost_(why->reason, error);
     return true;
 }
