@@ -22,6 +22,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace arguments {
@@ -80,6 +81,19 @@ public:
             words_.erase(at, at + 2);
         }
         return value;
+    }
+
+    // The two words after the option `name`, if it is there: "--tls CERT KEY". The last ones count.
+    std::optional<std::pair<std::string, std::string>> pair(std::string_view name)
+    {
+        std::optional<std::pair<std::string, std::string>> values;
+        for (auto at = find(name); at != words_.end(); at = find(name)) {
+            if (words_.end() - at < 3)
+                throw wrong_use(fmt::format("{}: two values are needed", name));
+            values.emplace(at[1], at[2]);
+            words_.erase(at, at + 3);
+        }
+        return values;
     }
 
     // The rest: no options, and at most `most` words.

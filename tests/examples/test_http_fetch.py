@@ -362,7 +362,7 @@ def test_redirects():
     answers = {f"/{i}": redirect(f"/{i + 1}") for i in range(20)}
     answers.update({"/a": redirect("b?x=1#y"), "/b?x=1": redirect("/c/../d", 301),
                     "/d": counted(b"end"),
-                    "/loop": redirect("/loop"), "/out": redirect("https://example.invalid/")})
+                    "/loop": redirect("/loop"), "/out": redirect("ftp://example.invalid/")})
     with Server(answers) as server:
         status, rows, _ = fetch(url(server.address(), "/a"))
         check("followed", (status, [row[0] for row in rows]), (0, ["302", "301", "200"]))
@@ -377,7 +377,7 @@ def test_redirects():
               (1, 11, ["too many redirects"]))
         check("a loop", len(fetch(url(server.address(), "/loop"))[1]), 1)
         status, rows, _ = fetch(url(server.address(), "/out"))
-        check("https", (status, rows[0][3]), (1, "leads out of HTTP"))
+        check("no HTTP", (status, rows[0][3]), (1, "leads out of HTTP"))
 
 
 def test_limit_for_each_host():
@@ -468,7 +468,7 @@ def test_output_that_cannot_be_written():
 def test_usage():
     for arguments, words in [
             ([], b"URL: none is given"), (["x"], b"URL: 'x' is not http://host"),
-            (["https://x/"], b"URL: 'https://x/'"), (["http://x:65536/"], b"is not http://host"),
+            (["ftp://x/"], b"URL: 'ftp://x/'"), (["http://x:65536/"], b"is not http://host"),
             (["http://u@x/"], b"is not http://host"), (["-r", "http://x"], b"there is no -r"),
             (["--timeout"], b"--timeout: the value is missing"),
             (["--timeout", "1s", "http://x"], b"--timeout: not a digit at byte 1 of '1s'"),

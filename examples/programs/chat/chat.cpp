@@ -3,11 +3,11 @@
 
 // A chat room for telnet and netcat, on one server or on several that share a Redis server.
 //
-//     chat [--host HOST] [--port PORT] [--redis HOST:PORT [--name NAME]]
+//     chat [--host HOST] [--port PORT] [--tls CERT KEY] [--redis HOST:PORT [--name NAME]]
 //
 // Exits with 0 after SIGINT or SIGTERM, with 1 if it cannot serve, with 2 after wrong use.
 
-#include "../arguments.hpp"
+#include "../tls_arguments.hpp"
 #include "federation.hpp"
 #include "member.hpp"
 #include "room.hpp"
@@ -21,12 +21,13 @@
 namespace {
 
 constexpr std::string_view usage =
-    "usage: chat [--host HOST] [--port PORT] [--redis HOST:PORT [--name NAME]]\n"
+    "usage: chat [--host HOST] [--port PORT] [--tls CERT KEY] [--redis HOST:PORT [--name NAME]]\n"
     "\n"
     "A chat room: telnet or netcat to it, and say /help. SIGINT or SIGTERM end it.\n"
     "\n"
     "  --host HOST         an address in digits: 127.0.0.1 if not given\n"
     "  --port PORT         0, or none, is any free one; the first line of the output tells which\n"
+    "  --tls CERT KEY      speaks TLS, with the certificate and the key of these PEM files\n"
     "  --redis HOST:PORT   one room with all the servers at this Redis, of version 6 or later\n"
     "  --name NAME         this server among them, its own; if not given it is a random one\n";
 
@@ -38,7 +39,7 @@ struct settings {
     std::string name;
 };
 
-settings parse(arguments::command_line line)
+settings parse(arguments::command_line& line)
 {
     settings result;
     result.host = line.option("--host").value_or(result.host);
@@ -67,13 +68,15 @@ settings parse(arguments::command_line line)
     return result;
 }
 
-int serve(const arguments::command_line& line)
+int serve(arguments::command_line line)
 {
+    const arguments::server_tls tls(line);
     const settings wanted = parse(line);
     chat::room room(wanted.name);
     asynchat::loop loop;
     const auto server = loop.create<asynchat::server<chat::member>>(
         asynchat::endpoint(wanted.host, wanted.port), std::ref(room));
+    tls.protect(*server.lock());
     server->max_connections(3000); // their names fit into one message between servers
     fmt::print("listening on {}\n", server->local_endpoint().to_string());
     std::fflush(stdout);

@@ -15,7 +15,7 @@
 
 namespace http {
 
-// The waiting pages of one host and port, and the connections to it.
+// The waiting pages of one scheme, host and port, and the connections to it.
 struct site_queue {
     std::deque<page> waiting;
     std::size_t connections = 0;
@@ -44,7 +44,7 @@ public:
     {
         if (is_full() || !seen_.insert(where.to_string()).second)
             return;
-        sites_[where.site()].waiting.emplace_back(where, redirects, settings_);
+        sites_[where.origin()].waiting.emplace_back(where, redirects, settings_);
         ++waiting_;
     }
 
@@ -84,7 +84,9 @@ public:
         if (!fetched.location.empty() && fetched.redirects == most_redirects)
             error = "too many redirects";
         else if (!fetched.location.empty() && !follow(fetched, fetched.location))
-            error = settings_.is_recursive ? "" : "leads out of HTTP";
+            error = settings_.is_recursive ? ""
+                    : arguments::have_tls  ? "leads out of HTTP"
+                                           : "leads out of http:";
         for (const std::string& link : links_of(fetched.html))
             follow(fetched, link);
         report_(fetched, error);
@@ -132,7 +134,8 @@ private:
     bool follow(const page& from, std::string_view link)
     {
         const auto to = resolve(from.where, link);
-        if (!to || (settings_.is_recursive && to->site() != from.where.site()))
+        if (!to || (to->is_secure && !arguments::have_tls) ||
+            (settings_.is_recursive && to->origin() != from.where.origin()))
             return false;
         add(*to, from.location.empty() ? 0 : from.redirects + 1);
         return true;

@@ -27,6 +27,9 @@ public:
     {
         const auto& first = site.waiting.front().where;
         connect_timeout(owner.chosen().timeout);
+        handshake_timeout(owner.chosen().timeout);
+        if (first.is_secure)
+            owner.chosen().tls.protect(*this);
         connect(first.host, first.port);
     }
 
@@ -91,6 +94,7 @@ public:
     void handle_close() override
     {
         const bool lost = close_reason() == asynchat::close_reason::peer_finished ||
+                          close_reason() == asynchat::close_reason::tls_truncated ||
                           close_reason() == asynchat::close_reason::reset;
         if (error_.empty() && close_reason() == asynchat::close_reason::bad_frame)
             error_ = "a chunk is longer than its length"; // no line end after it

@@ -4,11 +4,11 @@
 // Fetches pages, many at once. With --recursive it also fetches the pages of the same site that
 // they link to.
 //
-//     http_fetch [--recursive] [--output FOLDER] [--connections N] [--timeout SECONDS] URL...
+//     http_fetch [--recursive] [--output FOLDER] [--connections N] [--timeout SECONDS]
+//                [--ca FILE] URL...
 //
 // Exits with 0 if it fetched all pages, with 1 if not, with 2 after wrong use.
 
-#include "../arguments.hpp"
 #include "fetch_channel.hpp"
 
 #include <unistd.h>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::string_view usage =
     "usage: http_fetch [--recursive] [--output FOLDER] [--connections N] [--timeout SECONDS]\n"
-    "                  URL...\n"
+    "                  [--ca FILE] URL...\n"
     "\n"
     "Fetches the pages, and writes a line for each: status, bytes, milliseconds, address.\n"
     "\n"
@@ -27,7 +27,8 @@ constexpr std::string_view usage =
     "  --output FOLDER    where to write the pages, FOLDER/host/path\n"
     "  --connections N    to each host, 1 to 100 (4)\n"
     "  --timeout SECONDS  for a connection, for a header, and without a byte, 1 to 3600 (10)\n"
-    "  URL                http://host[:port][/path]\n";
+    "  --ca FILE          trusts the authorities of this PEM file, instead of the system's\n"
+    "  URL                http://host[:port][/path], or https\n";
 
 std::size_t positive(std::string_view name, std::string_view text, std::size_t most)
 {
@@ -39,7 +40,7 @@ std::size_t positive(std::string_view name, std::string_view text, std::size_t m
 
 http::fetch_settings parse_settings(arguments::command_line& line)
 {
-    http::fetch_settings settings;
+    http::fetch_settings settings{arguments::client_tls(line)};
     settings.is_recursive = line.flag("--recursive");
     settings.folder = line.option("--output").value_or("");
     if (const auto number = line.option("--connections"))
@@ -57,6 +58,8 @@ std::vector<http::url> parse_urls(const std::vector<std::string>& words)
         if (!url)
             throw arguments::wrong_use(
                 fmt::format("URL: '{}' is not http://host", asynchat::escaped(word)));
+        if (url->is_secure && !arguments::have_tls)
+            throw arguments::no_tls("https");
         urls.push_back(*url);
     }
     if (urls.empty())

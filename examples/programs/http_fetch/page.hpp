@@ -4,6 +4,7 @@
 #ifndef HTTP_FETCH_PAGE_HPP
 #define HTTP_FETCH_PAGE_HPP
 
+#include "../tls_arguments.hpp"
 #include "url.hpp"
 
 #include <chrono>
@@ -14,6 +15,9 @@
 namespace http {
 
 struct fetch_settings {
+    explicit fetch_settings(arguments::client_tls chosen) : tls(std::move(chosen)) {}
+
+    arguments::client_tls tls; // for https
     bool is_recursive = false;
     std::size_t per_host = 4; // connections
     std::chrono::milliseconds timeout = std::chrono::seconds(10);
@@ -97,8 +101,8 @@ private:
             throw std::runtime_error("cannot write " + part_name().string());
     }
 
-    // FOLDER/host:port/path, as other crawlers do. The path has no ".." segments; if decoding would
-    // create one, the path is not decoded.
+    // FOLDER/host:port/path, without port 80, as other crawlers do. The path has no ".." segments;
+    // if decoding would create one, the path is not decoded.
     std::filesystem::path file_name() const
     {
         const std::string decoded_target = decoded(where.target).value_or(where.target);
@@ -107,7 +111,8 @@ private:
         const auto [name, query] = split(path, "?");
         if (name.back() == '/')
             path.insert(name.size(), "index.html");
-        return std::filesystem::path(settings_->folder + "/" + where.site() + path);
+        const std::string port = where.is_secure && where.port == 443 ? ":443" : "";
+        return std::filesystem::path(settings_->folder + "/" + where.site() + port + path);
     }
 
     const fetch_settings* settings_;

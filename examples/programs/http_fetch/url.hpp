@@ -16,16 +16,18 @@ namespace http {
 struct url {
     std::string host; // without the brackets of IPv6
     std::uint16_t port = 80;
-    std::string target; // path and query, as sent
+    std::string target;     // path and query, as sent
+    bool is_secure = false; // https
 
     // The host and the port, as in the field Host.
     std::string site() const
     {
         const bool is_ipv6 = host.find(':') != host.npos;
         const std::string name = is_ipv6 ? "[" + host + "]" : host;
-        return port == 80 ? name : fmt::format("{}:{}", name, port);
+        return port == (is_secure ? 443 : 80) ? name : fmt::format("{}:{}", name, port);
     }
-    std::string to_string() const { return "http://" + site() + target; }
+    std::string origin() const { return (is_secure ? "https://" : "http://") + site(); }
+    std::string to_string() const { return origin() + target; }
 };
 
 // "/a/./b/../c" -> "/a/c"; never above the root.
@@ -63,17 +65,19 @@ inline std::string clean_target(std::string_view text)
     return out;
 }
 
-// Accepts "http://host" and "http://host:port", also with a path or query; otherwise empty.
+// Accepts "http://host" and "https://host:port", also with a path or query; otherwise empty.
 inline std::optional<url> parse_url(std::string_view text)
 {
-    constexpr std::string_view scheme = "http://";
-    if (!same_name(text.substr(0, scheme.size()), scheme))
+    const std::string_view scheme = text.substr(0, text.find(':'));
+    url made;
+    made.is_secure = same_name(scheme, "https");
+    if ((!made.is_secure && !same_name(scheme, "http")) || text.substr(scheme.size(), 3) != "://")
         return std::nullopt;
-    text.remove_prefix(scheme.size());
+    made.port = made.is_secure ? 443 : 80;
+    text.remove_prefix(scheme.size() + 3);
     const std::size_t end = std::min(text.find_first_of("/?#"), text.size());
     std::string_view host = text.substr(0, end);
     std::string_view port;
-    url made;
     if (host.substr(0, 1) == "[") {
         const std::size_t bracket = host.find(']');
         if (bracket == host.npos)
@@ -108,10 +112,10 @@ inline std::optional<url> resolve(const url& base, std::string_view link)
     if (const auto whole = parse_url(link))
         return whole;
     const std::size_t colon = link.find(':');
-    if (link.empty() || colon < link.find_first_of("/?")) // "mailto:", "https:", "javascript:"
+    if (link.empty() || colon < link.find_first_of("/?")) // "mailto:", "ftp:", "javascript:"
         return std::nullopt;
     if (link.substr(0, 2) == "//")
-        return parse_url("http:" + std::string(link));
+        return parse_url((base.is_secure ? "https:" : "http:") + std::string(link));
     url made = base;
     const std::string path(split(base.target, "?").first);
     if (link.front() == '/')

@@ -4,11 +4,13 @@
 // A web server: the example of Python's asynchat manual, completed. It serves a folder of files,
 // and its own page, which shows the requests.
 //
-//     http_server [--root FOLDER] [--timeout SECONDS] [HOST [PORT]]     until SIGINT or SIGTERM
+//     http_server [--root FOLDER] [--timeout SECONDS] [--tls CERT KEY] [HOST [PORT]]
+//
+// It runs until SIGINT or SIGTERM.
 //
 // Exits with 0 after a signal, with 1 if it cannot serve, with 2 after wrong use.
 
-#include "../arguments.hpp"
+#include "../tls_arguments.hpp"
 #include "http_channel.hpp"
 
 #include <cstdio>
@@ -16,13 +18,14 @@
 namespace {
 
 constexpr std::string_view usage =
-    "usage: http_server [--root FOLDER] [--timeout SECONDS] [HOST [PORT]]\n"
+    "usage: http_server [--root FOLDER] [--timeout SECONDS] [--tls CERT KEY] [HOST [PORT]]\n"
     "\n"
     "Serves HTTP until SIGINT or SIGTERM; a second signal does not wait for the last answers.\n"
     "\n"
     "  --root FOLDER      its files, index.html for the folders; without it only /server\n"
     "  --timeout SECONDS  for a request to be complete; twice that for it to begin\n"
     "                     (30; 0 is for ever)\n"
+    "  --tls CERT KEY     HTTPS, with the certificate and the key of these PEM files\n"
     "  HOST               an address in digits: 127.0.0.1 if not given\n"
     "  PORT               0, or none, is any free one; the first line of the output tells which\n";
 
@@ -33,15 +36,18 @@ int serve(arguments::command_line line)
     settings.root = line.option("--root").value_or("");
     if (const auto seconds = line.option("--timeout"))
         settings.timeout = std::chrono::seconds(arguments::number("--timeout", *seconds, 3600));
+    const arguments::server_tls tls(line);
     const auto where = arguments::address(line.words(2));
     http::site site(settings);
     asynchat::loop loop;
     const auto server =
         loop.create<asynchat::server<http::http_channel>>(where, std::ref(site)).lock();
+    tls.protect(*server);
     server->max_connections(400); // each may have an open file; 1024 descriptors are usual
     site.show(server->counters());
     loop.on_signals([&] { server->stop(5s); });
-    fmt::print("listening on http://{}/\n", server->local_endpoint().to_string());
+    fmt::print("listening on {}://{}/\n", tls ? "https" : "http",
+               server->local_endpoint().to_string());
     std::fflush(stdout);
     loop.run();
     fmt::print("{} requests on {} connections, {} bytes in, {} bytes out\n", site.requests(),

@@ -4,11 +4,11 @@
 // Sends back what it receives, in the same pieces: asyncore's first server, which does not know
 // lines. With --simple it sends "echo:" before each piece.
 //
-//     line_echo [--simple] [HOST [PORT]]     until SIGINT or SIGTERM
+//     line_echo [--simple] [--tls CERT KEY] [HOST [PORT]]     until SIGINT or SIGTERM
 //
 // Exits with 0 after a signal, with 1 if it cannot serve, with 2 after wrong use.
 
-#include "../arguments.hpp"
+#include "../tls_arguments.hpp"
 
 #include <asynchat/asynchat.hpp>
 
@@ -22,13 +22,14 @@
 namespace {
 
 constexpr std::string_view usage =
-    "usage: line_echo [--simple] [HOST [PORT]]\n"
+    "usage: line_echo [--simple] [--tls CERT KEY] [HOST [PORT]]\n"
     "\n"
     "Sends back all that comes, until SIGINT or SIGTERM.\n"
     "\n"
-    "  --simple  puts echo: in front of each piece\n"
-    "  HOST      an address in digits: 127.0.0.1 if not given\n"
-    "  PORT      0, or none, is any free one; the first line of the output tells which\n";
+    "  --simple        puts echo: in front of each piece\n"
+    "  --tls CERT KEY  speaks TLS, with the certificate and the key of these PEM files\n"
+    "  HOST            an address in digits: 127.0.0.1 if not given\n"
+    "  PORT            0, or none, is any free one; the first line of the output tells which\n";
 
 class echo_handler : public asynchat::dispatcher_with_send {
 public:
@@ -69,8 +70,9 @@ private:
 
 class echo_server : public asynchat::dispatcher {
 public:
-    echo_server(asynchat::loop& loop, const asynchat::endpoint& where, bool simple)
-        : dispatcher(loop), simple_(simple)
+    echo_server(asynchat::loop& loop, const asynchat::endpoint& where, bool simple,
+                arguments::server_tls tls)
+        : dispatcher(loop), simple_(simple), tls_(std::move(tls))
     {
         create_socket(where.family());
         set_reuse_addr();
@@ -81,22 +83,24 @@ public:
     void handle_accepted(asynchat::socket connection, const asynchat::endpoint&) override
     {
         if (simple_)
-            owner().create<simple_handler>(std::move(connection));
+            tls_.protect(*owner().create<simple_handler>(std::move(connection)));
         else
-            owner().create<echo_handler>(std::move(connection));
+            tls_.protect(*owner().create<echo_handler>(std::move(connection)));
     }
 
 private:
     bool simple_;
+    arguments::server_tls tls_;
 };
 
 int serve(arguments::command_line line)
 {
     const bool simple = line.flag("--simple");
+    const arguments::server_tls tls(line);
     const auto where = arguments::address(line.words(2));
     asynchat::loop loop;
     loop.stop_on_signals();
-    const auto server = loop.create<echo_server>(where, simple);
+    const auto server = loop.create<echo_server>(where, simple, tls);
     fmt::print("listening on {}\n", server->local_endpoint().to_string());
     std::fflush(stdout);
     loop.run();
