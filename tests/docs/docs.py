@@ -3,7 +3,8 @@
 
     docs.py check                    links, layout, names, and the blocks of Python
     docs.py generate DIRECTORY       makes C++ sources of the blocks of C++
-    docs.py run DOCS README          runs the programs that are marked `run` or `server`
+    docs.py run DOCS README [TLS]    runs the programs that are marked `run` or `server`; those of
+                                     tls.md are in a program of their own, if there is OpenSSL
 
 The word after the language of a fence says what a block of C++ is:
 
@@ -64,6 +65,10 @@ class Block:
         self.language, self.kind, self.text = language, kind, text
         self.name = f"{page.stem}_{line}"
         self.where = f"{page.relative_to(ROOT)}:{line}"
+
+    @property
+    def needs_tls(self):
+        return self.page.name == "tls.md"
 
     @property
     def is_program(self):
@@ -149,22 +154,22 @@ def wrapped(block, text):
     return in_namespace(block, "", text, "")
 
 
-def generate(directory):
-    blocks = [block for block in all_blocks() if block.language == "cpp"]
-    programs = [block for block in blocks if block.is_program]
-    readme = next(block for block in programs if block.page.name == "README.md")
-
+def fragments_of(blocks):
+    """The source with all blocks that are no programs."""
     includes, fragments = set(), ""
     for block in blocks:
         if not block.is_program:
             lines, text = split_includes(block)
             includes.update(lines)
             fragments += wrapped(block, text)
-    fragments = "\n".join(sorted(includes)) + '\n#include "prelude.hpp"\n\n' + fragments
+    return "\n".join(sorted(includes)) + '\n#include "prelude.hpp"\n\n' + fragments
 
+
+def programs_of(blocks):
+    """The source with all programs: its main() runs the one that it is told."""
     includes, source, table = {"#include <string_view>"}, "", ""
-    for block in programs:
-        if block is readme:
+    for block in blocks:
+        if not block.is_program:
             continue
         lines, text = split_includes(block)
         includes.update(lines)
@@ -172,13 +177,22 @@ def generate(directory):
         arguments = "argc - 1, argv + 1" if "main(int" in text else ""
         table += (f'    if (name == "{block.name}")\n'
                   f"        return {block.name}::documented_main({arguments});\n")
-    source = ("\n".join(sorted(includes)) + "\n\n" + source +
-              "int main(int argc, [[maybe_unused]] char** argv)\n{\n"
-              '    const std::string_view name = argc > 1 ? argv[1] : "";\n' + table +
-              "    return 2;\n}\n")
+    return ("\n".join(sorted(includes)) + "\n\n" + source +
+            "int main(int argc, [[maybe_unused]] char** argv)\n{\n"
+            '    const std::string_view name = argc > 1 ? argv[1] : "";\n' + table +
+            "    return 2;\n}\n")
 
+
+def generate(directory):
+    blocks = [block for block in all_blocks() if block.language == "cpp"]
+    readme = next(block for block in blocks if block.is_program)
+    others = [block for block in blocks if block is not readme and not block.needs_tls]
+    over_tls = [block for block in blocks if block.needs_tls]
     first_line = f'#line {readme.line} "README.md"\n'
-    for name, text in (("fragments.cpp", fragments), ("programs.cpp", source),
+    for name, text in (("fragments.cpp", fragments_of(others)),
+                       ("programs.cpp", programs_of(others)),
+                       ("tls_fragments.cpp", fragments_of(over_tls)),
+                       ("tls_programs.cpp", programs_of(over_tls)),
                        ("readme.cpp", first_line + any_port(readme.text))):
         path = Path(directory) / name
         if not path.exists() or path.read_text() != text:
@@ -370,12 +384,15 @@ def serve(command, session):
         server.stderr.close()
 
 
-def run(docs, readme):
+def run(docs, readme, over_tls=None):
     blocks = all_blocks()
     count = 0
     readme_name = next(b.name for b in blocks if b.is_program)
     for block, after in zip(blocks, blocks[1:] + [None]):
-        command = [readme] if block.name == readme_name else [docs, block.name]
+        if block.needs_tls and not over_tls:
+            continue
+        command = [readme] if block.name == readme_name else \
+            [over_tls if block.needs_tls else docs, block.name]
         if block.kind == "server":
             serve(command, after)
         elif block.kind == "run":
