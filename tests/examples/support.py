@@ -9,6 +9,7 @@ may follow. It exits with 0, 1, or 77 when a function could not run here because
 program is missing; with ASYNCHAT_NO_SKIP in the environment that is a failure, too.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -103,14 +104,16 @@ class Program:
             host, port = server.address()
             ...
             server.stop()
+
+    With stdin=subprocess.PIPE, say() gives it lines.
     """
 
-    def __init__(self, command, **more):
+    def __init__(self, command, stdin=subprocess.DEVNULL, **more):
         self.command = [str(part) for part in command]
         self.lines = []
         self.changed = threading.Condition()
-        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more)
+        self.process = subprocess.Popen(self.command, stdin=stdin, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, **more)
         self.reader = threading.Thread(target=self.collect, daemon=True)
         self.reader.start()
 
@@ -134,6 +137,10 @@ class Program:
         with self.changed:
             self.lines.append(None)
             self.changed.notify_all()
+
+    def say(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
 
     def output(self):
         """All that it has printed so far."""
@@ -183,6 +190,9 @@ class Program:
         self.process.wait()
         self.reader.join(DEADLINE)
         self.process.stdout.close()
+        if self.process.stdin:
+            with contextlib.suppress(BrokenPipeError):  # it has ended before it read all
+                self.process.stdin.close()
 
 
 def connect(address):
