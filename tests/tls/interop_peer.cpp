@@ -139,6 +139,8 @@ public:
             next();
     }
 
+    void handle_connect() override {}
+
     void found_terminator() override
     {
         const std::string line = _get_data();
