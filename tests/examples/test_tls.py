@@ -190,6 +190,14 @@ def test_http_fetch_and_redirects():
         check_that(f"--recursive stays on https: {lines}", status == 0 and len(lines) == 3)
 
 
+def test_http_fetch_and_https_that_is_not_there():
+    """Without OpenSSL it does not go there."""
+    with python_server({"/": (b"", "https://127.0.0.1:1/")}) as clear:
+        status, lines = fetched(f"{clear}/")
+        error = "Connection refused" if has_tls() else "leads to https, without OpenSSL"
+        check_that(f"{lines}", status == 1 and error in "".join(lines))
+
+
 def test_http_fetch_checks_the_server():
     need_tls()
     with Authority() as ca, Authority("another") as other:

@@ -84,9 +84,9 @@ public:
         if (!fetched.location.empty() && fetched.redirects == most_redirects)
             error = "too many redirects";
         else if (!fetched.location.empty() && !follow(fetched, fetched.location))
-            error = settings_.is_recursive ? ""
-                    : arguments::have_tls  ? "leads out of HTTP"
-                                           : "leads out of http:";
+            error = settings_.is_recursive                     ? ""
+                    : resolve(fetched.where, fetched.location) ? "leads to https, without OpenSSL"
+                                                               : "leads out of HTTP";
         for (const std::string& link : links_of(fetched.html))
             follow(fetched, link);
         report_(fetched, error);
