@@ -129,7 +129,7 @@ struct full {
 
 } // namespace
 
-TEST_CASE("large receives: after a full receive that was used up", "[large-receives]")
+TEST_CASE("large receives: after a full receive that was used up", "[large-receives][no-records]")
 {
     full<pieces> c(1000);
     c.loop.settle();
@@ -147,7 +147,8 @@ TEST_CASE("large receives: after a full receive that was used up", "[large-recei
     }
 }
 
-TEST_CASE("large receives: a piece has at most ac_in_buffer_size bytes", "[large-receives]")
+TEST_CASE("large receives: a piece has at most ac_in_buffer_size bytes",
+          "[large-receives][no-records]")
 {
     SECTION("of lines that are longer")
     {
@@ -175,7 +176,7 @@ TEST_CASE("large receives: a piece has at most ac_in_buffer_size bytes", "[large
     }
 }
 
-TEST_CASE("large receives: a terminator lies across two parts", "[large-receives]")
+TEST_CASE("large receives: a terminator lies across two parts", "[large-receives][no-records]")
 {
     for (std::size_t before = usual - 3; before < usual + 3; ++before) {
         asynchat::testing::loop loop;
@@ -194,7 +195,8 @@ TEST_CASE("large receives: a terminator lies across two parts", "[large-receives
     }
 }
 
-TEST_CASE("large receives: whole frames lie in the input across parts", "[large-receives]")
+TEST_CASE("large receives: whole frames lie in the input across parts",
+          "[large-receives][no-records]")
 {
     full<whole> c(1000);
     c.loop.settle();
@@ -204,7 +206,7 @@ TEST_CASE("large receives: whole frames lie in the input across parts", "[large-
 }
 
 TEST_CASE("large receives: not after a receive that was stopped, or of tiny frames",
-          "[large-receives]")
+          "[large-receives][no-records]")
 {
     SECTION("a pause")
     {
@@ -250,7 +252,7 @@ TEST_CASE("large receives: not after a receive that was stopped, or of tiny fram
 }
 
 TEST_CASE("large receives: a turn has as many frames as one of ac_in_buffer_size can have",
-          "[large-receives][fair]")
+          "[large-receives][no-records][fair]")
 {
     asynchat::testing::loop loop;
     auto [chat, peer] = loop.accept<pieces>();
@@ -279,7 +281,7 @@ TEST_CASE("large receives: a turn has as many frames as one of ac_in_buffer_size
         CHECK(turns[i] - turns[i - 1] <= usual / 2);
 }
 
-TEST_CASE("large receives: a stop in any part keeps the rest", "[large-receives]")
+TEST_CASE("large receives: a stop in any part keeps the rest", "[large-receives][no-records]")
 {
     for (const std::size_t stop : {1U, 65U, 66U, 131U, 132U, 196U, 300U, 327U}) {
         full<pieces> c(1000);
@@ -301,7 +303,7 @@ TEST_CASE("large receives: a stop in any part keeps the rest", "[large-receives]
 }
 
 TEST_CASE("large receives: max_unread() bounds what the channels of a loop keep",
-          "[large-receives][flow]")
+          "[large-receives][no-records][flow]")
 {
     asynchat::testing::loop loop;
     CHECK(loop.max_unread() == std::size_t{16} << 20);
@@ -344,7 +346,7 @@ TEST_CASE("large receives: max_unread() bounds what the channels of a loop keep"
 }
 
 TEST_CASE("large receives: a channel that outlives its loop gives its input up",
-          "[large-receives][lifetime]")
+          "[large-receives][no-records][lifetime]")
 {
     std::shared_ptr<pieces> kept;
     {
@@ -360,7 +362,7 @@ TEST_CASE("large receives: a channel that outlives its loop gives its input up",
 }
 
 TEST_CASE("large receives: input in later parts is early input of a layer",
-          "[large-receives][layers]")
+          "[large-receives][no-records][layers]")
 {
     full<pieces> c(1000);
     c.chat.on_frame = [&chat = c.chat] {
@@ -372,7 +374,7 @@ TEST_CASE("large receives: input in later parts is early input of a layer",
     CHECK(c.chat.frames == 66);
 }
 
-TEST_CASE("large receives: a close in any part drops the rest", "[large-receives]")
+TEST_CASE("large receives: a close in any part drops the rest", "[large-receives][no-records]")
 {
     for (const std::size_t stop : {66U, 131U, 200U}) {
         full<pieces> c(1000);
@@ -384,4 +386,16 @@ TEST_CASE("large receives: a close in any part drops the rest", "[large-receives
         CHECK(c.chat.frames == stop);
         CHECK(c.loop.unread() == 0);
     }
+}
+
+TEST_CASE("large receives: a full receive of a small size does not spin at the end of a count",
+          "[large-receives][no-records]")
+{
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<whole>();
+    chat->ac_in_buffer_size = 1;
+    chat->set_terminator(4);
+    peer.send("abcdefgh", 3);
+    loop.settle();
+    CHECK(chat->text == "abcd\n"); // the rest belongs to no frame
 }

@@ -132,8 +132,8 @@ ASYNCHAT_DECL bool frame_chat::receives_in_place()
         return false;
     follow_override();
     // A large receive may bring whole frames behind this one, which need no copy.
-    const std::size_t enough =
-        receives_more_ ? large_receive(max_receive()) / 2 : detail::min_received_in_place;
+    const std::size_t large = receives_more_ ? large_receive(max_receive()) : 0;
+    const std::size_t enough = std::max(detail::min_received_in_place, large / 2);
     return delivers_input() && !frame_.is_set_aside() && decoder_.lacking() >= enough;
 }
 
