@@ -104,7 +104,7 @@ TEST_CASE("tls: large frames are received in place", "[tls][channels]")
     };
     openssl_client<frames> test;
     REQUIRE(test.peer->handshake());
-    test.peer->piece = GENERATE(777, 20000, 1000000);
+    test.peer->piece = GENERATE(std::size_t{777}, std::size_t{20000}, std::size_t{1000000});
     const std::string all = std::string(100000, 'a') + std::string(100000, 'b');
     for (std::size_t at = 0; at < all.size(); at += 33000)
         test.peer->send(all.substr(at, 33000));

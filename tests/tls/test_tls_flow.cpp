@@ -135,7 +135,7 @@ TEST_CASE("tls: what is half sent is not lost, and not sent twice", "[tls][flow]
     openssl_client<recorder> test(GENERATE(TLS1_2_VERSION, TLS1_3_VERSION));
     REQUIRE(test.peer->handshake());
     test.peer->received();
-    test.peer->connection.window(GENERATE(1, 30, 20000, 33000));
+    test.peer->connection.window(GENERATE(as<std::size_t>(), 1, 30, 20000, 33000));
     std::string all;
     for (int i = 0; i < 5; ++i) {
         const std::string piece(15000, static_cast<char>('a' + i));
@@ -170,7 +170,7 @@ TEST_CASE("tls: much data, both ways at once", "[tls][flow]")
     auto context = client_context();
     context.maximum_version(GENERATE(tls::version::tls1_2, tls::version::tls1_3));
     both<> pair(server_context(), context);
-    pair.loop.window(GENERATE(100, 65536));
+    pair.loop.window(GENERATE(as<std::size_t>(), 100, 65536));
     const std::string line(3000, 'x');
     for (int i = 0; i < 300; ++i)
         pair.client->push(line + "\n");
@@ -192,7 +192,7 @@ TEST_CASE("tls: the end of a handshake leaves when there is room, without other 
     SSL_do_handshake(test.peer->ssl.get());
     test.peer->move();
     SSL_do_handshake(test.peer->ssl.get());
-    test.peer->connection.window(GENERATE(0, 3));
+    test.peer->connection.window(GENERATE(as<std::size_t>(), 0, 3));
     test.peer->send_raw(test.peer->output());
     test.loop.settle();
     CHECK(test.channel->events == strings{"handshake", "open"});

@@ -129,7 +129,7 @@ TEST_CASE("starttls: behind a header in front of TLS, where the rest is meant", 
     openssl_peer tls_peer(openssl_peer::side::client, std::move(peer));
     SSL_do_handshake(tls_peer.ssl.get());
     const std::string hello = tls_peer.output();
-    const std::size_t early = GENERATE(1, 5, 100, 1000000);
+    const auto early = GENERATE(as<std::size_t>(), 1, 5, 100, 1000000);
     tls_peer.connection.send("STARTTLS\n" + hello.substr(0, early));
     CHECK(tls_peer.connection.received(7) == "220 go\n");
     if (early < hello.size())

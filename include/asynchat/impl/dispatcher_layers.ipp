@@ -17,6 +17,7 @@
 #include <cassert>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -59,6 +60,23 @@ private:
     std::string bytes_;
 };
 
+/// In the place of the layers of a connection whose handshake has failed. If another attempt is
+/// made without new ones, it fails: the output that waits was meant for them.
+class missing_layer final : public transport_layer {
+public:
+    bool is_established() const noexcept override { return false; }
+    void establish(const endpoint&, std::error_code& error) override
+    {
+        error = asio::error::no_permission;
+    }
+    std::optional<error_explanation> explain(const std::error_code&) override
+    {
+        return error_explanation{close_reason::system_error,
+                                 "add the layer again before connect(), by start_tls() or "
+                                 "add_layer(): its handshake has failed before"};
+    }
+};
+
 /// A mark in an output queue: output before it is sent without the layers, output behind it through
 /// the layers.
 class layer_switch final : public producer {
@@ -89,6 +107,8 @@ ASYNCHAT_DECL void dispatcher::add_layer(std::unique_ptr<transport_layer> layer,
         throw std::logic_error("asynchat: add_layer() over datagrams");
     const bool has_connection =
         connected_ || state_->opening != 0 || (transport_ && !transport_->peer_endpoint().empty());
+    if (rare_ && dynamic_cast<detail::missing_layer*>(rare_->layers.get()))
+        rare_->layers.reset();
     if (!has_connection || (!connected_ && has_waiting_layers()))
         return transport_layer::stack(rare().layers, std::move(layer), state_->layers());
     if (has_waiting_layers())

@@ -10,6 +10,7 @@
 #include <asynchat/detail/run_then_always.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/escape.hpp>
+#include <asynchat/impl/dispatcher_layers.ipp> // missing_layer
 #include <asynchat/transport.hpp>
 
 #include <asio/error.hpp>
@@ -175,6 +176,10 @@ ASYNCHAT_DECL void dispatcher::tell_opened(detail::handshake_stage stage)
     const auto follow = [this, stage, connection = state_->connection()] {
         if (state_->connection() != connection)
             return;
+        if (state_->opening != 0) { // another layer was added: its handshake comes first
+            state_->opening = static_cast<unsigned char>(stage);
+            return;
+        }
         if (stage == detail::handshake_stage::accepted)
             handle_open();
         else if (stage == detail::handshake_stage::connected)
@@ -216,8 +221,10 @@ ASYNCHAT_DECL void dispatcher::fail_to_open(asynchat::close_reason reason,
     text = escaped(text, detail::longest_text);
     if (connects) {
         const std::string what = "connect to " + detail::quoted(addr_.to_string());
+        auto missing = std::make_unique<detail::missing_layer>();
         connecting_ = false;
-        set_transport(nullptr); // another attempt cannot use it
+        set_transport(nullptr); // another attempt cannot use it, and must not do without its layers
+        transport_layer::stack(rare().layers, std::move(missing), 0);
         throw detail::io_error(reason, error, what, text);
     }
     log_of_peer(log_type::info, "closing channel {}: {}", safe_repr(), text);

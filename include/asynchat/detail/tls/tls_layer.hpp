@@ -86,8 +86,9 @@ public:
 private:
     enum class step : unsigned char { done, starved, over };
 
-    struct bio;       // the functions of our BIO
-    class call_scope; // the scratch memory during a call
+    struct bio;          // the functions of our BIO
+    class record_source; // what to encrypt
+    class call_scope;    // the scratch memory during a call
 
     /// Records in waiting_, from its front: bytes that are not sent, and bytes of plaintext.
     struct record {
@@ -95,6 +96,7 @@ private:
         std::size_t plain;
     };
     static constexpr std::size_t max_records = 4;
+    static constexpr std::size_t max_rest = 4096; // received for the rest of a message
 
     ASYNCHAT_DECL bool has_input() override;
     ASYNCHAT_DECL readiness waits_for(readiness what) override;
@@ -109,6 +111,9 @@ private:
     bool has_whole_record() const noexcept;
     void input_has_ended(const char* when);
     std::size_t encrypt(tls_scratch& scratch, const_buffers from);
+    bool encrypt_one(std::string_view plain);
+    bool finish_message(tls_scratch& scratch, std::error_code& error);
+    void keep_waiting(std::string_view bytes) noexcept;
     std::size_t send_records(tls_scratch& scratch, std::size_t plain, std::error_code& error);
     void send_or_keep(tls_scratch& scratch);
     void send_waiting(std::error_code& error);
@@ -117,6 +122,7 @@ private:
     bool has_waiting() const noexcept { return waiting_at_ < waiting_.size(); }
     step failed(int result);
     step fail(close_reason reason, unsigned long code, std::string text);
+    step fail_for_memory() noexcept;
 
     std::shared_ptr<const tls_built> built_;
     tls::start_options options_;
@@ -136,10 +142,11 @@ private:
     close_reason failure_reason_ = close_reason::open;
     unsigned char records_without_data_ = 0; // in a row
     bool has_begun_ = false;
-    bool is_open_ = false;      // the handshake is complete
-    bool is_starved_ = false;   // OpenSSL has asked for more than was received
-    bool input_ended_ = false;  // in order
-    bool output_ended_ = false; // close_notify was made
+    bool is_open_ = false;            // the handshake is complete
+    bool output_needs_input_ = false; // first the rest of a message of the handshake
+    bool is_starved_ = false;         // OpenSSL has asked for more than was received
+    bool input_ended_ = false;        // in order
+    bool output_ended_ = false;       // close_notify was made
 };
 
 } // namespace asynchat::detail

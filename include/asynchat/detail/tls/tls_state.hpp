@@ -103,10 +103,14 @@ public:
         f(next);
         settings_ = std::move(next);
         built_.reset();
+        ++changes_;
     }
-    tls_settings settings() const
+    /// Also tells the number of changes until then.
+    tls_settings settings(unsigned* changes = nullptr) const
     {
         const std::lock_guard lock(mutex_);
+        if (changes)
+            *changes = changes_;
         return settings_;
     }
 
@@ -117,6 +121,7 @@ public:
 private:
     mutable std::mutex mutex_;
     tls_settings settings_;
+    unsigned changes_ = 0;
     std::shared_ptr<const tls_built> built_; // null after a change
     std::shared_ptr<tls_ticket_keys> tickets_ = std::make_shared<tls_ticket_keys>();
 };

@@ -41,7 +41,7 @@ inline int ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPH
     try {
         auto& keys = *tls_layer::of(ssl).built().tickets;
         const auto now = std::chrono::steady_clock::now();
-        const auto found = encrypts ? std::optional(keys.current(now)) : keys.find(name, now);
+        auto found = encrypts ? std::optional(keys.current(now)) : keys.find(name, now);
         if (!found)
             return 0; // a full handshake
         char digest[] = "sha256";
@@ -61,9 +61,9 @@ inline int ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPH
                               EVP_MAC_CTX_set_params(mac, parameters) == 1;
         OPENSSL_cleanse(key.mac_secret.data(), key.mac_secret.size());
         OPENSSL_cleanse(key.secret.data(), key.secret.size());
-        if (!is_ready)
-            return -1;
-        return encrypts || keys.is_current(*found) ? 1 : 2;
+        const int result = !is_ready ? -1 : encrypts || keys.is_current(*found) ? 1 : 2;
+        OPENSSL_cleanse(&*found, sizeof *found);
+        return result;
     } catch (...) {
         return -1;
     }

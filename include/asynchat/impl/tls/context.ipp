@@ -54,9 +54,19 @@ ASYNCHAT_DECL std::shared_ptr<const tls_built> tls_state::built()
     return built_;
 }
 
+/// Puts new[i] in the place of old[i], where that is still in use.
+template <class Vector>
+void replace(Vector& in_use, const Vector& old, const Vector& now)
+{
+    for (std::size_t i = 0; i < old.size(); ++i)
+        std::replace(in_use.begin(), in_use.end(), old[i], now[i]);
+}
+
 ASYNCHAT_DECL void tls_state::reload()
 {
-    tls_settings next = settings();
+    unsigned before_changes = 0;
+    const tls_settings before = settings(&before_changes);
+    tls_settings next = before;
     const auto read_again = [](std::shared_ptr<const tls_identity>& identity) {
         identity = tls_identity::read(identity->certificate_source, identity->key_source,
                                       identity->password);
@@ -72,8 +82,11 @@ ASYNCHAT_DECL void tls_state::reload()
     made->tickets = tickets_;
     build(*made);
     const std::lock_guard lock(mutex_);
-    settings_ = std::move(next);
-    built_ = std::move(made);
+    // What another thread has changed meanwhile stays.
+    replace(settings_.identities, before.identities, next.identities);
+    replace(settings_.names, before.names, next.names);
+    replace(settings_.trust, before.trust, next.trust);
+    built_ = changes_ == before_changes ? std::move(made) : nullptr;
 }
 
 } // namespace asynchat::detail

@@ -69,16 +69,17 @@ ASYNCHAT_DECL void tls_layer::begin_client(std::string name)
     const bool checks = built_->settings.checks_hostname;
     std::error_code is_no_address;
     asio::ip::make_address(name, is_no_address);
-    bool is_set = true;
+    // OpenSSL takes ".example" for every host below it, and a zero byte for the end.
+    bool is_set = name.empty() || (name.front() != '.' && name.find('\0') == name.npos);
     if (name.empty() && checks) {
         fail(close_reason::tls_error, ERR_PACK(ERR_LIB_SSL, 0, SSL_R_BAD_VALUE),
              "no host name is known to check the certificate: connect to a name, give one to "
              "start_tls(), or turn check_hostname() off");
         return;
     }
-    if (checks && !is_no_address)
+    if (is_set && checks && !is_no_address)
         is_set = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_.get()), name.c_str()) == 1;
-    else if (checks)
+    else if (is_set && checks)
         is_set = SSL_set1_host(ssl_.get(), name.c_str()) == 1;
     if (is_set && !name.empty() && is_no_address)
         is_set = SSL_ctrl(ssl_.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
@@ -252,9 +253,12 @@ ASYNCHAT_DECL tls_layer::step tls_layer::failed(int why)
     const unsigned long code = ERR_peek_last_error();
     if (failure_) // a callback has said more
         return step::over;
+    if (why == SSL_ERROR_ZERO_RETURN) {
+        input_has_ended("in the handshake");
+        return step::over;
+    }
     if (why == SSL_ERROR_SYSCALL || code == 0)
-        return fail(close_reason::system_error, ERR_PACK(ERR_LIB_SSL, 0, ERR_R_MALLOC_FAILURE),
-                    "no memory for TLS");
+        return fail_for_memory();
     const bool is_of_certificate =
         ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED;
     return fail(close_reason::tls_error, code,
@@ -269,6 +273,12 @@ ASYNCHAT_DECL tls_layer::step tls_layer::fail(close_reason reason, unsigned long
     failure_reason_ = reason;
     failure_text_ = std::move(text);
     return step::over;
+}
+
+ASYNCHAT_DECL tls_layer::step tls_layer::fail_for_memory() noexcept
+{
+    static constexpr char text[] = "no memory"; // short: the string needs none
+    return fail(close_reason::system_error, ERR_PACK(ERR_LIB_SSL, 0, ERR_R_MALLOC_FAILURE), text);
 }
 
 ASYNCHAT_DECL std::optional<error_explanation> tls_layer::explain(const std::error_code& error)

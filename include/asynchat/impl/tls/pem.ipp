@@ -10,6 +10,9 @@
 
 #include <openssl/pem.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -175,9 +178,13 @@ ASYNCHAT_DECL std::string name_text(const X509_NAME* name)
 
 // --- the file of keys --------------------------------------------------------------------------
 
-ASYNCHAT_DECL tls_key_log::tls_key_log(const std::string& name)
-    : name_(name), file_(std::fopen(name.c_str(), "ae"))
+ASYNCHAT_DECL tls_key_log::tls_key_log(const std::string& name) : name_(name)
 {
+    const int file = ::open(name.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (file >= 0)
+        file_.reset(::fdopen(file, "a"));
+    if (file >= 0 && !file_)
+        ::close(file);
     if (!file_)
         throw std::system_error(errno, std::system_category(),
                                 "asynchat: tls: cannot open '" + quoted(name) + "'");

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <new>
 #include <string>
 
 namespace asynchat::detail {
@@ -113,7 +114,11 @@ ASYNCHAT_DECL void tls_layer::keep_rest()
         rest_.clear();
         rest_at_ = 0;
     }
-    rest_.append(received_);
+    try {
+        rest_.append(received_);
+    } catch (const std::bad_alloc&) {
+        fail_for_memory();
+    }
     received_ = {};
 }
 
@@ -139,7 +144,7 @@ ASYNCHAT_DECL bool tls_layer::has_input()
 ASYNCHAT_DECL readiness tls_layer::waits_for(readiness what)
 {
     if (is_open_)
-        return what;
+        return what == readiness::write && output_needs_input_ ? readiness::read : what;
     return has_waiting() ? readiness::write : readiness::read;
 }
 

@@ -94,15 +94,15 @@ struct tls_layer::bio {
 
     static BIO_METHOD* method()
     {
-        static const openssl_ptr<BIO_METHOD, BIO_meth_free> made = [] {
+        static BIO_METHOD* const made = [] { // never freed: a loop may be static
             openssl_ptr<BIO_METHOD, BIO_meth_free> next(
                 needed(BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "asynchat")));
             BIO_meth_set_read_ex(next.get(), read);
             BIO_meth_set_write_ex(next.get(), write);
             BIO_meth_set_ctrl(next.get(), control);
-            return next;
+            return next.release();
         }();
-        return made.get();
+        return made;
     }
 };
 

@@ -6,6 +6,7 @@
 
 #include <asynchat/detail/tls/tls_layer.hpp>
 
+#include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/impl/tls/tls_layer.ipp> // call_scope
 
 #include <asio/error.hpp>
@@ -13,48 +14,100 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <new>
+#include <string_view>
 #include <utility>
 
 namespace asynchat::detail {
 
-/// Encrypts up to four records. Returns the bytes of plaintext; 0 after a failure.
+/// The plaintext of one record after the other: a large piece as it is, small ones gathered.
+class tls_layer::record_source {
+public:
+    record_source(const const_buffers& from, char* memory) noexcept
+        : next_(from.begin()), end_(from.end()), memory_(memory)
+    {
+    }
+
+    /// Empty at the end.
+    std::string_view next() noexcept
+    {
+        skip_empty();
+        if (next_ == end_)
+            return {};
+        const std::string_view whole = piece();
+        offset_ += whole.size();
+        if (whole.size() == tls_scratch::max_record || next_ + 1 == end_)
+            return whole;
+        std::memcpy(memory_, whole.data(), whole.size());
+        std::size_t size = whole.size();
+        for (skip_empty(); size < tls_scratch::max_record && next_ != end_; skip_empty()) {
+            const std::string_view more = piece().substr(0, tls_scratch::max_record - size);
+            std::memcpy(memory_ + size, more.data(), more.size());
+            size += more.size();
+            offset_ += more.size();
+        }
+        return {memory_, size};
+    }
+
+private:
+    void skip_empty() noexcept
+    {
+        for (; next_ != end_ && offset_ == next_->size(); offset_ = 0)
+            ++next_;
+    }
+    std::string_view piece() const noexcept
+    {
+        return {static_cast<const char*>(next_->data()) + offset_,
+                std::min(next_->size() - offset_, tls_scratch::max_record)};
+    }
+
+    const_buffers::const_iterator next_;
+    const_buffers::const_iterator end_;
+    char* memory_;
+    std::size_t offset_ = 0; // in *next_
+};
+
+/// Encrypts up to four records. Returns the bytes of plaintext; fewer after a failure, or when
+/// output_needs_input_.
 ASYNCHAT_DECL std::size_t tls_layer::encrypt(tls_scratch& scratch, const_buffers from)
 {
     std::size_t all = 0;
-    std::size_t offset = 0; // in *next
-    auto next = from.begin();
+    record_source source(from, scratch.plain.data());
+    output_needs_input_ = false;
     for (record_count_ = 0; record_count_ < max_records; ++record_count_) {
-        while (next != from.end() && offset == next->size()) {
-            ++next;
-            offset = 0;
-        }
-        if (next == from.end())
+        const std::string_view plain = source.next();
+        // What OpenSSL has written by itself before leaves with the first record.
+        const std::size_t before = record_count_ == 0 ? 0 : scratch.sent.size();
+        if (plain.empty() || !encrypt_one(plain))
             break;
-        const char* data = static_cast<const char*>(next->data()) + offset;
-        std::size_t size = std::min(next->size() - offset, tls_scratch::max_record);
-        offset += size;
-        if (size < tls_scratch::max_record && next + 1 != from.end()) {
-            std::memcpy(scratch.plain.data(), data, size); // gathers small pieces
-            data = scratch.plain.data();
-            while (size < tls_scratch::max_record && next + 1 != from.end()) {
-                ++next;
-                offset = std::min(next->size(), tls_scratch::max_record - size);
-                std::memcpy(scratch.plain.data() + size, next->data(), offset);
-                size += offset;
-            }
-        }
-        const std::size_t before = scratch.sent.size();
-        std::size_t written = 0;
-        const int result = SSL_write_ex(ssl_.get(), data, size, &written);
-        if (result != 1) {
-            failed(SSL_get_error(ssl_.get(), result));
-            return 0;
-        }
-        assert(written == size);
-        records_[record_count_] = {scratch.sent.size() - before, size};
-        all += size;
+        records_[record_count_] = {scratch.sent.size() - before, plain.size()};
+        all += plain.size();
     }
     return all;
+}
+
+/// As one record, or as several if the peer wants small ones.
+ASYNCHAT_DECL bool tls_layer::encrypt_one(std::string_view plain)
+{
+    while (!plain.empty()) {
+        std::size_t written = 0;
+        is_starved_ = false;
+        const int result = SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &written);
+        if (result == 1) {
+            plain.remove_prefix(written);
+            continue;
+        }
+        const int why = SSL_get_error(ssl_.get(), result);
+        if (why != SSL_ERROR_WANT_READ) {
+            failed(why);
+            return false;
+        }
+        if (is_starved_) { // in the middle of a message of the handshake, such as a ticket
+            output_needs_input_ = true;
+            return false;
+        }
+    }
+    return true;
 }
 
 ASYNCHAT_DECL std::size_t tls_layer::write_some(const_buffers from, std::error_code& error)
@@ -71,13 +124,20 @@ ASYNCHAT_DECL std::size_t tls_layer::write_some(const_buffers from, std::error_c
     if (error)
         return 0;
     const call_scope call(*this);
-    const std::size_t plain = encrypt(call.scratch(), from);
-    if (failure_) {
-        send_or_keep(call.scratch());
+    const scope_exit keep([this] { keep_rest(); });
+    std::size_t plain = encrypt(call.scratch(), from);
+    if (output_needs_input_ && receive(call.scratch(), max_rest, error))
+        plain = encrypt(call.scratch(), from);
+    if (output_needs_input_ && error == asio::error::eof)
+        input_has_ended("without close_notify");
+    if (!failure_ && !output_needs_input_)
+        return send_records(call.scratch(), plain, error);
+    send_or_keep(call.scratch());
+    if (failure_)
         error = failure_;
-        return 0;
-    }
-    return send_records(call.scratch(), plain, error);
+    else if (!error || error == asio::error::eof)
+        error = asio::error::would_block;
+    return 0;
 }
 
 /// Sends the encrypted records. Returns the bytes of plaintext whose records have left as a whole.
@@ -92,13 +152,30 @@ ASYNCHAT_DECL std::size_t tls_layer::send_records(tls_scratch& scratch, std::siz
         record_count_ = 0;
         return plain;
     }
+    // Also after an error: the channel may survive it, and records have numbers.
+    keep_waiting(all.substr(sent));
+    account(sent);
     if (error && !is_would_block(error))
         return 0;
-    waiting_.assign(all.substr(sent));
-    waiting_at_ = 0;
-    account(sent);
     error = taken_ > 0 ? std::error_code() : std::error_code(asio::error::would_block);
     return take(plain);
+}
+
+/// Keeps encrypted bytes behind those that wait. Fails without memory, or when there are too many:
+/// the answers to a peer that asks and does not read.
+ASYNCHAT_DECL void tls_layer::keep_waiting(std::string_view bytes) noexcept
+{
+    constexpr std::size_t max_waiting = 131072;
+    try {
+        waiting_.erase(0, std::exchange(waiting_at_, 0));
+        if (is_open_ && waiting_.size() + bytes.size() > max_waiting)
+            fail(close_reason::tls_error, ERR_PACK(ERR_LIB_SSL, 0, SSL_R_TOO_MANY_KEY_UPDATES),
+                 "the peer does not read the answers that it asks for");
+        else
+            waiting_.append(bytes);
+    } catch (const std::bad_alloc&) {
+        fail_for_memory();
+    }
 }
 
 /// Counts the records that have left with the next `sent` bytes.
@@ -145,16 +222,10 @@ ASYNCHAT_DECL void tls_layer::send_or_keep(tls_scratch& scratch)
     std::string_view all = scratch.sent;
     if (all.empty())
         return;
-    if (!has_waiting()) {
-        std::error_code error;
-        const std::size_t sent = lower().write_some(all, error);
-        if (error && !is_would_block(error))
-            return; // the next call of the channel finds it too
-        all.remove_prefix(sent);
-        waiting_.clear();
-        waiting_at_ = 0;
-    }
-    waiting_.append(all);
+    std::error_code error;
+    if (!has_waiting())
+        all.remove_prefix(lower().write_some(all, error));
+    keep_waiting(all); // also after an error, which the next call of the channel finds too
     scratch.sent.clear();
 }
 
@@ -181,11 +252,34 @@ ASYNCHAT_DECL std::size_t tls_layer::in_flight()
     return transport_layer::in_flight() + waiting_.size() - waiting_at_;
 }
 
+/// Goes on with a message of the handshake that has come in part: close_notify cannot be sent
+/// before its end. Returns false with would_block.
+ASYNCHAT_DECL bool tls_layer::finish_message(tls_scratch& scratch, std::error_code& error)
+{
+    output_needs_input_ = false;
+    while (SSL_in_init(ssl_.get()) != 0) {
+        if (shake_hands() != step::starved)
+            break;
+        if (!receive(scratch, max_rest, error)) {
+            output_needs_input_ = is_would_block(error);
+            if (output_needs_input_)
+                return false;
+            break;
+        }
+    }
+    error.clear();
+    return true;
+}
+
 ASYNCHAT_DECL void tls_layer::shutdown_write(std::error_code& error)
 {
     error.clear();
-    if (is_open_ && !failure_ && !std::exchange(output_ended_, true)) {
+    if (is_open_ && !failure_ && !output_ended_) {
         const call_scope call(*this);
+        const scope_exit keep([this] { keep_rest(); });
+        if (!finish_message(call.scratch(), error))
+            return;
+        output_ended_ = true;
         SSL_shutdown(ssl_.get());
         send_or_keep(call.scratch());
     }
