@@ -214,7 +214,7 @@ pass_inline("later-parts-lost", "a stop keeps only the part that is examined",
      "        return part();")
 chat("large-receive-after-a-stop", "a channel that stops receives as much as one that does not",
      "received >= part && !decoder_.has_unread() &&", "received >= part &&")
-of("impl/frame_chat.ipp")("in-place-of-nothing", "a small receive that is full makes room of 0 bytes",
+of("frame_chat")("in-place-of-nothing", "a small receive that is full makes room of 0 bytes",
      "std::max(detail::min_received_in_place, large / 2)", "large / 2")
 chat("large-receive-of-tiny-frames", "tiny frames come in large receives",
      " && frames <= received / 8", "")
