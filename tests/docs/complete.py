@@ -171,6 +171,7 @@ LIMITS = [
     ("escape.hpp", r"longest_text = (\d+)", lambda n: f"{n} bytes", "log_info()"),
     ("impl/dispatcher.ipp", r"constexpr int max_connections = (\d+)", str, "handle_accept()"),
     ("impl/tls/tls_input.ipp", r"max_records_without_data = (\d+)", str, "tls_error"),
+    ("impl/tls/tls_output.ipp", r"max_waiting = (\d+)", bytes_, "tls_error"),
     ("impl/dispatcher_opening.ipp", r"max_openings = (\d+)", str, "max_handshakes()"),
     ("detail/io/lingerer.hpp", r"max_open = (\d+)", lambda n: f"{n:,}", "linger_timeout()"),
     ("detail/io/accept_backoff.hpp", r"pause = std::chrono::milliseconds\((\d+)\)",
@@ -202,7 +203,7 @@ NO_LIMITS = {
     "usual_receive", "large_receive",  # said of ac_in_buffer_size
     "space_size", "fits", "table",  # how a function is held
     "max_timeout",  # of poll(): a year
-    "lifetime", "max_received", "max_record", "max_records", "id", "digits", "alerts", "usual",
+    "lifetime", "max_received", "max_record", "max_records", "max_rest", "id", "digits", "alerts", "usual",
     "overhead", "header", "curves",  # how TLS is done
     "grace",        # of a timeout, when we are late ourselves
     "look_behind_mark_after",  # how soon a lost connection is noticed behind an urgent mark
@@ -210,7 +211,7 @@ NO_LIMITS = {
 # Names that are limits in one place and something else in another.
 IN_LIMITS = {"longest_name", "longest_text", "max_size", "max_digits", "max_connections",
              "max_lines", "max_open", "pause", "deadline_tick", "max_records_without_data",
-             "max_openings"}
+             "max_waiting", "max_openings"}
 
 
 def limits():

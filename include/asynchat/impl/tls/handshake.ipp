@@ -277,8 +277,9 @@ ASYNCHAT_DECL tls_layer::step tls_layer::fail(close_reason reason, unsigned long
 
 ASYNCHAT_DECL tls_layer::step tls_layer::fail_for_memory() noexcept
 {
-    static constexpr char text[] = "no memory"; // short: the string needs none
-    return fail(close_reason::system_error, ERR_PACK(ERR_LIB_SSL, 0, ERR_R_MALLOC_FAILURE), text);
+    // Short: the string needs no memory.
+    return fail(close_reason::system_error, ERR_PACK(ERR_LIB_SSL, 0, ERR_R_MALLOC_FAILURE),
+                "no memory");
 }
 
 ASYNCHAT_DECL std::optional<error_explanation> tls_layer::explain(const std::error_code& error)
