@@ -177,7 +177,7 @@ ASYNCHAT_DECL void dispatcher::tell_opened(detail::handshake_stage stage)
         if (state_->connection() != connection)
             return;
         if (state_->opening != 0) { // another layer was added: its handshake comes first
-            state_->opening = static_cast<unsigned char>(stage);
+            state_->opening = static_cast<unsigned char>(stage) & 3U;
             return;
         }
         if (stage == detail::handshake_stage::accepted)
