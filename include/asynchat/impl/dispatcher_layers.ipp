@@ -75,6 +75,9 @@ public:
                                  "add the layer again before connect(), by start_tls() or "
                                  "add_layer(): its handshake has failed before"};
     }
+
+private:
+    bool has_input() override { return true; } // the attempt fails at once
 };
 
 /// A mark in an output queue: output before it is sent without the layers, output behind it through

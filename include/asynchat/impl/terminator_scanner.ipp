@@ -107,7 +107,7 @@ terminator_scanner::search(std::string_view input, std::size_t position, std::si
     const std::string_view needle = terminator_.view();
     std::size_t cautious_until = 0;
     for (;;) {
-        if (matched == 0)
+        if (matched == 0 && terminator_.near_size() == 0)
             position += find_byte(input.substr(position), needle.front());
         if (matched == 0 && input.size() - position >= needle.size()) {
             const landing at = jump(input, position);
