@@ -202,8 +202,8 @@ public:
     ASYNCHAT_DECL void connect_timeout(loop::duration timeout);
     loop::duration connect_timeout() const noexcept { return active_timeouts().connect; }
 
-    /// How long a handshake, such as that of TLS, may take after the connection is made or the
-    /// layer was added: 30 seconds by default, 10 on accepted connections. After it the channel
+    /// How long a handshake, for example of TLS, may take after the connection is made or the layer
+    /// was added: 30 seconds by default, 10 on accepted connections. After it the channel
     /// ends; when it has called connect(), handle_error() is called. Python: ssl_handshake_timeout
     /// of asyncio, 60 seconds
     ASYNCHAT_DECL void handshake_timeout(loop::duration timeout);
@@ -262,7 +262,7 @@ public:
     /// listener or for datagrams. Python: none; asyncio has Protocol.connection_made
     virtual void handle_open() {}
 
-    /// Called once for each handshake of a layer, such as that of TLS, when it is complete: before
+    /// Called when a layer, for example of TLS, has completed its handshake: once for each, before
     /// handle_open() and handle_connect(), and before the first input that comes through the layer.
     /// No output has been sent through the layer yet. Check the peer's certificate here; close()
     /// refuses it. Everything is allowed inside. If it throws and the channel stays open,
@@ -467,12 +467,7 @@ protected:
 
     /// Call it when you have queued output: it is sent at the end of the running event of this
     /// channel, or else before the loop sleeps.
-    void flush_soon()
-    {
-        loop_.check_thread();
-        if (loop_.current_ != this) // else the end of the event does it
-            flush_later();
-    }
+    inline void flush_soon();
 
 private:
     friend struct detail::channel_access; // for the rest of the library
@@ -579,11 +574,7 @@ private:
     void look_for_error();
 
     /// Whether the channel would not notice the end of the connection, because it does not read.
-    bool is_deaf() const noexcept
-    {
-        return connected_ && (eof_ || gate_.has(detail::gate::paused)) && !ended_unheard_ &&
-               !marked_unheard_;
-    }
+    inline bool is_deaf() const noexcept;
     int poll_now(int events) const;
     void look_what_was_taken();
     ASYNCHAT_DECL bool was_met(detail::deadlines::clock what);
@@ -591,21 +582,9 @@ private:
     void tell_end() noexcept;
     ASYNCHAT_DECL void note_error(const std::error_code& error) noexcept;
     ASYNCHAT_DECL void note_text(std::string text) noexcept;
-    void count_received(std::size_t bytes) noexcept
-    {
-        if (slot_)
-            slot_->server->counters.bytes_in += bytes;
-    }
-    void count_sent(std::size_t bytes) noexcept
-    {
-        if (slot_)
-            slot_->server->counters.bytes_out += bytes;
-    }
-    void count_frames(std::size_t frames) noexcept
-    {
-        if (slot_)
-            slot_->server->counters.frames += frames;
-    }
+    inline void count_received(std::size_t bytes) noexcept;
+    inline void count_sent(std::size_t bytes) noexcept;
+    inline void count_frames(std::size_t frames) noexcept;
     /// Logs a line that a peer can cause. Such lines have a limit per second for the channel, for
     /// its server and for the loop. The next line says how many were left out. Lines of an ignored
     /// type do not count.
@@ -616,21 +595,10 @@ private:
     }
     ASYNCHAT_DECL void log_line_of_peer(log_type type, fmt::string_view format,
                                         fmt::format_args args);
-    bool ignores(log_type type) const noexcept
-    {
-        return ((ignored_log_types_ >> static_cast<unsigned>(type)) & 1U) != 0;
-    }
+    inline bool ignores(log_type type) const noexcept;
     ASYNCHAT_DECL void format_line(log_type type, fmt::string_view format, fmt::format_args args);
-    const detail::timeouts& active_timeouts() const noexcept
-    {
-        return rare_           ? rare_->clocks.limits()
-               : was_accepted_ ? detail::server_timeouts
-                               : detail::client_timeouts;
-    }
-    const detail::output_limits& active_output_limits() const noexcept
-    {
-        return rare_ ? rare_->output : detail::default_output_limits;
-    }
+    inline const detail::timeouts& active_timeouts() const noexcept;
+    inline const detail::output_limits& active_output_limits() const noexcept;
     ASYNCHAT_DECL detail::rare_state& rare();
     ASYNCHAT_DECL void set_marks(std::size_t high, std::size_t low);
     ASYNCHAT_DECL void set_timeout(loop::duration detail::timeouts::*which, loop::duration timeout);
@@ -645,11 +613,7 @@ private:
     void idle_time_is_over();
     ASYNCHAT_DECL void log_timeout(std::string_view what, std::string_view setter,
                                    loop::duration limit);
-    void note_activity()
-    {
-        if (rare_ && rare_->clocks.limits().idle > loop::duration::zero())
-            start_clock(detail::deadlines::clock::idle);
-    }
+    inline void note_activity();
     /// For channels with an output queue, after an attempt to send: output is left after the peer
     /// took `sent` bytes; or no output is left.
     ASYNCHAT_DECL void output_waits(std::size_t sent);
@@ -662,10 +626,7 @@ private:
     std::error_code pending_error();
     std::string safe_repr() const;
 
-    detail::handshake_stage opening() const noexcept
-    {
-        return static_cast<detail::handshake_stage>(state_->opening);
-    }
+    inline detail::handshake_stage opening() const noexcept;
     void begin_opening() noexcept;
     void end_opening() noexcept
     {

@@ -1,16 +1,77 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// A part of dispatcher.hpp, which includes it where the class is complete: the templates.
+// A part of dispatcher.hpp, which includes it where the class is complete: the templates, and small
+// functions.
 
 #ifndef ASYNCHAT_DETAIL_DISPATCHER_INLINE_HPP
 #define ASYNCHAT_DETAIL_DISPATCHER_INLINE_HPP
 
+#include <cstddef>
 #include <memory>
 #include <type_traits>
 #include <utility>
 
 namespace asynchat {
+
+inline void dispatcher::flush_soon()
+{
+    loop_.check_thread();
+    if (loop_.current_ != this) // else the end of the event does it
+        flush_later();
+}
+
+inline bool dispatcher::ignores(log_type type) const noexcept
+{
+    return ((ignored_log_types_ >> static_cast<unsigned>(type)) & 1U) != 0;
+}
+
+inline detail::handshake_stage dispatcher::opening() const noexcept
+{
+    return static_cast<detail::handshake_stage>(state_->opening);
+}
+
+inline bool dispatcher::is_deaf() const noexcept
+{
+    return connected_ && (eof_ || gate_.has(detail::gate::paused)) && !ended_unheard_ &&
+           !marked_unheard_;
+}
+
+inline void dispatcher::count_received(std::size_t bytes) noexcept
+{
+    if (slot_)
+        slot_->server->counters.bytes_in += bytes;
+}
+
+inline void dispatcher::count_sent(std::size_t bytes) noexcept
+{
+    if (slot_)
+        slot_->server->counters.bytes_out += bytes;
+}
+
+inline void dispatcher::count_frames(std::size_t frames) noexcept
+{
+    if (slot_)
+        slot_->server->counters.frames += frames;
+}
+
+inline const detail::timeouts& dispatcher::active_timeouts() const noexcept
+{
+    return rare_           ? rare_->clocks.limits()
+           : was_accepted_ ? detail::server_timeouts
+                           : detail::client_timeouts;
+}
+
+inline const detail::output_limits& dispatcher::active_output_limits() const noexcept
+{
+    return rare_ ? rare_->output : detail::default_output_limits;
+}
+
+inline void dispatcher::note_activity()
+{
+    if (rare_ && rare_->clocks.limits().idle > loop::duration::zero())
+        start_clock(detail::deadlines::clock::idle);
+}
 
 template <class F>
 timer dispatcher::call_later(loop::duration delay, F f)
