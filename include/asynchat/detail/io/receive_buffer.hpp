@@ -18,6 +18,8 @@ struct receive_buffer {
     char* reserve(std::size_t bytes)
     {
         if (size < bytes) {
+            size = 0;
+            memory.reset();                // first, so that there are never two
             memory.reset(new char[bytes]); // not initialized, because it will be written
             size = bytes;
         }
