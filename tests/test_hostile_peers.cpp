@@ -141,7 +141,8 @@ void send_gibibyte(loop& loop, Channel& channel, raw_peer peer)
     CHECK(channel.close_reason() == close_reason::peer_finished);
     CHECK(sender.line() == "sent");
     CHECK(sender.status() == 0);
-    CHECK(channel.memory.growth() <= 384 * kibibyte); // 256 of them to receive into
+    // 256 KiB to receive into, 128 of a frame of 64 that grew, and some for all else.
+    CHECK(channel.memory.growth() <= 448 * kibibyte);
 }
 
 } // namespace
