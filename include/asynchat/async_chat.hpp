@@ -483,8 +483,10 @@ private:
     // What set_terminator() does without making a terminator: it may be called for each message.
     ASYNCHAT_DECL void set_count(std::size_t count);
     ASYNCHAT_DECL void set_string(std::string_view string);
-    template <class Value>
-    [[gnu::noinline]] void make_and_set(Value value); // or both would save registers for it
+    // Apart, or the usual cases would save registers for them.
+    [[gnu::noinline]] ASYNCHAT_DECL void set_other_count(std::size_t count);
+    [[gnu::noinline]] ASYNCHAT_DECL void set_other_string(std::string_view string);
+    void resume_string();
     void change_terminator(const terminator& next, std::size_t max_frame);
     void terminator_has_changed();
     void kept_frame_goes_on(bool was_dropping);

@@ -82,18 +82,48 @@ constexpr unsigned digit_value(char digit) noexcept
     return 16;
 }
 
-/// Parses decimal digits, too few for a number that the type does not hold. Returns false when
-/// there is any other byte, or none.
+/// Four bytes as one number, the first one lowest.
+constexpr std::uint32_t four_bytes(const char* bytes) noexcept
+{
+    const auto byte = [bytes](unsigned at) {
+        return std::uint32_t{static_cast<unsigned char>(bytes[at])} << (8 * at);
+    };
+    return byte(0) | byte(1) | byte(2) | byte(3); // one load, in the eyes of a compiler
+}
+
+/// Whether all four bytes are digits; then their value.
+constexpr bool are_digits(std::uint32_t bytes) noexcept
+{
+    const std::uint32_t digits = bytes - 0x30303030; // a smaller byte borrows, and is over 9 then
+    return ((digits | (digits + 0x76767676)) & 0x80808080) == 0;
+}
+constexpr std::uint32_t four_digits(std::uint32_t bytes) noexcept
+{
+    const std::uint32_t digits = bytes - 0x30303030;
+    const std::uint32_t pairs = (digits * 10 + (digits >> 8)) & 0x00ff00ff; // "12" is 12 in a byte
+    return (pairs * 100 + (pairs >> 16)) & 0xffff;
+}
+
+/// Parses decimal digits, at least one, and too few for a number that the type does not hold.
+/// Returns false when there is any other byte.
 template <class Number>
 constexpr bool parse_few_decimals(std::string_view text, Number& value) noexcept
 {
-    for (const char byte : text) {
-        const unsigned digit = static_cast<unsigned char>(byte) - unsigned{'0'};
+    std::size_t at = 0;
+    if (text.size() >= 4) {
+        const std::uint32_t bytes = four_bytes(text.data());
+        if (!are_digits(bytes))
+            return false;
+        value = four_digits(bytes);
+        at = 4;
+    }
+    for (; at < text.size(); ++at) {
+        const unsigned digit = static_cast<unsigned char>(text[at]) - unsigned{'0'};
         if (digit > 9)
             return false;
         value = value * 10 + digit;
     }
-    return !text.empty();
+    return true;
 }
 
 /// Parses a text of digits only; the number is at most `max`.
@@ -102,7 +132,7 @@ constexpr basic_parsed_number<Number> parse_digits(std::string_view text, Number
                                                    number_base base) noexcept
 {
     Number value = 0;
-    const bool has_few = text.size() <= std::numeric_limits<Number>::digits10;
+    const bool has_few = text.size() - 1 < std::numeric_limits<Number>::digits10;
     if (base == number_base::decimal && has_few && parse_few_decimals(text, value) && value <= max)
         return basic_parsed_number<Number>(value); // nearly always
     value = 0;

@@ -1331,8 +1331,8 @@ strings("newest-string-freed", "a full pool frees what comes in, and keeps what 
         if (size > max_large - kept_large_)
             return;
 """)
-kept_string("same-ends-same-string", "strings with the same ends are taken for the same terminator",
-            "return size <= 2 || equal(", "return true || equal(")
+kept_string("same-size-same-string", "strings of the same size are taken for the same terminator",
+            "&& bytes == terminator_.view();", "&& bytes.size() == terminator_.view().size();")
 printing("text-without-room", "a text of print() is written over the end of its memory",
          "if (static_cast<std::ptrdiff_t>(text.size()) > end - to)", "if (false)")
 printing("braces-as-text", "print() takes }} for two braces",

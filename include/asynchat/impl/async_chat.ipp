@@ -92,24 +92,35 @@ ASYNCHAT_DECL void async_chat::set_count(std::size_t count)
     const std::size_t limit = decoder_.limit();
     if (!frame_.is_empty() || has_own_max_frame_ || count > limit ||
         !decoder_.set_count_at_rest(count, limit))
-        return make_and_set(count);
+        return set_other_count(count);
     terminator_has_changed();
     has_no_terminator_ = false;
 }
 
 ASYNCHAT_DECL void async_chat::set_string(std::string_view string)
 {
-    if (!frame_.is_empty() || has_own_max_frame_ ||
-        !decoder_.set_string_at_rest(string, decoder_.limit()))
-        return make_and_set(string);
-    terminator_has_changed();
+    if (!frame_.is_empty() || has_own_max_frame_ || !decoder_.can_resume_short(string))
+        return set_other_string(string);
+    resume_string();
+}
+
+ASYNCHAT_DECL void async_chat::set_other_string(std::string_view string)
+{
+    if (!frame_.is_empty() || has_own_max_frame_ || !decoder_.can_resume(string))
+        return set_terminator(terminator(string));
+    resume_string();
+}
+
+inline void async_chat::resume_string()
+{
+    if (decoder_.resume_string())
+        terminator_has_changed();
     has_no_terminator_ = false;
 }
 
-template <class Value>
-void async_chat::make_and_set(Value value)
+ASYNCHAT_DECL void async_chat::set_other_count(std::size_t count)
 {
-    set_terminator(terminator(value));
+    set_terminator(terminator(count));
 }
 
 ASYNCHAT_DECL void async_chat::set_terminator(const terminator& next, std::size_t max_frame)

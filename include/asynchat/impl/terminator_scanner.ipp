@@ -50,12 +50,6 @@ inline terminator_scanner::search_tools& terminator_scanner::tools()
     return *tools_;
 }
 
-/// As has_bytes(), when the last string was not of the same size, or is a long one.
-ASYNCHAT_DECL bool terminator_scanner::has_far_bytes(std::string_view bytes) const noexcept
-{
-    return terminator_.near_size() == 0 && bytes == terminator_.view();
-}
-
 ASYNCHAT_DECL std::string_view terminator_scanner::held(std::size_t bytes) const
 {
     return terminator_.is_several() ? tools_->search->prefix()

@@ -120,11 +120,23 @@ public:
     /// another one.
     ASYNCHAT_DECL void set(const terminator& next, std::size_t limit);
 
-    /// As set(), for a count and for one string, when nothing is held or dropped and the string is
-    /// the one of before, also with counts between: then there is little to do. Otherwise they do
-    /// nothing and return false.
+    /// As set() for a count, when nothing is held or dropped: then there is little to do. Otherwise
+    /// does nothing and returns false.
     inline bool set_count_at_rest(std::size_t count, std::size_t limit) noexcept;
-    inline bool set_string_at_rest(std::string_view string, std::size_t limit) noexcept;
+
+    /// Whether nothing is held or dropped, and the string is the one of before, also with counts
+    /// between: then resume_string() sets it. The first is quick, and false for strings of more
+    /// than two bytes.
+    bool can_resume_short(std::string_view string) const noexcept
+    {
+        return is_at_rest() && scanner_.has_short_bytes(string) && !current().is_several();
+    }
+    bool can_resume(std::string_view string) const noexcept
+    {
+        return is_at_rest() && scanner_.has_bytes(string) && !current().is_several();
+    }
+    /// Returns whether a new frame begins, because there was a count.
+    inline bool resume_string() noexcept;
 
     /// Largest frame with a string or a length prefix, in bytes. May be lower than the size that
     /// the present frame already has.

@@ -21,16 +21,13 @@ inline bool frame_decoder::set_count_at_rest(std::size_t count, std::size_t limi
     return true;
 }
 
-inline bool frame_decoder::set_string_at_rest(std::string_view string, std::size_t limit) noexcept
+inline bool frame_decoder::resume_string() noexcept
 {
-    if (!is_at_rest() || string.empty() || !scanner_.has_bytes(string))
+    if (current().is_bytes())
         return false;
-    if (!current().is_bytes()) {
-        scanner_.use_bytes();
-        restart(limit);
-        return true;
-    }
-    return !current().is_several() && limit == limit_;
+    scanner_.use_bytes();
+    restart(limit_);
+    return true;
 }
 
 /// Called when the next byte begins a new frame.

@@ -93,16 +93,18 @@ public:
     /// Replaces the terminator; examines nothing. Returns whether that is a change.
     ASYNCHAT_DECL bool set(const terminator& next);
 
-    /// Whether the last string was this one, also if a count came since.
-    [[gnu::always_inline]] bool has_bytes(std::string_view bytes) const noexcept
+    /// Whether the last string was this one, and not empty; also if a count came since.
+    bool has_bytes(std::string_view bytes) const noexcept
+    {
+        return !bytes.empty() && bytes == terminator_.view();
+    }
+
+    /// The same for a string of one byte or two; for others it is false.
+    [[gnu::always_inline]] bool has_short_bytes(std::string_view bytes) const noexcept
     {
         const std::size_t size = terminator_.near_size();
-        if (size != bytes.size() || size == 0)
-            return has_far_bytes(bytes);
-        const char* const mine = terminator_.near();
-        if (bytes.front() != mine[0] || bytes.back() != mine[size - 1])
-            return false;
-        return size <= 2 || equal(bytes.data(), mine, size);
+        return size == bytes.size() && size - 1 < 2 && bytes.front() == *terminator_.near() &&
+               bytes.back() == terminator_.near()[size - 1];
     }
 
     /// That becomes the terminator again. A protocol that goes back and forth between a string and
@@ -212,7 +214,6 @@ private:
     };
     search_tools& tools();
     ASYNCHAT_DECL void set_sized(const terminator& next);
-    ASYNCHAT_DECL bool has_far_bytes(std::string_view bytes) const noexcept;
     ASYNCHAT_DECL step find_several(std::string_view input, std::size_t matched);
     ASYNCHAT_DECL void replace_string(std::string_view bytes);
     ASYNCHAT_DECL step search(std::string_view input, std::size_t position, std::size_t matched);
