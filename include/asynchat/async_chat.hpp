@@ -484,8 +484,8 @@ private:
     ASYNCHAT_DECL void set_count(std::size_t count);
     ASYNCHAT_DECL void set_string(std::string_view string);
     // Apart, or the usual cases would save registers for them.
-    [[gnu::noinline]] ASYNCHAT_DECL void set_other_count(std::size_t count);
-    [[gnu::noinline]] ASYNCHAT_DECL void set_other_string(std::string_view string);
+    ASYNCHAT_DECL void set_other_count(std::size_t count);
+    ASYNCHAT_DECL void set_other_string(std::string_view string);
     void resume_string();
     void change_terminator(const terminator& next, std::size_t max_frame);
     void terminator_has_changed();
