@@ -109,6 +109,7 @@ private:
     bool receive(tls_scratch& scratch, std::size_t max_bytes, std::error_code& error);
     void keep_rest();
     bool has_whole_record() const noexcept;
+    bool may_decrypt() const noexcept;
     void input_has_ended(const char* when);
     std::size_t encrypt(tls_scratch& scratch, const_buffers from);
     bool encrypt_one(std::string_view plain);

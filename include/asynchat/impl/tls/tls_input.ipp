@@ -30,11 +30,21 @@ ASYNCHAT_DECL bool tls_layer::receive(tls_scratch& scratch, std::size_t max_byte
     return !error;
 }
 
+/// Whether OpenSSL may find something in what was received. To ask it in vain is not cheap: it gets
+/// and frees a buffer.
+ASYNCHAT_DECL bool tls_layer::may_decrypt() const noexcept
+{
+    return !received_.empty() || rest_at_ < rest_.size() || SSL_pending(ssl_.get()) > 0 ||
+           SSL_get_shutdown(ssl_.get()) != 0;
+}
+
 /// Decrypts into the room behind the first `size` bytes of `into`.
 ASYNCHAT_DECL tls_layer::step tls_layer::decrypt(asio::mutable_buffer into, std::size_t& size)
 {
     constexpr unsigned max_records_without_data = 32;
     while (size < into.size()) {
+        if (!may_decrypt())
+            return step::starved;
         is_starved_ = false;
         std::size_t got = 0;
         const int result = SSL_read_ex(ssl_.get(), static_cast<char*>(into.data()) + size,

@@ -110,17 +110,19 @@ struct tls_layer::bio {
 /// which other users of OpenSSL may have left.
 class tls_layer::call_scope {
 public:
-    explicit call_scope(tls_layer& layer) : layer_(layer)
+    explicit call_scope(tls_layer& layer) : layer_(layer), was_open_(layer.is_open_)
     {
         assert(!layer.scratch_);
         layer.scratch_ = &*lease_;
-        ERR_clear_error();
+        if (ERR_peek_error() != 0) // else clearing takes long for nothing
+            ERR_clear_error();
     }
     ~call_scope()
     {
         layer_.scratch_ = nullptr;
         layer_.received_ = {};
-        ERR_clear_error();
+        if (layer_.failure_ || !was_open_) // a handshake may leave some also when it succeeds
+            ERR_clear_error();
     }
     call_scope(const call_scope&) = delete;
     call_scope& operator=(const call_scope&) = delete;
@@ -128,6 +130,7 @@ public:
 
 private:
     tls_layer& layer_;
+    bool was_open_;
     tls_scratch_lease lease_;
 };
 
