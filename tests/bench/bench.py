@@ -5,12 +5,13 @@
 
 Server and load run on different processors. The figure is the processor time of all threads of the
 server, by the kernel's account, for one message; the tables show it divided by the mean of the two
-floors of the same round: a bare epoll loop in C takes part twice. Rounds are short and interleaved
-in an order that changes; a cell is the median of the rounds, with half of the distance of the
-quartiles. A server that answers a wrong byte has no figure.
+floors of the same round: a bare epoll loop in C takes part twice, over TLS one with OpenSSL. Rounds
+are short and interleaved in an order that changes; a cell is the median of the rounds, with half of
+the distance of the quartiles. A server that answers a wrong byte has no figure.
 """
 import argparse
 import contextlib
+import itertools
 import json
 import math
 import os
@@ -36,6 +37,9 @@ GROUPS = {
     "1 MiB": ["count1m"],
     "churn": ["churn"],
     "broadcast": ["broadcast"],
+    "TLS": ["tls64", "tls4k"],
+    "TLS 1 MiB": ["tls1m"],
+    "TLS handshakes": ["tlsfull", "tlsresumed"],
 }
 WORK = {
     # name: (mode of the server, work of the load, settings)
@@ -57,7 +61,14 @@ WORK = {
     "count1m": ("counted", "counted", {"connections": 4, "size": 1 << 20}),
     "churn": ("lines", "churn", {"connections": 16}),
     "broadcast": ("broadcast", "broadcast", {"connections": 1000}),
+    # Over TLS, among the servers that speak it.
+    "tls64": ("lines", "lines", {"connections": 64, "size": 64}),
+    "tls4k": ("lines", "lines", {"connections": 64, "size": 4096}),
+    "tls1m": ("counted", "counted", {"connections": 4, "size": 1 << 20}),
+    "tlsfull": ("lines", "churn", {"connections": 16, "size": 64}),
+    "tlsresumed": ("lines", "churn", {"connections": 16, "size": 64, "resume": 1}),
 }
+TLS_WORK = [work for group in GROUPS if group.startswith("TLS") for work in GROUPS[group]]
 IDLE = (1000, 9500)
 # What is told of the time of an answer.
 LATENCY = {
@@ -85,10 +96,11 @@ QUICK = ("pp64", "10+1k", "pipe16", "pipe512", "count64", "deep512", "line4k", "
 class Peer:
     """A server that this machine can run."""
 
-    def __init__(self, name, command, modes=("lines", "counted")):
+    def __init__(self, name, command, modes=("lines", "counted"), files=()):
         self.name = name
         self.command = command
         self.modes = modes
+        self.files = list(files)  # certificate and key, if it speaks TLS
         self.most_connections = FEW_CONNECTIONS.get(name, 1 << 20)
 
 
@@ -121,6 +133,32 @@ def find_peers(build):
     return peers + [Peer(FLOORS[1], floor, everything)], missing
 
 
+def find_tls_peers(build):
+    """The same for the servers that speak TLS, with a new certificate; the floors are others."""
+    files = [str(build / "certificate.pem"), str(build / "key.pem")]
+    floor = Peer(FLOORS[0], [str(build / "tls_floor")], files=files)
+    proxy = [sys.executable, str(HERE / "servers" / "proxy.py")]
+    candidates = [("asynchat frames", [str(build / "asynchat_frames_tls")]),
+                  ("asynchat streaming", [str(build / "asynchat_streaming_tls")]),
+                  ("uSockets", [str(build / "usockets_tls")]),
+                  ("asio::ssl", [str(build / "asio_ssl")]),
+                  ("nginx", proxy + ["nginx", str(build / "floor")]),
+                  ("stunnel", proxy + ["stunnel", str(build / "floor")])]
+    if not (build / "load_tls").exists() or not shutil.which("openssl"):
+        return [], [f"{name} (TLS)" for name, _ in candidates]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                    "-out", files[0], "-keyout", files[1]], capture_output=True, check=True)
+    peers, missing = [floor], []
+    for name, command in candidates:
+        program = shutil.which(name) if command[0] == sys.executable else command[0]
+        if program and pathlib.Path(program).exists():
+            peers.append(Peer(name, command, files=files))
+        else:
+            missing.append(f"{name} (TLS)")
+    return peers + [Peer(FLOORS[1], floor.command, files=files)], missing
+
+
 def find_python(module):
     """A Python that has the module: packages are installed for that of the system."""
     for python in (shutil.which("python3"), "/usr/bin/python3"):
@@ -151,17 +189,21 @@ class Server:
     """A running peer."""
 
     def __init__(self, peer, mode):
-        self.process = start(peer.command + [mode], 0, stdin=subprocess.DEVNULL)
-        line = self.process.stdout.readline()
-        if not line.strip():
+        self.load = "load_tls" if peer.files else "load"
+        self.process = start(peer.command + [mode] + peer.files, 0, stdin=subprocess.DEVNULL)
+        words = self.process.stdout.readline().split()
+        if not words:
             self.stop()
             raise RuntimeError(f"{peer.name} does not start")
-        self.port = int(line)
+        self.port = int(words[0])
+        # A proxy says whose time counts: its own and that of the server behind.
+        self.processes = [int(word) for word in words[1:]] or [self.process.pid]
 
     def memory(self):
-        """Bytes that this process shares with no other."""
-        text = pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup").read_text("ascii")
-        return 1024 * sum(int(line.split()[1]) for line in text.splitlines()
+        """Bytes that its processes share with no other."""
+        texts = [pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
+                 for pid in self.processes]
+        return 1024 * sum(int(line.split()[1]) for line in "".join(texts).splitlines()
                           if line.startswith("Private_"))
 
     def stop(self):
@@ -189,8 +231,8 @@ def words_of(settings):
 
 def one_round(build, server, work, settings):
     """The figures of one round, or a word for why there are none."""
-    command = [str(build / "load"), str(server.port), work]
-    process = start(command + words_of(dict(settings, pid=server.process.pid)), 1,
+    command = [str(build / server.load), str(server.port), work]
+    process = start(command + words_of(settings) + [f"pid={pid}" for pid in server.processes], 1,
                     stderr=subprocess.PIPE)
     try:
         out, error = process.communicate(timeout=60)
@@ -262,7 +304,7 @@ def idle_memory(build, peer, count):
     try:
         sizes = []
         for connections in (100, count):  # the first ones warm the server up
-            load = start([str(build / "load"), str(server.port), "memory",
+            load = start([str(build / server.load), str(server.port), "memory",
                           f"connections={connections}"], 1, stdin=subprocess.PIPE)
             loads.append(load)
             if load.stdout.readline() != "ready\n":
@@ -271,8 +313,7 @@ def idle_memory(build, peer, count):
         return (sizes[1] - sizes[0]) / count
     finally:
         for load in loads:
-            load.kill()
-            load.communicate()
+            load.communicate()  # it ends with its input
         server.stop()
 
 
@@ -315,7 +356,17 @@ def print_report(report):
     def mean_of(group):
         return f"= {group}", lambda name: f"{report['groups'][name].get(group, math.nan):.3f}"
 
-    for some in (list(GROUPS)[:2], list(GROUPS)[2:3], list(GROUPS)[3:]):
+    def microseconds(works):
+        return [figure(cells[work], work, lambda cell: f"{cell['ns'] / 1000:.3g}")
+                for work in works]
+
+    def rates(works):
+        return [figure(cells[work], work, lambda cell: f"{cell['rate']:.3g}") for work in works]
+
+    in_clear = [work for work in cells if work not in TLS_WORK]
+    over_tls = [work for work in cells if work in TLS_WORK]
+    kinds = [group for group in GROUPS if not group.startswith("TLS")]
+    for some in (kinds[:2], kinds[2:3], kinds[3:]):
         columns = []
         for group in some:
             works = [work for work in GROUPS[group] if work in cells]
@@ -324,14 +375,24 @@ def print_report(report):
                 columns.append(mean_of(group))
         if columns:
             print_table("processor time of a message, floor = 1", names, columns)
-    print_table("microseconds of processor time", names,
-                [figure(row, work, lambda cell: f"{cell['ns'] / 1000:.3g}")
-                 for work, row in cells.items()])
-    print_table("messages in a second", names,
-                [figure(row, work, lambda cell: f"{cell['rate']:.3g}")
-                 for work, row in cells.items()])
+    if in_clear:
+        print_table("microseconds of processor time", names, microseconds(in_clear))
+        print_table("messages in a second", names, rates(in_clear))
+    if over_tls:
+        names_tls = report["tls_servers"]
+        idle = report["memory"]["TLS"]
+        print_table("TLS: processor time of a message, floor = 1", names_tls,
+                    [figure(cells[work], work, ratio) for work in over_tls]
+                    + [("idle bytes", lambda name: f"{idle[name]:.0f}" if idle[name] else "-")])
+        print_table("TLS: microseconds of processor time", names_tls, microseconds(over_tls))
+        print_table("TLS: messages in a second", names_tls, rates(over_tls))
+        print("the two floors apart: " + ", ".join(
+            f"{work} {abs(cells[work][FLOORS[0]]['ratio'] - cells[work][FLOORS[1]]['ratio']):.2f}"
+            for work in over_tls))
     columns = []
     for count, row in report["memory"].items():
+        if count == "TLS":
+            continue
         columns.append((f"at {count}", lambda name, row=row: (
             f"{row[name]:.0f}" if row.get(name) is not None else "-")))
     if columns:
@@ -350,7 +411,8 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, help="7, or 3 if quick")
     parser.add_argument("--only", help="these servers, by commas; the floor is always one of them")
-    parser.add_argument("--work", help="these kinds of work: " + ",".join(WORK))
+    parser.add_argument("--work", help="these kinds of work, or groups of them: "
+                        + ",".join(WORK) + "; " + ",".join(GROUPS))
     parser.add_argument("--latency", action="store_true", help="how long an answer takes, too")
     given = parser.parse_args()
     quick = given.extent == "quick"
@@ -360,31 +422,38 @@ def main():
     whole = not given.work
 
     peers, missing = find_peers(build)
+    tls_peers, tls_missing = find_tls_peers(build)
+    missing += tls_missing
     if given.only:
+        tls_peers = [p for p in tls_peers if p.name in given.only.split(",") or p.name in FLOORS]
         peers = [p for p in peers if p.name in given.only.split(",") or p.name in FLOORS]
         missing = []
     if quick:
         missing += [p.name for p in peers if p.name in WARM_UP]
         peers = [p for p in peers if p.name not in WARM_UP]
-    chosen = given.work.split(",") if given.work else QUICK if quick else list(WORK)
+    chosen = QUICK if quick else list(WORK)
+    if given.work:
+        chosen = [work for word in given.work.split(",") for work in GROUPS.get(word, [word])]
     asio = subprocess.run([str(build / "asynchat_frames"), "versions"], capture_output=True,
                           text=True, check=True).stdout.strip()
     report = {"asio": asio, "machine": f"{platform.system()} {platform.release()}",
               "rounds": rounds, "missing": missing, "servers": [peer.name for peer in peers],
+              "tls_servers": [peer.name for peer in tls_peers],
               "cells": {}, "groups": {}, "memory": {}, "latency": {}, "sweeps": {}}
     print(f"{report['machine']}, {os.cpu_count()} processors, {asio}, {rounds} rounds of "
           f"{times['ms']} ms")
     if missing:
         print("without", ", ".join(missing))
 
-    for mode in ("lines", "counted", "broadcast"):
-        works = [work for work in chosen if WORK[work][0] == mode]
-        if not works:
+    for mode, is_tls in itertools.product(("lines", "counted", "broadcast"), (False, True)):
+        works = [work for work in chosen
+                 if WORK[work][0] == mode and (work in TLS_WORK) == is_tls]
+        if not works or (is_tls and not tls_peers):
             continue
-        with running(peers, mode) as servers:
+        with running(tls_peers if is_tls else peers, mode) as servers:
             for work in works:
                 # Single rounds of the large frames differ more than the others.
-                count = max(rounds, 10) if work == "count1m" and not quick else rounds
+                count = max(rounds, 10) if work.endswith("1m") and not quick else rounds
                 report["cells"][work] = summary(
                     measure(build, servers, work, WORK[work], count, times))
     for title, settings in LATENCY.items() if given.latency or (whole and not quick) else ():
@@ -396,6 +465,8 @@ def main():
                         dict(times, ms=max(times["ms"], most / 10))))
     report["cells"] = {work: report["cells"][work] for work in WORK if work in report["cells"]}
     report["groups"] = {p.name: group_ratios(report["cells"], p.name) for p in peers}
+    if any(work in TLS_WORK for work in report["cells"]):
+        report["memory"]["TLS"] = {p.name: idle_memory(build, p, IDLE[0]) for p in tls_peers}
 
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     for count in IDLE[:1] if quick else IDLE if whole else ():

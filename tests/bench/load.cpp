@@ -6,21 +6,23 @@
 //     load PORT WORK KEY=NUMBER...
 //
 // It connects, works for a moment to warm the server up, and then for `ms` milliseconds. It prints
-// the messages answered, the seconds, the processor time in nanoseconds that the process `pid` used
-// for them; and how many microseconds an answer took: the median, the 99th percentile and the
-// longest, 0 for `churn` and `broadcast`. The connections counted by `connections` are watched;
-// `busy` more ask as soon as they are answered, and `flood` more send without end. With `pace` the
-// watched ones ask in turn, one every 100 microseconds; else as soon as they are answered. Exit
-// code 3 and a message when a byte is wrong. The work `memory` only holds its connections, each of
-// which has got one answer: it says "ready" and waits for the end of its input.
+// the messages answered, the seconds, the processor time in nanoseconds that the processes used for
+// them, each of them a `pid=`; and how many microseconds an answer took: the median, the 99th
+// percentile and the longest, 0 for `churn` and `broadcast`. The connections counted by
+// `connections` are watched; `busy` more ask as soon as they are answered, and `flood` more send
+// without end. With `pace` the watched ones ask in turn, one every 100 microseconds; else as soon
+// as they are answered. Exit code 3 and a message when a byte is wrong. The work `memory` only
+// holds its connections, each of which has got one answer: it says "ready" and waits for the end of
+// its input.
+//
+// Compiled with ASYNCHAT_BENCH_TLS it speaks TLS 1.3, and does not look at certificates. With
+// `resume` each connection continues a session of an earlier one; else each shakes hands in full.
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include "stream.hpp"
+
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <sys/types.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -41,13 +43,9 @@ using clock_type = std::chrono::steady_clock;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-constexpr microseconds pace(100);
+using bench::die;
 
-[[noreturn]] void die(const char* what)
-{
-    std::fprintf(stderr, "load: %s (%s)\n", what, std::strerror(errno));
-    std::exit(1);
-}
+constexpr microseconds pace(100);
 
 [[noreturn]] void die_of_wrong_bytes()
 {
@@ -60,21 +58,24 @@ struct options {
     std::string work;
     std::map<std::string, std::size_t> values{
         {"connections", 64}, {"batch", 1}, {"size", 16}, {"idle", 0}, {"ms", 300},
-        {"warm_up", 30},     {"flood", 0}, {"busy", 0},  {"pace", 0}, {"pid", 0}};
+        {"warm_up", 30},     {"flood", 0}, {"busy", 0},  {"pace", 0}, {"resume", 0}};
+    std::vector<pid_t> processes;
 
     std::size_t operator[](const char* key) const { return values.at(key); }
 };
 
-/// The processor time of all threads of a process, by the kernel's account.
+/// The processor time of all threads of some processes, by the kernel's account.
 class processor_time {
 public:
-    explicit processor_time(std::size_t pid)
+    explicit processor_time(const std::vector<pid_t>& processes) : clocks_(processes.size())
     {
-        if (::clock_getcpuclockid(static_cast<pid_t>(pid), &clock_) != 0)
-            die("no such process");
+        for (std::size_t i = 0; i < clocks_.size(); ++i) {
+            if (::clock_getcpuclockid(processes[i], &clocks_[i]) != 0)
+                die("no such process");
+        }
     }
 
-    /// Nanoseconds, once the process has come to rest.
+    /// Nanoseconds, once the processes have come to rest.
     long long settled() const
     {
         long long last = now();
@@ -92,28 +93,18 @@ public:
 private:
     long long now() const
     {
-        timespec time = {};
-        if (::clock_gettime(clock_, &time) != 0)
-            die("the server is gone");
-        return time.tv_sec * 1'000'000'000LL + time.tv_nsec;
+        long long all = 0;
+        for (const clockid_t clock : clocks_) {
+            timespec time = {};
+            if (::clock_gettime(clock, &time) != 0)
+                die("the server is gone");
+            all += time.tv_sec * 1'000'000'000LL + time.tv_nsec;
+        }
+        return all;
     }
 
-    clockid_t clock_ = 0;
+    std::vector<clockid_t> clocks_;
 };
-
-int connect_to(std::uint16_t port)
-{
-    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in to = {};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || ::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0)
-        die("connect");
-    const int on = 1;
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    return fd;
-}
 
 /// Text without newlines that looks different at each place of each connection.
 class noise {
@@ -137,7 +128,7 @@ private:
 /// A connection that sends a batch of messages, waits for the answers, and sends the next. Two
 /// batches are sent in turn, so that an answer out of date is a wrong one.
 struct connection {
-    int fd = -1;
+    bench::stream peer;
     std::string requests; // both batches
     std::string answers;
     std::size_t send_at = 0;
@@ -157,18 +148,28 @@ public:
         : work_(o.work), port_(o.port), batch_(o["batch"]), watched_(o["connections"]),
           unwatched_(watched_ + o["busy"]), connections_(unwatched_ + o["flood"]),
           times_answers_(o.work != "churn" && o.work != "broadcast"), paced_(o["pace"] != 0),
-          poller_(::epoll_create1(0))
+          poller_(::epoll_create1(0)), shared_(o["resume"] != 0)
     {
         for (std::size_t i = 0; i < o["idle"]; ++i)
-            connect_to(port_); // stays open until the end
+            bench::connect_to(port_); // stays open until the end
         for (std::size_t i = 0; i < connections_.size(); ++i)
-            open(connections_[i], i, o["size"]);
+            prepare(connections_[i], i, o["size"]);
     }
+    ~load()
+    {
+        for (auto& c : connections_)
+            c.peer.shut_down_output();
+    }
+    load(const load&) = delete;
+    load& operator=(const load&) = delete;
 
     void hold()
     {
-        begin_all();
-        finish();
+        for (auto& c : connections_) { // one by one: what many handshakes take at a time stays
+            connect(c);
+            begin(c);
+            finish();
+        }
         std::puts("ready");
         std::fflush(stdout);
         std::getchar();
@@ -176,7 +177,9 @@ public:
 
     void run(const options& o)
     {
-        const processor_time server(o["pid"]);
+        for (auto& c : connections_)
+            connect(c);
+        const processor_time server(o.processes);
         work(milliseconds(o["warm_up"]));
         messages_ = 0;
         times_.clear();
@@ -199,7 +202,7 @@ private:
         return *at;
     }
 
-    void open(connection& c, std::size_t number, std::size_t size)
+    void prepare(connection& c, std::size_t number, std::size_t size)
     {
         noise text(work_ == "broadcast" ? 0 : number);
         c.watched = number < watched_;
@@ -214,16 +217,15 @@ private:
                 c.answers += body + "\n";
             }
         }
-        connect(c);
     }
 
     void connect(connection& c)
     {
-        c.fd = connect_to(port_);
+        c.peer.connect(port_, shared_);
         epoll_event event = {};
         event.events = EPOLLIN;
         event.data.ptr = &c;
-        ::epoll_ctl(poller_, EPOLL_CTL_ADD, c.fd, &event);
+        ::epoll_ctl(poller_, EPOLL_CTL_ADD, c.peer.fd(), &event);
     }
 
     void begin(connection& c)
@@ -250,8 +252,7 @@ private:
     {
         while (c.to_send > 0) {
             const std::size_t size = std::min(c.to_send, c.requests.size() - c.send_at);
-            const ssize_t sent =
-                ::send(c.fd, c.requests.data() + c.send_at, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+            const ssize_t sent = c.peer.send(c.requests.data() + c.send_at, size);
             if (sent < 0 && errno != EAGAIN)
                 die("send");
             if (sent < 0)
@@ -261,20 +262,20 @@ private:
             if (static_cast<std::size_t>(sent) < size || c.floods)
                 break;
         }
-        const bool waits = c.to_send > 0;
+        const bool waits = !c.peer.flush() || c.to_send > 0;
         if (waits == c.waits_for_output)
             return;
         c.waits_for_output = waits;
         epoll_event event = {};
         event.events = waits ? EPOLLIN | EPOLLOUT : EPOLLIN;
         event.data.ptr = &c;
-        ::epoll_ctl(poller_, EPOLL_CTL_MOD, c.fd, &event);
+        ::epoll_ctl(poller_, EPOLL_CTL_MOD, c.peer.fd(), &event);
     }
 
     void receive(connection& c)
     {
         static char buffer[1 << 18];
-        const ssize_t got = ::recv(c.fd, buffer, sizeof buffer, MSG_DONTWAIT);
+        const ssize_t got = c.peer.receive(buffer, sizeof buffer);
         if (got < 0 && errno == EAGAIN)
             return;
         if (got == 0 && c.closing)
@@ -330,7 +331,7 @@ private:
         if (work_ == "churn") {
             c.closing = true;
             ++waiting_;
-            ::shutdown(c.fd, SHUT_WR);
+            c.peer.shut_down_output();
             return;
         }
         if (work_ == "broadcast") {
@@ -348,7 +349,7 @@ private:
     void closed(connection& c)
     {
         --waiting_;
-        ::close(c.fd);
+        c.peer.close();
         c.closing = false;
         c.send_at = c.answer_at = 0;
         connect(c);
@@ -414,6 +415,7 @@ private:
     bool times_answers_;
     bool paced_;
     int poller_;
+    bench::stream::shared shared_;
     std::vector<double> times_;
     std::size_t messages_ = 0;
     std::size_t waiting_ = 0; // answers and ends of streams that are yet to come
@@ -432,9 +434,14 @@ int main(int argc, char** argv)
     for (int i = 3; i < argc; ++i) {
         const std::string_view word(argv[i]);
         const auto equals = word.find('=');
-        if (equals != word.npos)
-            given.values[std::string(word.substr(0, equals))] =
-                std::strtoul(argv[i] + equals + 1, nullptr, 10);
+        if (equals == word.npos)
+            continue;
+        const std::string key(word.substr(0, equals));
+        const std::size_t number = std::strtoul(argv[i] + equals + 1, nullptr, 10);
+        if (key == "pid")
+            given.processes.push_back(static_cast<pid_t>(number));
+        else
+            given.values[key] = number;
     }
     const bool known = given.work == "lines" || given.work == "counted" || given.work == "churn" ||
                        given.work == "broadcast" || given.work == "memory";

@@ -5,6 +5,9 @@
 #define ASYNCHAT_BENCH_SERVER_HPP
 
 #include <asynchat/asynchat.hpp>
+#ifdef ASYNCHAT_BENCH_TLS
+#  include <asynchat/tls.hpp>
+#endif
 
 #include <asio/version.hpp>
 
@@ -43,24 +46,43 @@ public:
     }
 };
 
+/// Returns the address, and protects the connections if the server is compiled for TLS.
+template <class Channel>
+asynchat::endpoint listen(asynchat::loop& loop, [[maybe_unused]] char** files)
+{
+    const auto server =
+        loop.create<asynchat::server<Channel>>(asynchat::endpoint("127.0.0.1", 0)).lock();
+#ifdef ASYNCHAT_BENCH_TLS
+    auto context = asynchat::tls::context::for_server();
+    context.load_cert_chain(files[0], files[1]);
+    use_tls(*server, context);
+#endif
+    return server->local_endpoint();
+}
+
+/// MODE, and for TLS the files with certificate and key.
 template <class Lines, class Counted>
 int serve(int argc, char** argv)
 {
-    const std::string_view mode = argc == 2 ? argv[1] : "";
-    if (mode == "versions") {
+#ifdef ASYNCHAT_BENCH_TLS
+    constexpr int arguments = 4;
+#else
+    constexpr int arguments = 2;
+#endif
+    const std::string_view mode = argc == arguments ? argv[1] : "";
+    if (argc == 2 && argv[1] == std::string_view("versions")) {
         std::printf("Asio %d.%d.%d\n", ASIO_VERSION / 100000, ASIO_VERSION / 100 % 1000,
                     ASIO_VERSION % 100);
         return 0;
     }
     asynchat::loop loop;
-    const asynchat::endpoint anywhere("127.0.0.1", 0);
     asynchat::endpoint where;
     if (mode == "lines")
-        where = loop.create<asynchat::server<Lines>>(anywhere)->local_endpoint();
+        where = listen<Lines>(loop, argv + 2);
     else if (mode == "counted")
-        where = loop.create<asynchat::server<Counted>>(anywhere)->local_endpoint();
+        where = listen<Counted>(loop, argv + 2);
     else if (mode == "broadcast")
-        where = loop.create<asynchat::server<broadcaster>>(anywhere)->local_endpoint();
+        where = listen<broadcaster>(loop, argv + 2);
     else
         return std::fprintf(stderr, "usage: %s lines|counted|broadcast|versions\n", argv[0]), 2;
     std::printf("%u\n", static_cast<unsigned>(where.port()));

@@ -1,10 +1,16 @@
 /* asynchat - Python's asynchat programming model on standalone Asio
  * SPDX-License-Identifier: BSL-1.0
  *
- * uSockets, which has the receive buffer for all to itself. */
+ * uSockets, which has the receive buffer for all to itself; over TLS with ASYNCHAT_BENCH_TLS. */
 #include "echo.h"
 
 #include <libusockets.h>
+
+#ifdef ASYNCHAT_BENCH_TLS
+enum { TLS = 1 };
+#else
+enum { TLS = 0 };
+#endif
 
 struct connection {
     struct echo echo;
@@ -17,7 +23,7 @@ static int counted;
 
 static struct connection* of(struct us_socket_t* socket)
 {
-    return us_socket_ext(0, socket);
+    return us_socket_ext(TLS, socket);
 }
 
 static struct us_socket_t* opened(struct us_socket_t* socket, int client, char* ip, int size)
@@ -31,7 +37,7 @@ static struct us_socket_t* opened(struct us_socket_t* socket, int client, char* 
 static void deliver(struct us_socket_t* socket, const char* data, size_t size)
 {
     struct connection* const c = of(socket);
-    const int sent = c->rest_size ? 0 : us_socket_write(0, socket, data, (int)size, 0);
+    const int sent = c->rest_size ? 0 : us_socket_write(TLS, socket, data, (int)size, 0);
     const size_t left = size - (size_t)sent;
     if (left > 0) {
         c->rest = realloc(c->rest, c->rest_size + left);
@@ -70,7 +76,7 @@ static struct us_socket_t* writable(struct us_socket_t* socket)
     if (c->rest_size == 0)
         return socket;
     const size_t left = c->rest_size - c->rest_at;
-    c->rest_at += (size_t)us_socket_write(0, socket, c->rest + c->rest_at, (int)left, 0);
+    c->rest_at += (size_t)us_socket_write(TLS, socket, c->rest + c->rest_at, (int)left, 0);
     if (c->rest_at == c->rest_size) {
         free(c->rest);
         c->rest = NULL;
@@ -81,7 +87,7 @@ static struct us_socket_t* writable(struct us_socket_t* socket)
 
 static struct us_socket_t* ended(struct us_socket_t* socket)
 {
-    return us_socket_close(0, socket, 0, NULL);
+    return us_socket_close(TLS, socket, 0, NULL);
 }
 
 static struct us_socket_t* closed(struct us_socket_t* socket, int code, void* reason)
@@ -99,20 +105,23 @@ static void nothing(struct us_loop_t* loop)
 
 int main(int argc, char** argv)
 {
-    counted = echo_mode(argc, argv);
+    const struct us_socket_context_options_t options = {
+        .cert_file_name = TLS && argc == 4 ? argv[2] : NULL,
+        .key_file_name = TLS && argc == 4 ? argv[3] : NULL,
+        .ssl_prefer_low_memory_usage = 1}; /* SSL_MODE_RELEASE_BUFFERS */
+    counted = echo_mode(TLS ? argc - 2 : argc, argv);
     struct us_loop_t* const loop = us_create_loop(NULL, nothing, nothing, nothing, 0);
-    const struct us_socket_context_options_t options = {0};
-    struct us_socket_context_t* const context = us_create_socket_context(0, loop, 0, options);
-    us_socket_context_on_open(0, context, opened);
-    us_socket_context_on_data(0, context, received);
-    us_socket_context_on_writable(0, context, writable);
-    us_socket_context_on_end(0, context, ended);
-    us_socket_context_on_close(0, context, closed);
+    struct us_socket_context_t* const context = us_create_socket_context(TLS, loop, 0, options);
+    us_socket_context_on_open(TLS, context, opened);
+    us_socket_context_on_data(TLS, context, received);
+    us_socket_context_on_writable(TLS, context, writable);
+    us_socket_context_on_end(TLS, context, ended);
+    us_socket_context_on_close(TLS, context, closed);
     struct us_listen_socket_t* const listener =
-        us_socket_context_listen(0, context, "127.0.0.1", 0, 0, sizeof(struct connection));
+        us_socket_context_listen(TLS, context, "127.0.0.1", 0, 0, sizeof(struct connection));
     if (!listener)
         return 1;
-    printf("%d\n", us_socket_local_port(0, (struct us_socket_t*)listener));
+    printf("%d\n", us_socket_local_port(TLS, (struct us_socket_t*)listener));
     fflush(stdout);
     us_loop_run(loop);
     return 0;
