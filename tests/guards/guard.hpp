@@ -60,12 +60,34 @@ private:
     bool failed_ = false;
 };
 
-/// Channels, and the plain sockets at their other ends, in one thread and in lockstep: first the
+/// The other end of a channel in the clear.
+class plain_end {
+public:
+    explicit plain_end(support::descriptor socket) : socket_(std::move(socket)) {}
+
+    /// Whether it is ready to send; the channel may have to do something before.
+    static bool open() { return true; }
+    void send(std::string_view bytes)
+    {
+        const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+        support::check_call(sent == static_cast<ssize_t>(bytes.size()), "send");
+    }
+    /// The result of recv().
+    ssize_t receive(char* into, std::size_t size)
+    {
+        return ::recv(socket_.get(), into, size, MSG_DONTWAIT);
+    }
+
+private:
+    support::descriptor socket_;
+};
+
+/// Channels, and the sockets at their other ends, in one thread and in lockstep: first the
 /// peers send, then the channels are served, then the peers receive. No scheduler has a say in what
 /// is ready when, also because nothing is ever under way between two ends of a UNIX socket.
 ///
 /// A Chat is made with (loop&, socket, std::size_t&), and counts there what it has served.
-template <class Chat>
+template <class Chat, class End = plain_end>
 class lockstep {
 public:
     explicit lockstep(std::size_t size)
@@ -74,8 +96,12 @@ public:
             auto ends = asynchat::socket::pair();
             auto channel = loop_.template create<Chat>(std::move(ends.first), served_);
             channels_.push_back(channel.lock());
-            peers_.push_back({support::descriptor(ends.second.release())});
+            peers_.push_back({End(support::descriptor(ends.second.release()))});
         }
+        idle();
+        while (std::count_if(peers_.begin(), peers_.end(),
+                             [](other_end& each) { return !each.end.open(); }) > 0)
+            idle();
         idle();
     }
 
@@ -88,12 +114,7 @@ public:
         for (std::size_t i = 0; i < size(); ++i)
             send(i, bytes);
     }
-    void send(std::size_t peer, std::string_view bytes)
-    {
-        const int fd = peers_[peer].socket.get();
-        const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT);
-        support::check_call(sent == static_cast<ssize_t>(bytes.size()), "send");
-    }
+    void send(std::size_t peer, std::string_view bytes) { peers_[peer].end.send(bytes); }
 
     /// Each peer receives `bytes`; they are there already.
     void receive(std::string_view bytes)
@@ -156,7 +177,7 @@ public:
 
 private:
     struct other_end {
-        support::descriptor socket;
+        End end;
         std::string_view awaited = {}; // and not received yet
     };
 
@@ -176,8 +197,8 @@ private:
     {
         char buffer[4096];
         while (!from.awaited.empty()) {
-            const ssize_t got = ::recv(from.socket.get(), buffer,
-                                       std::min(sizeof buffer, from.awaited.size()), MSG_DONTWAIT);
+            const ssize_t got =
+                from.end.receive(buffer, std::min(sizeof buffer, from.awaited.size()));
             if (got < 0 && errno == EAGAIN)
                 return false;
             support::check_call(got >= 0, "recv");
