@@ -243,7 +243,8 @@ public:
     ASYNCHAT_DECL void update_interest();
 
     /// Calls handle_expt() when urgent data arrives, once for each urgent mark. Off by default
-    /// because it costs a system call for each event.
+    /// because it costs a system call for each event. Throws std::logic_error over TLS, which does
+    /// not protect urgent data.
     ASYNCHAT_DECL void watch_urgent_data(bool on = true);
 
     // --- events: the loop calls them; a handshake, for example, overrides them -------------------
@@ -645,6 +646,7 @@ private:
     void opening_took_long();
     void fail_to_open(asynchat::close_reason reason, const std::error_code& error,
                       std::string text);
+    std::unique_ptr<transport_layer> layer_for_another_attempt();
     void connection_made();
     bool end_with_explanation(const std::error_code& error, bool of_input);
 

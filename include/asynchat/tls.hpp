@@ -150,9 +150,9 @@ public:
     ASYNCHAT_DECL void suppress_ragged_eofs(bool on = true);
 
     /// Appends the keys of all connections to a file, for programs that decrypt recorded traffic.
-    /// Never done unless you call it; each channel or server that then gets the context logs it.
-    /// An empty name ends it. Throws std::system_error if the file cannot be opened.
-    /// Python: SSLContext.keylog_filename
+    /// Never done unless you call it. Holds for all later handshakes, also of servers that have the
+    /// context already; each channel and server that uses it logs it. An empty name ends it. Throws
+    /// std::system_error if the file cannot be opened. Python: SSLContext.keylog_filename
     ASYNCHAT_DECL void keylog_filename(const std::string& file);
 
     /// Reads all files again and uses them for connections that begin later. Sessions can still be
@@ -212,8 +212,10 @@ struct start_options {
 /// connected(), no input is delivered, and a client's handle_connect() waits. Then
 /// handle_handshake() is called.
 /// A channel that is not connected yet gets one TLS layer however often this is called: call it
-/// before each connect(). Throws as add_layer(); std::logic_error when a context for servers has no
-/// certificate. Python: loop.start_tls of asyncio
+/// before each connect(). Only after a failed handshake the next connect() is protected without it,
+/// with the same context and name. Throws as add_layer(); std::logic_error when a context for
+/// servers has no certificate, or while the channel watches urgent data. Python: loop.start_tls of
+/// asyncio
 ASYNCHAT_DECL void start_tls(dispatcher& channel, const context& with, start_options options = {});
 
 /// Protects each connection that this server accepts from now on.

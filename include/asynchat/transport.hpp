@@ -272,6 +272,13 @@ private:
     transport_layer* as_layer_() noexcept override { return this; }
     ASYNCHAT_DECL detail::socket_transport* as_socket_() noexcept override;
 
+    /// A new layer for another connect() after the handshake of this one has failed; null if there
+    /// is none.
+    virtual std::unique_ptr<transport_layer> renewed_() noexcept { return nullptr; }
+
+    /// Whether a channel with this layer may not watch urgent data, which goes past all layers.
+    virtual bool forbids_urgent_data_() const noexcept { return false; }
+
     /// Puts `next` over the layers that have no transport yet. Throws std::length_error.
     ASYNCHAT_DECL static void stack(std::unique_ptr<transport_layer>& layers,
                                     std::unique_ptr<transport_layer> next, unsigned below);
@@ -284,6 +291,9 @@ private:
     ASYNCHAT_DECL static std::unique_ptr<transport>
     put_over(std::unique_ptr<transport> below, std::unique_ptr<transport_layer> layers,
              detail::readiness_set armed) noexcept;
+
+    /// Throws std::logic_error if one of these layers forbids urgent data.
+    ASYNCHAT_DECL void require_urgent_data();
 
     transport_layer* layer_below() noexcept { return lower_ ? lower_->as_layer_() : nullptr; }
 

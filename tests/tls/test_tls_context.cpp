@@ -196,3 +196,39 @@ TEST_CASE("tls: keys of connections are written on request only, and told", "[tl
     silent.loop.settle();
     CHECK(silent.client->logs.empty());
 }
+
+TEST_CASE("tls: keylog_filename() holds for a server that has the context already",
+          "[tls][context]")
+{
+    files dir;
+    const std::string name = dir.path("keys");
+    class logging : public asynchat::server<echo> {
+    public:
+        using server::server;
+        strings logs;
+        void handle_log(asynchat::log_type, std::string_view line) override
+        {
+            logs.emplace_back(line);
+        }
+    };
+    asynchat::testing::loop loop;
+    const auto server = loop.create<logging>(there).lock();
+    auto context = server_context();
+    use_tls(*server, context);
+    const auto visit = [&] {
+        openssl_peer peer(openssl_peer::side::client, loop.connect(there));
+        CHECK(peer.handshake());
+        loop.settle();
+        std::string text;
+        std::getline(std::ifstream(name), text, '\0');
+        return text;
+    };
+    CHECK(visit() == "");
+    context.keylog_filename(name);
+    const auto of_one = visit();
+    CHECK(of_one.find("SERVER_TRAFFIC_SECRET_0 ") != std::string::npos);
+    CHECK(visit().size() == 2 * of_one.size());
+    CHECK(server->logs == strings{"the keys of TLS are written to '" + name + "'"});
+    context.keylog_filename("");
+    CHECK(visit().size() == 2 * of_one.size());
+}

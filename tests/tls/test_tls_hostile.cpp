@@ -186,20 +186,6 @@ public:
     }
 };
 
-/// Connects once more without TLS.
-class careless : public recorder {
-public:
-    using recorder::recorder;
-    int left = 1;
-    void handle_error() override
-    {
-        note("error");
-        if (left-- > 0)
-            return connect(there);
-        recorder::handle_error();
-    }
-};
-
 } // namespace
 
 TEST_CASE("tls: a layer that is added in handle_handshake() has its handshake before the rest",
@@ -222,25 +208,4 @@ TEST_CASE("tls: a layer that is added in handle_handshake() has its handshake be
         }
     }
     CHECK(found == 1);
-}
-
-TEST_CASE("tls: after a failed handshake nothing goes out in the clear", "[tls][handshake]")
-{
-    asynchat::testing::loop loop;
-    auto listener = loop.listen(there);
-    const auto client = loop.create<careless>().lock();
-    start_tls(*client, client_context(), "localhost");
-    client->connect(there);
-    client->push("the secret\n");
-    loop.settle();
-    auto first = listener.accept();
-    first.received();
-    first.send("no TLS here\r\n"); // an attacker, or a busy server
-    loop.settle();
-    REQUIRE(listener.waiting() == 1);
-    auto second = listener.accept();
-    CHECK(second.received().empty());
-    CHECK(second.ended());
-    CHECK(client->closed());
-    CHECK(client->close_text().find("add the layer again before connect()") != std::string::npos);
 }

@@ -147,6 +147,13 @@ TEST_CASE("tls: a reload does not end sessions, unless it changes whom to trust"
         changed.load_verify_locations(pem{asynchat::testing::authority("other").certificate()});
         CHECK_FALSE(visit(server, changed, first.session).resumed);
     }
+    SECTION("another certificate of the client")
+    {
+        auto changed = client;
+        const auto own = ca().issue("alice");
+        changed.load_cert_chain(pem{own.certificate}, pem{own.key});
+        CHECK_FALSE(visit(server, changed, first.session).resumed);
+    }
 }
 
 TEST_CASE("tls: keys of tickets change twice a day, and the last one still counts",

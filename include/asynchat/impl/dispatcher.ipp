@@ -372,6 +372,11 @@ ASYNCHAT_DECL void dispatcher::handle_expt_event()
 
 ASYNCHAT_DECL void dispatcher::watch_urgent_data(bool on)
 {
+    auto* const layer = transport_ ? transport_->as_layer_() : nullptr;
+    if (on && layer)
+        layer->require_urgent_data();
+    if (on && has_waiting_layers())
+        rare_->layers->require_urgent_data();
     rare().urgent.set(on);
     flush_soon();
 }

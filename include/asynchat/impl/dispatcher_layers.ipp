@@ -60,8 +60,8 @@ private:
     std::string bytes_;
 };
 
-/// In the place of the layers of a connection whose handshake has failed. If another attempt is
-/// made without new ones, it fails: the output that waits was meant for them.
+/// In the place of the layers of a connection whose handshake has failed, if they are not renewed.
+/// If another attempt is made without new ones, it fails: the output that waits was meant for them.
 class missing_layer final : public transport_layer {
 public:
     bool is_established() const noexcept override { return false; }
@@ -108,6 +108,8 @@ ASYNCHAT_DECL void dispatcher::add_layer(std::unique_ptr<transport_layer> layer,
                                "use_layer() of a server<> is for its connections");
     if (is_socket_ && !require_socket("add_layer").is_stream())
         throw std::logic_error("asynchat: add_layer() over datagrams");
+    if (rare_ && rare_->urgent.is_on())
+        layer->require_urgent_data();
     const bool has_connection =
         connected_ || state_->opening != 0 || (transport_ && !transport_->peer_endpoint().empty());
     if (rare_ && dynamic_cast<detail::missing_layer*>(rare_->layers.get()))

@@ -221,15 +221,26 @@ ASYNCHAT_DECL void dispatcher::fail_to_open(asynchat::close_reason reason,
     text = escaped(text, detail::longest_text);
     if (connects) {
         const std::string what = "connect to " + detail::quoted(addr_.to_string());
-        auto missing = std::make_unique<detail::missing_layer>();
+        auto next = layer_for_another_attempt();
         connecting_ = false;
         set_transport(nullptr); // another attempt cannot use it, and must not do without its layers
-        transport_layer::stack(rare().layers, std::move(missing), 0);
+        transport_layer::stack(rare().layers, std::move(next), 0);
         throw detail::io_error(reason, error, what, text);
     }
     log_of_peer(log_type::info, "closing channel {}: {}", safe_repr(), text);
     note_text(std::move(text));
     finish(reason, error);
+}
+
+/// Renews a layer that was there alone: of several, some were added in callbacks, which may do it
+/// again.
+ASYNCHAT_DECL std::unique_ptr<transport_layer> dispatcher::layer_for_another_attempt()
+{
+    if (state_->layers() == 1) {
+        if (auto renewed = transport_->as_layer_()->renewed_())
+            return renewed;
+    }
+    return std::make_unique<detail::missing_layer>();
 }
 
 /// An error that the transport explains, which ends the channel. Returns false if it does not.

@@ -266,6 +266,14 @@ transport_layer::put_over(std::unique_ptr<transport> below, std::unique_ptr<tran
     return layers;
 }
 
+ASYNCHAT_DECL void transport_layer::require_urgent_data()
+{
+    for (transport_layer* layer = this; layer; layer = layer->layer_below()) {
+        if (layer->forbids_urgent_data_())
+            throw std::logic_error("asynchat: urgent data over TLS: it would not be protected");
+    }
+}
+
 ASYNCHAT_DECL unsigned transport_layer::start_anew() noexcept
 {
     for (transport_layer* layer = this; layer; layer = layer->layer_below()) {

@@ -101,6 +101,8 @@ private:
     ASYNCHAT_DECL bool has_input() override;
     ASYNCHAT_DECL readiness waits_for(readiness what) override;
     ASYNCHAT_DECL bool send_own() override;
+    ASYNCHAT_DECL std::unique_ptr<transport_layer> renewed_() noexcept override;
+    bool forbids_urgent_data_() const noexcept override { return true; }
 
     void begin(const endpoint& peer);
     void begin_client(std::string name);
@@ -143,11 +145,12 @@ private:
     close_reason failure_reason_ = close_reason::open;
     unsigned char records_without_data_ = 0; // in a row
     bool has_begun_ = false;
-    bool is_open_ = false;            // the handshake is complete
-    bool output_needs_input_ = false; // first the rest of a message of the handshake
-    bool is_starved_ = false;         // OpenSSL has asked for more than was received
-    bool input_ended_ = false;        // in order
-    bool output_ended_ = false;       // close_notify was made
+    bool has_name_of_connect_ = false; // not that of start_tls()
+    bool is_open_ = false;             // the handshake is complete
+    bool output_needs_input_ = false;  // first the rest of a message of the handshake
+    bool is_starved_ = false;          // OpenSSL has asked for more than was received
+    bool input_ended_ = false;         // in order
+    bool output_ended_ = false;        // close_notify was made
 };
 
 } // namespace asynchat::detail

@@ -84,13 +84,14 @@ struct tls_built {
     ssl_ctx_ptr main;
     std::vector<std::pair<std::string, ssl_ctx_ptr>> names;
     std::shared_ptr<tls_ticket_keys> tickets;
+    std::weak_ptr<tls_state> context;
 
     /// For a name that a client asks for: the exact name, then "*." and one label less, else null.
     ASYNCHAT_DECL SSL_CTX* find(std::string_view name) const;
 };
 
 /// What the copies of a tls::context share.
-class tls_state {
+class tls_state : public std::enable_shared_from_this<tls_state> {
 public:
     explicit tls_state(tls_settings settings) : settings_(std::move(settings)) {}
 

@@ -233,7 +233,7 @@ inline ssl_ctx_ptr make_ctx(const tls_settings& settings)
     return ctx;
 }
 
-/// A digest of everything that decides whether a peer is trusted.
+/// A digest of everything that decides whether a peer is trusted, and of who a client is.
 inline std::string trust_digest_of(const tls_settings& settings)
 {
     const openssl_ptr<EVP_MD_CTX, EVP_MD_CTX_free> digest(needed(EVP_MD_CTX_new()));
@@ -246,6 +246,12 @@ inline std::string trust_digest_of(const tls_settings& settings)
     const unsigned char flags[] = {static_cast<unsigned char>(settings.verify),
                                    settings.uses_default_certs, settings.checks_hostname};
     add(flags, sizeof flags);
+    if (!settings.is_server) { // a session of a client also carries its own certificate
+        for (const auto& own : settings.identities) {
+            require_ok(X509_digest(own->certificate.get(), EVP_sha256(), result, &size), "digest");
+            add(result, size);
+        }
+    }
     for (const auto& trust : settings.trust) {
         for (const auto& authority : trust->authorities) {
             require_ok(X509_digest(authority.get(), EVP_sha256(), result, &size), "digest");

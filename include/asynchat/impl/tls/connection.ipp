@@ -60,7 +60,12 @@ ASYNCHAT_DECL void use_tls(server_base& server, const context& with)
         throw std::logic_error("asynchat: tls: use_tls() needs a context for servers");
     make_layer(with); // throws now, and not for each connection
     tell_key_log(server, settings);
-    server.use_layer([with] { return make_layer(with); });
+    server.use_layer([with, &server, state = with.state_, told = settings.key_log]() mutable {
+        const auto built = state->built();
+        if (std::exchange(told, built->settings.key_log) != built->settings.key_log)
+            tell_key_log(server, built->settings);
+        return make_layer(with);
+    });
 }
 
 // --- what was agreed on --------------------------------------------------------------------------

@@ -48,6 +48,7 @@ ASYNCHAT_DECL std::shared_ptr<const tls_built> tls_state::built()
         auto made = std::make_shared<tls_built>();
         made->settings = settings_;
         made->tickets = tickets_;
+        made->context = weak_from_this();
         build(*made);
         built_ = std::move(made);
     }
@@ -80,6 +81,7 @@ ASYNCHAT_DECL void tls_state::reload()
     auto made = std::make_shared<tls_built>();
     made->settings = next;
     made->tickets = tickets_;
+    made->context = weak_from_this();
     build(*made);
     const std::lock_guard lock(mutex_);
     // What another thread has changed meanwhile stays.

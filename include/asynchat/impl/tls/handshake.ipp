@@ -60,7 +60,8 @@ ASYNCHAT_DECL void tls_layer::begin(const endpoint& peer)
     if (built_->settings.is_server)
         return;
     std::string name = lower_name(options_.server_hostname);
-    begin_client(name.empty() ? lower_name(host_of(peer)) : std::move(name));
+    has_name_of_connect_ = name.empty();
+    begin_client(has_name_of_connect_ ? lower_name(host_of(peer)) : std::move(name));
 }
 
 /// Tells OpenSSL whom to ask for and what to check.

@@ -134,6 +134,21 @@ private:
     tls_scratch_lease lease_;
 };
 
+// --- another attempt -----------------------------------------------------------------------------
+
+ASYNCHAT_DECL std::unique_ptr<transport_layer> tls_layer::renewed_() noexcept
+{
+    try {
+        tls::start_options options;
+        if (!has_name_of_connect_)
+            options.server_hostname = options_.server_hostname;
+        const auto context = built_->context.lock(); // it may have changed
+        return std::make_unique<tls_layer>(context ? context->built() : built_, std::move(options));
+    } catch (...) { // another attempt fails
+        return nullptr;
+    }
+}
+
 } // namespace asynchat::detail
 
 #endif
