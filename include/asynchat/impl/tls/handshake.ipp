@@ -241,6 +241,7 @@ inline std::string failure_text(unsigned long code)
     case SSL_R_WRONG_VERSION_NUMBER: return "the peer does not speak TLS";
     case SSL_R_UNSUPPORTED_PROTOCOL: return "the peer offers no version of TLS that is allowed";
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return "the peer showed no certificate";
+    case SSL_R_RECORD_TOO_SMALL: return "the peer sends empty records without end";
     case SSL_R_NO_APPLICATION_PROTOCOL: return "the peer offers no known application protocol";
     default: break;
     }
