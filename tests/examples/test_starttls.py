@@ -1,12 +1,13 @@
-"""starttls against smtplib, Python's mail client."""
+"""starttls against smtplib, Python's mail client, and swaks."""
 
 import base64
+import re
 import smtplib
 import ssl
 
 import support
 from certificates import Authority, need_tls
-from support import Program, check, check_that, connect, example, receive_all, run
+from support import Program, check, check_that, connect, example, need, receive_all, run
 
 STARTTLS = example("starttls")
 
@@ -32,6 +33,23 @@ def test_smtplib():
             check("a wrong password",
                   client.docmd("AUTH", f"PLAIN {credentials('ann', 'guess')}")[0], 535)
             check("login", client.login("ann", "secret")[0], 235)
+        server.stop()
+
+
+def test_swaks():
+    need_tls()
+    swaks = need("swaks")
+    with Authority() as ca, Program([STARTTLS, *ca.issue("localhost")]) as server:
+        common = [swaks, "--server", "%s:%d" % server.address(), "--helo", "localhost", "--from",
+                  "ann@localhost", "--to", "bob@localhost", "--quit-after", "AUTH", "--auth",
+                  "PLAIN", "--auth-user", "ann", "--auth-password", "secret"]
+        done = run([*common, "--tls", "--tls-verify", "--tls-ca-path", ca.pem])
+        output = done.stdout.decode()
+        check_that(output, "TLS started with cipher TLSv1.3" in output)
+        check_that(output, re.search(r"^<~ +235 ", output, re.M))
+        check("exit status", done.returncode, 0)
+        refused = run(common).stdout.decode()  # in the clear
+        check_that(refused, not re.search(r"^<[-~*]+ +235 ", refused, re.M))
         server.stop()
 
 
