@@ -27,7 +27,7 @@ ASYNCHAT_DECL tls_layer::tls_layer(std::shared_ptr<const tls_built> built,
     BIO_set_data(end, this);
     BIO_set_init(end, 1);
     SSL_set_bio(ssl_.get(), end, end); // it owns both references
-    SSL_set_app_data(ssl_.get(), this);
+    needed(SSL_set_app_data(ssl_.get(), this));
     if (built_->settings.is_server)
         SSL_set_accept_state(ssl_.get());
     else
