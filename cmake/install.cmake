@@ -1,4 +1,4 @@
-# Installs the headers, both targets, the CMake package and the pkg-config file.
+# Installs the headers, the targets, the CMake package and the pkg-config files.
 
 include(CMakePackageConfigHelpers)
 
@@ -40,3 +40,15 @@ configure_file(
     "${CMAKE_CURRENT_LIST_DIR}/asynchat.pc.in" "${generated_dir}/asynchat.pc" @ONLY)
 install(FILES "${generated_dir}/asynchat.pc"
     DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+if(TARGET asynchat_tls)
+    # A program with the static library links OpenSSL itself.
+    set(pc_openssl "Requires.private: openssl >= 3")
+    get_target_property(kind asynchat_tls TYPE)
+    if(kind STREQUAL "STATIC_LIBRARY")
+        set(pc_openssl "Requires: openssl >= 3")
+    endif()
+    configure_file(
+        "${CMAKE_CURRENT_LIST_DIR}/asynchat-tls.pc.in" "${generated_dir}/asynchat-tls.pc" @ONLY)
+    install(FILES "${generated_dir}/asynchat-tls.pc"
+        DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+endif()
