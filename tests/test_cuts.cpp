@@ -137,7 +137,7 @@ limited_script task_of_lengths(support::random_numbers& random)
 } // namespace
 
 TEST_CASE("length prefix: every cut gives the same frames and verdicts, in both faces",
-          "[cuts][length]")
+          "[cuts][length][no-tls]")
 {
     const limited_script tasks[] = {
         {{"\0\0\2ab\0\0\0\0\0\1c"s, {terminator::length_prefix(3)}}},
@@ -191,7 +191,8 @@ TEST_CASE("length prefix: random cuts of random inputs give the frames of the wh
                         ContainsSubstring("(frame limit)"));
 }
 
-TEST_CASE("length prefix: a large frame is received straight into its place", "[cuts][length]")
+TEST_CASE("length prefix: a large frame is received straight into its place",
+          "[cuts][length][no-tls]")
 {
     const std::string body = long_body();
     const terminator kind = GENERATE(terminator::length_prefix(4, byte_order::little),
@@ -299,7 +300,8 @@ TEST_CASE("counted frames: random cuts of random inputs give the frames of the w
     CHECK(good > 200);
 }
 
-TEST_CASE("counted frames: a large one is received straight into its place", "[cuts][counted]")
+TEST_CASE("counted frames: a large one is received straight into its place",
+          "[cuts][counted][no-tls]")
 {
     const std::string body = long_body();
     asynchat::loop loop;

@@ -59,7 +59,7 @@ private:
 } // namespace
 
 TEST_CASE("fan-out: a member who floods a room of 500 does not keep a bystander waiting",
-          "[fan-out][fair]")
+          "[fan-out][fair][no-tls]")
 {
     constexpr std::size_t members = 500;
     const std::size_t wait = GENERATE(as<std::size_t>{}, 0, 1, 2, 3, 10);

@@ -147,7 +147,7 @@ void send_gibibyte(loop& loop, Channel& channel, raw_peer peer)
 
 } // namespace
 
-TEST_CASE("a gibibyte without a terminator takes no memory", "[hostile]")
+TEST_CASE("a gibibyte without a terminator takes no memory", "[hostile][no-tls]")
 {
     loop loop;
     auto ends = connected_pair();
@@ -296,7 +296,8 @@ TEST_CASE("who does not read his answers costs no more than the marks and caps",
 // --- who is slow
 // -----------------------------------------------------------------------------------
 
-TEST_CASE("thousands who send a byte now and then are gone at the frame deadline", "[hostile]")
+TEST_CASE("thousands who send a byte now and then are gone at the frame deadline",
+          "[hostile][no-tls]")
 {
     constexpr std::size_t connections = 2000;
     const descriptor_limit enough(2 * connections + 200);

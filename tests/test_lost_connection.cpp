@@ -378,7 +378,8 @@ TEST_CASE("reset: is noticed by a paused channel over a real socket", "[lost-con
     CHECK(chat->close_error() == std::errc::connection_reset);
 }
 
-TEST_CASE("reset: is noticed by a paused channel behind an urgent byte", "[lost-connection][eof]")
+TEST_CASE("reset: is noticed by a paused channel behind an urgent byte",
+          "[lost-connection][eof][urgent]")
 {
     const bool watches = GENERATE(false, true);
     support::manual_loop loop;

@@ -119,7 +119,7 @@ TEST_CASE("when descriptors run out, all who wait are served once some are free"
 }
 
 TEST_CASE("connections that are reset before they are accepted leave nothing behind",
-          "[many][accept]")
+          "[many][accept][no-tls]")
 {
     constexpr int batches = 20;
     constexpr int batch = 1000;
@@ -143,7 +143,7 @@ TEST_CASE("connections that are reset before they are accepted leave nothing beh
     CHECK(server->counters().closes(close_reason::peer_finished) == batches);
 }
 
-TEST_CASE("thousands of idle connections at once are gone after a stop", "[many][stop]")
+TEST_CASE("thousands of idle connections at once are gone after a stop", "[many][stop][no-tls]")
 {
     constexpr std::size_t connections = 9500;
     rlimit limit = {};
@@ -282,7 +282,7 @@ std::uint64_t end_connections(const ending& how, std::size_t count)
 
 } // namespace
 
-TEST_CASE("connections leave nothing behind, whatever their end", "[many][close]")
+TEST_CASE("connections leave nothing behind, whatever their end", "[many][close][no-tls]")
 {
     constexpr std::size_t at_once = 100;
     constexpr std::size_t connections = 10'000;

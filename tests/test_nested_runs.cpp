@@ -116,7 +116,8 @@ void poll_twice(asynchat::testing::loop& loop)
 
 } // namespace
 
-TEST_CASE("channels that a nested run opens and closes go with its turns", "[nested-runs][nested]")
+TEST_CASE("channels that a nested run opens and closes go with its turns",
+          "[nested-runs][nested][no-tls]")
 {
     census all;
     asynchat::testing::loop loop;

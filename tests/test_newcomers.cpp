@@ -106,7 +106,7 @@ TEST_CASE("without a limit at most a thousand connections linger, the oldest one
     CHECK(other->counters().lingering == 0);
 }
 
-TEST_CASE("connections that have lingered leave nothing behind", "[newcomers][linger]")
+TEST_CASE("connections that have lingered leave nothing behind", "[newcomers][linger][no-tls]")
 {
     asynchat::testing::loop loop;
     const auto at = loop.create<server<farewell>>(any_port)->local_endpoint();

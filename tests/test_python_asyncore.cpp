@@ -119,16 +119,20 @@ TEST_CASE("HelperFunctionTests.test_readwrite: each readiness calls one event",
         CHECK(settle(loop));
         CHECK(channel->calls == strings{"handle_write_event"});
     }
-    SECTION("urgent data")
-    {
-        channel->watch_urgent_data();
-        CHECK(settle(loop));
-        ends.second.send("!", MSG_OOB);
-        REQUIRE(run_until(loop, [&] { return !channel->calls.empty(); }));
-        channel->watch_urgent_data(false);
-        CHECK(settle(loop));
-        CHECK(channel->count("handle_expt_event") == channel->calls.size());
-    }
+}
+
+TEST_CASE("HelperFunctionTests.test_readwrite, urgent data", "[parity][asyncore][urgent]")
+{
+    loop loop;
+    auto ends = connected_pair();
+    const auto channel = loop.create<noting>(std::move(ends.first));
+    channel->watch_urgent_data();
+    CHECK(settle(loop));
+    ends.second.send("!", MSG_OOB);
+    REQUIRE(run_until(loop, [&] { return !channel->calls.empty(); }));
+    channel->watch_urgent_data(false);
+    CHECK(settle(loop));
+    CHECK(channel->count("handle_expt_event") == channel->calls.size());
 }
 
 TEST_CASE("an overridden handle_expt_event is called once for each urgent mark",
@@ -162,7 +166,7 @@ TEST_CASE("HelperFunctionTests.test_readwrite, error and hang-up: they close onc
 }
 
 TEST_CASE("HelperFunctionTests.test_readwriteexc: exit_now passes, other exceptions are handled",
-          "[parity][asyncore]")
+          "[parity][asyncore][urgent]")
 {
     loop loop;
     auto ends = connected_pair();
@@ -435,7 +439,7 @@ TEST_CASE("BaseTestAPI.test_handle_close_after_conn_broken: writing to a lost pe
 }
 
 // Not over UNIX sockets. Differs: on request only.
-TEST_CASE("BaseTestAPI.test_handle_expt: called for urgent data", "[parity][asyncore]")
+TEST_CASE("BaseTestAPI.test_handle_expt: called for urgent data", "[parity][asyncore][urgent]")
 {
     api test(ip_families());
     const auto server = test.start_server();

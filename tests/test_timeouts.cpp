@@ -565,7 +565,8 @@ TEST_CASE("connect timeout: a connection that is made counts, though it is seen 
     loop.close_all();
 }
 
-TEST_CASE("write timeout: a reader that is slow takes something", "[async_chat][write][timeouts]")
+TEST_CASE("write timeout: a reader that is slow takes something",
+          "[async_chat][write][timeouts][no-tls]")
 {
     // The system tells a writer only when much of its memory is free again.
     over_a_socket b;

@@ -7,15 +7,31 @@
 
 #include "support/layers.hpp"
 
+#ifdef ASYNCHAT_TEST_TLS
+#  include "tls_under_all.hpp"
+#endif
+
 #include <asynchat/asynchat.hpp>
 
+#include <asio/error.hpp>
 #include <sys/socket.h>
 
 #include <cstdlib>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <vector>
+
+namespace {
+
+std::string wanted_kind()
+{
+    const char* const wanted = std::getenv("ASYNCHAT_TEST_LAYERS");
+    return wanted ? wanted : "";
+}
+
+} // namespace
 
 namespace asynchat::detail {
 
@@ -28,18 +44,34 @@ std::vector<std::unique_ptr<transport_layer>> layers_under_test(transport& below
     std::vector<std::unique_ptr<transport_layer>> layers;
     if (is_socket && type != SOCK_STREAM)
         return layers;
-    const char* const wanted = std::getenv("ASYNCHAT_TEST_LAYERS");
-    const std::string kind = wanted ? wanted : "";
+    const std::string kind = wanted_kind();
     if (kind == "xor") {
         layers.push_back(std::make_unique<support::xor_layer>());
         layers.push_back(std::make_unique<support::xor_layer>());
     } else if (kind == "records") {
         layers.push_back(std::make_unique<support::unrecord_layer>());
         layers.push_back(std::make_unique<support::record_layer>());
+#ifdef ASYNCHAT_TEST_TLS
+    } else if (kind == "tls") {
+        static thread_local support::tls_under_all tls;
+        layers = tls.next();
+#endif
     } else {
-        throw std::logic_error("ASYNCHAT_TEST_LAYERS is neither xor nor records");
+        throw std::logic_error("ASYNCHAT_TEST_LAYERS is neither xor, records nor tls");
     }
     return layers;
+}
+
+/// For TLS: the handshake happens between the layers alone, so it is complete before the channel
+/// has them.
+void prepare_layers_under_test(transport_layer& top)
+{
+    if (wanted_kind() != "tls")
+        return;
+    for (std::error_code error = asio::error::would_block; error == asio::error::would_block;)
+        top.establish({}, error);
+    if (!top.is_established())
+        throw std::logic_error("the handshake has failed");
 }
 
 } // namespace asynchat::detail

@@ -31,6 +31,7 @@ namespace detail {
 #ifdef ASYNCHAT_TEST_LAYERS
 /// The layers that the tests put under all channels.
 std::vector<std::unique_ptr<transport_layer>> layers_under_test(transport& below);
+void prepare_layers_under_test(transport_layer& top);
 #endif
 
 /// How long a channel that does not read waits before it checks behind an urgent mark.
@@ -110,8 +111,10 @@ ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<transport> next)
         for (auto& next_layer : detail::layers_under_test(*transport_))
             transport_layer::stack(under_test, std::move(next_layer), 0);
     }
-    if (under_test)
+    if (under_test) {
+        detail::prepare_layers_under_test(*under_test);
         put_on(std::move(under_test));
+    }
 #endif
 }
 
