@@ -82,8 +82,8 @@ public:
     ///
     /// Closes the previous socket. If it was connected, all state of that connection is dropped:
     /// its end, its clocks, its undelivered input and its unsent output. Settings stay: terminator,
-    /// limits, timeouts. Throws std::system_error; std::logic_error after close() and in
-    /// handle_close(). Python: dispatcher.create_socket
+    /// limits, timeouts. Throws std::system_error; std::logic_error after close(), in
+    /// handle_close(), and for datagrams while a layer waits. Python: dispatcher.create_socket
     ASYNCHAT_DECL void create_socket(int family = AF_INET, int type = SOCK_STREAM);
 
     /// Allows binding to an address that was in use a moment ago (SO_REUSEADDR). Ignores errors.

@@ -70,7 +70,7 @@ public:
 
     /// A channel over this socket will receive and send through `layer`, from the first byte on.
     /// The layer lies over the layers added before. See dispatcher::add_layer().
-    /// Throws std::invalid_argument for a null pointer, std::logic_error without a socket.
+    /// Throws std::invalid_argument for a null pointer, std::logic_error without a stream socket.
     ASYNCHAT_DECL void add_layer(std::unique_ptr<transport_layer> layer);
 
     /// A pair of connected UNIX stream sockets, for tests and for channels of one process.

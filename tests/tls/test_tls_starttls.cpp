@@ -3,6 +3,8 @@
 
 #include "openssl_peer.hpp"
 
+#include <sys/socket.h>
+
 #include <chrono>
 
 using asynchat::close_reason;
@@ -192,7 +194,16 @@ TEST_CASE("starttls: not over datagrams, not on a listener, not twice at a time"
     asynchat::loop loop;
     const auto chat = loop.create<recorder>().lock();
     chat->create_socket(AF_INET, SOCK_DGRAM);
-    CHECK_THROWS_AS(start_tls(*chat, client_context()), std::logic_error);
+    CHECK_THROWS_WITH(start_tls(*chat, client_context()), "asynchat: add_layer() over datagrams");
+    asynchat::socket adopted(::socket(AF_INET, SOCK_DGRAM, 0), AF_INET, SOCK_DGRAM);
+    CHECK_THROWS_WITH(adopted.add_layer(make_layer(client_context())),
+                      "asynchat: add_layer() over datagrams");
+    const auto client = loop.create<recorder>().lock();
+    start_tls(*client, client_context(), "localhost");
+    CHECK_THROWS_WITH(
+        client->create_socket(AF_INET, SOCK_DGRAM),
+        Catch::Matchers::ContainsSubstring("create_socket() of datagrams: add_layer() was called"));
+    client->create_socket(AF_INET, SOCK_STREAM);
     const auto server =
         loop.create<asynchat::server<echo>>(asynchat::endpoint("127.0.0.1", 0)).lock();
     CHECK_THROWS_AS(start_tls(*server, server_context()), std::logic_error);

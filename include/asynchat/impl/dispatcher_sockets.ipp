@@ -105,6 +105,9 @@ ASYNCHAT_DECL detail::socket_transport& dispatcher::require_socket(const char* w
 ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
 {
     require_life("create_socket");
+    if (type != SOCK_STREAM && has_waiting_layers() && !connected_)
+        throw std::logic_error("asynchat: create_socket() of datagrams: add_layer() was called for "
+                               "a stream, and what is sent would go past the layer");
     std::unique_ptr<transport> next;
     if (loop_.network_) {
         next = loop_.network_->open(family, type);

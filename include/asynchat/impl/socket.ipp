@@ -61,6 +61,8 @@ ASYNCHAT_DECL void socket::add_layer(std::unique_ptr<transport_layer> layer)
 {
     if (!*this)
         throw std::logic_error("asynchat: add_layer() needs a socket");
+    if (type_ != SOCK_STREAM)
+        throw std::logic_error("asynchat: add_layer() over datagrams");
     std::unique_ptr<transport_layer> all(layers_);
     layers_ = nullptr;
     const detail::scope_exit keep([&] { layers_ = all.release(); });
