@@ -72,7 +72,7 @@ void many_passes(loop& loop)
 // missing, and no second round with the address and undefined behaviour sanitizers: these look at
 // an object by way of a pipe, and report a bad one when there is none to be had.
 TEST_CASE("when descriptors run out the listener survives, waits and serves again",
-          "[accept][errors]")
+          "[accept][errors][slow]")
 {
     loop loop;
     const auto listener = loop.create<counting_listener>().lock();

@@ -192,7 +192,7 @@ TEST_CASE("length prefix: random cuts of random inputs give the frames of the wh
 }
 
 TEST_CASE("length prefix: a large frame is received straight into its place",
-          "[cuts][length][no-tls]")
+          "[cuts][length][no-tls][slow]")
 {
     const std::string body = long_body();
     const terminator kind = GENERATE(terminator::length_prefix(4, byte_order::little),
@@ -301,7 +301,7 @@ TEST_CASE("counted frames: random cuts of random inputs give the frames of the w
 }
 
 TEST_CASE("counted frames: a large one is received straight into its place",
-          "[cuts][counted][no-tls]")
+          "[cuts][counted][no-tls][slow]")
 {
     const std::string body = long_body();
     asynchat::loop loop;

@@ -85,7 +85,7 @@ bool talk(asynchat::loop& loop, support::raw_peer& peer, std::size_t size)
 // --- the last output survives ----------------------------------------------------------------
 
 TEST_CASE("close_when_done: the reply arrives whole while the other side still sends",
-          "[async_chat][close][linger][no-tls]")
+          "[async_chat][close][linger][no-tls][slow]")
 {
     asynchat::loop loop;
     for (int i = 0; i < 1000; ++i) {

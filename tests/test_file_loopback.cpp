@@ -105,7 +105,7 @@ TEST_CASE("file_producer: files of all sizes arrive whole", "[file_producer][loo
     CHECK(sends_whole<counting_chat>(family, size));
 }
 
-TEST_CASE("file_producer: a file of 64 MiB arrives whole", "[file_producer][loopback]")
+TEST_CASE("file_producer: a file of 64 MiB arrives whole", "[file_producer][loopback][slow]")
 {
     constexpr std::size_t size = std::size_t{64} << 20;
     SECTION("sent by the system")
@@ -119,7 +119,7 @@ TEST_CASE("file_producer: a file of 64 MiB arrives whole", "[file_producer][loop
 }
 
 TEST_CASE("file_producer: a peer that reads nothing stops it, and nothing spins",
-          "[file_producer][loopback][no-records]")
+          "[file_producer][loopback][no-records][slow]")
 {
     asynchat::loop loop;
     auto [ours, peer] = connected_pair();
@@ -147,7 +147,7 @@ TEST_CASE("file_producer: a peer that reads nothing stops it, and nothing spins"
 }
 
 TEST_CASE("file_producer: a file truncated while it is sent ends the connection and says why",
-          "[file_producer][loopback][errors]")
+          "[file_producer][loopback][errors][slow]")
 {
     constexpr std::size_t size = std::size_t{64} << 20;
     asynchat::loop loop;

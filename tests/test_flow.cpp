@@ -328,7 +328,7 @@ TEST_CASE("flow: one event of an honest client does not trip max_output()",
 }
 
 TEST_CASE("flow: who does not read answers is not asked, and does not grow",
-          "[async_chat][flow][no-layers]")
+          "[async_chat][flow][no-layers][slow]")
 {
     class server_end : public asynchat::async_chat {
     public:

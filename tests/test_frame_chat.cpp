@@ -325,7 +325,7 @@ TEST_CASE("frame_chat: max_frame bounds what is kept", "[frame_chat]")
     }
 }
 
-TEST_CASE("frame_chat: an echo over real sockets", "[frame_chat]")
+TEST_CASE("frame_chat: an echo over real sockets", "[frame_chat][slow]")
 {
     class echo : public asynchat::frame_chat {
     public:

@@ -419,7 +419,7 @@ TEST_CASE("a constructor may close", "[loop][create]")
     loop.run();
 }
 
-TEST_CASE("a constructor may push, listen and connect", "[loop][create]")
+TEST_CASE("a constructor may push, listen and connect", "[loop][create][slow]")
 {
     class busy : public logging<async_chat> {
     public:

@@ -274,7 +274,7 @@ TEST_CASE("a channel that closes itself outlives its callback, whatever runs in 
 
 // --- exceptions --------------------------------------------------------------------------------
 
-TEST_CASE("exit_now leaves the loop, and the channel goes on", "[loop][errors]")
+TEST_CASE("exit_now leaves the loop, and the channel goes on", "[loop][errors][slow]")
 {
     either_loop loop(GENERATE(false, true));
     auto ends = connected_pair(AF_UNIX);

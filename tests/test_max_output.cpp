@@ -41,7 +41,7 @@ TEST_CASE("max_output: one push may be of any size, in an event and outside of i
 }
 
 TEST_CASE("max_output: a string of 256 MiB is moved in and sent without a copy",
-          "[output-limits][flow]")
+          "[output-limits][flow][slow]")
 {
     asynchat::loop loop;
     auto ends = support::connected_pair(AF_UNIX);

@@ -237,7 +237,7 @@ TEST_CASE("parse_integer: a limit without a sign may be over all integers", "[un
 }
 
 TEST_CASE("parse_integer: agrees with counting, for all short texts and small limits",
-          "[unit][number][no-tls]")
+          "[unit][number][no-tls][slow]")
 {
     const std::string bytes = "-0123x";
     std::vector<std::string> texts{""};

@@ -227,7 +227,7 @@ TEST_CASE("a later deadline takes the place of an earlier one", "[server][stop]"
     CHECK(run.server->counters().closes(close_reason::peer_finished) == 1);
 }
 
-TEST_CASE("a server may be stopped inside any callback", "[server][stop]")
+TEST_CASE("a server may be stopped inside any callback", "[server][stop][slow]")
 {
     running_server run(1);
     const auto stop = [&run](auto&&...) {
@@ -287,7 +287,7 @@ TEST_CASE("a server may be stopped inside any callback", "[server][stop]")
 }
 
 TEST_CASE("a connection that throws out of the loop does not keep others from the shutdown",
-          "[server][stop]")
+          "[server][stop][slow]")
 {
     running_server run(3);
     const bool at_the_deadline = GENERATE(false, true);

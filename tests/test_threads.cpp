@@ -379,7 +379,7 @@ TEST_CASE("post and stop from four threads at once lose nothing and break nothin
     CHECK(loop.size() == 1);
 }
 
-TEST_CASE("a server may be stopped from any thread through its handle", "[threads][server]")
+TEST_CASE("a server may be stopped from any thread through its handle", "[threads][server][slow]")
 {
     loop loop;
     const auto server = loop.create<asynchat::server<line_keeper>>(endpoint("127.0.0.1", 0));

@@ -29,7 +29,7 @@ TEST_CASE("over the high mark an accepted channel stops reading, one that connec
     CHECK(c.chat->events == (accepted ? texts{"paused"} : texts{"paused", "collect one", "found"}));
 }
 
-TEST_CASE("a socket that was adopted is not one that was accepted", "[output-limits][flow]")
+TEST_CASE("a socket that was adopted is not one that was accepted", "[output-limits][flow][slow]")
 {
     asynchat::loop loop;
     auto ends = support::connected_pair();
