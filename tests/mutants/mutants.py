@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Puts one known defect after the other into the library, and looks whether the tests notice.
+"""Puts known defects into the library, one at a time, and looks whether the tests notice.
 
 usage: mutants.py [--build DIR] [--check] [NAME...]
 
-The defects are in defects.py. The tree is copied to DIR (build/mutants), where each of them is
-put in, built, tested and taken out again. --check only looks whether their texts are still found.
-Exits with 1 when less than 95 % are caught, or one cannot be tried.
+The defects are in defects.py. The tree is copied to DIR (build/mutants), and is built once with
+all of them; a variable of the environment says which one is active (see schemata.py). A defect
+that does not build beside the others is put in alone. --check only looks whether the texts of the
+defects are still found. Exits with 1 when less than 95 % are caught, or one cannot be tried.
 """
 
 import argparse
+import collections
 import os
 import pathlib
 import re
@@ -17,7 +19,9 @@ import shutil
 import subprocess
 import sys
 import time
+import zlib
 
+import schemata
 from defects import DEFECTS
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -28,20 +32,28 @@ ENOUGH = 0.95
 # What the tests are, quick ones first; a mutant is caught by the first of them that fails.
 PROGRAMS = ["asynchat_tests", "asynchat_failures", "asynchat_simulation",
             "asynchat_fuzz_scanner", "asynchat_fuzz_frames", "asynchat_fuzz_number"]
-UNIT = ["tests/asynchat_tests", "--abort", "--reporter", "xml"]
+TLS_PROGRAM = "asynchat_tls_tests"  # where OpenSSL is installed
+AS_XML = ["--abort", "--reporter", "xml"]
+UNIT = ["tests/asynchat_tests"] + AS_XML
 EVERY_CUT = "length prefix: every cut *"
 RUNS = [
     ["tests/fuzz/asynchat_fuzz_scanner", "tests/fuzz/corpus/scanner"],
     ["tests/fuzz/asynchat_fuzz_frames", "tests/fuzz/corpus/frames"],
     ["tests/fuzz/asynchat_fuzz_number", "tests/fuzz/corpus/number"],
     ["tests/failures/asynchat_failures", "operations"],
-    ["tests/simulation/asynchat_simulation", "300"],
-    UNIT + [f"~[hostile]~[many]~{EVERY_CUT}"],
-    UNIT + [f"[hostile],[many],{EVERY_CUT}"],
     ["tests/simulation/asynchat_simulation", "3000"],
+    UNIT + [f"~[slow]~[hostile]~[many]~{EVERY_CUT}"],
+    ["tests/simulation/asynchat_simulation", "20000"],
+    UNIT + [f"[slow],[hostile],[many],{EVERY_CUT}"],
 ]
-LONGEST = 600  # seconds, for one of them
+TLS_RUN = [f"tests/tls/{TLS_PROGRAM}"] + AS_XML
+TLS_FILES = "/tls/"
+PATIENCE = 10  # with a defect a run may take so many times what it took without,
+SHORTEST = 60  # at least so many seconds,
+LONGEST = 600  # and at most so many
 MOST_MEMORY = 8 << 30  # bytes: some defects use up all there is
+
+Tree = collections.namedtuple("Tree", "path build jobs")
 
 
 def command(arguments, **options):
@@ -49,7 +61,13 @@ def command(arguments, **options):
     return subprocess.run(arguments, **options)
 
 
-def mutated(defect, text):
+def number_of(defect):
+    """What chooses it. A new defect leaves the numbers of others: little is built again."""
+    return zlib.crc32(defect.name.encode()) >> 1
+
+
+def mutated(defect):
+    text = (ROOT / defect.file).read_text()
     count = text.count(defect.old)
     if count != 1:
         raise LookupError(f"{defect.name}: its text is found {count} times in {defect.file}")
@@ -58,11 +76,11 @@ def mutated(defect, text):
 
 def check(defects):
     faults = []
-    names = [defect.name for defect in DEFECTS]
-    faults += [f"{name}: used twice" for name in set(names) if names.count(name) > 1]
+    numbers = collections.Counter(map(number_of, DEFECTS))
+    faults += [f"{d.name}: used twice" for d in DEFECTS if numbers[number_of(d)] > 1]
     for defect in defects:
         try:
-            mutated(defect, (ROOT / defect.file).read_text())
+            mutated(defect)
         except (LookupError, OSError) as fault:
             faults.append(str(fault))
     for fault in faults:
@@ -70,56 +88,104 @@ def check(defects):
     return not faults
 
 
-def copy_tree(to):
-    """Only what differs, so that little is built again."""
-    wanted = set()
+# --- the tree ------------------------------------------------------------------------------------
+
+def weave(alone):
+    """{file: its text with all defects that are not in `alone`}; adds to `alone` those that do not
+    fit."""
+    by_file = collections.defaultdict(dict)
+    for defect in DEFECTS:
+        if number_of(defect) not in alone:
+            by_file[defect.file][number_of(defect)] = mutated(defect)
+    files = {"include/" + schemata.HEADER: schemata.HEADER_TEXT}
+    for file, mutants in by_file.items():
+        files[file], left_out = schemata.woven((ROOT / file).read_text(), mutants)
+        alone |= set(left_out)
+    return files
+
+
+def copied_files():
     for name in COPIED:
         source = ROOT / name
-        files = [source] if source.is_file() else source.rglob("*")
-        for file in files:
-            if not file.is_file() or "__pycache__" in file.parts:
-                continue
-            copy = to / file.relative_to(ROOT)
-            wanted.add(copy)
-            content = file.read_bytes()
-            if not copy.is_file() or copy.read_bytes() != content:
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                copy.write_bytes(content)
-                shutil.copymode(file, copy)
+        for file in [source] if source.is_file() else source.rglob("*"):
+            if file.is_file() and "__pycache__" not in file.parts:
+                yield file
+
+
+def copy_tree(to, woven):
+    """Only what differs, so that little is built again."""
+    contents = {file.relative_to(ROOT): file.read_bytes() for file in copied_files()}
+    contents.update({pathlib.Path(file): text.encode() for file, text in woven.items()})
+    for file, content in contents.items():
+        copy = to / file
+        if not copy.is_file() or copy.read_bytes() != content:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(content)
+            if (ROOT / file).is_file():
+                shutil.copymode(ROOT / file, copy)
     for copy in to.rglob("*"):
-        if copy.is_file() and copy not in wanted:
+        if copy.is_file() and copy.relative_to(to) not in contents:
             copy.unlink()
 
 
-def configure(tree, build, definitions):
+def configure(tree, definitions):
     launcher = shutil.which("ccache")
-    command(["cmake", "-S", tree, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug",
-             "-DCMAKE_CXX_FLAGS=-O0 -g0 -w", "-DASYNCHAT_DEVELOPER_MODE=ON",
-             "-DASYNCHAT_BUILD_EXAMPLES=OFF"] + definitions +
+    command(["cmake", "-S", tree.path, "-B", tree.build, "-G", "Ninja",
+             "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS=-w", "-DCMAKE_CXX_FLAGS_DEBUG=-O1",
+             "-DASYNCHAT_DEVELOPER_MODE=ON", "-DASYNCHAT_BUILD_EXAMPLES=OFF"] +
+            ["-D" + definition for definition in definitions] +
             ([f"-DCMAKE_CXX_COMPILER_LAUNCHER={launcher}"] if launcher else []),
             check=True, stdout=subprocess.DEVNULL)
 
 
-def build_tests(build, jobs):
+def build_tests(tree):
     """Returns what the compiler said when it fails."""
-    done = command(["cmake", "--build", build, "-j", str(jobs), "--target"] + PROGRAMS,
+    done = command(["cmake", "--build", tree.build, "-j", str(tree.jobs), "--target"] + PROGRAMS,
                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return None if done.returncode == 0 else done.stdout
 
+
+def add_tls(tree):
+    targets = command(["cmake", "--build", tree.build, "--target", "help"], check=True,
+                      stdout=subprocess.PIPE, text=True).stdout
+    if TLS_PROGRAM in targets:
+        PROGRAMS.append(TLS_PROGRAM)
+        RUNS.append(TLS_RUN)
+
+
+def build_all(tree, definitions):
+    """Builds the tree with the defects; returns the numbers of those that must be tried alone."""
+    alone = set()
+    copy_tree(tree.path, weave(alone))
+    configure(tree, definitions)
+    add_tls(tree)
+    while True:
+        fault = build_tests(tree)
+        if not fault:
+            return alone
+        wrong = schemata.numbers_of(fault, tree.build)
+        if not wrong:
+            sys.exit(f"without any defect it does not build: {fault[-4000:]}")
+        alone |= wrong
+        copy_tree(tree.path, weave(alone))
+
+
+# --- the tests -----------------------------------------------------------------------------------
 
 def bound():
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def failure(run, tree, build):
+def failure(run, tree, number, longest):
     """Which test fails, or None."""
-    arguments = [build / run[0]] + [tree / word if word.startswith("tests/") else word
-                                    for word in run[1:]]
+    arguments = [tree.build / run[0]] + [tree.path / word if word.startswith("tests/") else word
+                                         for word in run[1:]]
     how = ""
     try:
-        done = command(arguments, cwd=build, preexec_fn=bound, timeout=LONGEST, text=True,
-                       errors="replace", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        done = command(arguments, cwd=tree.build, preexec_fn=bound, timeout=longest, text=True,
+                       env={**os.environ, schemata.VARIABLE: str(number)}, errors="replace",
+                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         if done.returncode == 0:
             return None
         output = done.stdout
@@ -135,12 +201,56 @@ def failure(run, tree, build):
     return pathlib.Path(run[0]).name + how + "".join(f": {line[:80]}" for line in said[-1:])
 
 
-def first_failure(tree, build):
+def limits_of(tree):
+    """How long each of the runs may take with a defect."""
+    limits = []
     for run in RUNS:
-        failed = failure(run, tree, build)
+        start = time.monotonic()
+        failed = failure(run, tree, 0, LONGEST)
         if failed:
-            return failed
-    return None
+            sys.exit(f"without any defect it fails already: {failed}")
+        seconds = time.monotonic() - start
+        print(f"{seconds:6.1f} s: {' '.join(run)}", flush=True)
+        limits.append(min(max(SHORTEST, PATIENCE * seconds), LONGEST))
+    return limits
+
+
+def first_failure(defect, number, tree, limits):
+    runs = list(zip(RUNS, limits))
+    if TLS_FILES in defect.file:
+        runs.insert(0, runs.pop())
+    failures = (failure(run, tree, number, longest) for run, longest in runs)
+    return next(filter(None, failures), None)
+
+
+def caught_alone(defect, tree, limits):
+    """Builds again, twice: with this defect only, and as before."""
+    file = tree.path / defect.file
+    before = file.read_text()
+    file.write_text(mutated(defect))
+    try:
+        fault = build_tests(tree)
+        if fault and "static assertion failed" not in fault:
+            sys.exit(f"{defect.name}: does not build\n{fault[-4000:]}")
+        return "the compiler: a static assertion" if fault else first_failure(
+            defect, 0, tree, limits)
+    finally:
+        file.write_text(before)
+
+
+def try_all(defects, tree, alone, limits):
+    """Returns how many were caught."""
+    caught = 0
+    for defect in defects:
+        start = time.monotonic()
+        number = number_of(defect)
+        caught_by = (caught_alone(defect, tree, limits) if number in alone else
+                     first_failure(defect, number, tree, limits))
+        seconds = time.monotonic() - start
+        caught += bool(caught_by)
+        print(f"caught    {defect.name} ({seconds:.0f} s): {caught_by}" if caught_by else
+              f"SURVIVED  {defect.name} ({seconds:.0f} s): {defect.imitates}", flush=True)
+    return caught
 
 
 def main():
@@ -161,38 +271,18 @@ def main():
     if options.check:
         return 0
 
-    tree = pathlib.Path(options.build).resolve() / "tree"
-    build = tree.parent / "build"
-    copy_tree(tree)
-    configure(tree, build, ["-D" + d for d in options.definitions])
-    print("as it is: building and testing", flush=True)
-    fault = build_tests(build, options.jobs) or first_failure(tree, build)
-    if fault:
-        print(f"without any defect it fails already: {fault[-4000:]}", file=sys.stderr)
-        return 1
-
-    survivors = []
-    for defect in defects:
-        start = time.monotonic()
-        file = tree / defect.file
-        original = file.read_text()
-        file.write_text(mutated(defect, original))
-        try:
-            fault = build_tests(build, options.jobs)
-            if fault and "static assertion failed" not in fault:
-                print(f"{defect.name}: does not build\n{fault[-4000:]}", file=sys.stderr)
-                return 1
-            caught_by = "the compiler: a static assertion" if fault else first_failure(tree, build)
-        finally:
-            file.write_text(original)
-        seconds = time.monotonic() - start
-        if caught_by:
-            print(f"caught    {defect.name} ({seconds:.0f} s): {caught_by}", flush=True)
-        else:
-            survivors.append(defect)
-            print(f"SURVIVED  {defect.name} ({seconds:.0f} s): {defect.imitates}", flush=True)
-    caught = len(defects) - len(survivors)
-    print(f"{caught} of {len(defects)} caught")
+    start = time.monotonic()
+    directory = pathlib.Path(options.build).resolve()
+    tree = Tree(directory / "tree", directory / "build", options.jobs)
+    print("with all defects, none of them active: building and testing", flush=True)
+    alone = build_all(tree, options.definitions)
+    if TLS_PROGRAM not in PROGRAMS:
+        defects = [d for d in defects if TLS_FILES not in d.file]
+        print("OpenSSL is not installed: no defects of TLS", flush=True)
+    limits = limits_of(tree)
+    print(f"{len(alone)} must be built alone ({time.monotonic() - start:.0f} s)", flush=True)
+    caught = try_all(defects, tree, alone, limits)
+    print(f"{caught} of {len(defects)} caught ({time.monotonic() - start:.0f} s)")
     return 0 if caught >= ENOUGH * len(defects) else 1
 
 
