@@ -1346,3 +1346,127 @@ strings("full-pool-leaves-memory", "what a full pool does not take stays with th
         "            std::string().swap(string); // it has no place\n", "            string.clear();\n")
 channel("loss-forgotten-by-exception", "an exception that is survived is taken for why a connection was lost",
         "            rare_->close_text.swap(cause);\n", "            cause.clear();\n")
+
+# --- TLS -----------------------------------------------------------------------------------------
+# These are left out where OpenSSL is not installed.
+
+built = of("tls/build")
+names = of("tls/context")
+shaking = of("tls/handshake")
+decrypting = of("tls/tls_input")
+encrypting = of("tls/tls_output")
+bios = of("tls/tls_layer")
+tickets = of("tls/ticket_keys")
+
+built("tls-verification-off", "a client takes any certificate",
+      "    SSL_CTX_set_verify(ctx, mode, tls_layer::verified);",
+      "    SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, tls_layer::verified);")
+built("tls-client-without-certificate", "verify::required of a server takes who shows nothing",
+      "? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT", "? SSL_VERIFY_PEER")
+built("tls-revoked-accepted", "lists of revoked certificates are read and not looked at",
+      "            flags |= X509_V_FLAG_CRL_CHECK;\n", "")
+built("tls-name-of-the-subject", "a name without any subjectAltName is taken from the subject",
+      "X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |\n"
+      "                                               X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);",
+      "X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);")
+built("tls-partial-wildcard", "a certificate for w*.example is one for www.example",
+      "X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |\n", "\n")
+built("tls-minimum-ignored", "minimum_version() is not looked at",
+      "number(settings.oldest)", "TLS1_2_VERSION")
+built("tls-renegotiation", "a peer may renegotiate",
+      "SSL_OP_NO_RENEGOTIATION | SSL_OP", "SSL_OP")
+built("tls-unknown-protocol", "a client without a known protocol is served as if it had one",
+      "    return SSL_TLSEXT_ERR_ALERT_FATAL;", "    return SSL_TLSEXT_ERR_NOACK;")
+built("tls-session-of-another-name", "a session made for one name is resumed under another",
+      "layer.built().trust_digest + std::string(layer.server_name())",
+      "layer.built().trust_digest")
+built("tls-session-of-old-trust", "who was trusted before a change comes back by a session",
+      "layer.built().trust_digest + std::string(layer.server_name())",
+      "std::string(layer.server_name())")
+names("tls-name-in-capitals", "the name of a host in capitals is another one",
+      "c = static_cast<char>(c - 'A' + 'a');", ";")
+shaking("tls-name-not-checked", "a certificate for any host is good for this one",
+        "is_set = SSL_set1_host(ssl_.get(), name.c_str()) == 1;", "is_set = true;")
+shaking("tls-address-not-checked", "a certificate for any host is good for this address",
+        "is_set = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_.get()), name.c_str()) == 1;",
+        "is_set = true;")
+shaking("tls-dot-for-all-below", "the host .example is each host below it",
+        "name.front() != '.' && ", "")
+shaking("tls-name-cut-at-nul", "a host is checked as far as its first NUL",
+        "(name.front() != '.' && name.find('\\0') == name.npos)", "name.front() != '.'")
+shaking("tls-without-a-name", "a client that knows no name of the host checks none",
+        "if (name.empty() && checks) {", "if (false) {")
+shaking("tls-session-for-another-host", "a client offers the session of one host to another",
+        "earlier->name == options_.server_hostname &&", "")
+shaking("tls-unknown-name-served", "refuse_unknown_names() refuses nothing",
+        "} else if (built_->settings.refuses_unknown_names) {", "} else if (false) {")
+shaking("tls-handshake-waits", "a flight of the handshake is sent after the next one was received",
+        "    send_or_keep(call.scratch()); // before a receive: the peer waits for it\n", "")
+shaking("tls-open-too-early", "the handshake is complete when it has begun",
+        "    else if (next == step::done)\n        is_open_ = true;",
+        "    else if (next == step::done || next == step::starved)\n        is_open_ = true;")
+shaking("tls-session-useless-after-close", "a connection that is closed leaves no session",
+        "    if (!failure_)\n        SSL_set_shutdown(", "    if (failure_)\n        SSL_set_shutdown(")
+decrypting("tls-truncation-is-an-end", "the end of TCP without close_notify is an orderly end",
+           "if (is_open_ && built_->settings.takes_ragged_end) {", "if (is_open_) {")
+decrypting("tls-input-inside-forgotten", "plaintext that OpenSSL holds waits for the network",
+           " || SSL_pending(ssl_.get()) > 0 || has_whole_record()", " || has_whole_record()")
+decrypting("tls-record-inside-forgotten", "a record that was received waits for the network",
+           " || SSL_pending(ssl_.get()) > 0 || has_whole_record()", " || SSL_pending(ssl_.get()) > 0")
+decrypting("tls-keys-without-end", "a peer keeps the processor busy with new keys",
+           "if (++records_without_data_ > max_records_without_data)", "if (false)")
+decrypting("tls-end-before-data", "what is in front of close_notify is lost",
+           "    if (size > 0) {\n        error.clear();\n    } else if (failure_) {",
+           "    if (size > 0 && !input_ended_) {\n        error.clear();\n    } else if (failure_) {")
+decrypting("tls-rest-lost", "ciphertext behind the record that was read is lost",
+           "        rest_.append(received_);\n", "        (void)received_;\n")
+decrypting("tls-reads-though-it-must-write", "a send that needs input waits for room",
+           "return what == readiness::write && output_needs_input_ ? readiness::read : what;",
+           "return what;")
+encrypting("tls-no-close-notify", "the end of the output is not said",
+           "        SSL_shutdown(ssl_.get());\n", "")
+encrypting("tls-close-notify-in-a-message", "close_notify is not sent in the middle of a message",
+           "        if (!finish_message(call.scratch(), error))\n            return;\n", "")
+encrypting("tls-half-record-twice", "a record of which a part was sent is sent again from its start",
+           "    keep_waiting(all.substr(sent));", "    keep_waiting(all);")
+encrypting("tls-half-record-done", "what waits in the layer is thought to be sent",
+           "    taken_ -= size;\n", "")
+encrypting("tls-answers-without-bound", "answers to a peer that does not read use up the memory",
+           "if (is_open_ && waiting_.size() + bytes.size() > max_waiting)", "if (false)")
+encrypting("tls-own-output-once", "what OpenSSL writes by itself is tried once",
+           "    return is_would_block(error);\n}\n\nASYNCHAT_DECL std::size_t tls_layer::held",
+           "    return false;\n}\n\nASYNCHAT_DECL std::size_t tls_layer::held")
+encrypting("tls-held-output-uncounted", "what waits in the layer is not in the output's size",
+           "        held += records_[i].plain;\n", "        ;\n")
+bios("tls-errors-of-others", "an error that other users of OpenSSL left ends the connection",
+     "        layer.scratch_ = &*lease_;\n        ERR_clear_error();\n",
+     "        layer.scratch_ = &*lease_;\n")
+bios("tls-errors-left-to-others", "errors of a connection are left in the thread",
+     "        layer_.received_ = {};\n        ERR_clear_error();\n",
+     "        layer_.received_ = {};\n")
+tickets("tls-ticket-keys-for-ever", "the key of tickets never changes",
+        "if (!current_ || now - current_->made >= lifetime) {", "if (!current_) {")
+tickets("tls-ticket-key-forgotten", "tickets of the key before are worth nothing",
+        "previous_ = std::exchange(current_, next);", "current_ = next;")
+server("tls-handshakes-uncounted", "any number of clients may be in the handshake",
+       "|| counters().handshakes >= max_handshakes_;", ";")
+opening_up = of("dispatcher_opening")
+opening_up("handshake-without-a-clock", "who says nothing in the handshake stays",
+           """\
+    if (!rare().clocks.runs(clock::connect)) {
+        rare_->clocks.start_handshake(loop_.now());
+        look_at_clocks_by(rare_->clocks.due(clock::connect));
+    }
+""",
+           "    (void)rare();\n")
+opening_up("handshake-clock-goes-on", "a connection ends by the time limit of its handshake",
+           "    if (rare_)\n        rare_->clocks.stop(detail::deadlines::clock::connect);\n", "")
+opening_up("handshakes-first", "who comes is served before those who talk",
+           "if (openings_ < detail::max_openings && to_open_.is_empty()) {", "if (true) {")
+opening_up("layers-forgotten-by-failure", "after a failed handshake the next attempt is in the clear",
+           """\
+        transport_layer::stack(rare().layers, std::move(missing), 0);
+""",
+           "        (void)missing;\n")
+layers("starttls-keeps-what-was-injected", "what came behind STARTTLS is read as if it were inside",
+       "    auto fed = take_early_input_(early);", "    auto fed = take_early_input_(early_input::feed);")

@@ -150,7 +150,7 @@ def add_tls(tree):
                       stdout=subprocess.PIPE, text=True).stdout
     if TLS_PROGRAM in targets:
         PROGRAMS.append(TLS_PROGRAM)
-        RUNS.append(TLS_RUN)
+        RUNS.insert(-1, TLS_RUN)
 
 
 def build_all(tree, definitions):
@@ -218,7 +218,7 @@ def limits_of(tree):
 def first_failure(defect, number, tree, limits):
     runs = list(zip(RUNS, limits))
     if TLS_FILES in defect.file:
-        runs.insert(0, runs.pop())
+        runs.sort(key=lambda run: run[0] is not TLS_RUN)
     failures = (failure(run, tree, number, longest) for run, longest in runs)
     return next(filter(None, failures), None)
 

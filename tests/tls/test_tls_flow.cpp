@@ -261,3 +261,16 @@ TEST_CASE("tls: renegotiation is refused", "[tls][flow]")
     const auto events = test.channel->events;
     CHECK(std::count(events.begin(), events.end(), "handshake") == 1);
 }
+
+TEST_CASE("tls: renegotiation that a server asks for is refused", "[tls][flow]")
+{
+    openssl_server test(TLS1_2_VERSION);
+    REQUIRE(test.peer->handshake());
+    SSL_renegotiate(test.peer->ssl.get());
+    SSL_do_handshake(test.peer->ssl.get()); // writes the request only
+    test.peer->send_raw(test.peer->output());
+    const std::string answer = test.peer->connection.received();
+    REQUIRE_FALSE(answer.empty());
+    CHECK(answer[0] == '\x15'); // an alert, and no message of a handshake
+    CHECK(test.channel->events == strings{"handshake", "open", "connect"});
+}

@@ -4,6 +4,7 @@
 #include "openssl_peer.hpp"
 
 #include <chrono>
+#include <functional>
 #include <stdexcept>
 
 using asynchat::close_reason;
@@ -84,6 +85,35 @@ TEST_CASE("tls: after the handshake its clock stands", "[tls][handshake]")
     pair.loop.advance(std::chrono::hours(1));
     CHECK(pair.client->connected());
     CHECK(pair.accepted()->connected());
+}
+
+TEST_CASE("tls: handle_handshake() of a client may take longer than a handshake may",
+          "[tls][handshake][nested]")
+{
+    class patient : public recorder {
+    public:
+        using recorder::recorder;
+        void handle_handshake() override
+        {
+            note("handshake");
+            wait();
+            note("an hour later");
+        }
+        std::function<void()> wait;
+    };
+    asynchat::testing::loop loop;
+    const auto server = loop.create<asynchat::server<echo>>(there).lock();
+    use_tls(*server, server_context());
+    const auto client = loop.create<patient>().lock();
+    client->wait = [&] {
+        loop.call_later(std::chrono::hours(1), [&] { loop.stop(); });
+        loop.run();
+    };
+    start_tls(*client, client_context(), "localhost");
+    client->connect(there);
+    loop.settle();
+    CHECK(client->events == strings{"handshake", "an hour later", "open", "connect"});
+    CHECK(client->connected());
 }
 
 TEST_CASE("tls: what is not TLS is told in one line", "[tls][handshake]")

@@ -126,6 +126,27 @@ TEST_CASE("tls: names that could match more than one host", "[tls][verify]")
     CHECK(test.client->closed());
 }
 
+TEST_CASE("tls: errors that others leave in OpenSSL's queue are not ours, and ours stay here",
+          "[tls]")
+{
+    openssl_client<> test;
+    REQUIRE(test.peer->handshake());
+    SSL_write(test.peer->ssl.get(), "one\n", 4);
+    std::string record = test.peer->output();
+    ERR_raise(ERR_LIB_SSL, SSL_R_BAD_LENGTH);
+    test.peer->send_raw(record);
+    test.loop.settle();
+    CHECK(test.channel->events.back() == "found");
+    CHECK(ERR_peek_error() == 0);
+    SSL_write(test.peer->ssl.get(), "two\n", 4);
+    record = test.peer->output();
+    record.back() = static_cast<char>(record.back() ^ 1);
+    test.peer->send_raw(record);
+    test.loop.settle();
+    CHECK(test.channel->close_reason() == close_reason::tls_error);
+    CHECK(ERR_peek_error() == 0);
+}
+
 TEST_CASE("tls: what another thread changes during reload() stays", "[tls][context]")
 {
     asynchat::testing::certificate_request what;

@@ -37,6 +37,21 @@ result visit(const tls::context& server, const tls::context& client, const tls::
     return {tls.session_reused(), tls.session(), other.getpeercert().subject};
 }
 
+/// The size of a client's first bytes. They are larger with a session, which has a ticket.
+std::size_t hello_size(const tls::context& client, const std::string& name,
+                       const tls::session& earlier)
+{
+    tls::start_options options(name);
+    options.session = earlier;
+    asynchat::testing::loop loop;
+    auto listener = loop.listen(there);
+    const auto channel = loop.create<recorder>().lock();
+    start_tls(*channel, client, options);
+    channel->connect(there);
+    loop.settle();
+    return listener.accept().received().size();
+}
+
 tls::context client_of(tls::version newest)
 {
     auto context = client_context();
@@ -83,6 +98,9 @@ TEST_CASE("tls: a session is not resumed elsewhere", "[tls][sessions]")
     SECTION("the client does not offer it to another name")
     {
         CHECK_FALSE(visit(server, client, first.session, "a.example").resumed);
+        const auto plain = hello_size(client, "a.example", {});
+        CHECK(hello_size(client, "a.example", first.session) == plain);
+        CHECK(hello_size(client, "localhost", first.session) > plain);
     }
     SECTION("nor from another context")
     {
