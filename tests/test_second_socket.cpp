@@ -221,12 +221,26 @@ TEST_CASE("a connection that is made for the last bytes of another does not end 
     c.chat->set_terminator("\r\n");
     c.peer.send("one\r");
     c.loop.settle();
-    c.chat->on_collect = [&c] {
+    const auto replace = [&c] {
         c.chat->create_socket();
         c.chat->set_terminator("\n");
         c.chat->connect(elsewhere);
     };
-    c.peer.finish();
+    SECTION("at once")
+    {
+        c.chat->on_collect = replace;
+        c.peer.finish();
+    }
+    SECTION("when they are delivered again, and end a frame by then")
+    {
+        c.chat->on_found = replace;
+        c.chat->on_collect = [&c] {
+            c.chat->set_terminator("\r");
+            throw asynchat::exit_now();
+        };
+        c.peer.finish();
+        CHECK_THROWS_AS(c.loop.settle(), asynchat::exit_now);
+    }
     CHECK(c.rest_of_conversation() == undisturbed);
 }
 
