@@ -1439,11 +1439,9 @@ encrypting("tls-own-output-once", "what OpenSSL writes by itself is tried once",
 encrypting("tls-held-output-uncounted", "what waits in the layer is not in the output's size",
            "        held += records_[i].plain;\n", "        ;\n")
 bios("tls-errors-of-others", "an error that other users of OpenSSL left ends the connection",
-     "        layer.scratch_ = &*lease_;\n        ERR_clear_error();\n",
-     "        layer.scratch_ = &*lease_;\n")
+     "if (ERR_peek_error() != 0)", "if (false)")
 bios("tls-errors-left-to-others", "errors of a connection are left in the thread",
-     "        layer_.received_ = {};\n        ERR_clear_error();\n",
-     "        layer_.received_ = {};\n")
+     "if (layer_.failure_ || !was_open_)", "if (false)")
 tickets("tls-ticket-keys-for-ever", "the key of tickets never changes",
         "if (!current_ || now - current_->made >= lifetime) {", "if (!current_) {")
 tickets("tls-ticket-key-forgotten", "tickets of the key before are worth nothing",
@@ -1465,8 +1463,8 @@ opening_up("handshakes-first", "who comes is served before those who talk",
            "if (openings_ < detail::max_openings && to_open_.is_empty()) {", "if (true) {")
 opening_up("layers-forgotten-by-failure", "after a failed handshake the next attempt is in the clear",
            """\
-        transport_layer::stack(rare().layers, std::move(missing), 0);
+        transport_layer::stack(rare().layers, std::move(next), 0);
 """,
-           "        (void)missing;\n")
+           "        (void)next;\n")
 layers("starttls-keeps-what-was-injected", "what came behind STARTTLS is read as if it were inside",
        "    auto fed = take_early_input_(early);", "    auto fed = take_early_input_(early_input::feed);")
