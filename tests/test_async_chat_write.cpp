@@ -332,6 +332,7 @@ TEST_CASE("print: whatever the format and its arguments are, the text is that of
     prints(FMT_STRING("{} {} {}"), true, 'c', 1.5);
     prints(FMT_STRING("{{{}}}"), 1);
     prints(FMT_STRING("}}{}{{"), 1);
+    prints(FMT_STRING("{}}}"), 1); // without "{{", after which fmt writes it all
     prints(FMT_STRING("{1} {0} {1}"), 1, "one");
     prints(FMT_STRING("{:>8}|{:08x}|{:.2}"), "right", 255, "cut");
     prints(FMT_STRING("{} {}"), 1, 2, 3); // which fmt leaves out
