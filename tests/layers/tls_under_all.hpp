@@ -154,11 +154,11 @@ public:
     std::vector<std::unique_ptr<asynchat::transport_layer>> next()
     {
         const bool is_server = count_ % 2 == 0;
-        const auto& side = sides_[is_server ? 0 : 1][count_ / 2 % 2];
+        const side& mine = sides_[is_server ? 0 : 1][count_ / 2 % 2];
         ++count_;
         std::vector<std::unique_ptr<asynchat::transport_layer>> layers;
-        layers.push_back(std::make_unique<tls_peer_layer>(side.peer.get(), !is_server));
-        layers.push_back(asynchat::tls::make_layer(side.ours));
+        layers.push_back(std::make_unique<tls_peer_layer>(mine.peer.get(), !is_server));
+        layers.push_back(asynchat::tls::make_layer(mine.ours));
         return layers;
     }
 
