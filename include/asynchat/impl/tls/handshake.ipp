@@ -249,10 +249,25 @@ inline std::string failure_text(unsigned long code)
     return text ? text : "error " + std::to_string(code) + " of OpenSSL";
 }
 
+/// Takes all errors of this thread. Returns the one that says what is wrong: the last one, but from
+/// OpenSSL 3.2 on a general one may follow it.
+inline unsigned long take_errors() noexcept
+{
+    unsigned long telling = 0;
+    while (const unsigned long next = ERR_get_error()) {
+#ifdef SSL_R_RECORD_LAYER_FAILURE
+        if (telling != 0 && ERR_GET_REASON(next) == SSL_R_RECORD_LAYER_FAILURE)
+            continue;
+#endif
+        telling = next;
+    }
+    return telling;
+}
+
 /// OpenSSL has failed with this result of SSL_get_error().
 ASYNCHAT_DECL tls_layer::step tls_layer::failed(int why)
 {
-    const unsigned long code = ERR_peek_last_error();
+    const unsigned long code = take_errors();
     if (failure_) // a callback has said more
         return step::over;
     if (why == SSL_ERROR_ZERO_RETURN) {
