@@ -42,6 +42,7 @@
 #include <asynchat/impl/server_state.ipp>
 #include <asynchat/impl/socket.ipp>
 #include <asynchat/impl/socket_transport.ipp>
+#include <asynchat/impl/stream_buffer.ipp>
 #include <asynchat/impl/string_search.ipp>
 #include <asynchat/impl/terminator.ipp>
 #include <asynchat/impl/terminator_scanner.ipp>
