@@ -47,6 +47,7 @@ namespace detail {
 class before_layer;
 class socket_transport;
 struct channel_access;
+class stream_channel;
 } // namespace detail
 
 } // namespace asynchat

@@ -195,6 +195,7 @@ protected:
 private:
     friend class dispatcher;
     friend class async_chat;
+    friend class detail::stream_channel;
     friend class dispatcher_with_send;
     friend class detail::clock;
     friend struct detail::channel_access;

@@ -1,0 +1,494 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+/// @file Streams for C++20 coroutines: a reader and a writer, with the names of Python's asyncio.
+///
+///     asio::awaitable<void> serve(asynchat::stream_reader reader, asynchat::stream_writer writer)
+///     {
+///         for (auto line = co_await reader.readline(); !line.empty();
+///              line = co_await reader.readline()) {
+///             writer.write(line);
+///             co_await writer.drain();
+///         }
+///     }
+///     asynchat::start_server(loop, serve, asynchat::endpoint("127.0.0.1", 8080));
+///
+/// Python: Lib/asyncio/streams.py
+
+#ifndef ASYNCHAT_STREAMS_HPP
+#define ASYNCHAT_STREAMS_HPP
+
+#include <asio/detail/config.hpp>
+
+#if !defined(ASIO_HAS_CO_AWAIT)
+#  error "asynchat/streams.hpp needs coroutines of C++20 that Asio knows: g++ 11 or clang 16"
+#endif
+
+#include <asynchat/detail/streams/stream_channel.hpp>
+#include <asynchat/endpoint.hpp>
+#include <asynchat/handle.hpp>
+#include <asynchat/loop.hpp>
+#include <asynchat/server.hpp>
+#include <asynchat/terminator.hpp>
+#include <asynchat/timer.hpp>
+
+#include <asio/awaitable.hpp>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <fmt/core.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace asynchat {
+
+// --- errors --------------------------------------------------------------------------------------
+
+/// The stream ended before a read had what it wants. Python: asyncio.IncompleteReadError
+class incomplete_read_error : public std::runtime_error {
+public:
+    incomplete_read_error(std::string partial, std::optional<std::size_t> expected)
+        : std::runtime_error(text_of(partial.size(), expected)), partial_(std::move(partial)),
+          expected_(expected)
+    {
+    }
+
+    /// The bytes up to the end of the stream. They are taken.
+    const std::string& partial() const noexcept { return partial_; }
+    /// The number of bytes that readexactly() wanted; empty for a readuntil().
+    std::optional<std::size_t> expected() const noexcept { return expected_; }
+
+private:
+    static std::string text_of(std::size_t size, std::optional<std::size_t> expected)
+    {
+        if (expected)
+            return fmt::format("asynchat: the stream ended after {} of {} bytes", size, *expected);
+        return fmt::format("asynchat: the stream ended after {} bytes without a separator", size);
+    }
+
+    std::string partial_;
+    std::optional<std::size_t> expected_;
+};
+
+/// More bytes than the limit of the stream precede the separator.
+/// Python: asyncio.LimitOverrunError; readline() raises ValueError.
+class limit_overrun_error : public std::runtime_error {
+public:
+    explicit limit_overrun_error(std::size_t limit)
+        : std::runtime_error(fmt::format("asynchat: no separator within {} bytes, the limit of "
+                                         "this stream, set by stream_options::limit",
+                                         limit)),
+          consumed_(limit)
+    {
+    }
+
+    /// How many of the unread bytes cannot be a part of the separator. Differs: in Python the
+    /// number depends on how the bytes arrived.
+    std::size_t consumed() const noexcept { return consumed_; }
+
+private:
+    std::size_t consumed_;
+};
+
+/// The connection ended otherwise than by the peer's end of the stream. code() is the error of the
+/// system, if there is one. Python: ConnectionResetError
+class connection_lost : public std::system_error {
+public:
+    connection_lost(asynchat::close_reason reason, const std::error_code& error,
+                    const std::string& text)
+        : std::system_error(error ? error : std::make_error_code(std::errc::not_connected),
+                            "asynchat: " + text),
+          reason_(reason)
+    {
+    }
+    asynchat::close_reason reason() const noexcept { return reason_; }
+
+private:
+    asynchat::close_reason reason_;
+};
+
+/// An operation took longer than its time. Python: TimeoutError
+class timeout_error : public std::runtime_error {
+public:
+    timeout_error() : std::runtime_error("asynchat: the operation took longer than its time") {}
+};
+
+// --- reader and writer ---------------------------------------------------------------------------
+
+/// The input of a stream. Views that a read returns are valid until the next read.
+///
+/// A read that is cancelled, or not awaited to its end, takes no bytes. One read at a time: another
+/// one throws std::logic_error. When the connection is lost, what was received before can still be
+/// read; then reads throw connection_lost.
+///
+/// Thread safety: as the loop. Lifetime: may outlive the channel and the loop.
+/// Python: asyncio.StreamReader
+class stream_reader {
+public:
+    explicit stream_reader(std::shared_ptr<detail::stream_state> of) noexcept
+        : state_(std::move(of))
+    {
+    }
+
+    /// 1 to `n` bytes as soon as one is there; an empty view at the end of the stream.
+    /// Python: StreamReader.read
+    asio::awaitable<std::string_view> read(std::size_t n)
+    {
+        return attempt(state_, [n](detail::stream_buffer& from) { return from.read(n); });
+    }
+
+    /// Everything up to the end of the stream, however much that is. Python: StreamReader.read(-1)
+    asio::awaitable<std::string_view> read()
+    {
+        return attempt(state_, [](detail::stream_buffer& from) { return from.read_all(); });
+    }
+
+    /// A line with its "\n"; the last line of the stream may have none; an empty view at the end of
+    /// the stream. Throws limit_overrun_error for a line of more than the limit, without its end;
+    /// the line is skipped. Python: StreamReader.readline
+    asio::awaitable<std::string_view> readline()
+    {
+        return attempt(state_, [](detail::stream_buffer& from) { return from.read_line(); });
+    }
+
+    /// So many bytes; may be more than the limit. Throws incomplete_read_error at the end of the
+    /// stream. Python: StreamReader.readexactly
+    asio::awaitable<std::string_view> readexactly(std::size_t n)
+    {
+        return attempt(
+            state_, [n](detail::stream_buffer& from) { return from.read_exactly(n); }, n);
+    }
+
+    /// The bytes up to the separator, with it: a string, or the first of several strings. Throws
+    /// incomplete_read_error at the end of the stream; limit_overrun_error when more than the limit
+    /// precede it: the bytes then stay. Throws std::invalid_argument for any other terminator.
+    /// Python: StreamReader.readuntil
+    asio::awaitable<std::string_view> readuntil(terminator separator = "\n")
+    {
+        if (!separator.is_bytes() || separator.collects_everything())
+            throw std::invalid_argument("asynchat: a separator is a string that is not empty");
+        return attempt(state_, [separator = std::move(separator)](detail::stream_buffer& from) {
+            return from.read_until(separator);
+        });
+    }
+
+    /// After readline(): the next line if it is complete, without waiting; std::nullopt otherwise.
+    /// Views of earlier lines stay valid. For many short lines this is several times faster.
+    std::optional<std::string_view> next_line()
+    {
+        const auto seen = state_->input.next_line();
+        after_read(*state_);
+        return seen.what == verdict::found ? std::optional(seen.data) : std::nullopt;
+    }
+
+    /// The separator that the last readuntil() has found; valid until the next read.
+    std::string_view matched_terminator() const noexcept { return state_->input.matched(); }
+
+    /// True when the stream has ended and everything was read. Python: StreamReader.at_eof
+    bool at_eof() const noexcept { return state_->input.has_ended() && state_->input.is_empty(); }
+
+private:
+    using verdict = detail::stream_buffer::verdict;
+    using state_ptr = std::shared_ptr<detail::stream_state>;
+
+    static void after_read(detail::stream_state& state)
+    {
+        if (state.channel)
+            state.channel->input_was_read(false);
+    }
+
+    /// Repeats a read until it is not starved.
+    template <class Read>
+    static asio::awaitable<std::string_view> attempt(state_ptr state, Read read,
+                                                     std::optional<std::size_t> expected = {})
+    {
+        if (state->has_reader())
+            throw std::logic_error("asynchat: another read of this stream is under way");
+        for (;;) {
+            const auto seen = read(state->input);
+            if (seen.what != verdict::starved)
+                after_read(*state);
+            switch (seen.what) {
+            case verdict::found: co_return seen.data;
+            case verdict::incomplete: throw incomplete_read_error(std::string(seen.data), expected);
+            case verdict::too_long: throw limit_overrun_error(state->input.limit());
+            case verdict::starved: break;
+            }
+            if (!state->channel)
+                throw connection_lost(state->reason, state->error, state->text);
+            state->channel->input_was_read(true);
+            co_await state->wait_for_input();
+        }
+    }
+
+    state_ptr state_;
+};
+
+/// The output of a stream. The connection is closed when the writer is destroyed, after what was
+/// written is sent; as by close().
+///
+/// Python: asyncio.StreamWriter
+class stream_writer {
+public:
+    explicit stream_writer(std::shared_ptr<detail::stream_state> of) noexcept
+        : state_(std::move(of))
+    {
+    }
+    stream_writer(stream_writer&&) noexcept = default;
+    stream_writer& operator=(stream_writer&& other) noexcept
+    {
+        if (this != &other) {
+            close();
+            state_ = std::move(other.state_);
+        }
+        return *this;
+    }
+    ~stream_writer() { close(); }
+
+    /// Queues bytes, as async_chat::push(); never waits. Returns false when they are dropped,
+    /// because the stream is closed or lost: drain() says why. Python: StreamWriter.write
+    template <class Data>
+    bool write(Data&& data)
+    {
+        return state_->channel && state_->channel->push(std::forward<Data>(data));
+    }
+
+    /// write() of each element. Python: StreamWriter.writelines
+    template <class Range>
+    void writelines(const Range& all)
+    {
+        for (const auto& each : all)
+            write(each);
+    }
+
+    /// write() of a text that fmt formats.
+    template <class... Args>
+    bool print(fmt::format_string<Args...> format, Args&&... args)
+    {
+        return state_->channel && state_->channel->print(format, std::forward<Args>(args)...);
+    }
+
+    /// Waits while the output is over the high mark, until it is down to the low mark; see
+    /// async_chat::write_buffer_limits(). Throws connection_lost after the end of the connection,
+    /// always. Python: StreamWriter.drain
+    asio::awaitable<void> drain() { return drained(state_); }
+
+    /// Ends our stream when everything is sent; reading goes on. Python: StreamWriter.write_eof
+    void write_eof()
+    {
+        if (state_->channel)
+            state_->channel->push_eof();
+    }
+
+    /// Closes the connection when everything is sent. Python: StreamWriter.close
+    void close() noexcept
+    {
+        if (!state_)
+            return;
+        state_->is_closing = true;
+        if (state_->channel)
+            state_->channel->close_when_done();
+    }
+
+    /// True after close(), and when the connection has ended. Python: StreamWriter.is_closing
+    bool is_closing() const noexcept { return state_->is_closing || !state_->channel; }
+
+    /// Waits until the connection has ended. Throws connection_lost if output was lost: the
+    /// timeouts of the channel bound the time. Python: StreamWriter.wait_closed
+    asio::awaitable<void> wait_closed() { return closed(state_); }
+
+    /// The channel, for its limits, timeouts, marks, addresses and counters; null after its end.
+    /// Python: StreamWriter.transport
+    async_chat* channel() const noexcept { return state_->channel; }
+
+private:
+    using state_ptr = std::shared_ptr<detail::stream_state>;
+
+    static asio::awaitable<void> drained(state_ptr state)
+    {
+        for (;;) {
+            if (state->channel)
+                state->channel->send_if_over_high_mark(); // it may end here
+            if (!state->channel)
+                throw connection_lost(state->reason, state->error, state->text);
+            if (!state->channel->write_paused())
+                co_return;
+            co_await state->wait_for_change();
+        }
+    }
+    static asio::awaitable<void> closed(state_ptr state)
+    {
+        while (state->channel)
+            co_await state->wait_for_change();
+        if (state->lost_output > 0)
+            throw connection_lost(state->reason, state->error, state->text);
+    }
+
+    state_ptr state_;
+};
+
+/// Both sides of a connection. A struct: some compilers destroy a structured binding of a co_await
+/// twice, so name it and use its members.
+struct stream {
+    stream_reader reader;
+    stream_writer writer;
+};
+
+/// How streams are made.
+struct stream_options {
+    /// Largest line and read up to a separator, in bytes, without the separator. Reading stops
+    /// while twice as many bytes are unread. Python: limit
+    std::size_t limit = 65536;
+    /// Called for each new channel, before it connects or begins to read: sets timeouts, marks and
+    /// layers such as TLS.
+    std::function<void(async_chat&)> configure;
+};
+
+// --- coroutines of a loop ------------------------------------------------------------------------
+
+/// Runs a coroutine in the loop's thread, beginning in a later turn. The loop runs until it ends.
+/// An exception of it leaves loop::run(). Python: asyncio.create_task
+inline void spawn(loop& owner, asio::awaitable<void> work)
+{
+    asio::co_spawn(owner.context(), std::move(work),
+                   [guard = owner.keep_running()](std::exception_ptr failure) {
+                       if (failure)
+                           std::rethrow_exception(failure);
+                   });
+}
+
+namespace detail {
+
+inline asio::awaitable<stream> connected(stream made, std::shared_ptr<stream_state> state)
+{
+    while (!state->is_connected && state->channel)
+        co_await state->wait_for_change();
+    if (!state->channel)
+        throw connection_lost(state->reason, state->error, state->text);
+    co_return std::move(made);
+}
+
+template <class... To>
+asio::awaitable<stream> open_stream(loop& owner, const stream_options& options, const To&... to)
+{
+    const auto channel = owner.create<stream_channel>(options.limit);
+    const auto state = channel->state();
+    stream made{stream_reader(state), stream_writer(state)};
+    if (options.configure)
+        options.configure(*channel);
+    channel->connect(to...);
+    return connected(std::move(made), state);
+}
+
+} // namespace detail
+
+/// Connects to a host and port by name or number, or to an address, such as that of a UNIX socket.
+/// Throws connection_lost when no address accepts the connection in time.
+/// Python: asyncio.open_connection, open_unix_connection
+inline asio::awaitable<stream> open_connection(loop& owner, std::string_view host,
+                                               std::int64_t port,
+                                               const stream_options& options = {})
+{
+    return detail::open_stream(owner, options, host, port);
+}
+inline asio::awaitable<stream> open_connection(loop& owner, const endpoint& to,
+                                               const stream_options& options = {})
+{
+    return detail::open_stream(owner, options, to);
+}
+
+namespace detail {
+
+/// What the connections of a server share.
+struct stream_service {
+    std::function<asio::awaitable<void>(stream_reader, stream_writer)> callback;
+    stream_options options;
+};
+
+/// A connection of a server: its coroutine begins when it is open.
+class served_stream : public stream_channel {
+public:
+    served_stream(loop& owner, socket from, std::shared_ptr<const stream_service> service)
+        : stream_channel(owner, std::move(from), service->options.limit),
+          service_(std::move(service))
+    {
+        state()->is_connected = true;
+    }
+
+    void handle_open() override
+    {
+        if (service_->options.configure)
+            service_->options.configure(*this);
+        // The callback may be a lambda with captures: it must live as long as its coroutine.
+        asio::co_spawn(owner().context(),
+                       service_->callback(stream_reader(state()), stream_writer(state())),
+                       [state = state(), service = service_](std::exception_ptr failure) {
+                           if (failure && state->channel)
+                               state->channel->callback_failed(failure);
+                       });
+    }
+
+private:
+    std::shared_ptr<const stream_service> service_;
+};
+
+} // namespace detail
+
+/// The server that start_server() makes: server_base, with its limits, stop() and counters.
+using stream_server = server<detail::served_stream>;
+
+/// Listens on an address, and runs `callback(reader, writer)` as a coroutine for each connection.
+/// An exception of it is logged and costs that connection only.
+/// Python: asyncio.start_server, start_unix_server
+inline handle<stream_server>
+start_server(loop& owner,
+             std::function<asio::awaitable<void>(stream_reader, stream_writer)> callback,
+             const endpoint& where, stream_options options = {})
+{
+    auto service = std::make_shared<const detail::stream_service>(
+        detail::stream_service{std::move(callback), std::move(options)});
+    return owner.create<stream_server>(where, std::move(service));
+}
+
+/// The result of `work`. When it takes longer than `time`, it is cancelled, and timeout_error is
+/// thrown when it has ended. Runs on the timers of the loop. Python: asyncio.wait_for
+template <class T>
+asio::awaitable<T> with_timeout(loop& owner, loop::duration time, asio::awaitable<T> work)
+{
+    asio::cancellation_signal cancel;
+    bool is_late = false;
+    const scoped_timer limit = owner.call_later(time, [&] {
+        is_late = true;
+        cancel.emit(asio::cancellation_type::terminal);
+    });
+    const asio::cancellation_state outside = co_await asio::this_coro::cancellation_state;
+    if (auto outer = outside.slot(); outer.is_connected())
+        outer.assign([&](asio::cancellation_type type) { cancel.emit(type); });
+    try {
+        co_return co_await asio::co_spawn(
+            owner.context(), std::move(work),
+            asio::bind_cancellation_slot(cancel.slot(), asio::use_awaitable));
+    } catch (const std::system_error& error) {
+        if (!is_late || error.code() != asio::error::operation_aborted)
+            throw;
+    }
+    throw timeout_error();
+}
+
+} // namespace asynchat
+
+#endif
