@@ -47,6 +47,9 @@ PAGES = {
     "number.md": [("number.hpp", "class", "basic_parsed_number"),
                   ("number.hpp", "enum", "number_error"), ("number.hpp", "enum", "number_base")],
     "errors.md": [("error.hpp", "enum", "close_reason"), ("error.hpp", "enum", "log_type")],
+    "streams.md": [("streams.hpp", "class", "stream_reader"),
+                   ("streams.hpp", "class", "stream_writer"),
+                   ("streams.hpp", "struct", "stream_options")],
     "tls.md": [("tls.hpp", "class", "context"), ("tls.hpp", "class", "connection"),
                ("tls.hpp", "enum", "version"), ("tls.hpp", "enum", "verify"),
                ("tls_testing.hpp", "class", "authority")],
@@ -67,6 +70,8 @@ INTERNAL = {
     "basic_parsed_number(Number value)",
     "basic_parsed_number(number_error error, std::size_t position)",
     "closes_by_reason",
+    "stream_reader(std::shared_ptr<stream_state> of)",
+    "stream_writer(std::shared_ptr<stream_state> of)",
 }
 
 problems = []

@@ -3,8 +3,10 @@
 
     docs.py check                    links, layout, names, and the blocks of Python
     docs.py generate DIRECTORY       makes C++ sources of the blocks of C++
-    docs.py run DOCS README [TLS]    runs the programs that are marked `run` or `server`; those of
-                                     tls.md are in a program of their own, if there is OpenSSL
+    docs.py run DOCS README [TLS [STREAMS]]
+                                     runs the programs that are marked `run` or `server`; those of
+                                     tls.md and of streams.md are in programs of their own, or `-`
+                                     where they cannot be built
 
 The word after the language of a fence says what a block of C++ is:
 
@@ -67,8 +69,9 @@ class Block:
         self.where = f"{page.relative_to(ROOT)}:{line}"
 
     @property
-    def needs_tls(self):
-        return self.page.name == "tls.md"
+    def needs(self):
+        """What only its page needs: the prefix of the sources that it goes into."""
+        return {"tls.md": "tls_", "streams.md": "streams_"}.get(self.page.name, "")
 
     @property
     def is_program(self):
@@ -186,14 +189,12 @@ def programs_of(blocks):
 def generate(directory):
     blocks = [block for block in all_blocks() if block.language == "cpp"]
     readme = next(block for block in blocks if block.is_program)
-    others = [block for block in blocks if block is not readme and not block.needs_tls]
-    over_tls = [block for block in blocks if block.needs_tls]
-    first_line = f'#line {readme.line} "README.md"\n'
-    for name, text in (("fragments.cpp", fragments_of(others)),
-                       ("programs.cpp", programs_of(others)),
-                       ("tls_fragments.cpp", fragments_of(over_tls)),
-                       ("tls_programs.cpp", programs_of(over_tls)),
-                       ("readme.cpp", first_line + any_port(readme.text))):
+    sources = {"readme.cpp": f'#line {readme.line} "README.md"\n' + any_port(readme.text)}
+    for needs in ("", "tls_", "streams_"):
+        some = [block for block in blocks if block is not readme and block.needs == needs]
+        sources[needs + "fragments.cpp"] = fragments_of(some)
+        sources[needs + "programs.cpp"] = programs_of(some)
+    for name, text in sources.items():
         path = Path(directory) / name
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
@@ -384,15 +385,15 @@ def serve(command, session):
         server.stderr.close()
 
 
-def run(docs, readme, over_tls=None):
+def run(docs, readme, over_tls="-", streams="-"):
     blocks = all_blocks()
     count = 0
     readme_name = next(b.name for b in blocks if b.is_program)
     for block, after in zip(blocks, blocks[1:] + [None]):
-        if block.needs_tls and not over_tls:
+        program = {"": docs, "tls_": over_tls, "streams_": streams}[block.needs]
+        if program == "-":
             continue
-        command = [readme] if block.name == readme_name else \
-            [over_tls if block.needs_tls else docs, block.name]
+        command = [readme] if block.name == readme_name else [program, block.name]
         if block.kind == "server":
             serve(command, after)
         elif block.kind == "run":
