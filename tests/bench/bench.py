@@ -118,6 +118,8 @@ def find_peers(build):
 
     for name in ("asynchat frames", "asynchat streaming", "asynchat own string"):
         add(name, [str(build / name.replace(" ", "_"))], everything)
+    for name in ("asynchat streams", "asynchat streams batches"):
+        add(name, [str(build / name.replace(" ", "_"))])
     for name in ("uSockets", "libuv", "Asio read_some", "Asio read_until", "libevent", "Go bufio",
                  "tokio"):
         add(name, [str(build / name.replace(" ", "_").lower())])
