@@ -12,6 +12,8 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include <unistd.h>
+
 #include <chrono>
 #include <cstddef>
 #include <exception>
@@ -478,4 +480,23 @@ TEST_CASE("streams: spawn() keeps a loop running, and its exception leaves run()
     CHECK_THROWS_WITH(loop.run(), "the end");
     CHECK(got == "over a socket\n");
     loop.run();
+}
+
+TEST_CASE("streams: over a UNIX socket", "[streams][loopback]")
+{
+    asynchat::loop loop;
+    // An abstract name: nothing is left in the file system.
+    const std::string name =
+        std::string(1, '\0') + "asynchat-streams-" + std::to_string(::getpid());
+    auto server = asynchat::start_server(loop, echo, endpoint::unix_path(name));
+    std::string got;
+    const auto client = [&]() -> awaitable<void> {
+        auto c = co_await asynchat::open_connection(loop, endpoint::unix_path(name));
+        c.writer.write("hello\n");
+        got = co_await c.reader.readline();
+        server->stop(0s);
+    };
+    asynchat::spawn(loop, client());
+    loop.run();
+    CHECK(got == "hello\n");
 }
