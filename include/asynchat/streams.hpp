@@ -22,37 +22,37 @@
 
 #if !defined(ASIO_HAS_CO_AWAIT)
 #  error "asynchat/streams.hpp needs coroutines of C++20 that Asio knows: g++ 11 or clang 16"
-#endif
+#else // nothing else would compile
 
-#include <asynchat/detail/streams/stream_channel.hpp>
-#include <asynchat/endpoint.hpp>
-#include <asynchat/handle.hpp>
-#include <asynchat/loop.hpp>
-#include <asynchat/server.hpp>
-#include <asynchat/terminator.hpp>
-#include <asynchat/timer.hpp>
+#  include <asynchat/detail/streams/stream_channel.hpp>
+#  include <asynchat/endpoint.hpp>
+#  include <asynchat/handle.hpp>
+#  include <asynchat/loop.hpp>
+#  include <asynchat/server.hpp>
+#  include <asynchat/terminator.hpp>
+#  include <asynchat/timer.hpp>
 
-#include <asio/awaitable.hpp>
-#include <asio/bind_cancellation_slot.hpp>
-#include <asio/cancellation_signal.hpp>
-#include <asio/co_spawn.hpp>
-#include <asio/this_coro.hpp>
-#include <asio/use_awaitable.hpp>
+#  include <asio/awaitable.hpp>
+#  include <asio/bind_cancellation_slot.hpp>
+#  include <asio/cancellation_signal.hpp>
+#  include <asio/co_spawn.hpp>
+#  include <asio/this_coro.hpp>
+#  include <asio/use_awaitable.hpp>
 
-#include <fmt/core.h>
+#  include <fmt/core.h>
 
-#include <cstddef>
-#include <cstdint>
-#include <exception>
-#include <functional>
-#include <limits>
-#include <memory>
-#include <optional>
-#include <stdexcept>
-#include <string>
-#include <string_view>
-#include <system_error>
-#include <utility>
+#  include <cstddef>
+#  include <cstdint>
+#  include <exception>
+#  include <functional>
+#  include <limits>
+#  include <memory>
+#  include <optional>
+#  include <stdexcept>
+#  include <string>
+#  include <string_view>
+#  include <system_error>
+#  include <utility>
 
 namespace asynchat {
 
@@ -491,4 +491,5 @@ asio::awaitable<T> with_timeout(loop& owner, loop::duration time, asio::awaitabl
 
 } // namespace asynchat
 
+#endif
 #endif
