@@ -209,10 +209,13 @@ TEST_CASE("stream_buffer: an empty one gives its memory away", "[unit][stream]")
 {
     stream_buffer buffer(100);
     buffer.use(std::string(1000, 'x'));
-    CHECK(buffer.is_empty());
+    CHECK(buffer.is_at_rest());
     CHECK(buffer.capacity() >= 1000);
     buffer.append("hello\n");
     CHECK(told(buffer.read_line()) == "hello\n");
+    CHECK_FALSE(buffer.is_at_rest()); // there is a view
+    CHECK(told(buffer.read_line()) == "starved");
+    CHECK(buffer.is_at_rest());
     CHECK(buffer.release().capacity() >= 1000);
     CHECK(buffer.capacity() < 100);
     buffer.append("again\n");

@@ -24,6 +24,7 @@
 #  error "asynchat/streams.hpp needs coroutines of C++20 that Asio knows: g++ 11 or clang 16"
 #else // nothing else would compile
 
+#  include <asynchat/detail/scope_exit.hpp>
 #  include <asynchat/detail/streams/stream_channel.hpp>
 #  include <asynchat/endpoint.hpp>
 #  include <asynchat/handle.hpp>
@@ -199,7 +200,7 @@ public:
     std::string_view matched_terminator() const noexcept { return state_->input.matched(); }
 
     /// True when the stream has ended and everything was read. Python: StreamReader.at_eof
-    bool at_eof() const noexcept { return state_->input.has_ended() && state_->input.is_empty(); }
+    bool at_eof() const noexcept { return state_->input.has_ended() && state_->input.size() == 0; }
 
 private:
     using verdict = detail::stream_buffer::verdict;
@@ -476,8 +477,13 @@ asio::awaitable<T> with_timeout(loop& owner, loop::duration time, asio::awaitabl
         cancel.emit(asio::cancellation_type::terminal);
     });
     const asio::cancellation_state outside = co_await asio::this_coro::cancellation_state;
-    if (auto outer = outside.slot(); outer.is_connected())
+    auto outer = outside.slot();
+    if (outer.is_connected())
         outer.assign([&](asio::cancellation_type type) { cancel.emit(type); });
+    const detail::scope_exit forget([&] {
+        if (outer.is_connected())
+            outer.clear(); // it would refer to this frame
+    });
     try {
         co_return co_await asio::co_spawn(
             owner.context(), std::move(work),

@@ -217,6 +217,34 @@ TEST_CASE("streams: drain() waits while the peer takes nothing", "[streams]")
     CHECK(written == 100);
 }
 
+TEST_CASE("streams: a view stays valid while the coroutine waits for something else", "[streams]")
+{
+    asynchat::testing::loop loop;
+    loop.window(100);
+    std::string first;
+    const auto server = asynchat::start_server(
+        loop,
+        [&first](stream_reader reader, stream_writer writer) -> awaitable<void> {
+            const auto line = co_await reader.readline();
+            writer.write(std::string(1000, 'x'));
+            co_await writer.drain(); // meanwhile more is received
+            first = line;
+        },
+        here, {65536, [](asynchat::async_chat& channel) {
+                   channel.write_buffer_limits(500, 0);
+                   channel.when_full(asynchat::full_output::reads_on);
+               }});
+    auto peer = loop.connect(here);
+    peer.send("a first line of some length\n");
+    loop.settle();
+    CHECK(first.empty());
+    peer.send(std::string(5000, 'y') + "\n");
+    loop.settle();
+    while (!peer.received().empty())
+        loop.settle();
+    CHECK(first == "a first line of some length\n");
+}
+
 TEST_CASE("streams: after a loss what was received is read, then reads and drain() throw",
           "[streams]")
 {

@@ -32,18 +32,16 @@ ASYNCHAT_DECL void stream_buffer::append(std::string_view bytes)
 
 ASYNCHAT_DECL void stream_buffer::use(std::string memory) noexcept
 {
-    assert(is_empty());
+    assert(is_at_rest());
     memory.clear();
     bytes_ = std::move(memory);
     front_ = 0;
-    in_use_ = false;
 }
 
 ASYNCHAT_DECL std::string stream_buffer::release() noexcept
 {
-    assert(is_empty());
+    assert(is_at_rest());
     front_ = 0;
-    in_use_ = false;
     return std::exchange(bytes_, {});
 }
 

@@ -74,9 +74,8 @@ public:
     /// The separator that the last read_until() has found; valid until the next read.
     std::string_view matched() const noexcept { return decoder_.matched(); }
 
-    /// Whether all bytes were read, so that the memory can be given away or replaced. Views of the
-    /// last read are not valid any more then.
-    bool is_empty() const noexcept { return size() == 0; }
+    /// Whether there is no byte and no view, so that the memory can be given away or replaced.
+    bool is_at_rest() const noexcept { return size() == 0 && !in_use_; }
     ASYNCHAT_DECL void use(std::string memory) noexcept;
     ASYNCHAT_DECL std::string release() noexcept;
     std::size_t capacity() const noexcept { return bytes_.capacity(); }

@@ -128,13 +128,13 @@ public:
     void collect_incoming_data(std::string_view data) override
     {
         const auto state = state_; // the coroutine may close the channel
-        if (state->input.is_empty() && state->input.capacity() < data.size())
+        if (state->input.is_at_rest() && state->input.capacity() < data.size())
             state->input.use(owner().strings().take_string(data.size()));
         state->input.append(data);
         state->wake_reader();
         if (!state->has_reader())
             pause_if_full();
-        else if (state->input.is_empty())
+        else if (state->input.is_at_rest())
             free_memory();
     }
     void found_terminator() override {}
