@@ -53,6 +53,7 @@
 #  include <string>
 #  include <string_view>
 #  include <system_error>
+#  include <type_traits>
 #  include <utility>
 
 namespace asynchat {
@@ -465,6 +466,22 @@ start_server(loop& owner,
     return owner.create<stream_server>(where, std::move(service));
 }
 
+namespace detail {
+
+/// Asio makes an empty result when a coroutine that it has begun throws.
+template <class T>
+auto with_empty_result(asio::awaitable<T> work)
+{
+    if constexpr (std::is_void_v<T> || std::is_default_constructible_v<T>)
+        return work;
+    else
+        return [](asio::awaitable<T> inner) -> asio::awaitable<std::optional<T>> {
+            co_return co_await std::move(inner);
+        }(std::move(work));
+}
+
+} // namespace detail
+
 /// The result of `work`. When it takes longer than `time`, it is cancelled, and timeout_error is
 /// thrown when it has ended. Runs on the timers of the loop. Python: asyncio.wait_for
 template <class T>
@@ -485,9 +502,15 @@ asio::awaitable<T> with_timeout(loop& owner, loop::duration time, asio::awaitabl
             outer.clear(); // it would refer to this frame
     });
     try {
-        co_return co_await asio::co_spawn(
-            owner.context(), std::move(work),
-            asio::bind_cancellation_slot(cancel.slot(), asio::use_awaitable));
+        auto ended =
+            asio::co_spawn(owner.context(), detail::with_empty_result(std::move(work)),
+                           asio::bind_cancellation_slot(cancel.slot(), asio::use_awaitable));
+        if constexpr (std::is_void_v<T> || std::is_default_constructible_v<T>) {
+            co_return co_await std::move(ended);
+        } else {
+            auto result = co_await std::move(ended);
+            co_return std::move(*result);
+        }
     } catch (const std::system_error& error) {
         if (!is_late || error.code() != asio::error::operation_aborted)
             throw;

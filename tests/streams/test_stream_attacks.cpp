@@ -476,6 +476,58 @@ TEST_CASE("streams: with_timeout() leaves nothing behind in the cancellation of 
     CHECK(work.end.empty());
 }
 
+TEST_CASE("streams: with_timeout() around any wait", "[streams]")
+{
+    asynchat::testing::loop loop;
+    std::string opened;
+    std::string drained;
+    std::string closed;
+    loop.ignore(endpoint("127.0.0.1", 1));
+    const auto open = [&]() -> awaitable<void> {
+        const endpoint silent("127.0.0.1", 1);
+        co_await asynchat::with_timeout(loop, 2s, asynchat::open_connection(loop, silent));
+    };
+    asynchat::spawn(loop, note(open(), &opened));
+    loop.advance(2s);
+    CHECK(opened == asynchat::timeout_error().what());
+    CHECK(loop.size() == 0); // the attempt has ended
+
+    kept_stream c(
+        {65536, [](asynchat::async_chat& channel) { channel.write_buffer_limits(1000, 0); }});
+    c.peer.window(100);
+    c.side->writer.write(std::string(2000, 'x'));
+    c.run([&](std::shared_ptr<stream> side) {
+        return note(asynchat::with_timeout(c.loop, 2s, side->writer.drain()), &drained);
+    });
+    c.run([&](std::shared_ptr<stream> side) {
+        return note(asynchat::with_timeout(c.loop, 2s, side->writer.wait_closed()), &closed);
+    });
+    c.loop.advance(2s);
+    CHECK(drained == asynchat::timeout_error().what());
+    CHECK(closed == asynchat::timeout_error().what());
+    std::string received;
+    for (std::string got = c.peer.received(); !got.empty(); got = c.peer.received())
+        received += got;
+    CHECK(received.size() == 2000);
+}
+
+TEST_CASE("streams: open_connection() in time gives a stream", "[streams]")
+{
+    kept_stream c;
+    std::string received;
+    const auto ask = [&]() -> awaitable<void> {
+        auto made =
+            co_await asynchat::with_timeout(c.loop, 2s, asynchat::open_connection(c.loop, here));
+        made.writer.write("hello\n");
+        co_await made.writer.drain();
+        co_await next_turn();
+        received = co_await c.side->reader.readline();
+    };
+    asynchat::spawn(c.loop, ask());
+    c.loop.settle();
+    CHECK(received == "hello\n");
+}
+
 TEST_CASE("streams: a line and the time of its read in one turn lose nothing", "[streams]")
 {
     for (const bool line_first : {true, false}) {
