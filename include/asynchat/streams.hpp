@@ -489,14 +489,18 @@ asio::awaitable<T> with_timeout(loop& owner, loop::duration time, asio::awaitabl
 {
     asio::cancellation_signal cancel;
     bool is_late = false;
+    bool is_cancelled = false;
     const scoped_timer limit = owner.call_later(time, [&] {
-        is_late = true;
+        is_late = !is_cancelled;
         cancel.emit(asio::cancellation_type::terminal);
     });
     const asio::cancellation_state outside = co_await asio::this_coro::cancellation_state;
     auto outer = outside.slot();
     if (outer.is_connected())
-        outer.assign([&](asio::cancellation_type type) { cancel.emit(type); });
+        outer.assign([&](asio::cancellation_type) {
+            is_cancelled = true;
+            cancel.emit(asio::cancellation_type::terminal); // the only one that `work` listens to
+        });
     const detail::scope_exit forget([&] {
         if (outer.is_connected())
             outer.clear(); // it would refer to this frame

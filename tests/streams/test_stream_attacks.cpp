@@ -444,6 +444,61 @@ struct cancellable {
 
 } // namespace
 
+TEST_CASE("streams: a cancellation from outside is none of with_timeout()", "[streams]")
+{
+    kept_stream c;
+    std::string line;
+    const auto read = [&]() -> awaitable<void> {
+        line = co_await asynchat::with_timeout(c.loop, 2s, c.side->reader.readline());
+    };
+    SECTION("before its time")
+    {
+        cancellable work;
+        work.run(c.loop, read());
+        c.send("on");
+        work.signal.emit(asio::cancellation_type::terminal);
+        c.loop.settle();
+        CHECK(work.end == "cancelled");
+    }
+    SECTION("in the turn of its time")
+    {
+        cancellable work;
+        work.run(c.loop, read());
+        c.send("on");
+        c.loop.call_later(2s, [&work] { work.signal.emit(asio::cancellation_type::terminal); });
+        cancellable first;
+        first.run(c.loop, asynchat::with_timeout(c.loop, 2s, next_turn()));
+        c.loop.advance(2s);
+        CHECK((work.end == "cancelled" || work.end == asynchat::timeout_error().what()));
+    }
+    SECTION("just before its time, when the coroutine has not gone on yet")
+    {
+        cancellable work;
+        c.loop.call_later(2s, [&work] { work.signal.emit(asio::cancellation_type::terminal); });
+        work.run(c.loop, read());
+        c.send("on");
+        c.loop.advance(2s);
+        CHECK(work.end == "cancelled");
+    }
+    SECTION("of another kind, if the coroutine allows it")
+    {
+        const auto allow_all = [&]() -> awaitable<void> {
+            co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+            line = co_await asynchat::with_timeout(c.loop, 2s, c.side->reader.readline());
+        };
+        cancellable work;
+        work.run(c.loop, allow_all());
+        c.send("on");
+        work.signal.emit(asio::cancellation_type::total);
+        c.loop.settle();
+        CHECK(work.end == "cancelled");
+    }
+    // The stream can be used, and has lost nothing.
+    c.run([&line](std::shared_ptr<stream> side) { return read_a_line(side, &line); });
+    c.send("e\n");
+    CHECK(line == "one\n");
+}
+
 TEST_CASE("streams: with_timeout() leaves nothing behind in the cancellation of its caller",
           "[streams]")
 {
