@@ -327,7 +327,9 @@ private:
                 state->channel->send_if_over_high_mark(); // it may end here
             if (!state->channel)
                 throw connection_lost(state->reason, state->error, state->text);
-            if (!state->channel->write_paused())
+            // A coroutine that goes on writing must not hold up the end, but learn of it.
+            if (!state->channel->write_paused() &&
+                !detail::channel_access::is_ending(*state->channel))
                 co_return;
             co_await state->wait_for_change();
         }

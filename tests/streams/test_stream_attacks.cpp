@@ -230,6 +230,68 @@ TEST_CASE("streams: an exception of configure() costs its connection", "[streams
 // --- output that is lost
 // ---------------------------------------------------------------------------
 
+namespace {
+
+/// Writes until drain() throws. A drain() that neither waits nor throws would hold up the loop for
+/// ever: `rounds` ends that.
+awaitable<void> write_for_ever(std::shared_ptr<stream> side, std::string* end)
+{
+    const std::string piece(100, 'x');
+    for (int rounds = 0; rounds < 100000; ++rounds) {
+        side->writer.write(piece);
+        try {
+            co_await side->writer.drain();
+        } catch (const asynchat::connection_lost& error) {
+            *end = asynchat::to_string(error.reason());
+            co_return;
+        }
+    }
+    *end = "never";
+}
+
+} // namespace
+
+TEST_CASE("streams: a coroutine that only writes learns of the end", "[streams]")
+{
+    SECTION("a send fails")
+    {
+        kept_stream c;
+        std::string end;
+        c.loop.fail(1, EPIPE, asynchat::testing::operation::send);
+        c.run([&end](std::shared_ptr<stream> side) { return write_for_ever(side, &end); });
+        c.loop.advance(10s);
+        CHECK(end == "reset");
+    }
+    SECTION("the peer resets")
+    {
+        kept_stream c;
+        std::string end;
+        c.run([&end](std::shared_ptr<stream> side) { return write_for_ever(side, &end); });
+        CHECK(end.empty()); // it waits
+        c.peer.reset();
+        c.loop.advance(10s);
+        CHECK(end == "reset");
+    }
+    SECTION("another coroutine closes")
+    {
+        kept_stream c;
+        std::string end;
+        c.side->writer.close();
+        c.run([&end](std::shared_ptr<stream> side) { return write_for_ever(side, &end); });
+        CHECK(end == "local");
+    }
+    SECTION("the server stops")
+    {
+        kept_stream c;
+        std::string end;
+        c.run([&end](std::shared_ptr<stream> side) { return write_for_ever(side, &end); });
+        c.server->stop(5s);
+        for (int i = 0; i < 1000 && end.empty(); ++i)
+            c.peer.received();
+        CHECK(end == "local");
+    }
+}
+
 TEST_CASE("streams: wait_closed() tells that output was lost, and write() that it is dropped",
           "[streams]")
 {

@@ -79,6 +79,11 @@ struct channel_access {
         channel->owner().begin(channel);
     }
     static void tell_end(dispatcher& channel) noexcept { channel.tell_end(); }
+    /// Whether the end was decided: closed, about to be closed, or lost.
+    static bool is_ending(const dispatcher& channel) noexcept
+    {
+        return channel.gate_.has(gate::of_both | gate::lost);
+    }
 
     // --- connections that linger ---------------------------------------------------------------
 
