@@ -37,6 +37,7 @@
 #  include <asio/bind_cancellation_slot.hpp>
 #  include <asio/cancellation_signal.hpp>
 #  include <asio/co_spawn.hpp>
+#  include <asio/post.hpp>
 #  include <asio/this_coro.hpp>
 #  include <asio/use_awaitable.hpp>
 
@@ -368,11 +369,19 @@ struct stream_options {
 /// An exception of it leaves loop::run(). Python: asyncio.create_task
 inline void spawn(loop& owner, asio::awaitable<void> work)
 {
-    asio::co_spawn(owner.context(), std::move(work),
-                   [guard = owner.keep_running()](std::exception_ptr failure) {
-                       if (failure)
-                           std::rethrow_exception(failure);
-                   });
+    // In a function of the loop: if the loop is destroyed before, the work does not begin.
+    owner.post([&context = owner.context(), guard = owner.keep_running(),
+                work = std::move(work)]() mutable {
+        asio::co_spawn(context, std::move(work),
+                       [&context, guard = std::move(guard)](std::exception_ptr failure) mutable {
+                           if (!failure)
+                               return;
+                           // Not here: of several in one event only one could leave run().
+                           asio::post(context, [failure, guard = std::move(guard)] {
+                               std::rethrow_exception(failure);
+                           });
+                       });
+    });
 }
 
 namespace detail {

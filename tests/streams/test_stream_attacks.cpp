@@ -181,6 +181,25 @@ TEST_CASE("streams: the exception of one drain() does not lose the others", "[st
     CHECK(drained == 3);
 }
 
+TEST_CASE("streams: the exceptions of two coroutines in one event leave run() one by one",
+          "[streams]")
+{
+    kept_stream c;
+    const auto leave = [](std::shared_ptr<stream> side) -> awaitable<void> {
+        co_await side->writer.drain();
+        throw asynchat::exit_now();
+    };
+    c.peer.window(0);
+    c.side->writer.channel()->write_buffer_limits(1000, 0);
+    c.side->writer.write(std::string(2000, 'x'));
+    c.run(leave);
+    c.run(leave);
+    c.peer.window(10000);
+    CHECK_THROWS_AS(c.peer.received(), asynchat::exit_now);
+    CHECK_THROWS_AS(c.peer.received(), asynchat::exit_now);
+    CHECK(c.peer.received().size() == 2000);
+}
+
 TEST_CASE("streams: a coroutine that ends with its connection is not logged", "[streams]")
 {
     texts lines;
@@ -225,6 +244,22 @@ TEST_CASE("streams: an exception of configure() costs its connection", "[streams
         "no settings");
     loop.settle();
     CHECK(loop.size() == 1); // the server
+}
+
+TEST_CASE("streams: spawn() in a callback begins in a later turn", "[streams]")
+{
+    asynchat::testing::loop loop;
+    std::string order;
+    const auto work = [&order]() -> awaitable<void> {
+        order += "coroutine ";
+        co_return;
+    };
+    loop.post([&] {
+        asynchat::spawn(loop, work());
+        order += "callback ";
+    });
+    loop.settle();
+    CHECK(order == "callback coroutine ");
 }
 
 // --- output that is lost
@@ -432,6 +467,22 @@ TEST_CASE("streams: an io_context runs on after its loop", "[streams]")
         CHECK(count.use_count() == 1);
         CHECK(*count == 0);
     }
+}
+
+TEST_CASE("streams: a coroutine that has not begun does not begin after its loop", "[streams]")
+{
+    bool has_begun = false;
+    asio::io_context context;
+    const auto work = [&has_begun]() -> awaitable<void> {
+        has_begun = true;
+        co_return;
+    };
+    {
+        asynchat::loop loop(context);
+        asynchat::spawn(loop, work());
+    }
+    context.run();
+    CHECK_FALSE(has_begun);
 }
 
 TEST_CASE("streams: reader and writer outlive their loop", "[streams]")
