@@ -444,18 +444,37 @@ public:
 
     void handle_open() override
     {
+        stream made{stream_reader(state()), stream_writer(state())}; // closed by an exception
         if (service_->options.configure)
             service_->options.configure(*this);
         // The callback may be a lambda with captures: it must live as long as its coroutine.
-        asio::co_spawn(owner().context(),
-                       service_->callback(stream_reader(state()), stream_writer(state())),
-                       [state = state(), service = service_](std::exception_ptr failure) {
-                           if (failure && state->channel)
-                               state->channel->callback_failed(failure);
-                       });
+        asio::co_spawn(
+            owner().context(), service_->callback(std::move(made.reader), std::move(made.writer)),
+            [state = state(), service = service_, owner = anchor()](std::exception_ptr failure) {
+                const auto alive = owner.lock();
+                if (failure && alive)
+                    failed(*alive->owner, *state, failure);
+            });
     }
 
 private:
+    /// The coroutine has ended with an exception: as one that left a callback. When the connection
+    /// has ended before, connection_lost says nothing new.
+    static void failed(loop& owner, const stream_state& state, const std::exception_ptr& failure)
+    {
+        const bool is_open = state.channel && !state.channel->closed();
+        try {
+            std::rethrow_exception(failure);
+        } catch (const exit_now&) { // not from here: a callback may be on the stack
+            owner.post([] { throw exit_now(); });
+        } catch (const connection_lost&) {
+            if (is_open)
+                state.channel->callback_failed();
+        } catch (...) {
+            is_open ? state.channel->callback_failed() : log_failure(owner);
+        }
+    }
+
     std::shared_ptr<const stream_service> service_;
 };
 

@@ -200,6 +200,70 @@ TEST_CASE("streams: the exceptions of two coroutines in one event leave run() on
     CHECK(c.peer.received().size() == 2000);
 }
 
+namespace {
+
+enum class moment { at_once, after_a_read, after_a_turn, after_the_end };
+
+/// A server whose coroutine throws at a moment.
+struct thrower {
+    explicit thrower(moment at, std::function<void()> fail)
+        : server(asynchat::start_server(
+              loop,
+              [at, fail](stream_reader reader, stream_writer writer) -> awaitable<void> {
+                  if (at == moment::after_a_read)
+                      co_await reader.readline();
+                  if (at == moment::after_a_turn)
+                      co_await next_turn();
+                  if (at == moment::after_the_end) {
+                      writer.close();
+                      co_await writer.wait_closed();
+                  }
+                  fail();
+              },
+              here))
+    {
+        loop.log_sink([this](asynchat::log_type, std::string_view line) { log += line; });
+    }
+    void connect()
+    {
+        peer.emplace(loop.connect(here));
+        peer->send("a line\n");
+        loop.settle();
+    }
+
+    std::string log;
+    asynchat::testing::loop loop;
+    asynchat::handle<asynchat::stream_server> server;
+    std::optional<asynchat::testing::peer> peer;
+};
+
+const auto all_moments = {moment::at_once, moment::after_a_read, moment::after_a_turn,
+                          moment::after_the_end};
+
+} // namespace
+
+TEST_CASE("streams: an exception of a server's coroutine is logged at any moment", "[streams]")
+{
+    for (const moment at : all_moments) {
+        CAPTURE(static_cast<int>(at));
+        thrower t(at, [] { throw std::runtime_error("of the user"); });
+        t.connect();
+        CHECK_THAT(t.log, ContainsSubstring("of the user"));
+        CHECK(t.server->counters().open == 0);
+    }
+}
+
+TEST_CASE("streams: exit_now of a server's coroutine leaves run() at any moment", "[streams]")
+{
+    for (const moment at : all_moments) {
+        CAPTURE(static_cast<int>(at));
+        thrower t(at, [] { throw asynchat::exit_now(); });
+        CHECK_THROWS_AS(t.connect(), asynchat::exit_now);
+        t.loop.settle();
+        CHECK(t.server->counters().open == 0);
+    }
+}
+
 TEST_CASE("streams: a coroutine that ends with its connection is not logged", "[streams]")
 {
     texts lines;
@@ -244,6 +308,18 @@ TEST_CASE("streams: an exception of configure() costs its connection", "[streams
         "no settings");
     loop.settle();
     CHECK(loop.size() == 1); // the server
+}
+
+TEST_CASE("streams: exit_now of configure() leaves no connection that nobody serves", "[streams]")
+{
+    asynchat::testing::loop loop;
+    const auto server = asynchat::start_server(
+        loop, [](stream_reader, stream_writer) -> awaitable<void> { co_return; }, here,
+        {65536, [](asynchat::async_chat&) { throw asynchat::exit_now(); }});
+    auto peer = loop.connect(here);
+    CHECK_THROWS_AS(loop.settle(), asynchat::exit_now);
+    loop.settle();
+    CHECK(server->counters().open == 0);
 }
 
 TEST_CASE("streams: spawn() in a callback begins in a later turn", "[streams]")

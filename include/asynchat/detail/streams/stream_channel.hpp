@@ -5,6 +5,8 @@
 #define ASYNCHAT_DETAIL_STREAMS_STREAM_CHANNEL_HPP
 
 #include <asynchat/async_chat.hpp>
+#include <asynchat/detail/channel_access.hpp>
+#include <asynchat/detail/failure.hpp>
 #include <asynchat/detail/framing/stream_buffer.hpp>
 #include <asynchat/detail/unique_function.hpp>
 #include <asynchat/error.hpp>
@@ -155,17 +157,19 @@ public:
             initiate_send();
     }
 
-    /// The coroutine of the channel has ended with an exception: as one that left a callback.
-    void callback_failed(const std::exception_ptr& failure)
+    /// In a catch: the coroutine of the channel has ended with this exception.
+    void callback_failed()
     {
-        try {
-            std::rethrow_exception(failure);
-        } catch (const exit_now&) { // not from here: a callback may be on the stack
-            owner().post([] { throw exit_now(); });
-        } catch (...) {
-            handle_error();
-        }
+        channel_access::guarded(*this, [] { throw; });
     }
+    /// The same when the channel has ended before.
+    static void log_failure(loop& owner)
+    {
+        owner.write_log(log_type::error,
+                        "uncaptured exception after the end of a stream (" + failure::text() + ")");
+    }
+    /// Tells whether the loop still lives.
+    std::weak_ptr<loop_anchor> anchor() const noexcept { return owner().anchor_; }
 
     /// Who connects gets the error, and decides whether it is told.
     void handle_error() override
