@@ -596,6 +596,30 @@ TEST_CASE("streams: reader and writer outlive their loop", "[streams]")
     CHECK_FALSE(side->reader.next_line());
 }
 
+TEST_CASE("streams: run() returns after the coroutine of the last connection has seen its end",
+          "[streams][loopback]")
+{
+    std::string end;
+    asio::io_context of_peer;
+    asio::ip::tcp::socket peer(of_peer);
+    asynchat::loop loop;
+    asynchat::handle<asynchat::stream_server> server;
+    server = asynchat::start_server(
+        loop,
+        [&](stream_reader reader, stream_writer writer) -> awaitable<void> {
+            loop.call_later(0s, [&server, &writer] {
+                server->close();
+                writer.channel()->close();
+            });
+            co_await note(a_line(reader), &end);
+        },
+        endpoint("127.0.0.1", 0));
+    peer.connect({asio::ip::address_v4::loopback(),
+                  static_cast<asio::ip::port_type>(server->local_endpoint().port())});
+    loop.run();
+    CHECK_THAT(end, ContainsSubstring("local"));
+}
+
 TEST_CASE("streams: a writer that is moved closes nothing, one that is replaced does", "[streams]")
 {
     kept_stream c;

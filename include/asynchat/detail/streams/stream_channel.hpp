@@ -103,6 +103,7 @@ private:
             others_.push_back({id, std::move(handler)});
     }
     inline void cancel(std::size_t id);
+    inline void resume_later(waiter who, std::error_code result);
 
     waiter reader_;
     std::vector<waiter> others_;
@@ -230,7 +231,7 @@ inline void stream_state::wake_all_later()
     if (has_reader())
         others_.push_back(std::exchange(reader_, {}));
     for (waiter& each : std::exchange(others_, {}))
-        channel->owner().post([resume = std::move(each.resume)]() mutable { resume({}); });
+        resume_later(std::move(each), {});
 }
 
 /// The coroutine goes on in a later turn: whoever cancels it may be in the middle of something.
@@ -247,9 +248,17 @@ inline void stream_state::cancel(std::size_t id)
     } else {
         return;
     }
+    resume_later(std::move(gone), asio::error::operation_aborted);
+}
+
+/// This may be the last channel: the loop runs on until the coroutine has seen that.
+inline void stream_state::resume_later(waiter who, std::error_code result)
+{
     assert(channel);
-    channel->owner().post(
-        [resume = std::move(gone.resume)]() mutable { resume(asio::error::operation_aborted); });
+    loop& owner = channel->owner();
+    owner.post([who = std::move(who), result, guard = owner.keep_running()]() mutable {
+        who.resume(result);
+    });
 }
 
 } // namespace asynchat::detail
