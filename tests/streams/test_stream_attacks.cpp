@@ -970,6 +970,38 @@ TEST_CASE("streams: a read after our own close() ends", "[streams]")
     CHECK_THAT(end, ContainsSubstring("local"));
 }
 
+TEST_CASE("streams: next_line() among other reads", "[streams]")
+{
+    kept_stream c({4, {}});
+    texts got;
+    const auto lines = [&got](stream& side) {
+        while (const auto line = side.reader.next_line())
+            got.emplace_back(*line);
+    };
+    c.run([&](std::shared_ptr<stream> side) -> awaitable<void> {
+        lines(*side); // nothing has come
+        got.emplace_back(co_await side->reader.readline());
+        lines(*side);
+        got.emplace_back(co_await side->reader.readexactly(2));
+        lines(*side);
+        bool is_long = false;
+        try {
+            co_await side->reader.readline();
+        } catch (const asynchat::limit_overrun_error&) {
+            is_long = true;
+        }
+        CHECK(is_long);
+        lines(*side); // not the rest of the long one
+        got.emplace_back(co_await side->reader.readline());
+    });
+    c.send("1\n2\n3");
+    CHECK(got == texts{"1\n", "2\n"});
+    c.send("4\n5\n123456789\n6\n7\n8");
+    CHECK(got == texts{"1\n", "2\n", "34", "\n", "5\n", "6\n", "7\n"});
+    c.send("\n");
+    CHECK(got.back() == "8\n");
+}
+
 TEST_CASE("streams: a million lines that are there need no stack", "[streams]")
 {
     constexpr std::size_t count = 1000000;

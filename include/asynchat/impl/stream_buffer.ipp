@@ -181,6 +181,8 @@ ASYNCHAT_DECL stream_buffer::result stream_buffer::read_line()
 
 ASYNCHAT_DECL stream_buffer::result stream_buffer::next_line()
 {
+    if (decoder_.is_dropping() && !end_skip())
+        return {verdict::starved, {}};
     return search(false);
 }
 
