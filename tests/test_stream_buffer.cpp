@@ -121,6 +121,10 @@ TEST_CASE("stream_buffer: over the limit read_until() takes nothing", "[unit][st
           texts{"too long", "too long", "1234", "5;", "x"});
     check(4, "1234;;", {until(";"), until(";;"), all()}, texts{"1234;", "incomplete ;", ""});
     check(4, "12345\r\n", {until("\r\n"), line(), all()}, texts{"too long", "too long", ""});
+    // The end shows that a last "\r" belongs to the bytes before a separator.
+    check(4, "1234\r", {until("\r\n"), until("\r\n"), exactly(5), until("\r\n")},
+          texts{"too long", "too long", "1234\r", "incomplete "});
+    check(4, "123\r", {until("\r\n")}, texts{"incomplete 123\r"});
 }
 
 TEST_CASE("stream_buffer: the first of several separators ends a read", "[unit][stream]")

@@ -169,7 +169,10 @@ ASYNCHAT_DECL stream_buffer::result stream_buffer::search(bool skips)
 ASYNCHAT_DECL stream_buffer::result stream_buffer::read_until(const terminator& separator)
 {
     const result seen = begin_search(separator) ? search(false) : result{verdict::starved, {}};
-    return seen.what == verdict::starved && ended_ ? take_rest() : seen;
+    if (seen.what != verdict::starved || !ended_)
+        return seen;
+    // The end shows that the last bytes begin no separator.
+    return unread().size() > limit_ ? result{verdict::too_long, {}} : take_rest();
 }
 
 ASYNCHAT_DECL stream_buffer::result stream_buffer::read_line()
