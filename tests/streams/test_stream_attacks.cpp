@@ -900,6 +900,14 @@ TEST_CASE("streams: long lines, large counts and everything do not stop for ever
     CHECK(got == texts{"long", "short", "50000", "30000"});
 }
 
+TEST_CASE("streams: twice the largest limit is more than any input", "[streams]")
+{
+    kept_stream c({std::numeric_limits<std::size_t>::max() / 2 + 1, {}});
+    c.send(std::string(100, 'x'));
+    c.send(std::string(100, 'y'));
+    CHECK(c.server->counters().bytes_in == 200);
+}
+
 TEST_CASE("streams: without a reader the peer may go on sending, and the writer closes",
           "[streams]")
 {

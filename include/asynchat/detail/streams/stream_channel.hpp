@@ -209,7 +209,9 @@ public:
 private:
     void pause_if_full()
     {
-        if (is_full_ || closed() || state_->input.size() <= 2 * state_->input.limit())
+        const std::size_t limit = state_->input.limit();
+        const std::size_t size = state_->input.size();
+        if (is_full_ || closed() || size <= limit || size - limit <= limit)
             return;
         is_full_ = true;
         pause_reading();
