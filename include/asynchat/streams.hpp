@@ -113,15 +113,16 @@ class connection_lost : public std::system_error {
 public:
     connection_lost(asynchat::close_reason reason, const std::error_code& error,
                     const std::string& text)
-        : std::system_error(error ? error : std::make_error_code(std::errc::not_connected),
-                            "asynchat: " + text),
-          reason_(reason)
+        : std::system_error(error ? error : std::make_error_code(std::errc::not_connected)),
+          reason_(reason), what_("asynchat: " + text)
     {
     }
     asynchat::close_reason reason() const noexcept { return reason_; }
+    const char* what() const noexcept override { return what_.c_str(); }
 
 private:
     asynchat::close_reason reason_;
+    std::string what_; // instead of that of the base, which repeats the error
 };
 
 /// An operation took longer than its time. Python: TimeoutError

@@ -420,6 +420,17 @@ TEST_CASE("streams: wait_closed() tells that output was lost, and write() that i
     CHECK_FALSE(c.side->writer.write("more"));
 }
 
+TEST_CASE("streams: an error is told once in the text of connection_lost", "[streams]")
+{
+    const asynchat::connection_lost lost(asynchat::close_reason::reset,
+                                         std::make_error_code(std::errc::connection_reset),
+                                         "reset: Connection reset by peer");
+    CHECK(lost.what() == std::string("asynchat: reset: Connection reset by peer"));
+    CHECK(lost.code() == std::errc::connection_reset);
+    const asynchat::connection_lost idle(asynchat::close_reason::idle_timeout, {}, "idle timeout");
+    CHECK(idle.what() == std::string("asynchat: idle timeout"));
+}
+
 // --- lifetime
 // --------------------------------------------------------------------------------------
 
