@@ -79,6 +79,10 @@ struct channel_access {
         channel->owner().begin(channel);
     }
     static void tell_end(dispatcher& channel) noexcept { channel.tell_end(); }
+    static std::shared_ptr<end_watcher>& watcher(dispatcher& channel)
+    {
+        return channel.rare().watcher;
+    }
 
     // --- connections that linger ---------------------------------------------------------------
 
