@@ -18,10 +18,3 @@ function(asynchat_developer_target target)
     target_compile_definitions(${target} PRIVATE ASIO_NO_DEPRECATED)
     asynchat_warnings(${target})
 endfunction()
-
-# For what needs coroutines: C++20, or the later standard of the build.
-function(asynchat_needs_cxx20 target)
-    if(NOT CMAKE_CXX_STANDARD OR CMAKE_CXX_STANDARD LESS 20)
-        set_target_properties(${target} PROPERTIES CXX_STANDARD 20 CXX_STANDARD_REQUIRED ON)
-    endif()
-endfunction()

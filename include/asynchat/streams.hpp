@@ -26,7 +26,10 @@
 
 #  include <asynchat/detail/scope_exit.hpp>
 #  include <asynchat/detail/streams/stream_channel.hpp>
+#  include <asynchat/detail/channel_access.hpp>
+#  include <asynchat/detail/streams/waiting_room.hpp>
 #  include <asynchat/endpoint.hpp>
+#  include <asynchat/frame_chat.hpp>
 #  include <asynchat/handle.hpp>
 #  include <asynchat/loop.hpp>
 #  include <asynchat/server.hpp>
@@ -113,16 +116,17 @@ class connection_lost : public std::system_error {
 public:
     connection_lost(asynchat::close_reason reason, const std::error_code& error,
                     const std::string& text)
-        : std::system_error(error ? error : std::make_error_code(std::errc::not_connected)),
-          reason_(reason), what_("asynchat: " + text)
+        : std::system_error(error ? error : std::make_error_code(std::errc::not_connected), text),
+          what_("asynchat: " + text), reason_(reason)
     {
     }
+    /// The close_text() of the channel.
+    const char* what() const noexcept override { return what_.what(); }
     asynchat::close_reason reason() const noexcept { return reason_; }
-    const char* what() const noexcept override { return what_.c_str(); }
 
 private:
+    std::runtime_error what_; // a text whose copy cannot fail
     asynchat::close_reason reason_;
-    std::string what_; // instead of that of the base, which repeats the error
 };
 
 /// An operation took longer than its time. Python: TimeoutError
@@ -242,6 +246,17 @@ private:
     state_ptr state_;
 };
 
+namespace detail {
+
+/// Calls the start_tls() of the context's namespace: this header knows no TLS.
+template <class Context, class... Options>
+void start_tls_of(dispatcher& channel, const Context& with, Options&&... options)
+{
+    start_tls(channel, with, std::forward<Options>(options)...);
+}
+
+} // namespace detail
+
 /// The output of a stream. The connection is closed when the writer is destroyed, after what was
 /// written is sent; as by close().
 ///
@@ -311,6 +326,17 @@ public:
     /// True after close(), and when the connection has ended. Python: StreamWriter.is_closing
     bool is_closing() const noexcept { return state_->is_closing || !state_->channel; }
 
+    /// Protects the stream from now on, as for STARTTLS: start_tls(context) or start_tls(context,
+    /// host), with a tls::context; see tls::start_tls(). Waits for the end of the handshake; throws
+    /// connection_lost when it fails. What was written before is sent in the clear. Bytes that are
+    /// unread at the call end the connection, with close_reason::early_input: nobody can know
+    /// whether they are the peer's. Python: StreamWriter.start_tls
+    template <class Context, class... Options>
+    asio::awaitable<void> start_tls(Context with, Options... options)
+    {
+        return secured(state_, std::move(with), std::move(options)...);
+    }
+
     /// Waits until the connection has ended. Throws connection_lost if output was lost: the
     /// timeouts of the channel bound the time. Python: StreamWriter.wait_closed
     asio::awaitable<void> wait_closed() { return closed(state_); }
@@ -335,6 +361,25 @@ private:
                 co_return;
             co_await state->wait_for_change();
         }
+    }
+    template <class Context, class... Options>
+    static asio::awaitable<void> secured(state_ptr state, Context with, Options... options)
+    {
+        if (state->channel) {
+            // What a callback delivers at this moment would count as early input.
+            state->channel->pause_reading();
+            const detail::scope_exit go_on([&state] {
+                if (state->channel)
+                    state->channel->resume_reading();
+            });
+            co_await asio::post(state->channel->owner().context(), asio::use_awaitable);
+            if (state->channel && state->channel->begin_securing())
+                detail::start_tls_of(*state->channel, with, std::move(options)...);
+        }
+        while (state->channel && state->is_securing)
+            co_await state->wait_for_change();
+        if (!state->channel)
+            throw connection_lost(state->reason, state->error, state->text);
     }
     static asio::awaitable<void> closed(state_ptr state)
     {
@@ -389,22 +434,24 @@ namespace detail {
 
 inline asio::awaitable<stream> connected(stream made, std::shared_ptr<stream_state> state)
 {
-    while (!state->is_connected && state->channel)
+    while (!state->is_open && state->channel)
         co_await state->wait_for_change();
     if (!state->channel)
         throw connection_lost(state->reason, state->error, state->text);
     co_return std::move(made);
 }
 
-template <class... To>
-asio::awaitable<stream> open_stream(loop& owner, const stream_options& options, const To&... to)
+/// `connect(channel)` begins to connect a channel that has no connection yet.
+template <class Connect>
+asio::awaitable<stream> open_stream(loop& owner, socket from, const stream_options& options,
+                                    Connect connect)
 {
-    const auto channel = owner.create<stream_channel>(options.limit);
+    const auto channel = owner.create<stream_channel>(std::move(from), options.limit);
     const auto state = channel->state();
     stream made{stream_reader(state), stream_writer(state)};
     if (options.configure)
         options.configure(*channel);
-    channel->connect(to...);
+    connect(*channel);
     return connected(std::move(made), state);
 }
 
@@ -417,12 +464,28 @@ inline asio::awaitable<stream> open_connection(loop& owner, std::string_view hos
                                                std::int64_t port,
                                                const stream_options& options = {})
 {
-    return detail::open_stream(owner, options, host, port);
+    return detail::open_stream(owner, socket(), options,
+                               [&](dispatcher& channel) { channel.connect(host, port); });
+}
+inline asio::awaitable<stream> open_connection(loop& owner, std::string_view host,
+                                               std::string_view service,
+                                               const stream_options& options = {})
+{
+    return detail::open_stream(owner, socket(), options,
+                               [&](dispatcher& channel) { channel.connect(host, service); });
 }
 inline asio::awaitable<stream> open_connection(loop& owner, const endpoint& to,
                                                const stream_options& options = {})
 {
-    return detail::open_stream(owner, options, to);
+    return detail::open_stream(owner, socket(), options,
+                               [&](dispatcher& channel) { channel.connect(to); });
+}
+
+/// A stream over a socket that is connected already. Python: asyncio.open_connection(sock=)
+inline asio::awaitable<stream> open_connection(loop& owner, socket connected,
+                                               const stream_options& options = {})
+{
+    return detail::open_stream(owner, std::move(connected), options, [](dispatcher&) {});
 }
 
 namespace detail {
@@ -440,12 +503,12 @@ public:
         : stream_channel(owner, std::move(from), service->options.limit),
           service_(std::move(service))
     {
-        state()->is_connected = true;
     }
 
     void handle_open() override
     {
         stream made{stream_reader(state()), stream_writer(state())}; // closed by an exception
+        stream_channel::handle_open(); // first: from now on errors are logged
         if (service_->options.configure)
             service_->options.configure(*this);
         // The callback may be a lambda with captures: it must live as long as its coroutine.
@@ -512,6 +575,104 @@ auto with_empty_result(asio::awaitable<T> work)
 }
 
 } // namespace detail
+
+// --- channels of callbacks -----------------------------------------------------------------------
+
+namespace detail {
+
+/// Where coroutines wait for the end of a channel, and one of them for its next frame.
+class end_room final : public waiting_room, public end_watcher {
+public:
+    using waiting_room::waiting_room;
+    void channel_ended() override { wake_all_later(); }
+
+    static std::shared_ptr<end_room> of(dispatcher& channel)
+    {
+        auto& watcher = channel_access::watcher(channel);
+        if (!watcher)
+            watcher = std::make_shared<end_room>(channel.owner());
+        return std::static_pointer_cast<end_room>(watcher); // there is no other kind
+    }
+};
+
+} // namespace detail
+
+/// Waits until any channel has ended and its handle_end() was called. Returns the channel, for its
+/// close_reason(), close_text() and counters; null when it was destroyed before the call.
+/// Python: none; for a server, asyncio.Server.wait_closed
+template <class T>
+asio::awaitable<std::shared_ptr<T>> closed(handle<T> channel)
+{
+    const std::shared_ptr<T> watched = channel.lock();
+    if (watched && !watched->closed())
+        co_await detail::end_room::of(*watched)->wait_for_change();
+    else if (watched) // handle_end() may come in this turn
+        co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+    co_return watched;
+}
+
+/// A frame_chat whose frames a coroutine takes, one after the other, with next_frame(). The
+/// channel reads only while a coroutine waits, so the terminator can be changed between two frames.
+///
+/// Callbacks and a coroutine may share the work: an override of found_frame() handles what it
+/// wants, and calls the original with what is for the coroutine. The coroutine goes on within it.
+class frame_source : public frame_chat {
+public:
+    using frame_chat::frame_chat;
+
+    void found_frame(std::string_view) override
+    {
+        frame_ = take_frame();
+        const auto room = detail::end_room::of(*this);
+        room->wake_reader();
+        if (!room->has_reader() && !closed()) {
+            is_paused_ = true;
+            pause_reading();
+        }
+    }
+
+private:
+    template <class T>
+    friend asio::awaitable<std::optional<std::string>> next_frame(handle<T> from);
+
+    void go_on()
+    {
+        if (!frame_ && std::exchange(is_paused_, false))
+            resume_reading();
+    }
+
+    std::optional<std::string> frame_; // that nobody has taken
+    bool is_paused_ = false;           // until another frame is wanted
+};
+
+/// The next frame of a frame_source; std::nullopt at the end of the peer's stream. Throws
+/// connection_lost after another end. A cancelled call takes no frame. One call at a time: another
+/// one throws std::logic_error.
+template <class T>
+asio::awaitable<std::optional<std::string>> next_frame(handle<T> from)
+{
+    static_assert(std::is_base_of_v<frame_source, T>, "next_frame() needs a frame_source");
+    const std::shared_ptr<frame_source> source = from.lock();
+    if (!source)
+        throw std::logic_error("asynchat: this handle's channel was destroyed");
+    for (;;) {
+        if (!source->closed())
+            source->go_on();
+        if (source->frame_)
+            co_return* std::exchange(source->frame_, std::nullopt);
+        if (source->close_reason() == close_reason::peer_finished)
+            co_return std::nullopt;
+        if (source->closed())
+            throw connection_lost(source->close_reason(), source->close_error(),
+                                  source->close_text());
+        const auto room = detail::end_room::of(*source);
+        if (room->has_reader())
+            throw std::logic_error("asynchat: another coroutine waits for a frame of this channel");
+        co_await room->wait_for_input();
+    }
+}
+
+// --- time ----------------------------------------------------------------------------------------
 
 /// The result of `work`. When it takes longer than `time`, it is cancelled, and timeout_error is
 /// thrown when it has ended. Runs on the timers of the loop. Python: asyncio.wait_for

@@ -120,7 +120,7 @@ def find_peers(build):
         add(name, [str(build / name.replace(" ", "_"))], everything)
     for name in ("asynchat streams", "asynchat streams batches"):
         add(name, [str(build / name.replace(" ", "_"))])
-    for name in ("uSockets", "libuv", "Asio read_some", "Asio read_until", "libevent", "Go bufio",
+    for name in ("uSockets", "libuv", "Asio read_some", "Asio read_until", "Asio awaitable", "libevent", "Go bufio",
                  "tokio"):
         add(name, [str(build / name.replace(" ", "_").lower())])
     jars = [f"/usr/share/java/netty-{part}.jar"

@@ -5,7 +5,7 @@ import html
 import math
 
 OURS = "#c0392b"
-OURS_TOO = ("#c0392b", "#e67e22", "#78281f")
+OURS_TOO = ("#c0392b", "#e67e22", "#78281f", "#ff69b4", "#d4ac0d")
 FLOOR = "#2c3e50"
 OTHERS = ("#2980b9", "#27ae60", "#8e44ad", "#d68910", "#16a085", "#7f8c8d", "#6c3483", "#a04000",
           "#1a5276", "#909497", "#117864", "#b7950b", "#5d6d7e")
@@ -44,6 +44,11 @@ def colours_of(names):
             FLOOR if name.startswith("floor") else next(others) for name in names}
 
 
+def width_of(names):
+    """Of the longest one, in bold."""
+    return max(len(name) for name in names) * 8
+
+
 def head(canvas, report, title, note):
     canvas.text(14, 24, title, font_size=17, font_weight="bold")
     canvas.text(14, 43, f"{note}; {report['machine']}, {report['asio']}", fill="#666")
@@ -54,7 +59,7 @@ def groups(report):
     names = [name for name in report["servers"] if name != "floor again"]
     shown = [g for g in ("ping-pong", "pipelined", "deep", "bulk", "1 MiB", "churn")
              if any(g in report["groups"][name] for name in names)]
-    left, top, wide, row = 140, 84, 165, 20
+    left, top, wide, row = width_of(names) + 20, 84, 165, 20
     bottom = top + row * len(names)
     canvas = Canvas(left + len(shown) * wide + 10, bottom + 40)
     head(canvas, report, "Processor time of a framed echo, as a multiple of a bare epoll loop in C",
@@ -102,7 +107,7 @@ def sweeps(report, title, what, value_of):
     names = [name for name in report["servers"] if name != "floor again"]
     colours = colours_of(names)
     left, top, wide, high, gap = 60, 84, 400, 330, 70
-    canvas = Canvas(left + len(report["sweeps"]) * (wide + gap) + 110, top + high + 50)
+    canvas = Canvas(left + len(report["sweeps"]) * (wide + gap) + width_of(names), top + high + 50)
     head(canvas, report, title, "both axes logarithmic")
     for i, (axis, row) in enumerate(report["sweeps"].items()):
         x0, bottom = left + i * (wide + gap), top + high

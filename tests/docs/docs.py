@@ -4,8 +4,8 @@
     docs.py check                    links, layout, names, and the blocks of Python
     docs.py generate DIRECTORY       makes C++ sources of the blocks of C++
     docs.py run DOCS README [TLS [STREAMS]]
-                                     runs the programs that are marked `run` or `server`; those of
-                                     tls.md and of streams.md are in programs of their own, or `-`
+                                     runs the programs that are marked `run` or `server`; those that
+                                     need TLS or coroutines are in programs of their own, or `-`
                                      where they cannot be built
 
 The word after the language of a fence says what a block of C++ is:
@@ -43,6 +43,7 @@ KINDS = {
     "sh": {""},
 }
 README_LINES = 25
+NEEDS = ("", "tls_", "streams_", "tls_streams_")  # the last one has no programs
 
 # What a program that uses the left has to include.
 INCLUDES = {
@@ -70,8 +71,10 @@ class Block:
 
     @property
     def needs(self):
-        """What only its page needs: the prefix of the sources that it goes into."""
-        return {"tls.md": "tls_", "streams.md": "streams_"}.get(self.page.name, "")
+        """What not every build has: the prefix of the sources that it goes into."""
+        tls = self.page.name == "tls.md" or "<asynchat/tls.hpp>" in self.text
+        streams = self.page.name == "streams.md" or "<asynchat/streams.hpp>" in self.text
+        return "tls_" * tls + "streams_" * streams
 
     @property
     def is_program(self):
@@ -190,10 +193,11 @@ def generate(directory):
     blocks = [block for block in all_blocks() if block.language == "cpp"]
     readme = next(block for block in blocks if block.is_program)
     sources = {"readme.cpp": f'#line {readme.line} "README.md"\n' + any_port(readme.text)}
-    for needs in ("", "tls_", "streams_"):
+    for needs in NEEDS:
         some = [block for block in blocks if block is not readme and block.needs == needs]
         sources[needs + "fragments.cpp"] = fragments_of(some)
-        sources[needs + "programs.cpp"] = programs_of(some)
+        if needs != "tls_streams_":
+            sources[needs + "programs.cpp"] = programs_of(some)
     for name, text in sources.items():
         path = Path(directory) / name
         if not path.exists() or path.read_text() != text:

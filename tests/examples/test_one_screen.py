@@ -1,4 +1,4 @@
-"""line_server, client, framed, proxy and broadcast, each against plain sockets."""
+"""The examples of one screen, each against plain sockets."""
 
 import contextlib
 import os
@@ -9,6 +9,7 @@ import support
 from support import Program, check, check_that, connect, example, receive_all, receive_exactly, run
 
 LINE_SERVER, CLIENT = example("line_server"), example("client")
+STREAM_ECHO, STREAM_CLIENT = example("stream_echo"), example("stream_client")
 FRAMED, PROXY, BROADCAST = example("framed"), example("proxy"), example("broadcast")
 
 
@@ -73,6 +74,46 @@ def test_client_and_line_server():
         done = run([CLIENT, *server.address(), "hello"])
         check("output", (done.returncode, done.stdout), (0, b"5 bytes: hello\n"))
         server.stop()
+
+
+def need_streams():
+    if not os.path.exists(STREAM_ECHO):
+        support.skip("this compiler has no coroutines")
+
+
+def test_stream_echo():
+    need_streams()
+    with Program([STREAM_ECHO]) as server:
+        address = server.address()
+        check("lines", exchange(address, b"one\ntwo words\n\nrest"), b"one\ntwo words\n\nrest")
+        with connect(address) as idle, connect(address) as peer:
+            idle.sendall(b"no end")
+            for byte in b"a line\n":
+                peer.sendall(bytes([byte]))
+            check("in pieces, beside another", receive_exactly(peer, 7), b"a line\n")
+        server.stop()
+
+
+def test_stream_client():
+    need_streams()
+    with Program([STREAM_ECHO]) as server:
+        done = run([STREAM_CLIENT, *server.address(), "hello"])
+        check("output", (done.returncode, done.stdout), (0, b"hello\n"))
+        server.stop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        with Program([STREAM_CLIENT, *address, "hello"]) as client:
+            peer, _ = listener.accept()
+            with peer:
+                peer.settimeout(support.DEADLINE)
+                check("request", receive_exactly(peer, 6), b"hello\n")
+                peer.sendall(b"no end")
+            check("exit status", client.wait(), 1)
+            check("output", client.output(), "stream_client: asynchat: the stream ended after 6 "
+                                             "bytes without a separator\n")
+    done = run([STREAM_CLIENT, *address, "x"])
+    check_that(f"{done}", done.returncode == 1 and b"refused" in done.stderr)
+    check("exit status without a line", run([STREAM_CLIENT, *address]).returncode, 2)
 
 
 def framed(frame):

@@ -10,57 +10,37 @@
 #include "../arguments.hpp"
 
 #include <asynchat/asynchat.hpp>
+#include <asynchat/streams.hpp>
 
 #include <fmt/core.h>
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
+#include <exception>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace {
 
-class echo_client : public asynchat::async_chat {
-public:
-    // Counts the lines that come back in `answered`.
-    echo_client(asynchat::loop& loop, const std::string& host, std::uint16_t port,
-                std::vector<std::string> lines, std::size_t& answered)
-        : async_chat(loop), lines_(std::move(lines)), answered_(answered)
-    {
-        set_terminator("\n");
-        idle_timeout(std::chrono::seconds(10));  // a server may be silent for ever,
-        frame_timeout(std::chrono::seconds(10)); // or send a byte from time to time
-        connect(host, port);
-    }
-
-    void handle_connect() override { print("{}\n", lines_.front()); }
-
-    void found_terminator() override
-    {
-        fmt::print("{}\n", asynchat::escaped(_get_data()));
-        if (++answered_ < lines_.size())
-            print("{}\n", lines_[answered_]);
-        else
-            close_when_done();
-    }
-
-    void handle_close() override
-    {
-        if (answered_ < lines_.size()) {
-            fmt::print(stderr, "line_echo_client: {} of {} lines came back: {}\n", answered_,
-                       lines_.size(), asynchat::to_string(close_reason()));
-        }
-        close();
-    }
-
-private:
-    std::vector<std::string> lines_;
-    std::size_t& answered_;
-};
-
 constexpr std::string_view usage = "usage: line_echo_client HOST PORT LINE...\n";
+constexpr std::chrono::seconds answer_limit(10);
+
+// Counts the lines that come back in `answered`.
+asio::awaitable<void> converse(asynchat::loop& loop, std::string host, std::uint16_t port,
+                               const std::vector<std::string>& lines, std::size_t& answered)
+{
+    auto stream = co_await asynchat::open_connection(loop, host, port);
+    for (const std::string& line : lines) {
+        stream.writer.print("{}\n", line);
+        auto answer = co_await with_timeout(loop, answer_limit, stream.reader.readuntil("\n"));
+        answer.remove_suffix(1);
+        fmt::print("{}\n", asynchat::escaped(answer));
+        ++answered;
+    }
+}
 
 int send_lines(const arguments::command_line& line)
 {
@@ -70,8 +50,13 @@ int send_lines(const arguments::command_line& line)
     std::size_t answered = 0;
     asynchat::loop loop;
     loop.stop_on_signals();
-    loop.create<echo_client>(words[0], port, lines, answered);
-    loop.run();
+    asynchat::spawn(loop, converse(loop, words[0], port, lines, answered));
+    try {
+        loop.run();
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "line_echo_client: {} of {} lines came back: {}\n", answered,
+                   lines.size(), error.what());
+    }
     return answered == lines.size() ? 0 : 1;
 }
 

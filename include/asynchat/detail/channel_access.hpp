@@ -84,6 +84,10 @@ struct channel_access {
     {
         return channel.gate_.has(gate::of_both | gate::lost);
     }
+    static std::shared_ptr<end_watcher>& watcher(dispatcher& channel)
+    {
+        return channel.rare().watcher;
+    }
 
     // --- connections that linger ---------------------------------------------------------------
 

@@ -24,6 +24,15 @@ namespace asynchat::detail {
 
 struct timer_state;
 
+/// Is told once that a channel has ended, behind its handle_end().
+class end_watcher {
+public:
+    virtual void channel_ended() = 0;
+
+protected:
+    ~end_watcher() = default;
+};
+
 /// A lost connection: the reason for the end that follows, and the bytes of output dropped.
 struct lost_connection {
     asynchat::close_reason reason = close_reason::open;
@@ -50,6 +59,7 @@ struct rare_state {
     std::unique_ptr<transport_layer> layers;  // wait until the output before them is sent, or until
                                               // the channel is connected
     std::unique_ptr<connect_attempt> attempt; // while a name is looked up and tried
+    std::shared_ptr<end_watcher> watcher;     // if somebody waits for the end
     channel_log_limit log_limit;
     full_output when_full{}; // full_output::by_role
     accept_backoff backoff;

@@ -115,6 +115,8 @@ ASYNCHAT_DECL void dispatcher::tell_end() noexcept
         } catch (...) { // no exception may leave: the loop may be in its destructor
         }
     }
+    if (rare_ && rare_->watcher)
+        std::exchange(rare_->watcher, nullptr)->channel_ended();
 }
 
 /// Stores the error for close_error(). Without memory only the reason is known.
