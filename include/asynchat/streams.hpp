@@ -21,7 +21,7 @@
 #include <asio/detail/config.hpp>
 
 #if !defined(ASIO_HAS_CO_AWAIT)
-#  error "asynchat/streams.hpp needs coroutines of C++20 that Asio knows: g++ 11 or clang 16"
+#  error "streams need C++20 coroutines: g++ 11, or clang 16 (Asio 1.22: with ASIO_HAS_CO_AWAIT)"
 #else // nothing else would compile
 
 #  include <asynchat/detail/scope_exit.hpp>
