@@ -1468,3 +1468,47 @@ opening_up("layers-forgotten-by-failure", "after a failed handshake the next att
            "        (void)next;\n")
 layers("starttls-keeps-what-was-injected", "what came behind STARTTLS is read as if it were inside",
        "    auto fed = take_early_input_(early);", "    auto fed = take_early_input_(early_input::feed);")
+
+
+# --- streams -------------------------------------------------------------------------------------
+
+buffer = of("stream_buffer")
+stream = of("streams.hpp")
+stream_channel = of("detail/streams/stream_channel.hpp")
+waiting = of("detail/streams/waiting_room.hpp")
+
+buffer("stream-half-a-line", "after a line too long its rest comes with the next line",
+       "    if (decoder_.is_dropping() && !end_skip())\n        return {verdict::starved, {}};\n", "")
+buffer("stream-end-over-the-limit", "at the end of the stream more than the limit is no error",
+       "return unread().size() > limit_ ? result{verdict::too_long, {}} : take_rest();",
+       "return take_rest();")
+stream_channel("stream-reads-for-ever", "a stream that is not read receives without end",
+               "        is_full_ = true;\n        pause_reading();\n", "")
+stream_channel("stream-stays-full", "a stream that was full is never read again",
+               "            is_full_ = false;\n            resume_reading();\n",
+               "            is_full_ = false;\n")
+stream_channel("stream-injected", "what came before TLS is read as if it came through it",
+               "if (state_->input.size() > 0) {", "if (false) {")
+stream_channel("stream-end-unseen", "a reader does not learn of the end of the stream",
+               "        state_->input.end();\n        state_->wake_reader();\n",
+               "        state_->input.end();\n")
+waiting("stream-cancelled-for-ever", "a cancelled coroutine is not resumed",
+        "        resume_later(std::move(gone), asio::error::operation_aborted);\n", "")
+waiting("stream-end-of-run", "run() ends before the coroutines of the last channel",
+        "result, guard = loop_.keep_running()]", "result]")
+stream("stream-drain-of-the-lost", "drain() says nothing of a connection that is ending",
+       """\
+            if (!state->channel->write_paused() &&
+                !detail::channel_access::is_ending(*state->channel))
+""",
+       "            if (!state->channel->write_paused())\n")
+stream("stream-second-reader", "two reads wait at a time",
+       "        if (state->has_reader())\n            throw std::logic_error("
+       "\"asynchat: another read of this stream is under way\");\n", "")
+stream("stream-dangling-cancel", "a cancellation from outside reaches a frame that is gone",
+       "            outer.clear(); // it would refer to this frame\n", "            ;\n")
+stream("frames-run-ahead", "frames are cut while nobody waits, with the terminator before",
+       "            is_paused_ = true;\n            pause_reading();\n", "")
+stream("stream-starttls-at-once", "start_tls() takes the line that asked for it as injected",
+       "            co_await asio::post(state->channel->owner().context(), asio::use_awaitable);\n",
+       "")

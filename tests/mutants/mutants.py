@@ -32,7 +32,10 @@ ENOUGH = 0.95
 # What the tests are, quick ones first; a mutant is caught by the first of them that fails.
 PROGRAMS = ["asynchat_tests", "asynchat_failures", "asynchat_simulation",
             "asynchat_fuzz_scanner", "asynchat_fuzz_frames", "asynchat_fuzz_number"]
-TLS_PROGRAM = "asynchat_tls_tests"  # where OpenSSL is installed
+# Where OpenSSL is installed, and where the compiler has coroutines. A defect in their files is
+# tried with them first.
+MORE_PROGRAMS = {"asynchat_tls_tests": ("tests/tls/", "/tls/"),
+                 "asynchat_streams_tests": ("tests/streams/", "stream")}
 AS_XML = ["--abort", "--reporter", "xml"]
 UNIT = ["tests/asynchat_tests"] + AS_XML
 EVERY_CUT = "length prefix: every cut *"
@@ -46,8 +49,6 @@ RUNS = [
     ["tests/simulation/asynchat_simulation", "20000"],
     UNIT + [f"[slow],[hostile],[many],{EVERY_CUT}"],
 ]
-TLS_RUN = [f"tests/tls/{TLS_PROGRAM}"] + AS_XML
-TLS_FILES = "/tls/"
 PATIENCE = 10  # with a defect a run may take so many times what it took without,
 SHORTEST = 60  # at least so many seconds,
 LONGEST = 600  # and at most so many
@@ -145,12 +146,13 @@ def build_tests(tree):
     return None if done.returncode == 0 else done.stdout
 
 
-def add_tls(tree):
+def add_programs(tree):
     targets = command(["cmake", "--build", tree.build, "--target", "help"], check=True,
                       stdout=subprocess.PIPE, text=True).stdout
-    if TLS_PROGRAM in targets:
-        PROGRAMS.append(TLS_PROGRAM)
-        RUNS.insert(-1, TLS_RUN)
+    for program, (folder, _) in MORE_PROGRAMS.items():
+        if program in targets:
+            PROGRAMS.append(program)
+            RUNS.insert(-1, [folder + program] + AS_XML)
 
 
 def build_all(tree, definitions):
@@ -158,7 +160,7 @@ def build_all(tree, definitions):
     alone = set()
     copy_tree(tree.path, weave(alone))
     configure(tree, definitions)
-    add_tls(tree)
+    add_programs(tree)
     while True:
         fault = build_tests(tree)
         if not fault:
@@ -217,8 +219,9 @@ def limits_of(tree):
 
 def first_failure(defect, number, tree, limits):
     runs = list(zip(RUNS, limits))
-    if TLS_FILES in defect.file:
-        runs.sort(key=lambda run: run[0] is not TLS_RUN)
+    first = [folder + program for program, (folder, files) in MORE_PROGRAMS.items()
+             if files in defect.file]
+    runs.sort(key=lambda run: run[0][0] not in first)
     failures = (failure(run, tree, number, longest) for run, longest in runs)
     return next(filter(None, failures), None)
 
@@ -276,9 +279,10 @@ def main():
     tree = Tree(directory / "tree", directory / "build", options.jobs)
     print("with all defects, none of them active: building and testing", flush=True)
     alone = build_all(tree, options.definitions)
-    if TLS_PROGRAM not in PROGRAMS:
-        defects = [d for d in defects if TLS_FILES not in d.file]
-        print("OpenSSL is not installed: no defects of TLS", flush=True)
+    for program, (_, files) in MORE_PROGRAMS.items():
+        if program not in PROGRAMS:
+            defects = [d for d in defects if files not in d.file]
+            print(f"no {program} here: without the defects that it is for", flush=True)
     limits = limits_of(tree)
     print(f"{len(alone)} must be built alone ({time.monotonic() - start:.0f} s)", flush=True)
     caught = try_all(defects, tree, alone, limits)
