@@ -120,7 +120,7 @@ ASYNCHAT_DECL void tls_layer::keep_rest()
 {
     if (rest_at_ == rest_.size()) {
         if (rest_.capacity() > 64)
-            rest_ = std::string(); // an idle connection has none
+            std::string().swap(rest_); // an idle connection has none; "= {}" would keep the memory
         rest_.clear();
         rest_at_ = 0;
     }

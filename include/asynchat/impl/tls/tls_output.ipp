@@ -211,7 +211,7 @@ ASYNCHAT_DECL void tls_layer::send_waiting(std::error_code& error)
     if (has_waiting()) {
         error = asio::error::would_block;
     } else {
-        waiting_ = std::string();
+        std::string().swap(waiting_);
         waiting_at_ = 0;
     }
 }
