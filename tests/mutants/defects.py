@@ -1415,6 +1415,8 @@ decrypting("tls-record-inside-forgotten", "a record that was received waits for 
            " || SSL_pending(ssl_.get()) > 0 || has_whole_record()", " || SSL_pending(ssl_.get()) > 0")
 decrypting("tls-keys-without-end", "a peer keeps the processor busy with new keys",
            "if (++records_without_data_ > max_records_without_data)", "if (false)")
+decrypting("tls-key-update-unanswered", "new keys that a peer asks for wait for other output",
+           "    answer_key_update();\n", "")
 decrypting("tls-end-before-data", "what is in front of close_notify is lost",
            "    if (size > 0) {\n        error.clear();\n    } else if (failure_) {",
            "    if (size > 0 && !input_ended_) {\n        error.clear();\n    } else if (failure_) {")

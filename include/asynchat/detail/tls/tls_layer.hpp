@@ -113,6 +113,7 @@ private:
     bool has_whole_record() const noexcept;
     bool may_decrypt() const noexcept;
     void input_has_ended(const char* when);
+    void answer_key_update();
     std::size_t encrypt(tls_scratch& scratch, const_buffers from);
     bool encrypt_one(std::string_view plain);
     bool finish_message(tls_scratch& scratch, std::error_code& error);
