@@ -159,6 +159,87 @@ TEST_CASE("tls: many small pushes are one record, and leave in one send", "[tls]
     CHECK(test.loop.operations() == before + 1);
 }
 
+namespace {
+
+/// The last bytes of a client's handshake, not sent.
+std::string last_flight(openssl_peer& peer)
+{
+    SSL_do_handshake(peer.ssl.get());
+    peer.move();
+    REQUIRE(SSL_do_handshake(peer.ssl.get()) == 1);
+    return peer.output();
+}
+
+} // namespace
+
+TEST_CASE("tls: tickets and the first answer leave in one send", "[tls][flow]")
+{
+    openssl_client<> test(TLS1_3_VERSION);
+    std::string bytes = last_flight(*test.peer);
+    SSL_write(test.peer->ssl.get(), "hello\n", 6);
+    bytes += test.peer->output();
+    const bool is_short = GENERATE(true, false); // of room for the tickets
+    if (is_short)
+        test.peer->connection.window(10);
+    else
+        test.loop.fail(2, EPIPE, asynchat::testing::operation::send); // there is only one
+    test.peer->send_raw(bytes);
+    test.loop.settle();
+    CHECK(test.loop.has_to_fail() != is_short);
+    const messages tickets(*test.peer, SSL3_RT_HANDSHAKE, SSL3_MT_NEWSESSION_TICKET);
+    test.peer->connection.window(65536);
+    CHECK(test.peer->received() == "hello\n");
+    CHECK(tickets.count() == 2);
+}
+
+TEST_CASE("tls: tickets leave although nothing is answered", "[tls][flow]")
+{
+    openssl_client<recorder> test(TLS1_3_VERSION);
+    std::string bytes = last_flight(*test.peer);
+    const messages tickets(*test.peer, SSL3_RT_HANDSHAKE, SSL3_MT_NEWSESSION_TICKET);
+    SECTION("without input")
+    {
+        test.peer->send_raw(bytes);
+    }
+    SECTION("with input that has no answer")
+    {
+        SSL_write(test.peer->ssl.get(), "hello\n", 6);
+        test.peer->send_raw(bytes + test.peer->output());
+    }
+    CHECK(test.peer->received().empty());
+    CHECK(tickets.count() == 2);
+}
+
+TEST_CASE("tls: tickets leave in front of close_notify", "[tls][flow]")
+{
+    class leaving : public recorder {
+    public:
+        using recorder::recorder;
+        void handle_handshake() override { close_when_done(); }
+    };
+    openssl_client<leaving> test(TLS1_3_VERSION);
+    const std::string bytes = last_flight(*test.peer);
+    const messages tickets(*test.peer, SSL3_RT_HANDSHAKE, SSL3_MT_NEWSESSION_TICKET);
+    test.peer->send_raw(bytes);
+    CHECK(test.peer->received().empty());
+    CHECK(tickets.count() == 2);
+    CHECK(test.peer->got_close_notify());
+}
+
+TEST_CASE("tls: an alert leaves although tickets wait", "[tls][flow]")
+{
+    openssl_client<> test(TLS1_3_VERSION);
+    std::string bytes = last_flight(*test.peer);
+    SSL_write(test.peer->ssl.get(), "hello\n", 6);
+    bytes += test.peer->output();
+    bytes.back() = static_cast<char>(bytes.back() ^ 1);
+    const messages alerts(*test.peer, SSL3_RT_ALERT, SSL3_AL_FATAL);
+    test.peer->send_raw(bytes);
+    test.peer->received();
+    CHECK(test.channel->close_reason() == close_reason::tls_error);
+    CHECK(alerts.count() == 1);
+}
+
 TEST_CASE("tls: what is half sent is not lost, and not sent twice", "[tls][flow]")
 {
     openssl_client<recorder> test(GENERATE(TLS1_2_VERSION, TLS1_3_VERSION));
