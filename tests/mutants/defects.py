@@ -487,8 +487,11 @@ times("timer-not-rearmed", "a deadline that was put off is forgotten",
       "    look_at_clocks_by(rare_->clocks.next(counting));\n", "")
 times("write-timer-restarted-by-push", "output that is stuck never times out while more is pushed",
      """\
-    if (sent == 0 && rare_ && rare_->clocks.runs(detail::deadlines::clock::write))
+    if (sent == 0 && rare_ && rare_->clocks.runs(detail::deadlines::clock::write)) {
+        if (state_->layers() != 0) // a part of a record may have left
+            look_what_was_taken();
         return;
+    }
 """,
      "")
 times("write-timer-not-stopped", "a channel that has sent all is ended by its write timeout",
