@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: BSL-1.0
 
 // What a message over TLS takes in the steady state: no allocation of the library, so many of
-// OpenSSL, and one receive and one send for an event.
+// OpenSSL, and one receive and one send for an event. What a handshake sends, and the memory of an
+// idle connection.
 #include "guards/guard.hpp"
 #include "guards/tls_end.hpp"
 
@@ -11,6 +12,7 @@
 
 #include <openssl/crypto.h>
 
+#include <malloc.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -21,7 +23,9 @@
 #include <exception>
 #include <new>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace {
 
@@ -31,30 +35,58 @@ struct counts {
     std::size_t openssl_allocations = 0;
     std::size_t receives = 0;
     std::size_t sends = 0;
+    std::ptrdiff_t bytes = 0; // in use
+    std::ptrdiff_t openssl_bytes = 0;
 };
 
 counts made;
 
+/// Bytes that are allocated and not freed.
+std::ptrdiff_t in_use = 0;
+std::ptrdiff_t openssl_in_use = 0;
+
+/// What a block takes of the heap, if it is counted now.
+std::ptrdiff_t size_of(void* memory)
+{
+    constexpr std::ptrdiff_t head = 8; // in front of each block
+    if (!guards::counting || !memory)
+        return 0;
+    return static_cast<std::ptrdiff_t>(malloc_usable_size(memory)) + head;
+}
+
 void* allocate(std::size_t size)
 {
     made.allocations += guards::counting ? 1 : 0;
-    if (void* const memory = std::malloc(size))
-        return memory;
-    throw std::bad_alloc();
+    void* const memory = std::malloc(size);
+    if (!memory)
+        throw std::bad_alloc();
+    in_use += size_of(memory);
+    return memory;
+}
+void release(void* memory) noexcept
+{
+    in_use -= size_of(memory);
+    std::free(memory);
 }
 
 void* openssl_allocate(std::size_t size, const char*, int)
 {
     made.openssl_allocations += guards::counting ? 1 : 0;
-    return std::malloc(size);
+    void* const memory = std::malloc(size);
+    openssl_in_use += size_of(memory);
+    return memory;
 }
 void* openssl_reallocate(void* memory, std::size_t size, const char*, int)
 {
     made.openssl_allocations += guards::counting ? 1 : 0;
-    return std::realloc(memory, size);
+    openssl_in_use -= size_of(memory);
+    void* const next = std::realloc(memory, size);
+    openssl_in_use += size_of(next);
+    return next;
 }
 void openssl_free(void* memory, const char*, int)
 {
+    openssl_in_use -= size_of(memory);
     std::free(memory);
 }
 
@@ -67,11 +99,11 @@ void* operator new(std::size_t size)
 }
 void operator delete(void* memory) noexcept
 {
-    std::free(memory);
+    release(memory);
 }
 void operator delete(void* memory, std::size_t) noexcept
 {
-    std::free(memory);
+    release(memory);
 }
 
 #define ASYNCHAT_COUNTED(kind, name, parameters, arguments)                                        \
@@ -100,7 +132,9 @@ using lockstep = guards::lockstep<guards::tls_line_echo, guards::tls_end>;
 
 // For a record that comes and one that goes: a buffer each, and what OpenSSL 3.0 takes to write
 // headers. Other versions were not measured.
-constexpr double of_openssl = OPENSSL_VERSION_NUMBER < 0x30200000L ? 6 : 12;
+constexpr bool is_measured = OPENSSL_VERSION_NUMBER < 0x30200000L;
+constexpr double of_openssl = is_measured ? 6 : 12;
+constexpr double openssl_bytes = is_measured ? 14600 : 20000; // of an idle connection
 
 /// Compares N rounds with 3 N, of one question on each connection. An event has `batch` lines.
 void check_allocations(guards::report& report, const std::string& what, const std::string& batch)
@@ -141,6 +175,91 @@ void check_system_calls(guards::report& report, const std::string& what, std::si
     report.exactly("sends an event: " + what, static_cast<double>(made.sends) / events, 1);
 }
 
+/// A loop, and connections that are made one after the other.
+class crowd {
+public:
+    /// The last flight of the client and its first lines are there when the channel looks.
+    void add_at_once(std::string_view lines)
+    {
+        guards::tls_end& end = make();
+        for (serve(); !end.open(); serve()) {
+        }
+        end.send(lines);
+        serve();
+        receive(end, lines);
+    }
+
+    /// They come one after the other, the lines in pieces.
+    void add_slowly(std::string_view lines)
+    {
+        guards::tls_end& end = make();
+        for (serve(); !end.open(); serve()) {
+        }
+        serve();
+        end.encrypt(lines);
+        end.give_output(lines.size() / 2);
+        serve();
+        end.give_output();
+        serve();
+        receive(end, lines);
+    }
+
+private:
+    guards::tls_end& make()
+    {
+        auto ends = asynchat::socket::pair();
+        {
+            const guards::counted here;
+            loop_.create<guards::tls_line_echo>(std::move(ends.first), served_);
+        }
+        return ends_.emplace_back(support::descriptor(ends.second.release()));
+    }
+
+    static void receive(guards::tls_end& end, std::string_view lines)
+    {
+        std::string answer(lines.size(), '\0');
+        if (end.receive(answer.data(), answer.size()) != static_cast<ssize_t>(lines.size()))
+            throw support::test_error("an answer is missing");
+    }
+
+    void serve()
+    {
+        const guards::counted here;
+        context_.poll();
+    }
+
+    asio::io_context context_;
+    asynchat::loop loop_{context_};
+    std::size_t served_ = 0;
+    std::vector<guards::tls_end> ends_;
+};
+
+void check_connections(guards::report& report)
+{
+    constexpr std::size_t count = 100;
+    const std::string lines = guards::lines(20, 64);
+    crowd all;
+    const auto add = [&](void (crowd::*one)(std::string_view)) {
+        const auto before = in_use;
+        const auto openssl_before = openssl_in_use;
+        made = {};
+        for (std::size_t i = 0; i < count; ++i)
+            (all.*one)(lines);
+        made.bytes = in_use - before;
+        made.openssl_bytes = openssl_in_use - openssl_before;
+    };
+    const auto each = [](auto sum) { return static_cast<double>(sum) / count; };
+    add(&crowd::add_slowly); // also makes what is made only once
+    for (const bool at_once : {true, false}) {
+        add(at_once ? &crowd::add_at_once : &crowd::add_slowly);
+        if (at_once)
+            report.exactly("sends of a handshake and the first answer", each(made.sends), 2);
+        report.at_most("bytes of an idle connection", each(made.bytes), 1700);
+        report.at_most("OpenSSL's bytes of an idle connection", each(made.openssl_bytes),
+                       openssl_bytes);
+    }
+}
+
 } // namespace
 
 int main()
@@ -153,6 +272,7 @@ try {
     check_system_calls(report, "a line of 64 bytes", 1, 64);
     check_system_calls(report, "a line of 4 KiB", 1, 4096);
     check_system_calls(report, "64 lines of 64 bytes", 64, 64);
+    check_connections(report);
     return report.exit_code();
 } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());

@@ -10,8 +10,10 @@
 #include <asynchat/tls.hpp>
 #include <asynchat/tls_testing.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -62,9 +64,25 @@ public:
     /// As one record for each 16 KiB.
     void send(std::string_view bytes)
     {
+        encrypt(bytes);
+        give_output();
+    }
+    void encrypt(std::string_view bytes)
+    {
         const int written = SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
         support::check_call(written == static_cast<int>(bytes.size()), "SSL_write");
-        give_output();
+    }
+    /// Sends what was encrypted, or the first bytes of it.
+    void give_output(std::size_t max_bytes = std::numeric_limits<std::size_t>::max())
+    {
+        BIO* const out = SSL_get_wbio(ssl_.get());
+        char bytes[4096];
+        while (max_bytes > 0 && BIO_pending(out) > 0) {
+            const auto most = static_cast<int>(std::min(max_bytes, sizeof bytes));
+            const auto size = static_cast<std::size_t>(BIO_read(out, bytes, most));
+            below_.send({bytes, size});
+            max_bytes -= size;
+        }
     }
 
     ssize_t receive(char* into, std::size_t size)
@@ -87,15 +105,6 @@ private:
         char bytes[4096];
         for (ssize_t got = 0; (got = below_.receive(bytes, sizeof bytes)) > 0;)
             BIO_write(SSL_get_rbio(ssl_.get()), bytes, static_cast<int>(got));
-    }
-    void give_output()
-    {
-        BIO* const out = SSL_get_wbio(ssl_.get());
-        char* data = nullptr;
-        const auto size = static_cast<std::size_t>(BIO_get_mem_data(out, &data));
-        if (size > 0)
-            below_.send({data, size});
-        BIO_reset(out);
     }
 
     plain_end below_;

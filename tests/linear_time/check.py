@@ -17,11 +17,30 @@ SIZE = 4096
 LIMIT = 2.1
 
 
-def counts(program, directory):
+def of_program(dump, program):
+    """The instructions of the program itself in a dump of callgrind, without its libraries."""
+    own, objects, total = False, {}, 0
+    lines = iter(dump.splitlines())
+    for line in lines:
+        key, _, value = line.partition("=")
+        if key in ("ob", "cob"):
+            number, _, name = value.partition(" ")
+            if name:
+                objects[number] = pathlib.Path(name).name
+            if key == "ob":
+                own = objects[number] == pathlib.Path(program).name
+        elif key == "calls":
+            next(lines)  # what the call took is counted where it was spent
+        elif own and line[:1] in tuple("0123456789+-*"):
+            total += int(line.split()[1])
+    return total
+
+
+def counts(program, directory, size=SIZE, only_own=False):
     """The kinds of work, and the instructions of each call of counted_work()."""
     run = subprocess.run(
         ["valgrind", "--tool=callgrind", f"--callgrind-out-file={directory}/count",
-         "--toggle-collect=counted_work", "--dump-after=counted_work", program, str(SIZE)],
+         "--toggle-collect=counted_work", "--dump-after=counted_work", program, str(size)],
         capture_output=True, text=True)
     if run.returncode != 0:
         sys.exit(f"cannot count:\n{run.stdout}{run.stderr}")
@@ -30,7 +49,8 @@ def counts(program, directory):
         text = file.read_text()
         if "Trigger: --dump-after=counted_work" in text:
             part = int(re.search(r"^part: (\d+)", text, re.MULTILINE).group(1))
-            calls[part] = int(re.search(r"^totals: (\d+)", text, re.MULTILINE).group(1))
+            calls[part] = (of_program(text, program) if only_own else
+                           int(re.search(r"^totals: (\d+)", text, re.MULTILINE).group(1)))
     return run.stdout.split(), [calls[part] for part in sorted(calls)]
 
 

@@ -487,8 +487,11 @@ times("timer-not-rearmed", "a deadline that was put off is forgotten",
       "    look_at_clocks_by(rare_->clocks.next(counting));\n", "")
 times("write-timer-restarted-by-push", "output that is stuck never times out while more is pushed",
      """\
-    if (sent == 0 && rare_ && rare_->clocks.runs(detail::deadlines::clock::write))
+    if (sent == 0 && rare_ && rare_->clocks.runs(detail::deadlines::clock::write)) {
+        if (state_->layers() != 0) // a part of a record may have left
+            look_what_was_taken();
         return;
+    }
 """,
      "")
 times("write-timer-not-stopped", "a channel that has sent all is ended by its write timeout",
@@ -1401,7 +1404,9 @@ shaking("tls-session-for-another-host", "a client offers the session of one host
 shaking("tls-unknown-name-served", "refuse_unknown_names() refuses nothing",
         "} else if (built_->settings.refuses_unknown_names) {", "} else if (false) {")
 shaking("tls-handshake-waits", "a flight of the handshake is sent after the next one was received",
-        "    send_or_keep(call.scratch()); // before a receive: the peer waits for it\n", "")
+        "    send_flight(call.scratch(), next); // before a receive: the peer waits for it\n", "")
+shaking("tls-tickets-alone", "tickets take a send of their own",
+        "const bool is_tickets = result == step::done &&", "const bool is_tickets = false &&")
 shaking("tls-open-too-early", "the handshake is complete when it has begun",
         "    else if (next == step::done)\n        is_open_ = true;",
         "    else if (next == step::done || next == step::starved)\n        is_open_ = true;")
@@ -1415,6 +1420,8 @@ decrypting("tls-record-inside-forgotten", "a record that was received waits for 
            " || SSL_pending(ssl_.get()) > 0 || has_whole_record()", " || SSL_pending(ssl_.get()) > 0")
 decrypting("tls-keys-without-end", "a peer keeps the processor busy with new keys",
            "if (++records_without_data_ > max_records_without_data)", "if (false)")
+decrypting("tls-key-update-unanswered", "new keys that a peer asks for wait for other output",
+           "    answer_key_update();\n", "")
 decrypting("tls-end-before-data", "what is in front of close_notify is lost",
            "    if (size > 0) {\n        error.clear();\n    } else if (failure_) {",
            "    if (size > 0 && !input_ended_) {\n        error.clear();\n    } else if (failure_) {")
@@ -1436,6 +1443,11 @@ encrypting("tls-answers-without-bound", "answers to a peer that does not read us
 encrypting("tls-own-output-once", "what OpenSSL writes by itself is tried once",
            "    return is_would_block(error);\n}\n\nASYNCHAT_DECL std::size_t tls_layer::held",
            "    return false;\n}\n\nASYNCHAT_DECL std::size_t tls_layer::held")
+encrypting("tls-alert-behind-tickets", "an alert waits where tickets wait, and is not sent",
+           "    take_tickets(scratch);\n    std::string_view all = scratch.sent;\n",
+           "    std::string_view all = scratch.sent;\n")
+encrypting("tls-tickets-before-input", "tickets do not wait for the answer to what is there",
+           "if (holds_tickets_ && has_input())", "if (false)")
 encrypting("tls-held-output-uncounted", "what waits in the layer is not in the output's size",
            "        held += records_[i].plain;\n", "        ;\n")
 bios("tls-errors-of-others", "an error that other users of OpenSSL left ends the connection",

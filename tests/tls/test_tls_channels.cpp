@@ -236,3 +236,20 @@ TEST_CASE("tls: idle_timeout() counts data, and close_when_done() has its time",
         CHECK(test.channel->close_reason() == close_reason::write_timeout);
     }
 }
+
+TEST_CASE("tls: write_timeout() counts from the last byte that left, also of a part of a record",
+          "[tls][channels]")
+{
+    using std::chrono::seconds;
+    openssl_client<recorder> test;
+    REQUIRE(test.peer->handshake());
+    test.peer->received();
+    test.peer->connection.window(1000);
+    test.channel->push(std::string(100000, 'x'));
+    test.loop.advance(seconds(50));
+    test.peer->connection.received(500); // makes room for more of the first record
+    test.loop.advance(seconds(59));
+    CHECK_FALSE(test.channel->closed());
+    test.loop.advance(seconds(2));
+    CHECK(test.channel->close_reason() == close_reason::write_timeout);
+}

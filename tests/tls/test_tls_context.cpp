@@ -178,6 +178,32 @@ TEST_CASE("tls: reload() reads the files again, for later connections", "[tls][c
     CHECK(tls::connection(*running.client).getpeercert().pem == old.certificate);
 }
 
+TEST_CASE("tls: reload() reads the files of names and of lists again, too", "[tls][context]")
+{
+    files dir;
+    const auto old = certificate_for({"b.example"});
+    const auto next = certificate_for({"b.example"});
+    auto server = server_context();
+    auto client = client_context();
+    const std::string certificate = dir.write("b.pem", old.certificate + old.key);
+    const std::string list = dir.write("revoked.pem", ca().revoke({}));
+    server.add_name("b.example", certificate);
+    client.load_crls(list);
+    const auto shown = [&] {
+        both<> pair(server, client, "b.example");
+        pair.loop.settle();
+        return tls::connection(*pair.client).getpeercert().pem;
+    };
+    CHECK(shown() == old.certificate);
+    dir.write("revoked.pem", ca().revoke({old.certificate}));
+    CHECK(shown() == old.certificate);
+    client.reload();
+    CHECK(shown() == "");
+    dir.write("b.pem", next.certificate + next.key);
+    server.reload();
+    CHECK(shown() == next.certificate);
+}
+
 TEST_CASE("tls: keys of connections are written on request only, and told", "[tls][context]")
 {
     files dir;

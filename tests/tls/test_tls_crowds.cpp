@@ -4,6 +4,8 @@
 #include "openssl_peer.hpp"
 
 #include <chrono>
+#include <future>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -109,4 +111,110 @@ TEST_CASE("tls: one context in several threads, while it is read again", "[tls][
         each.join();
     for (const int count : lines)
         CHECK(count == 20);
+}
+
+namespace {
+
+/// A server over sockets, with a loop and a thread of its own.
+class server_thread {
+public:
+    explicit server_thread(const tls::context& context)
+    {
+        std::promise<asynchat::endpoint> address;
+        thread_ = std::thread([this, &context, &address] {
+            const auto server =
+                loop_.create<asynchat::server<echo>>(asynchat::endpoint("127.0.0.1", 0)).lock();
+            use_tls(*server, context);
+            address.set_value(server->local_endpoint());
+            loop_.run();
+        });
+        address_ = address.get_future().get();
+    }
+    ~server_thread()
+    {
+        loop_.stop();
+        thread_.join();
+    }
+    server_thread(const server_thread&) = delete;
+    server_thread& operator=(const server_thread&) = delete;
+    const asynchat::endpoint& address() const noexcept { return address_; }
+
+private:
+    asynchat::loop loop_;
+    asynchat::endpoint address_;
+    std::thread thread_;
+};
+
+/// What clients of one thread have seen.
+struct seen {
+    int answers = 0;
+    int resumed = 0;
+    std::set<std::string> certificates; // of full handshakes
+};
+
+/// Connects, is answered one line, and closes. Returns the session.
+tls::session visit(const asynchat::endpoint& address, const tls::context& context,
+                   const tls::session& earlier, seen& all)
+{
+    asynchat::loop loop;
+    const auto client = loop.create<recorder>().lock();
+    tls::start_options options("localhost");
+    options.session = earlier;
+    start_tls(*client, context, options);
+    client->connect(address);
+    client->push("hello\n");
+    const auto is_answered = [&] {
+        return !client->events.empty() && client->events.back() == "found";
+    };
+    for (int i = 0; i < 1000 && !client->closed() && !is_answered(); ++i)
+        loop.run(1, std::chrono::milliseconds(100));
+    if (!is_answered())
+        return {};
+    const tls::connection tls(*client);
+    ++all.answers;
+    all.resumed += tls.session_reused();
+    if (!tls.session_reused())
+        all.certificates.insert(tls.getpeercert().pem);
+    return tls.session();
+}
+
+} // namespace
+
+TEST_CASE("tls: loops in several threads share tickets and new certificates", "[tls][threads]")
+{
+    constexpr int visits = 10;
+    const auto other = certificate_for({"localhost"});
+    auto context = server_context();
+    auto client = client_context();
+    client.maximum_version(GENERATE(tls::version::tls1_2, tls::version::tls1_3));
+    const server_thread servers[] = {server_thread(context), server_thread(context)};
+    seen before;
+    const auto session = visit(servers[0].address(), client, {}, before);
+    REQUIRE(session); // all threads resume it
+    seen all[3];
+    std::vector<std::thread> threads;
+    for (seen& mine : all) {
+        threads.emplace_back([&] {
+            for (int i = 0; i < visits; ++i) {
+                visit(servers[i % 2].address(), client, session, mine);
+                visit(servers[i % 2].address(), client, {}, mine);
+            }
+        });
+    }
+    for (int i = 0; i < 50; ++i) {
+        const auto& shown = i % 2 == 0 ? other : usual_certificate();
+        context.load_cert_chain(pem{shown.certificate}, pem{shown.key});
+        context.reload();
+    }
+    for (auto& each : threads)
+        each.join();
+    for (const seen& mine : all) {
+        CHECK(mine.answers == 2 * visits);
+        CHECK(mine.resumed == visits);
+        for (const auto& certificate : mine.certificates)
+            CHECK((certificate == other.certificate ||
+                   certificate == usual_certificate().certificate));
+    }
+    CHECK(visit(servers[1].address(), client, session, before));
+    CHECK(before.resumed == 1);
 }

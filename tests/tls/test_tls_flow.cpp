@@ -25,6 +25,35 @@ std::vector<std::size_t> records_of(const std::string& bytes)
     return sizes;
 }
 
+/// Counts the messages of one kind that a peer gets, by their type and their first byte.
+class messages {
+public:
+    messages(openssl_peer& peer, int type, unsigned char first)
+        : ssl_(peer.ssl.get()), type_(type), first_(first)
+    {
+        SSL_set_msg_callback(ssl_, look);
+        SSL_set_msg_callback_arg(ssl_, this);
+    }
+    ~messages() { SSL_set_msg_callback(ssl_, nullptr); }
+    messages(const messages&) = delete;
+    messages& operator=(const messages&) = delete;
+    int count() const noexcept { return count_; }
+
+private:
+    static void look(int is_own, int, int type, const void* bytes, std::size_t size, SSL*,
+                     void* self)
+    {
+        auto& seen = *static_cast<messages*>(self);
+        seen.count_ += is_own == 0 && type == seen.type_ && size > 0 &&
+                       *static_cast<const unsigned char*>(bytes) == seen.first_;
+    }
+
+    SSL* ssl_;
+    int type_;
+    unsigned char first_;
+    int count_ = 0;
+};
+
 } // namespace
 
 // --- input ---------------------------------------------------------------------------------------
@@ -130,6 +159,87 @@ TEST_CASE("tls: many small pushes are one record, and leave in one send", "[tls]
     CHECK(test.loop.operations() == before + 1);
 }
 
+namespace {
+
+/// The last bytes of a client's handshake, not sent.
+std::string last_flight(openssl_peer& peer)
+{
+    SSL_do_handshake(peer.ssl.get());
+    peer.move();
+    REQUIRE(SSL_do_handshake(peer.ssl.get()) == 1);
+    return peer.output();
+}
+
+} // namespace
+
+TEST_CASE("tls: tickets and the first answer leave in one send", "[tls][flow]")
+{
+    openssl_client<> test(TLS1_3_VERSION);
+    std::string bytes = last_flight(*test.peer);
+    SSL_write(test.peer->ssl.get(), "hello\n", 6);
+    bytes += test.peer->output();
+    const bool is_short = GENERATE(true, false); // of room for the tickets
+    if (is_short)
+        test.peer->connection.window(10);
+    else
+        test.loop.fail(2, EPIPE, asynchat::testing::operation::send); // there is only one
+    test.peer->send_raw(bytes);
+    test.loop.settle();
+    CHECK(test.loop.has_to_fail() != is_short);
+    const messages tickets(*test.peer, SSL3_RT_HANDSHAKE, SSL3_MT_NEWSESSION_TICKET);
+    test.peer->connection.window(65536);
+    CHECK(test.peer->received() == "hello\n");
+    CHECK(tickets.count() == 2);
+}
+
+TEST_CASE("tls: tickets leave although nothing is answered", "[tls][flow]")
+{
+    openssl_client<recorder> test(TLS1_3_VERSION);
+    std::string bytes = last_flight(*test.peer);
+    const messages tickets(*test.peer, SSL3_RT_HANDSHAKE, SSL3_MT_NEWSESSION_TICKET);
+    SECTION("without input")
+    {
+        test.peer->send_raw(bytes);
+    }
+    SECTION("with input that has no answer")
+    {
+        SSL_write(test.peer->ssl.get(), "hello\n", 6);
+        test.peer->send_raw(bytes + test.peer->output());
+    }
+    CHECK(test.peer->received().empty());
+    CHECK(tickets.count() == 2);
+}
+
+TEST_CASE("tls: tickets leave in front of close_notify", "[tls][flow]")
+{
+    class leaving : public recorder {
+    public:
+        using recorder::recorder;
+        void handle_handshake() override { close_when_done(); }
+    };
+    openssl_client<leaving> test(TLS1_3_VERSION);
+    const std::string bytes = last_flight(*test.peer);
+    const messages tickets(*test.peer, SSL3_RT_HANDSHAKE, SSL3_MT_NEWSESSION_TICKET);
+    test.peer->send_raw(bytes);
+    CHECK(test.peer->received().empty());
+    CHECK(tickets.count() == 2);
+    CHECK(test.peer->got_close_notify());
+}
+
+TEST_CASE("tls: an alert leaves although tickets wait", "[tls][flow]")
+{
+    openssl_client<> test(TLS1_3_VERSION);
+    std::string bytes = last_flight(*test.peer);
+    SSL_write(test.peer->ssl.get(), "hello\n", 6);
+    bytes += test.peer->output();
+    bytes.back() = static_cast<char>(bytes.back() ^ 1);
+    const messages alerts(*test.peer, SSL3_RT_ALERT, SSL3_AL_FATAL);
+    test.peer->send_raw(bytes);
+    test.peer->received();
+    CHECK(test.channel->close_reason() == close_reason::tls_error);
+    CHECK(alerts.count() == 1);
+}
+
 TEST_CASE("tls: what is half sent is not lost, and not sent twice", "[tls][flow]")
 {
     openssl_client<recorder> test(GENERATE(TLS1_2_VERSION, TLS1_3_VERSION));
@@ -216,10 +326,72 @@ TEST_CASE("tls: new keys of the peer, while output is half sent or not", "[tls][
     test.peer->send_raw(test.peer->output());
     test.loop.settle();
     CHECK(test.channel->events.back() == "found");
-    test.channel->push("new\n"); // behind our new keys, which OpenSSL sends with the next data
+    test.channel->push("new\n"); // behind our new keys
     test.loop.settle();
     test.peer->connection.window(65536);
     CHECK(test.peer->received() == (is_half_sent ? "half\nnew\n" : "new\n"));
+    CHECK_FALSE(test.channel->closed());
+}
+
+namespace {
+
+/// The peer of `test` asks for new keys of the channel, which sends nothing else.
+template <class Test>
+void ask_for_new_keys(Test& test)
+{
+    REQUIRE(test.peer->handshake());
+    test.peer->received(); // tickets
+    const messages updates(*test.peer, SSL3_RT_HANDSHAKE, SSL3_MT_KEY_UPDATE);
+    const bool has_room = GENERATE(true, false);
+    if (!has_room)
+        test.peer->connection.window(0);
+    test.loop.settle();
+    SSL_key_update(test.peer->ssl.get(), SSL_KEY_UPDATE_REQUESTED);
+    const bool with_data = GENERATE(true, false);
+    if (with_data)
+        SSL_write(test.peer->ssl.get(), "line\n", 5);
+    else
+        REQUIRE(SSL_do_handshake(test.peer->ssl.get()) == 1);
+    test.peer->send_raw(test.peer->output());
+    test.loop.settle();
+    CHECK((test.channel->events.back() == "found") == with_data);
+    test.peer->connection.window(65536);
+    CHECK(test.peer->received().empty());
+    CHECK(updates.count() == 1);
+    test.channel->push("hello\n");
+    CHECK(test.peer->received() == "hello\n");
+    CHECK(updates.count() == 1);
+}
+
+} // namespace
+
+TEST_CASE("tls: a peer that asks for new keys gets them, without other output", "[tls][flow]")
+{
+    SECTION("from a server")
+    {
+        openssl_client<recorder> test(TLS1_3_VERSION);
+        ask_for_new_keys(test);
+    }
+    SECTION("from a client")
+    {
+        openssl_server test(TLS1_3_VERSION);
+        ask_for_new_keys(test);
+    }
+}
+
+TEST_CASE("tls: new keys are not sent behind close_notify", "[tls][flow]")
+{
+    openssl_client<recorder> test(TLS1_3_VERSION);
+    REQUIRE(test.peer->handshake());
+    test.channel->push_eof();
+    test.peer->received();
+    const messages updates(*test.peer, SSL3_RT_HANDSHAKE, SSL3_MT_KEY_UPDATE);
+    SSL_key_update(test.peer->ssl.get(), SSL_KEY_UPDATE_REQUESTED);
+    test.peer->send("line\n");
+    test.loop.settle();
+    CHECK(test.channel->events.back() == "found");
+    CHECK(test.peer->received().empty());
+    CHECK(updates.count() == 0);
     CHECK_FALSE(test.channel->closed());
 }
 

@@ -182,6 +182,22 @@ TEST_CASE("tls: no shared cipher", "[tls][handshake]")
     CHECK(test.channel->close_text() == "tls error: no shared cipher");
 }
 
+TEST_CASE("tls: no key exchange in finite fields, which costs a server much", "[tls][handshake]")
+{
+    asynchat::testing::certificate_request what;
+    what.hosts = {"localhost"};
+    what.rsa = true;
+    static const auto rsa = ca().issue("localhost", what);
+    const bool is_old = GENERATE(true, false);
+    openssl_client<> test(is_old ? TLS1_2_VERSION : TLS1_3_VERSION, server_context(rsa));
+    if (is_old)
+        SSL_set_cipher_list(test.peer->ssl.get(), "DHE-RSA-AES128-GCM-SHA256");
+    else
+        REQUIRE(SSL_set1_groups_list(test.peer->ssl.get(), "ffdhe2048") == 1);
+    CHECK_FALSE(test.peer->handshake());
+    CHECK(test.channel->close_reason() == close_reason::tls_error);
+}
+
 TEST_CASE("tls: versions can be limited", "[tls][handshake]")
 {
     auto context = server_context();

@@ -88,8 +88,17 @@ TEST_CASE("tls: ECDSA and RSA beside each other", "[tls][names]")
     what.rsa = true;
     static const auto rsa = ca().issue("with RSA", what);
     auto context = server_context();
-    context.load_cert_chain(pem{rsa.certificate}, pem{rsa.key});
+    const bool has_name = GENERATE(true, false);
+    if (has_name) {
+        const auto& ecdsa = usual_certificate();
+        context.add_name("localhost", pem{ecdsa.certificate}, pem{ecdsa.key});
+        context.add_name("localhost", pem{rsa.certificate}, pem{rsa.key});
+    } else {
+        context.load_cert_chain(pem{rsa.certificate}, pem{rsa.key});
+    }
     openssl_client<> test(TLS1_2_VERSION, context);
+    if (has_name)
+        test.peer->ask_for("localhost");
     const bool can_ecdsa = GENERATE(true, false);
     SSL_set_cipher_list(test.peer->ssl.get(), can_ecdsa ? "ECDHE-ECDSA-AES128-GCM-SHA256"
                                                         : "ECDHE-RSA-AES128-GCM-SHA256");

@@ -4,6 +4,7 @@
 #include "openssl_peer.hpp"
 
 #include <asynchat/detail/tls/ticket_keys.hpp>
+#include <asynchat/detail/tls/tls_layer.hpp>
 
 #include <chrono>
 
@@ -206,4 +207,10 @@ TEST_CASE("tls: no early data is offered, and no session is kept", "[tls][sessio
     const auto session = SSL_get0_session(test.peer->ssl.get());
     CHECK(SSL_SESSION_is_resumable(session) == 1);
     CHECK(SSL_SESSION_get_max_early_data(session) == 0);
+    const auto* const layer =
+        asynchat::detail::channel_access::find_layer<asynchat::detail::tls_layer>(*test.channel);
+    REQUIRE(layer);
+    SSL_CTX* const inside = SSL_get_SSL_CTX(layer->ssl());
+    CHECK(SSL_CTX_get_session_cache_mode(inside) == SSL_SESS_CACHE_OFF);
+    CHECK(SSL_CTX_sess_number(inside) == 0);
 }

@@ -101,6 +101,76 @@ TEST_CASE("tls: a client names the certificate that it refuses, and why", "[tls]
     }
 }
 
+namespace {
+
+/// A certificate for localhost with its key, and the authority that has issued it.
+struct issued_by_hand {
+    std::string authority;
+    asynchat::testing::issued shown;
+};
+
+std::string pem_of(X509* certificate)
+{
+    const asynchat::detail::bio_ptr out(BIO_new(BIO_s_mem()));
+    PEM_write_bio_X509(out.get(), certificate);
+    char* text = nullptr;
+    const long size = BIO_get_mem_data(out.get(), &text);
+    return std::string(text, static_cast<std::size_t>(size));
+}
+
+asynchat::detail::x509_ptr read_pem(const std::string& text)
+{
+    const asynchat::detail::bio_ptr in(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+    return asynchat::detail::x509_ptr(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr));
+}
+
+issued_by_hand issue_by_hand(bool says_key_usage)
+{
+    const asynchat::testing::authority model; // both certificates are like those of this one
+    const asynchat::detail::pkey_ptr key(EVP_EC_gen("P-256"));
+    const auto authority = read_pem(model.certificate());
+    const auto shown = model.issue("localhost");
+    const auto leaf = read_pem(shown.certificate);
+    if (!says_key_usage)
+        X509_EXTENSION_free(X509_delete_ext(
+            authority.get(), X509_get_ext_by_NID(authority.get(), NID_key_usage, -1)));
+    // The names of the keys stay: they only have to be the same in both.
+    X509_set_pubkey(authority.get(), key.get());
+    REQUIRE(X509_sign(authority.get(), key.get(), EVP_sha256()) > 0);
+    REQUIRE(X509_sign(leaf.get(), key.get(), EVP_sha256()) > 0);
+    return {pem_of(authority.get()), {pem_of(leaf.get()), shown.key}};
+}
+
+} // namespace
+
+TEST_CASE("tls: an authority must say that its key signs certificates", "[tls][verify]")
+{
+    const bool says_so = GENERATE(true, false);
+    const auto made = issue_by_hand(says_so);
+    auto context = tls::context::for_client();
+    context.load_verify_locations(pem{made.authority});
+    both<> pair(server_context(made.shown), context);
+    if (says_so) {
+        pair.loop.settle();
+        CHECK(pair.client->connected());
+    } else {
+        CHECK(failure_of(pair).find("CA cert does not include key usage extension") !=
+              std::string::npos);
+    }
+}
+
+TEST_CASE("tls: a certificate that is trusted itself needs no authority", "[tls][verify]")
+{
+    auto context = tls::context::for_client();
+    context.load_verify_locations(pem{usual_certificate().certificate});
+    both<> pair(server_context(), context);
+    pair.loop.settle();
+    CHECK(pair.client->connected());
+    both<> other(server_context(certificate_for({"localhost"})), context);
+    other.loop.settle();
+    CHECK(other.client->closed());
+}
+
 TEST_CASE("tls: the alert tells the server which certificate was refused", "[tls][verify]")
 {
     both<> pair(server_context(), client_context(), "b.example");

@@ -240,8 +240,11 @@ ASYNCHAT_DECL void dispatcher::set_marks(std::size_t high, std::size_t low)
 
 ASYNCHAT_DECL void dispatcher::output_waits(std::size_t sent)
 {
-    if (sent == 0 && rare_ && rare_->clocks.runs(detail::deadlines::clock::write))
+    if (sent == 0 && rare_ && rare_->clocks.runs(detail::deadlines::clock::write)) {
+        if (state_->layers() != 0) // a part of a record may have left
+            look_what_was_taken();
         return;
+    }
     start_clock(detail::deadlines::clock::write);
     if (rare_->clocks.runs(detail::deadlines::clock::full))
         start_clock(detail::deadlines::clock::full);

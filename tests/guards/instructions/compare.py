@@ -1,12 +1,13 @@
 # asynchat - Python's asynchat programming model on standalone Asio
 # SPDX-License-Identifier: BSL-1.0
-"""Compares the instructions of a message with those in figures.txt: compare.py PROGRAM [--record]
+"""Compares the instructions of a message with those in figures.txt.
 
-Fails when a kind of work needs over 5 % more than what is recorded for this compiler; --record
-writes the figures instead. Ends with 77 (skipped) where nothing is recorded, or where valgrind,
-which counts the instructions, is not installed.
+Fails when a kind of work needs over 5 % more than what is recorded for this compiler. Ends with 77
+(skipped) where nothing is recorded, or where valgrind, which counts the instructions, is not
+installed.
 """
 
+import argparse
 import os
 import pathlib
 import shutil
@@ -26,14 +27,14 @@ LIMIT = 1.05
 PLAIN = "glibc.cpu.hwcaps=-AVX2,-AVX512VL,-AVX512BW,-BMI2,-ERMS,-FSRM,-RTM"
 
 
-def measured(program):
-    """The instructions of a message, by kind of work: what SIZE more of them cost."""
+def measured(program, size, only_own):
+    """The instructions of a message, by kind of work: what `size` more of them cost."""
     os.environ["GLIBC_TUNABLES"] = PLAIN
     with tempfile.TemporaryDirectory() as directory:
-        kinds, calls = counts(program, directory)
+        kinds, calls = counts(program, directory, size, only_own)
     if len(calls) != 2 * len(kinds):
         sys.exit(f"{len(kinds)} kinds of work, but {len(calls)} counts")
-    return {kind: (twice - once) / SIZE
+    return {kind: (twice - once) / size
             for kind, once, twice in zip(kinds, calls[::2], calls[1::2])}
 
 
@@ -76,22 +77,27 @@ def compare(before, now):
 
 
 def main():
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("program")
+    arguments.add_argument("--messages", type=int, default=SIZE)
+    arguments.add_argument("--own", action="store_true",
+                           help="leave out the instructions of shared libraries")
+    arguments.add_argument("--record", action="store_true", help="write the figures instead")
+    options = arguments.parse_args()
     if not shutil.which("valgrind"):
         print("skipped: valgrind is not installed")
         return 77
-    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["--record"]):
-        sys.exit(__doc__)
-    program = sys.argv[1]
-    key = subprocess.run([program, "key"], capture_output=True, text=True,
+    key = subprocess.run([options.program, "key"], capture_output=True, text=True,
                          check=True).stdout.strip()
-    if sys.argv[2:]:
-        record(key, measured(program))
-        return 0
     before = recorded()[1].get(key)
-    if before is None:
+    if before is None and not options.record:
         print(f"skipped: nothing is recorded for {key}")
         return 77
-    return compare(before, measured(program))
+    now = measured(options.program, options.messages, options.own)
+    if options.record:
+        record(key, now)
+        return 0
+    return compare(before, now)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,16 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// Does work of each kind, for COUNT messages and for twice that: work COUNT. Prints the kinds.
-// work key: prints what the instructions depend on.
+// The kinds of work of channels in the clear; see counting.hpp.
+#include "counting.hpp"
 #include "guards/guard.hpp"
 
 #include <asynchat/asynchat.hpp>
 
 #include <asio/buffer.hpp>
 #include <asio/executor_work_guard.hpp>
-#include <asio/version.hpp>
-#include <fmt/core.h>
 
 #include <cstddef>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -203,12 +199,7 @@ void receive(std::size_t messages, const std::string& input)
 
 // --- kinds of work -------------------------------------------------------------------------------
 
-struct kind {
-    const char* name;
-    void (*run)(std::size_t messages);
-};
-
-const kind kinds[] = {
+const guards::kind kinds[] = {
     {"lines-of-16", [](std::size_t n) { receive<line_echo>(n, guards::lines(batch, 16)); }},
     {"natural-lines-of-16",
      [](std::size_t n) { receive<natural_line_echo>(n, guards::lines(batch, 16)); }},
@@ -310,54 +301,9 @@ const kind kinds[] = {
      }},
 };
 
-/// Figures are comparable when this is the same.
-std::string key()
-{
-#if defined(__clang__)
-    const std::string compiler = fmt::format("clang++-{}", __clang_major__);
-#else
-    const std::string compiler = fmt::format("g++-{}", __GNUC__);
-#endif
-#if defined(__x86_64__)
-    const char* const processor = "x86_64";
-#elif defined(__aarch64__)
-    const char* const processor = "aarch64";
-#else
-    const char* const processor = "other";
-#endif
-    return fmt::format("{}/{}/asio-{}.{}/fmt-{}", compiler, processor, ASIO_VERSION / 100000,
-                       ASIO_VERSION / 100 % 1000, FMT_VERSION / 10000);
-}
-
 } // namespace
-
-// The instructions of each call of this function are counted; it is found by its name.
-extern "C" {
-void counted_work(void (*run)(std::size_t), std::size_t messages);
-
-__attribute__((noinline)) void counted_work(void (*run)(std::size_t), std::size_t messages)
-{
-    run(messages);
-}
-}
 
 int main(int argc, char** argv)
 {
-    const std::string_view argument = argc == 2 ? argv[1] : "";
-    if (argument == "key") {
-        std::puts(key().c_str());
-        return 0;
-    }
-    const auto count = std::strtoul(std::string(argument).c_str(), nullptr, 10);
-    if (count == 0) {
-        std::fprintf(stderr, "usage: work COUNT | work key\n");
-        return 2;
-    }
-    for (const kind& each : kinds) {
-        each.run(batch); // what is made once only is made here
-        counted_work(each.run, count);
-        counted_work(each.run, 2 * count);
-        std::puts(each.name);
-    }
-    return 0;
+    return guards::count_all(argc, argv, kinds, batch);
 }

@@ -107,12 +107,14 @@ private:
     void begin(const endpoint& peer);
     void begin_client(std::string name);
     step shake_hands();
+    void send_flight(tls_scratch& scratch, step result);
     step decrypt(asio::mutable_buffer into, std::size_t& size);
     bool receive(tls_scratch& scratch, std::size_t max_bytes, std::error_code& error);
     void keep_rest();
     bool has_whole_record() const noexcept;
     bool may_decrypt() const noexcept;
     void input_has_ended(const char* when);
+    void answer_key_update();
     std::size_t encrypt(tls_scratch& scratch, const_buffers from);
     bool encrypt_one(std::string_view plain);
     bool finish_message(tls_scratch& scratch, std::error_code& error);
@@ -120,6 +122,7 @@ private:
     std::size_t send_records(tls_scratch& scratch, std::size_t plain, std::error_code& error);
     void send_or_keep(tls_scratch& scratch);
     void send_waiting(std::error_code& error);
+    void take_tickets(tls_scratch& scratch);
     void account(std::size_t sent) noexcept;
     std::size_t take(std::size_t max_bytes) noexcept;
     bool has_waiting() const noexcept { return waiting_at_ < waiting_.size(); }
@@ -147,6 +150,7 @@ private:
     bool has_begun_ = false;
     bool has_name_of_connect_ = false; // not that of start_tls()
     bool is_open_ = false;             // the handshake is complete
+    bool holds_tickets_ = false;       // waiting_ has them, and it was not tried to send them
     bool output_needs_input_ = false;  // first the rest of a message of the handshake
     bool is_starved_ = false;          // OpenSSL has asked for more than was received
     bool input_ended_ = false;         // in order

@@ -114,6 +114,19 @@ ASYNCHAT_DECL tls_layer::step tls_layer::shake_hands()
     }
 }
 
+/// Sends what a step of the handshake has written. The last flight of a server with TLS 1.3 is
+/// only tickets, which the client does not wait for: they leave with the first output.
+ASYNCHAT_DECL void tls_layer::send_flight(tls_scratch& scratch, step result)
+{
+    const bool is_tickets = result == step::done && built_->settings.is_server &&
+                            SSL_version(ssl_.get()) >= TLS1_3_VERSION;
+    if (!is_tickets || has_waiting())
+        return send_or_keep(scratch);
+    keep_waiting(scratch.sent);
+    scratch.sent.clear();
+    holds_tickets_ = has_waiting();
+}
+
 ASYNCHAT_DECL void tls_layer::establish(const endpoint& peer, std::error_code& error)
 {
     error.clear();
@@ -130,11 +143,11 @@ ASYNCHAT_DECL void tls_layer::establish(const endpoint& peer, std::error_code& e
     const call_scope call(*this);
     const scope_exit keep([this] { keep_rest(); });
     step next = shake_hands();
-    send_or_keep(call.scratch()); // before a receive: the peer waits for it
+    send_flight(call.scratch(), next); // before a receive: the peer waits for it
     if (next == step::starved && !has_waiting()) {
         if (receive(call.scratch(), tls_scratch::max_received, error)) {
             next = shake_hands();
-            send_or_keep(call.scratch());
+            send_flight(call.scratch(), next);
         } else if (error == asio::error::eof) {
             input_has_ended("in the handshake");
         }

@@ -71,6 +71,21 @@ ASYNCHAT_DECL tls_layer::step tls_layer::decrypt(asio::mutable_buffer into, std:
     return step::done;
 }
 
+/// Answers a peer that asks for new keys of ours. By itself OpenSSL does so with the next output,
+/// and a side that only receives would never do it.
+ASYNCHAT_DECL void tls_layer::answer_key_update()
+{
+    if (SSL_get_key_update_type(ssl_.get()) == SSL_KEY_UPDATE_NONE || failure_ || output_ended_)
+        return;
+    std::size_t written = 0;
+    const int result = SSL_write_ex(ssl_.get(), "", 0, &written); // makes no record of data
+    if (result == 1)
+        return;
+    const int why = SSL_get_error(ssl_.get(), result);
+    if (why != SSL_ERROR_WANT_READ) // the rest of a message comes first
+        failed(why);
+}
+
 ASYNCHAT_DECL std::size_t tls_layer::read_some(asio::mutable_buffer into, std::error_code& error)
 {
     error = is_open_ ? failure_ : std::error_code(asio::error::would_block);
@@ -91,6 +106,7 @@ ASYNCHAT_DECL std::size_t tls_layer::read_some(asio::mutable_buffer into, std::e
         else if (error == asio::error::eof)
             input_has_ended("without close_notify");
     }
+    answer_key_update();
     if (size > 0) {
         error.clear();
     } else if (failure_) {
@@ -120,7 +136,7 @@ ASYNCHAT_DECL void tls_layer::keep_rest()
 {
     if (rest_at_ == rest_.size()) {
         if (rest_.capacity() > 64)
-            rest_ = std::string(); // an idle connection has none
+            std::string().swap(rest_); // an idle connection has none; "= {}" would keep the memory
         rest_.clear();
         rest_at_ = 0;
     }

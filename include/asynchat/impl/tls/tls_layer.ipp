@@ -42,7 +42,7 @@ ASYNCHAT_DECL tls_scratch_lease::~tls_scratch_lease()
     constexpr std::size_t usual = tls_scratch::max_record * 6;
     memory_->sent.clear();
     if (memory_->sent.capacity() > usual)
-        memory_->sent = std::string();
+        std::string().swap(memory_->sent);
     spare_scratch().push_back(std::move(memory_));
 }
 

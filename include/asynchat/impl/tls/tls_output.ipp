@@ -115,7 +115,7 @@ ASYNCHAT_DECL std::size_t tls_layer::write_some(const_buffers from, std::error_c
     error = is_open_ ? failure_ : std::error_code(asio::error::would_block);
     if (error)
         return 0;
-    if (has_waiting())
+    if (has_waiting() && !holds_tickets_)
         send_waiting(error);
     if (taken_ > 0) {
         error.clear();
@@ -125,6 +125,7 @@ ASYNCHAT_DECL std::size_t tls_layer::write_some(const_buffers from, std::error_c
         return 0;
     const call_scope call(*this);
     const scope_exit keep([this] { keep_rest(); });
+    take_tickets(call.scratch());
     std::size_t plain = encrypt(call.scratch(), from);
     if (output_needs_input_ && receive(call.scratch(), max_rest, error))
         plain = encrypt(call.scratch(), from);
@@ -138,6 +139,19 @@ ASYNCHAT_DECL std::size_t tls_layer::write_some(const_buffers from, std::error_c
     else if (!error || error == asio::error::eof)
         error = asio::error::would_block;
     return 0;
+}
+
+/// Puts the tickets in front of what is sent next.
+ASYNCHAT_DECL void tls_layer::take_tickets(tls_scratch& scratch)
+{
+    if (!std::exchange(holds_tickets_, false))
+        return;
+    try {
+        scratch.sent.insert(0, waiting_);
+        std::string().swap(waiting_);
+    } catch (const std::bad_alloc&) {
+        fail_for_memory();
+    }
 }
 
 /// Sends the encrypted records. Returns the bytes of plaintext whose records have left as a whole.
@@ -202,6 +216,7 @@ ASYNCHAT_DECL std::size_t tls_layer::take(std::size_t max_bytes) noexcept
 /// Sends what waits; sets would_block while some of it is left.
 ASYNCHAT_DECL void tls_layer::send_waiting(std::error_code& error)
 {
+    holds_tickets_ = false;
     const std::size_t sent =
         lower().write_some(std::string_view(waiting_).substr(waiting_at_), error);
     if (error)
@@ -211,7 +226,7 @@ ASYNCHAT_DECL void tls_layer::send_waiting(std::error_code& error)
     if (has_waiting()) {
         error = asio::error::would_block;
     } else {
-        waiting_ = std::string();
+        std::string().swap(waiting_);
         waiting_at_ = 0;
     }
 }
@@ -219,9 +234,10 @@ ASYNCHAT_DECL void tls_layer::send_waiting(std::error_code& error)
 /// Sends what OpenSSL has written by itself, or keeps it for send_own().
 ASYNCHAT_DECL void tls_layer::send_or_keep(tls_scratch& scratch)
 {
-    std::string_view all = scratch.sent;
-    if (all.empty())
+    if (scratch.sent.empty())
         return;
+    take_tickets(scratch);
+    std::string_view all = scratch.sent;
     std::error_code error;
     if (!has_waiting())
         all.remove_prefix(lower().write_some(all, error));
@@ -233,6 +249,8 @@ ASYNCHAT_DECL bool tls_layer::send_own()
 {
     // Records of the channel's output are its own matter, and the flight of a handshake too.
     if (!is_open_ || record_count_ > 0 || !has_waiting())
+        return false;
+    if (holds_tickets_ && has_input()) // which may be answered in its turn
         return false;
     std::error_code error;
     send_waiting(error);
