@@ -5,6 +5,7 @@
 #  error "src/asynchat.cpp is for the compiled library: define ASYNCHAT_COMPILED_LIB"
 #endif
 
+#include <asynchat/impl/address_range.ipp>
 #include <asynchat/impl/async_chat.ipp>
 #include <asynchat/impl/async_chat_end.ipp>
 #include <asynchat/impl/async_chat_output.ipp>
@@ -37,6 +38,9 @@
 #include <asynchat/impl/output_queue.ipp>
 #include <asynchat/impl/print.ipp>
 #include <asynchat/impl/producer.ipp>
+#include <asynchat/impl/proxy_header.ipp>
+#include <asynchat/impl/proxy_line.ipp>
+#include <asynchat/impl/proxy_receiver.ipp>
 #include <asynchat/impl/relay.ipp>
 #include <asynchat/impl/server.ipp>
 #include <asynchat/impl/server_state.ipp>

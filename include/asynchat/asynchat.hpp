@@ -26,11 +26,13 @@
 // Bytes only, no sockets:     terminator.hpp  producer.hpp  fifo.hpp  escape.hpp
 //                             number.hpp
 // Loop and sockets:           loop.hpp  handle.hpp  timer.hpp  run_guard.hpp  socket.hpp
-//                             endpoint.hpp  const_buffers.hpp  error.hpp  transport.hpp
+//                             endpoint.hpp  address_range.hpp  const_buffers.hpp  error.hpp
+//                             transport.hpp
 // Channels:                   dispatcher.hpp  dispatcher_with_send.hpp  file_dispatcher.hpp
 // Framed channels:            async_chat.hpp  frame_chat.hpp  file_producer.hpp
-// Ready-made:                 server.hpp  server_counters.hpp  relay.hpp
+// Ready-made:                 server.hpp  server_counters.hpp  proxy_header.hpp  relay.hpp
 
+#include <asynchat/address_range.hpp>
 #include <asynchat/async_chat.hpp>
 #include <asynchat/const_buffers.hpp>
 #include <asynchat/dispatcher.hpp>
@@ -47,6 +49,7 @@
 #include <asynchat/loop.hpp>
 #include <asynchat/number.hpp>
 #include <asynchat/producer.hpp>
+#include <asynchat/proxy_header.hpp>
 #include <asynchat/relay.hpp>
 #include <asynchat/run_guard.hpp>
 #include <asynchat/server.hpp>

@@ -477,6 +477,9 @@ private:
 
     class running_event;
 
+    /// handle_accept() has accepted a connection.
+    ASYNCHAT_DECL virtual void accepted_(socket connection, const endpoint& peer);
+
     /// For subclasses with an output queue: called at the end of each event, sends.
     virtual void end_of_event_() {}
 

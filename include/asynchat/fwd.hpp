@@ -8,6 +8,7 @@
 
 namespace asynchat {
 
+class address_range;
 class async_chat;
 class const_buffers;
 class dispatcher;
@@ -18,6 +19,7 @@ class file_dispatcher;
 class file_producer;
 class loop;
 class producer;
+class proxy_header;
 class relay;
 class run_guard;
 class scoped_timer;
@@ -45,8 +47,10 @@ enum class readiness : unsigned char;
 
 namespace detail {
 class before_layer;
+class proxy_receiver;
 class socket_transport;
 struct channel_access;
+struct proxy_fields;
 class stream_channel;
 } // namespace detail
 

@@ -103,7 +103,7 @@ public:
     [[nodiscard]] ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> channels() const;
 
     /// The number of live channels.
-    [[nodiscard]] std::size_t size() const noexcept { return open() - lingerers_.open(); }
+    [[nodiscard]] std::size_t size() const noexcept { return open() - hidden_; }
 
     /// Runs until no channel is left or stop() is called. It first calls the functions that were
     /// posted before, so they may create channels. Timers alone do not keep it running: to wait
@@ -294,7 +294,8 @@ private:
     std::vector<detail::state_ptr> channels_; // the open ones, then those that go with the turn
     std::size_t closed_ = 0;                  // the number of those
     std::size_t doomed_ = 0;                  // the first of these: they go with the present turn
-    detail::lingerer_list lingerers_;         // of the open ones
+    std::size_t hidden_ = 0;                  // of the open ones; they are the library's own
+    detail::lingerer_list lingerers_;         // of those
     std::shared_ptr<std::size_t> unread_ = std::make_shared<std::size_t>(0); // bytes
     std::size_t max_unread_ = std::size_t{16} << 20;
     fifo<detail::state_ptr> to_flush_;

@@ -4,16 +4,20 @@
 #ifndef ASYNCHAT_SERVER_HPP
 #define ASYNCHAT_SERVER_HPP
 
+#include <asynchat/address_range.hpp>
 #include <asynchat/async_chat.hpp>
 #include <asynchat/config.hpp>
 #include <asynchat/detail/server_state.hpp>
 #include <asynchat/dispatcher.hpp>
+#include <asynchat/fwd.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -26,7 +30,8 @@ namespace asynchat {
 /// Flow: it accepts the connections that wait, up to 64 in a turn, while fewer than
 /// max_connections() are open.
 ///
-///     accept -> handle_accepted -> over a limit: closed at once, counted in `refused`
+///     accept, with expect_proxy() the header of a proxy
+///            -> handle_accepted -> over a limit: closed at once, counted in `refused`
 ///                               -> a handler, counted in `accepted` and `open` until it is closed
 ///     stop(deadline) -> handle_shutdown() of each handler -> at the deadline those left are closed
 ///                    -> handle_close() of the server, when all are closed
@@ -66,6 +71,32 @@ public:
         make_layer_ = std::move(make);
     }
 
+    /// Expects the PROXY protocol, version 1 or 2, from the proxies in these ranges: each of their
+    /// connections must begin with its header, from which addr() and the limit per address take the
+    /// client. Connections from elsewhere are closed. Off by default, and with an empty list.
+    ///
+    ///     server->expect_proxy({"10.0.0.0/8", "::1"}); // "unix:" is every UNIX socket
+    ///
+    /// List only proxies that you run: everybody who connects from there may claim any address. The
+    /// handler is made when the header is complete, and receives what follows it; use_layer() and
+    /// TLS begin there too. It finds the rest of the header by proxy_header::of(). For connections
+    /// of the proxy itself (LOCAL), and of clients whose address is unknown, addr() is the address
+    /// of the proxy, and the limit per address does not count them. peer_endpoint() is always the
+    /// proxy. HAProxy: bind ... accept-proxy. nginx: listen ... proxy_protocol
+    ASYNCHAT_DECL void expect_proxy(std::vector<address_range> from);
+
+    /// How long a PROXY header may take, from the accept on; 3 seconds by default, zero means no
+    /// limit. A handshake that follows counts from the accept on, too. Then the connection is
+    /// closed. Throws std::invalid_argument for a negative time.
+    /// nginx: proxy_protocol_timeout
+    ASYNCHAT_DECL void proxy_timeout(loop::duration timeout);
+    loop::duration proxy_timeout() const noexcept { return proxy_timeout_; }
+
+    /// The largest PROXY header, in bytes; 1024 by default. Throws std::invalid_argument unless it
+    /// is 536 to 4096. A header of version 1 has 107 bytes at most.
+    ASYNCHAT_DECL void max_proxy_header(std::size_t bytes);
+    std::size_t max_proxy_header() const noexcept { return max_proxy_header_; }
+
     /// The counters. May be read at any time in the loop's thread, also after the close.
     const server_counters& counters() const noexcept { return shared_->counters; }
 
@@ -85,7 +116,8 @@ public:
     ASYNCHAT_DECL bool readable() override;
 
     /// Makes a handler, or refuses the connection because of a limit. An override may check the
-    /// connection first; to refuse it, it does not call the original.
+    /// connection first; to refuse it, it does not call the original. With expect_proxy() it is
+    /// called when the header is complete, and `peer` is the client.
     ASYNCHAT_DECL void handle_accepted(socket connection, const endpoint& peer) override;
 
     /// Closes.
@@ -96,15 +128,27 @@ public:
 private:
     template <class Handler>
     friend class server;
+    friend class detail::proxy_receiver;
 
     /// Makes a handler. Returns it unless its constructor has closed it.
     using maker = std::function<std::shared_ptr<dispatcher>(loop&, socket&&)>;
 
     ASYNCHAT_DECL server_base(loop& owner, const endpoint& where, maker make);
 
+    ASYNCHAT_DECL void accepted_(socket connection, const endpoint& peer) override;
     ASYNCHAT_DECL void end_of_event_() override;
     void refuse(const endpoint& peer, std::size_t from_there);
+    void refuse(const endpoint& peer, const std::string& why);
     void serve(socket&& connection, std::optional<std::uint64_t> address);
+    void take_proxied(socket&& connection, detail::proxy_fields&& fields,
+                      loop::time_point accepted);
+
+    // For a receiver. The server may be gone, or closed.
+    static void proxy_failed(const detail::server_state& server, const endpoint& peer,
+                             const std::string& why);
+    static void proxy_received(detail::server_state& server, socket&& connection,
+                               detail::proxy_fields&& fields, loop::time_point accepted);
+    std::size_t connections() const noexcept;
     void make_room(const detail::address_slot& slot);
     static std::vector<detail::state_ptr> channels_of(loop& owner,
                                                       const detail::server_state& shared);
@@ -116,6 +160,9 @@ private:
     std::size_t max_connections_ = unlimited;
     std::size_t max_per_address_ = unlimited;
     std::size_t max_handshakes_ = unlimited;
+    std::vector<address_range> proxies_; // empty: no PROXY header is expected
+    loop::duration proxy_timeout_ = std::chrono::seconds(3);
+    std::size_t max_proxy_header_ = 1024;
     timer deadline_;
     bool stopping_ = false;
     bool told_full_ = false; // in the log
@@ -161,6 +208,7 @@ public:
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/impl/proxy_receiver.ipp>
 #  include <asynchat/impl/server.ipp>
 #endif
 #endif

@@ -15,10 +15,12 @@ namespace asynchat {
 /// Counters of a server since it was made; see server_base::counters().
 struct server_counters {
     std::uint64_t accepted = 0;  ///< connections that were given a handler
-    std::uint64_t refused = 0;   ///< connections that were closed at once, because of a limit
+    std::uint64_t refused = 0;   ///< connections that were closed without a handler, because of a
+                                 ///< limit, or of the PROXY header that expect_proxy() wants
     std::size_t open = 0;        ///< accepted connections that are not closed yet
     std::size_t lingering = 0;   ///< closed, but the connection lingers; see linger_timeout()
-    std::size_t handshakes = 0;  ///< open, but the handshake of a layer is not complete
+    std::size_t handshakes = 0;  ///< open, but the handshake of a layer is not complete; and
+                                 ///< those without a handler yet, whose PROXY header is awaited
     std::uint64_t bytes_in = 0;  ///< bytes received from their sockets
     std::uint64_t bytes_out = 0; ///< bytes that their sockets took
     std::uint64_t frames = 0;    ///< frames found; counted at the end of each receive

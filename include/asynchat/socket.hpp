@@ -65,6 +65,10 @@ public:
     /// The address of the peer; empty when it is not known.
     const endpoint& peer() const noexcept { return peer_; }
 
+    /// What a proxy has announced of this connection; null without a PROXY header. See
+    /// server_base::expect_proxy().
+    const proxy_header* proxy() const noexcept { return proxy_.get(); }
+
     /// Gives up the ownership of the descriptor; the caller closes it.
     int release() noexcept { return std::exchange(descriptor_, -1); }
 
@@ -79,7 +83,9 @@ public:
 
 private:
     friend class dispatcher;
+    friend class server_base;
     friend class testing::loop;
+    friend struct detail::channel_access;
 
     void swap(socket& other) noexcept
     {
@@ -87,6 +93,7 @@ private:
         std::swap(descriptor_, other.descriptor_);
         std::swap(connection_, other.connection_);
         std::swap(layers_, other.layers_);
+        std::swap(proxy_, other.proxy_);
         std::swap(family_, other.family_);
         std::swap(type_, other.type_);
         std::swap(peer_, other.peer_);
@@ -96,6 +103,7 @@ private:
     int descriptor_ = -1;
     transport* connection_ = nullptr;   // owned; instead of a descriptor
     transport_layer* layers_ = nullptr; // owned; to be put over the connection
+    std::shared_ptr<const proxy_header> proxy_;
     int family_ = 0;
     int type_ = 0;
     endpoint peer_;

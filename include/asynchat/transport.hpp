@@ -186,6 +186,10 @@ private:
 
     virtual transport_layer* as_layer_() noexcept { return nullptr; }
     virtual detail::socket_transport* as_socket_() noexcept { return nullptr; } // the lowest
+
+    /// As read_some(), but below all layers. With `keep` the bytes stay, and are received again.
+    ASYNCHAT_DECL virtual std::size_t receive_below_(asio::mutable_buffer into, bool keep,
+                                                     std::error_code& error);
 };
 
 /// What happens to input that a channel has received, but not delivered, when a layer is added. The
@@ -271,6 +275,8 @@ private:
 
     transport_layer* as_layer_() noexcept override { return this; }
     ASYNCHAT_DECL detail::socket_transport* as_socket_() noexcept override;
+    ASYNCHAT_DECL std::size_t receive_below_(asio::mutable_buffer into, bool keep,
+                                             std::error_code& error) override;
 
     /// A new layer for another connect() after the handshake of this one has failed; null if there
     /// is none.

@@ -28,11 +28,13 @@ PAGES = {
     "frame_chat.md": [("frame_chat.hpp", "class", "frame_chat")],
     "flow.md": [("relay.hpp", "class", "relay")],
     "server.md": [("server.hpp", "class", "server_base"), ("server.hpp", "class", "server"),
-                  ("server_counters.hpp", "struct", "server_counters")],
+                  ("server_counters.hpp", "struct", "server_counters"),
+                  ("proxy_header.hpp", "class", "proxy_header")],
     "loop.md": [("loop.hpp", "class", "loop"), ("timer.hpp", "class", "timer"),
                 ("timer.hpp", "class", "scoped_timer"),
                 ("handle.hpp", "class", "handle"), ("run_guard.hpp", "class", "run_guard")],
     "sockets.md": [("endpoint.hpp", "class", "endpoint"), ("socket.hpp", "class", "socket"),
+                   ("address_range.hpp", "class", "address_range"),
                    ("const_buffers.hpp", "class", "const_buffers")],
     "terminator.md": [("terminator.hpp", "class", "terminator"),
                       ("terminator.hpp", "enum", "byte_order")],
@@ -178,6 +180,11 @@ LIMITS = [
     ("impl/tls/tls_input.ipp", r"max_records_without_data = (\d+)", str, "tls_error"),
     ("impl/tls/tls_output.ipp", r"max_waiting = (\d+)", bytes_, "tls_error"),
     ("impl/dispatcher_opening.ipp", r"max_openings = (\d+)", str, "max_handshakes()"),
+    ("server.hpp", r"\bproxy_timeout_ = std::chrono::seconds\((\d+)\)", seconds, "proxy_timeout()"),
+    ("server.hpp", r"\bmax_proxy_header_ = (\d+)", bytes_, "max_proxy_header()"),
+    ("detail/proxy_header.hpp", r"max_line = (\d+)", bytes_, "max_proxy_header()"),
+    ("impl/proxy_header.ipp", r"max_unique_id = (\d+)", bytes_, "expect_proxy()"),
+    ("impl/proxy_header.ipp", r"max_authority = (\d+)", bytes_, "expect_proxy()"),
     ("detail/io/lingerer.hpp", r"max_open = (\d+)", lambda n: f"{n:,}", "linger_timeout()"),
     ("detail/io/accept_backoff.hpp", r"pause = std::chrono::milliseconds\((\d+)\)",
      lambda n: f"{n / 1000:g} s", "handle_error()"),
@@ -210,13 +217,17 @@ NO_LIMITS = {
     "max_timeout",  # of poll(): a year
     "lifetime", "max_received", "max_record", "max_records", "max_rest", "id", "digits", "alerts", "usual",
     "overhead", "header", "curves",  # how TLS is done
+    "min_header", "max_header",  # what max_proxy_header() may be
+    "line_start", "line_end", "signature", "fixed_size", "tlv_head", "path_size", "address_sizes",
+    "tlv_authority", "tlv_crc32c", "tlv_unique_id", "command_at", "family_at", "unknown", "count",
+    "crc32c_table", "mapped",  # the form of a PROXY header
     "grace",        # of a timeout, when we are late ourselves
     "look_behind_mark_after",  # how soon a lost connection is noticed behind an urgent mark
 }
 # Names that are limits in one place and something else in another.
 IN_LIMITS = {"longest_name", "longest_text", "max_size", "max_digits", "max_connections",
              "max_lines", "max_open", "pause", "deadline_tick", "max_records_without_data",
-             "max_waiting", "max_openings"}
+             "max_waiting", "max_openings", "max_line", "max_unique_id", "max_authority"}
 
 
 def limits():
@@ -276,7 +287,8 @@ def check_constants():
         for name in re.findall(r"\b(max_\w+_|\w+_(?:limit|timeout)_)\s*=\s*\w+;",
                                headers.without_comments(path.read_text(encoding="utf-8"))):
             known = {re.sub(r"\W.*", "", default) for _, default, _ in OFF}
-            if name not in known | {"max_unread_", "frame_limit_", "over_limit_"}:
+            if name not in known | {"max_unread_", "frame_limit_", "over_limit_", "proxy_timeout_",
+                                     "max_proxy_header_"}:
                 problem("porting.md", f"a new limit in {path.name}: '{name}'")
 
 

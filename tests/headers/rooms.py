@@ -16,7 +16,7 @@ import tempfile
 INCLUDE = pathlib.Path(__file__).resolve().parents[2] / "include" / "asynchat"
 ROOMS = ("detail/framing/", "detail/output/")
 MACHINES = ("detail/gate.hpp", "detail/io/accept_backoff.hpp", "detail/io/urgent_watch.hpp",
-            "detail/timing/deadlines.hpp")
+            "detail/timing/deadlines.hpp", "detail/proxy_header.hpp")
 MAX_LINES = 300
 FORBIDDEN = re.compile(r"asio(\.hpp|/)|fmt/|chrono$|ctime$|time\.h$|sys/time\.h$|"
                        r"asynchat/(loop|dispatcher|socket|const_buffers|detail/timing/clock|"

@@ -1028,13 +1028,13 @@ times("write-timeout-not-logged", "a write timeout ends a channel without a word
       """log_timeout("the other side took no output", "write_timeout()", limits.write);""", "")
 times("close-timeout-not-logged", "close_when_done() with a time drops output without a word",
       """\
-    if (!state_->lingers)
+    if (!state_->hidden)
         log_timeout("its output""",
       """\
     if (false)
         log_timeout("its output""")
 times("lingering-is-logged", "each connection that lingers to its end writes a line",
-      "if (!state_->lingers)\n        log_timeout(", "log_timeout(")
+      "if (!state_->hidden)\n        log_timeout(", "log_timeout(")
 
 # --- one socket after the other ------------------------------------------------------------------
 

@@ -95,6 +95,23 @@ struct channel_access {
     ASYNCHAT_DECL static void
     begin_linger(dispatcher& channel, std::unique_ptr<transport> connection, loop::time_point time);
 
+    // --- receivers of PROXY headers ------------------------------------------------------------
+
+    /// Gives the connection to a channel of the library, which is closed at `time` at the latest.
+    ASYNCHAT_DECL static void begin_receive(dispatcher& channel, socket connection,
+                                            loop::time_point time);
+    static std::size_t receive_below(dispatcher& channel, asio::mutable_buffer into, bool keep,
+                                     std::error_code& error)
+    {
+        return channel.transport_->receive_below_(into, keep, error);
+    }
+    ASYNCHAT_DECL static std::size_t receive_below(const socket& connection,
+                                                   asio::mutable_buffer into, bool keep,
+                                                   std::error_code& error);
+
+    /// Takes the connection from the channel.
+    ASYNCHAT_DECL static socket end_receive(dispatcher& channel);
+
     // --- servers -------------------------------------------------------------------------------
 
     static address_slot* slot(const dispatcher& channel) noexcept { return channel.slot_; }
@@ -102,6 +119,12 @@ struct channel_access {
     {
         channel.slot_ = slot;
         channel.count_opening();
+    }
+    /// A handshake counts from this time on.
+    ASYNCHAT_DECL static void begin_handshake_at(dispatcher& channel, loop::time_point time);
+    static bool is_opening(const dispatcher& channel) noexcept
+    {
+        return channel.state_->opening != 0;
     }
     static void finish(dispatcher& channel, close_reason reason) { channel.finish(reason); }
     ASYNCHAT_DECL static void stop_listening(dispatcher& channel);

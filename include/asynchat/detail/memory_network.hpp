@@ -165,7 +165,8 @@ public:
         b.other_ = &a;
     }
 
-    ASYNCHAT_DECL std::size_t read_some(asio::mutable_buffer into, std::error_code& error);
+    ASYNCHAT_DECL std::size_t read_some(asio::mutable_buffer into, std::error_code& error,
+                                        bool keep = false);
     ASYNCHAT_DECL std::size_t write_some(const_buffers from, std::error_code& error);
 
     /// Takes the bytes that have arrived, up to `max_bytes`.
@@ -282,6 +283,11 @@ public:
 private:
     using waiter = std::optional<wait_handler>;
 
+    std::size_t receive_below_(asio::mutable_buffer into, bool keep,
+                               std::error_code& error) override
+    {
+        return end_->read_some(into, error, keep);
+    }
     bool is_ready(const waiter& waiting) const;
     void complete_waits();
 

@@ -8,6 +8,7 @@
 #include <asynchat/detail/log_limit.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
+#include <asynchat/fwd.hpp>
 #include <asynchat/server_counters.hpp>
 
 #include <cstddef>
@@ -17,8 +18,6 @@
 #include <optional>
 
 namespace asynchat {
-
-class dispatcher;
 
 namespace detail {
 
@@ -36,9 +35,13 @@ struct address_slot {
 /// The state that a server shares with its channels; the last owner destroys it.
 struct server_state : std::enable_shared_from_this<server_state> {
     server_counters counters;
-    dispatcher* listener = nullptr; // null when it is destroyed
-    bool wakes_listener = false;    // the next close must wake it
-    server_log_limit log_limit;     // of all channels together
+    dispatcher* listener = nullptr;                // null when it is destroyed
+    bool wakes_listener = false;                   // the next close must wake it
+    server_log_limit log_limit;                    // of all channels together
+    std::map<unsigned, proxy_receiver*> receivers; // of PROXY headers, by their numbers
+
+    /// The headers of channels that are not open yet: until handle_open() returns.
+    std::map<const dispatcher*, std::shared_ptr<const proxy_header>> proxy_headers;
 
     /// The key by which connections are counted. For IPv6 it is the /64 network, because one
     /// customer gets a whole /64 and must not pass the limit with many addresses. IPv4 inside IPv6
@@ -56,6 +59,13 @@ struct server_state : std::enable_shared_from_this<server_state> {
     /// A handshake that was counted is complete, or has failed.
     ASYNCHAT_DECL static void handshake_ended(address_slot& slot) noexcept;
 
+    /// A connection has no handler yet: its PROXY header is awaited. Returns the number of the
+    /// receiver.
+    ASYNCHAT_DECL unsigned header_awaited(proxy_receiver& receiver);
+
+    /// The header is complete, or the connection was closed. May be called again.
+    ASYNCHAT_DECL void header_ended(unsigned number) noexcept;
+
     /// The connection of a closing channel lingers, in a lingerer.
     ASYNCHAT_DECL static void begin_linger(address_slot& slot) noexcept;
     ASYNCHAT_DECL static void end_linger(address_slot& slot) noexcept;
@@ -68,6 +78,7 @@ private:
 
     std::map<std::optional<std::uint64_t>, address_slot>
         slots_; // a tree, not a hash table: peers choose the keys
+    unsigned next_receiver_ = 0;
 };
 
 } // namespace detail

@@ -6,7 +6,12 @@
 
 #include <asynchat/dispatcher.hpp>
 
+#include <asynchat/detail/io/socket_transport.hpp>
+#include <asynchat/socket.hpp>
 #include <asynchat/transport.hpp>
+
+#include <memory>
+#include <utility>
 
 namespace asynchat::detail {
 
@@ -40,7 +45,50 @@ ASYNCHAT_DECL void channel_access::begin_linger(dispatcher& channel,
     channel.set_transport(std::move(connection));
     channel.connected_ = true;
     channel.close_at(time);
-    channel.state_->lingers = true;
+    channel.state_->hidden = channel.state_->lingers = true;
+}
+
+ASYNCHAT_DECL void channel_access::begin_receive(dispatcher& channel, socket connection,
+                                                 loop::time_point time)
+{
+    channel.state_->hidden = true;
+    channel.addr_ = std::move(connection.peer_);
+    if (connection.connection_)
+        channel.set_transport(
+            std::unique_ptr<transport>(std::exchange(connection.connection_, nullptr)));
+    else
+        channel.set_transport(
+            std::make_unique<socket_transport>(channel.loop_.context(), std::move(connection)));
+    channel.connected_ = true;
+    if (time != deadlines::never)
+        channel.close_at(time);
+}
+
+ASYNCHAT_DECL std::size_t channel_access::receive_below(const socket& connection,
+                                                        asio::mutable_buffer into, bool keep,
+                                                        std::error_code& error)
+{
+    if (connection.connection_)
+        return connection.connection_->receive_below_(into, keep, error);
+    return receive_now(connection.native_handle(), into, keep, error);
+}
+
+ASYNCHAT_DECL socket channel_access::end_receive(dispatcher& channel)
+{
+    auto* const system = channel.transport_->as_socket_();
+    socket connection = system ? system->release(channel.addr_)
+                               : socket(std::move(channel.transport_), channel.addr_);
+    channel.set_transport(nullptr);
+    connection.accepted_ = true;
+    return connection;
+}
+
+ASYNCHAT_DECL void channel_access::begin_handshake_at(dispatcher& channel, loop::time_point time)
+{
+    if (channel.state_->opening == 0)
+        return;
+    channel.rare().clocks.start_handshake(time);
+    channel.look_at_clocks_by(channel.rare_->clocks.due(deadlines::clock::connect));
 }
 
 ASYNCHAT_DECL void channel_access::stop_listening(dispatcher& channel)

@@ -107,7 +107,7 @@ ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<transport> next)
     has_event_ = layer;     // it may have events without a cause
 #ifdef ASYNCHAT_TEST_LAYERS // see tests/layers
     std::unique_ptr<transport_layer> under_test;
-    if (transport_ && !layer) {
+    if (transport_ && !layer && !state_->hidden) {
         for (auto& next_layer : detail::layers_under_test(*transport_))
             transport_layer::stack(under_test, std::move(next_layer), 0);
     }
@@ -542,10 +542,15 @@ ASYNCHAT_DECL void dispatcher::handle_accept()
         auto accepted = accept();
         if (!accepted)
             return;
-        handle_accepted(std::move(accepted->first), accepted->second);
+        accepted_(std::move(accepted->first), accepted->second);
         if (state_->connection() != connection || !accepting_ || !readable())
             return;
     }
+}
+
+ASYNCHAT_DECL void dispatcher::accepted_(socket connection, const endpoint& peer)
+{
+    handle_accepted(std::move(connection), peer);
 }
 
 ASYNCHAT_DECL void dispatcher::handle_accepted(socket, const endpoint&)

@@ -36,6 +36,8 @@ ASYNCHAT_DECL void dispatcher::close()
         leave_to_linger();
     set_transport(nullptr);
     assert(!transport_ && reason_ != close_reason::open);
+    if (slot_)
+        slot_->server->proxy_headers.erase(this);
     if (slot_ && state_->lingers)
         detail::server_state::end_linger(*slot_);
     else if (slot_)

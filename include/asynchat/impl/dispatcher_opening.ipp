@@ -166,6 +166,8 @@ ASYNCHAT_DECL void dispatcher::opened()
         if (state_->opening == 0) {
             connecting_ = false;
             connected_ = true;
+            if (slot_)
+                slot_->server->proxy_headers.erase(this);
         }
     });
     tell_opened(stage);

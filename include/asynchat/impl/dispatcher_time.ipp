@@ -210,7 +210,7 @@ ASYNCHAT_DECL void dispatcher::close_time_reached()
             end_lost(); // if the channel is still open
         return;
     }
-    if (!state_->lingers)
+    if (!state_->hidden)
         log_timeout("its output was not sent in the time given to close_when_done()", {}, {});
     finish(close_reason::close_timeout);
 }

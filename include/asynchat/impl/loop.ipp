@@ -68,7 +68,7 @@ ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> loop::channels() const
     std::vector<std::shared_ptr<dispatcher>> all;
     all.reserve(open());
     for (std::size_t i = 0; i < open(); ++i) {
-        if (!channels_[i]->lingers)
+        if (!channels_[i]->hidden)
             all.push_back(channels_[i]->owned);
     }
     return all;
@@ -87,6 +87,8 @@ ASYNCHAT_DECL void loop::adopt(std::shared_ptr<dispatcher> channel, bool sends_p
     swap_channels(open() - 1 + doomed_, open() - 1);
     assert(!state->owned && channels_[open() - 1].get() == state.get());
     state->number = adopted_++;
+    if (state->hidden)
+        ++hidden_;
     if (state->lingers)
         lingerers_.opened();
     state->owned = std::move(channel);
@@ -119,6 +121,8 @@ ASYNCHAT_DECL void loop::remove(detail::channel_state& state)
     assert(state.index < open() && channels_[state.index].get() == &state); // among the open ones
     // The caller of close() may be a function of the channel: the end of the turn destroys it.
     drop_deadline(state);
+    if (state.hidden)
+        --hidden_;
     if (state.lingers)
         lingerers_.closed();
     state.closed = true;
@@ -174,7 +178,7 @@ ASYNCHAT_DECL void loop::close_all(bool ignore_all)
     }
     // From the back, because the last channel takes the place of a closed one.
     for (std::size_t i = open(); i-- > 0;) {
-        if (channels_[i]->lingers)
+        if (channels_[i]->hidden)
             channels_[i]->owned->close();
     }
 }

@@ -181,7 +181,8 @@ ASYNCHAT_DECL std::size_t memory_end::cut(std::size_t bytes)
     return chance > 0 && random.per_mille(chance) ? 1 + random.below(bytes) : bytes;
 }
 
-ASYNCHAT_DECL std::size_t memory_end::read_some(asio::mutable_buffer into, std::error_code& error)
+ASYNCHAT_DECL std::size_t memory_end::read_some(asio::mutable_buffer into, std::error_code& error,
+                                                bool keep)
 {
     error = begin(testing::operation::receive);
     if (error)
@@ -194,7 +195,8 @@ ASYNCHAT_DECL std::size_t memory_end::read_some(asio::mutable_buffer into, std::
     piece& next = input_.front();
     const std::size_t bytes = cut(std::min(into.size(), next.bytes.size() - next.front));
     std::memcpy(into.data(), next.bytes.data() + next.front, bytes);
-    consume(bytes);
+    if (!keep)
+        consume(bytes);
     return bytes;
 }
 

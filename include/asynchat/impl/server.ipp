@@ -6,11 +6,19 @@
 
 #include <asynchat/server.hpp>
 
-#include <asynchat/dispatcher.hpp>
+#include <asynchat/detail/io/proxy_receiver.hpp>
 #include <asynchat/detail/scope_exit.hpp>
+#include <asynchat/dispatcher.hpp>
 #include <asynchat/escape.hpp>
+#include <asynchat/proxy_header.hpp>
+
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
 
 namespace asynchat {
 
@@ -28,6 +36,7 @@ ASYNCHAT_DECL server_base::server_base(loop& owner, const endpoint& where, maker
 ASYNCHAT_DECL server_base::~server_base()
 {
     shared_->listener = nullptr;
+    detail::proxy_receiver::close_all(*shared_);
 }
 
 // --- connections -----------------------------------------------------------------------------
@@ -44,9 +53,15 @@ ASYNCHAT_DECL void server_base::max_handshakes(std::size_t n)
     flush_soon(); // it may accept again
 }
 
+/// The connections that count in the limit.
+ASYNCHAT_DECL std::size_t server_base::connections() const noexcept
+{
+    return counters().open + shared_->receivers.size();
+}
+
 ASYNCHAT_DECL bool server_base::readable()
 {
-    const std::size_t open = counters().open;
+    const std::size_t open = connections();
     if (open < max_connections_ - max_connections_ / 4)
         told_full_ = false;
     const bool is_full = open >= max_connections_ || counters().handshakes >= max_handshakes_;
@@ -56,31 +71,42 @@ ASYNCHAT_DECL bool server_base::readable()
 
 ASYNCHAT_DECL void server_base::handle_accepted(socket connection, const endpoint& peer)
 {
-    const auto address = detail::server_state::address_of(peer);
+    const proxy_header* const proxy = connection.proxy();
+    if (!proxies_.empty() && !proxy) // an override of handle_accept() has called this
+        return server_base::accepted_(std::move(connection), peer);
+    const auto address =
+        proxy && proxy->source().empty() ? std::nullopt : detail::server_state::address_of(peer);
     const std::size_t from_there = address ? shared_->open_from(*address) : 0;
-    if (stopping_ || counters().open >= max_connections_ || from_there >= max_per_address_)
+    if (stopping_ || connections() >= max_connections_ || from_there >= max_per_address_)
         return refuse(peer, from_there);
     serve(std::move(connection), address);
-    if (counters().open >= max_connections_ && !std::exchange(told_full_, true))
+    if (connections() >= max_connections_ && !std::exchange(told_full_, true))
         detail::channel_access::log_of_peer(
             *this, log_type::info, "{} accepts no more: {} connections are open",
-            detail::channel_access::safe_repr(*this), counters().open);
+            detail::channel_access::safe_repr(*this), connections());
 }
 
 ASYNCHAT_DECL void server_base::refuse(const endpoint& peer, std::size_t from_there)
 {
+    refuse(peer, fmt::format("{} connections are open, {} from there", connections(), from_there));
+}
+
+ASYNCHAT_DECL void server_base::refuse(const endpoint& peer, const std::string& why)
+{
     ++shared_->counters.refused;
-    detail::channel_access::log_of_peer(
-        *this, log_type::info, "{} refused {}: {} connections are open, {} from there",
-        detail::channel_access::safe_repr(*this), escaped(peer.to_string(), detail::longest_name),
-        counters().open, from_there);
+    if (!why.empty())
+        detail::channel_access::log_of_peer(
+            *this, log_type::info, "{} refused {}: {}", detail::channel_access::safe_repr(*this),
+            escaped(peer.to_string(), detail::longest_name), escaped(why, detail::longest_text));
 }
 
 /// Connections without an address, over UNIX sockets, share one slot; only the total is limited.
 ASYNCHAT_DECL void server_base::serve(socket&& connection, std::optional<std::uint64_t> address)
 {
+    using detail::channel_access;
     detail::address_slot& slot = shared_->enter(address);
     make_room(slot);
+    const auto proxy = std::exchange(connection.proxy_, nullptr);
     std::shared_ptr<dispatcher> channel;
     try {
         if (make_layer_)
@@ -98,8 +124,16 @@ ASYNCHAT_DECL void server_base::serve(socket&& connection, std::optional<std::ui
             detail::channel_access::begin(channel); // which calls its handle_end()
         return;
     }
-    detail::channel_access::set_slot(*channel, &slot);
-    detail::channel_access::begin(channel);
+    channel_access::set_slot(*channel, &slot);
+    if (proxy) {
+        channel_access::begin_handshake_at(*channel, proxy->accepted_);
+        shared_->proxy_headers.emplace(channel.get(), proxy);
+    }
+    const detail::scope_exit opened([shared = shared_, channel] {
+        if (!channel_access::is_opening(*channel)) // else its handle_open() is still to come
+            shared->proxy_headers.erase(channel.get());
+    });
+    channel_access::begin(channel);
     if (stopping_) // since its constructor ran
         shut_down(owner(), {detail::channel_access::state(*channel)}, false);
 }
@@ -114,6 +148,87 @@ ASYNCHAT_DECL void server_base::make_room(const detail::address_slot& slot)
         detail::channel_access::end_oldest_linger(*this, *shared_, &slot);
 }
 
+// --- behind a proxy --------------------------------------------------------------------------
+
+ASYNCHAT_DECL void server_base::expect_proxy(std::vector<address_range> from)
+{
+    proxies_ = std::move(from);
+}
+
+ASYNCHAT_DECL void server_base::proxy_timeout(loop::duration timeout)
+{
+    if (timeout < loop::duration::zero())
+        throw std::invalid_argument("asynchat: a timeout is negative");
+    proxy_timeout_ = timeout;
+}
+
+ASYNCHAT_DECL void server_base::max_proxy_header(std::size_t bytes)
+{
+    using detail::proxy_input;
+    if (bytes < proxy_input::min_header || bytes > proxy_input::max_header)
+        throw std::invalid_argument(
+            fmt::format("asynchat: max_proxy_header() is {} to {} bytes, not {}",
+                        proxy_input::min_header, proxy_input::max_header, bytes));
+    max_proxy_header_ = bytes;
+}
+
+ASYNCHAT_DECL void server_base::accepted_(socket connection, const endpoint& peer)
+{
+    if (proxies_.empty())
+        return handle_accepted(std::move(connection), peer);
+    if (std::none_of(proxies_.begin(), proxies_.end(),
+                     [&](const address_range& each) { return each.contains(peer); }))
+        return refuse(peer, "it is no proxy that expect_proxy() lists");
+    using detail::proxy_input;
+    proxy_input input(max_proxy_header_);
+    const auto result =
+        input.receive([&](asio::mutable_buffer into, bool keep, std::error_code& error) {
+            return detail::channel_access::receive_below(connection, into, keep, error);
+        });
+    switch (result) {
+    case proxy_input::result::complete:
+        return take_proxied(std::move(connection), std::move(input.fields()), owner().now());
+    case proxy_input::result::failed: return refuse(peer, input.error());
+    case proxy_input::result::incomplete: break;
+    }
+    detail::channel_access::begin(detail::channel_access::make<detail::proxy_receiver>(
+        owner(), std::move(connection), shared_, std::move(input), proxy_timeout_));
+}
+
+/// The header of a connection is complete.
+ASYNCHAT_DECL void server_base::take_proxied(socket&& connection, detail::proxy_fields&& fields,
+                                             loop::time_point accepted)
+{
+    connection.proxy_.reset(new proxy_header(std::move(fields), accepted));
+    if (!connection.proxy()->source().empty())
+        connection.peer_ = connection.proxy()->source();
+    const endpoint peer = connection.peer();
+    handle_accepted(std::move(connection), peer);
+}
+
+ASYNCHAT_DECL void server_base::proxy_failed(const detail::server_state& server,
+                                             const endpoint& peer, const std::string& why)
+{
+    if (server.listener)
+        static_cast<server_base*>(server.listener)->refuse(peer, why);
+}
+
+ASYNCHAT_DECL void server_base::proxy_received(detail::server_state& server, socket&& connection,
+                                               detail::proxy_fields&& fields,
+                                               loop::time_point accepted)
+{
+    const auto listener =
+        server.listener ? detail::channel_access::state(*server.listener)->channel() : nullptr;
+    if (!listener) {
+        ++server.counters.refused;
+        return;
+    }
+    detail::channel_access::in_event(*listener, [&] {
+        static_cast<server_base&>(*listener).take_proxied(std::move(connection), std::move(fields),
+                                                          accepted);
+    });
+}
+
 // --- the end ---------------------------------------------------------------------------------
 
 ASYNCHAT_DECL void server_base::stop(loop::duration deadline)
@@ -126,6 +241,7 @@ ASYNCHAT_DECL void server_base::stop(loop::duration deadline)
     });
     if (!std::exchange(stopping_, true)) {
         detail::channel_access::stop_listening(*this);
+        detail::proxy_receiver::close_all(*shared_);
         shut_down(owner(), channels_of(owner(), *shared_), false);
     }
     flush_soon();

@@ -6,13 +6,10 @@
 
 #include <asynchat/detail/server_state.hpp>
 
+#include <asynchat/detail/ip_bytes.hpp>
 #include <asynchat/dispatcher.hpp>
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cstring>
 
 namespace asynchat::detail {
 
@@ -20,25 +17,12 @@ ASYNCHAT_DECL std::optional<std::uint64_t> server_state::address_of(const endpoi
 {
     if (!peer.is_ip())
         return std::nullopt;
-    const auto native = peer.native();
-    const unsigned char* bytes = nullptr;
-    std::size_t count = 8;
-    sockaddr_in v4 = {};
-    sockaddr_in6 v6 = {};
-    if (peer.family() == AF_INET) {
-        std::memcpy(&v4, native.data(), sizeof v4);
-        bytes = reinterpret_cast<const unsigned char*>(&v4.sin_addr);
-        count = 4;
-    } else {
-        std::memcpy(&v6, native.data(), sizeof v6);
-        bytes = v6.sin6_addr.s6_addr;
-        if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
-            bytes += 12;
-            count = 4;
-        }
-    }
-    std::uint64_t address = count == 4 ? 0xffff : 0; // no IPv6 network begins with 0:ffff
-    std::for_each(bytes, bytes + count, [&](unsigned char b) { address = address << 8 | b; });
+    auto ip = ip_bytes_of(peer);
+    ip.unmap();
+    const std::size_t count = ip.size == 4 ? 4 : 8;
+    std::uint64_t address = ip.size == 4 ? 0xffff : 0; // no IPv6 network begins with 0:ffff
+    std::for_each(ip.bytes.begin(), ip.bytes.begin() + count,
+                  [&](unsigned char b) { address = address << 8 | b; });
     return address;
 }
 
@@ -85,6 +69,21 @@ ASYNCHAT_DECL void server_state::wake_listener() noexcept
         wakes_listener = false;
     } catch (...) { // no memory: the next one wakes it
     }
+}
+
+ASYNCHAT_DECL unsigned server_state::header_awaited(proxy_receiver& receiver)
+{
+    receivers.emplace(++next_receiver_, &receiver);
+    ++counters.handshakes;
+    return next_receiver_;
+}
+
+ASYNCHAT_DECL void server_state::header_ended(unsigned number) noexcept
+{
+    if (receivers.erase(number) == 0)
+        return;
+    --counters.handshakes;
+    wake_listener();
 }
 
 ASYNCHAT_DECL void server_state::begin_linger(address_slot& slot) noexcept

@@ -120,6 +120,17 @@ ssize_t again_after_signals(Call call, std::error_code& error)
     }
 }
 
+ASYNCHAT_DECL std::size_t receive_now(int descriptor, asio::mutable_buffer into, bool keep,
+                                      std::error_code& error) noexcept
+{
+    const int flags = MSG_DONTWAIT | (keep ? MSG_PEEK : 0);
+    const ssize_t received = again_after_signals(
+        [&] { return ::recv(descriptor, into.data(), into.size(), flags); }, error);
+    if (received == 0 && !error)
+        error = asio::error::eof;
+    return static_cast<std::size_t>(received);
+}
+
 ASYNCHAT_DECL std::unique_ptr<transport> socket_transport::make(asio::io_context& context,
                                                                 int family, int type)
 {

@@ -89,6 +89,13 @@ ASYNCHAT_DECL std::size_t transport::write_file(int, std::uint64_t, std::size_t,
     return 0;
 }
 
+ASYNCHAT_DECL std::size_t transport::receive_below_(asio::mutable_buffer, bool,
+                                                    std::error_code& error)
+{
+    error = asio::error::operation_not_supported;
+    return 0;
+}
+
 ASYNCHAT_DECL void transport::bind(const endpoint&, std::error_code& error)
 {
     error = asio::error::operation_not_supported;
@@ -222,6 +229,12 @@ ASYNCHAT_DECL endpoint transport_layer::peer_endpoint() const
 ASYNCHAT_DECL detail::socket_transport* transport_layer::as_socket_() noexcept
 {
     return lower_->as_socket_();
+}
+
+ASYNCHAT_DECL std::size_t transport_layer::receive_below_(asio::mutable_buffer into, bool keep,
+                                                          std::error_code& error)
+{
+    return lower_->receive_below_(into, keep, error);
 }
 
 // --- layers: putting one over the other ------------------------------------------------------

@@ -115,7 +115,8 @@ enum class handshake_stage : unsigned char {
 struct channel_state : operation_memory {
     readiness_set armed;       // waits under way on the present transport
     bool flush_listed : 1;     // on the loop's list of channels to flush
-    bool lingers : 1;          // the channel is none of the user's
+    bool hidden : 1;           // the channel is none of the user's
+    bool lingers : 1;          // it keeps a lingering connection; such a channel is hidden
     bool try_again_listed : 1; // on the loop's list of channels to look at before they wait
     bool closed : 1;           // and still owned
     unsigned char opening : 2; // a handshake is under way, as a handshake_stage says
@@ -131,8 +132,9 @@ struct channel_state : operation_memory {
 
     /// After input number `n` of the loop.
     explicit channel_state(unsigned n) noexcept
-        : flush_listed(false), lingers(false), try_again_listed(false), closed(false), opening(0),
-          opening_listed(false), opening_counted(false), speculative_read(n)
+        : flush_listed(false), hidden(false), lingers(false), try_again_listed(false),
+          closed(false), opening(0), opening_listed(false), opening_counted(false),
+          speculative_read(n)
     {
     }
 

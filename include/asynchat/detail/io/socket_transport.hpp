@@ -8,6 +8,7 @@
 #include <asynchat/const_buffers.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/fwd.hpp>
+#include <asynchat/socket.hpp>
 #include <asynchat/transport.hpp>
 
 #include <asio/basic_datagram_socket.hpp>
@@ -21,11 +22,17 @@
 #include <memory>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace asynchat::detail {
 
 /// The result of poll() for a descriptor now; 0 without a descriptor.
 ASYNCHAT_DECL int poll_now(int descriptor, int events) noexcept;
+
+/// Receives from a stream without blocking, in any mode of the descriptor. With `keep` the bytes
+/// stay. Errors as those of transport::read_some().
+ASYNCHAT_DECL std::size_t receive_now(int descriptor, asio::mutable_buffer into, bool keep,
+                                      std::error_code& error) noexcept;
 
 /// Whether an error of accept() belongs to the waiting connection, not to the listener.
 ASYNCHAT_DECL bool is_lost_connection(const std::error_code& error) noexcept;
@@ -101,8 +108,19 @@ public:
 
     native_socket& asio_socket() noexcept { return socket_; }
 
+    /// Gives up the descriptor: it belongs to no loop any more.
+    asynchat::socket release(endpoint peer)
+    {
+        return asynchat::socket(socket_.release(), family_, type_, std::move(peer));
+    }
+
 private:
     socket_transport* as_socket_() noexcept override { return this; }
+    std::size_t receive_below_(asio::mutable_buffer into, bool keep,
+                               std::error_code& error) override
+    {
+        return receive_now(native_handle(), into, keep, error);
+    }
 
     native_socket socket_;
     int family_;
