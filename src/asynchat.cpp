@@ -28,7 +28,9 @@
 #include <asynchat/impl/frame_chat.ipp>
 #include <asynchat/impl/frame_decoder.ipp>
 #include <asynchat/impl/frame_pass.ipp>
+#include <asynchat/impl/joint_listener.ipp>
 #include <asynchat/impl/lingerer.ipp>
+#include <asynchat/impl/listen_options.ipp>
 #include <asynchat/impl/log_limit.ipp>
 #include <asynchat/impl/loop.ipp>
 #include <asynchat/impl/loop_time.ipp>

@@ -29,7 +29,7 @@
 //                             endpoint.hpp  const_buffers.hpp  error.hpp  transport.hpp
 // Channels:                   dispatcher.hpp  dispatcher_with_send.hpp  file_dispatcher.hpp
 // Framed channels:            async_chat.hpp  frame_chat.hpp  file_producer.hpp
-// Ready-made:                 server.hpp  server_counters.hpp  relay.hpp
+// Ready-made:                 server.hpp  server_counters.hpp  listen_options.hpp  relay.hpp
 
 #include <asynchat/async_chat.hpp>
 #include <asynchat/const_buffers.hpp>
@@ -44,6 +44,7 @@
 #include <asynchat/frame_chat.hpp>
 #include <asynchat/fwd.hpp>
 #include <asynchat/handle.hpp>
+#include <asynchat/listen_options.hpp>
 #include <asynchat/loop.hpp>
 #include <asynchat/number.hpp>
 #include <asynchat/producer.hpp>

@@ -16,6 +16,7 @@ class endpoint;
 class exit_now;
 class file_dispatcher;
 class file_producer;
+class listen_options;
 class loop;
 class producer;
 class relay;

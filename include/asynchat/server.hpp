@@ -8,6 +8,7 @@
 #include <asynchat/config.hpp>
 #include <asynchat/detail/server_state.hpp>
 #include <asynchat/dispatcher.hpp>
+#include <asynchat/listen_options.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -69,6 +70,9 @@ public:
     /// The counters. May be read at any time in the loop's thread, also after the close.
     const server_counters& counters() const noexcept { return shared_->counters; }
 
+    /// The addresses that it listens on; local_endpoint() is the first. Empty after stop().
+    [[nodiscard]] ASYNCHAT_DECL std::vector<endpoint> local_endpoints() const;
+
     /// Ends the server in an orderly way. It stops listening now. In a later turn it calls
     /// handle_shutdown() of each connection. After `deadline`, a duration from now, it closes the
     /// remaining connections, with handle_close() and close_reason::shutdown. When no connection is
@@ -100,7 +104,7 @@ private:
     /// Makes a handler. Returns it unless its constructor has closed it.
     using maker = std::function<std::shared_ptr<dispatcher>(loop&, socket&&)>;
 
-    ASYNCHAT_DECL server_base(loop& owner, const endpoint& where, maker make);
+    ASYNCHAT_DECL server_base(loop& owner, const listen_options& where, maker make);
 
     ASYNCHAT_DECL void end_of_event_() override;
     void refuse(const endpoint& peer, std::size_t from_there);
@@ -121,9 +125,10 @@ private:
     bool told_full_ = false; // in the log
 };
 
-/// Listens on an address and makes a Handler for each connection.
+/// Listens and makes a Handler for each connection.
 ///
 ///     loop.create<server<echo_handler>>(endpoint("127.0.0.1", 8080));
+///     loop.create<server<echo_handler>>(listen_options("localhost", 8080).backlog(64));
 ///
 /// Handler is a dispatcher with a constructor (loop&, socket, args...). The args are the arguments
 /// of create() after the address; each connection gets a copy of them (std::ref shares an object).
@@ -132,9 +137,10 @@ private:
 template <class Handler>
 class server : public server_base {
 public:
-    /// Throws std::system_error when it cannot bind to or listen on the address.
+    /// Throws std::system_error when it cannot bind to or listen on one of the addresses;
+    /// std::logic_error when another server has taken the socket.
     template <class... Args>
-    explicit server(loop& owner, const endpoint& where, Args... args)
+    explicit server(loop& owner, const listen_options& where, Args... args)
         : server_base(
               owner, where,
               [args = std::tuple<Args...>(std::move(args)...)](loop& l, socket&& connection) {

@@ -15,6 +15,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace asynchat::detail {
 
@@ -95,7 +96,15 @@ struct channel_access {
         channel.count_opening();
     }
     static void finish(dispatcher& channel, close_reason reason) { channel.finish(reason); }
+    /// The channel listens with these transports, which listen already; addr() is `where`.
+    ASYNCHAT_DECL static void listen_with(dispatcher& channel,
+                                          std::vector<std::unique_ptr<transport>> listeners,
+                                          endpoint where);
+    ASYNCHAT_DECL static std::vector<endpoint> listening_endpoints(const dispatcher& channel);
     ASYNCHAT_DECL static void stop_listening(dispatcher& channel);
+    static network* network_of(loop& owner) noexcept { return owner.network_; }
+    /// Null if it is no socket of the system.
+    static socket_transport* socket_of(transport& of) noexcept { return of.as_socket_(); }
     static void end_oldest_linger(dispatcher& channel, const server_state& server,
                                   const address_slot* slot)
     {

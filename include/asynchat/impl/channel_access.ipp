@@ -6,6 +6,7 @@
 
 #include <asynchat/dispatcher.hpp>
 
+#include <asynchat/detail/io/joint_listener.hpp>
 #include <asynchat/transport.hpp>
 
 namespace asynchat::detail {
@@ -41,6 +42,39 @@ ASYNCHAT_DECL void channel_access::begin_linger(dispatcher& channel,
     channel.connected_ = true;
     channel.close_at(time);
     channel.state_->lingers = true;
+}
+
+ASYNCHAT_DECL void channel_access::listen_with(dispatcher& channel,
+                                               std::vector<std::unique_ptr<transport>> listeners,
+                                               endpoint where)
+{
+    const bool is_single = listeners.size() == 1;
+    auto listener = is_single
+                        ? std::move(listeners.front())
+                        : std::unique_ptr<transport>(new joint_listener(std::move(listeners)));
+    const bool is_socket = listener->as_socket_() != nullptr;
+    channel.addr_ = std::move(where);
+    channel.set_transport(std::move(listener));
+    channel.is_socket_ = is_socket;
+    channel.in_memory_ = !is_socket;
+    channel.rare(); // so that accept_event() needs no memory for it
+    channel.accepting_ = true;
+    channel.flush_soon();
+}
+
+ASYNCHAT_DECL std::vector<endpoint> channel_access::listening_endpoints(const dispatcher& channel)
+{
+    std::vector<endpoint> found;
+    transport* lowest = channel.transport_.get();
+    while (lowest && lowest->as_layer_())
+        lowest = lowest->as_layer_()->lower_.get();
+    if (const auto* const joint = dynamic_cast<const joint_listener*>(lowest)) {
+        for (const auto& each : joint->all())
+            found.push_back(each->local_endpoint());
+    } else if (lowest) {
+        found.push_back(lowest->local_endpoint());
+    }
+    return found;
 }
 
 ASYNCHAT_DECL void channel_access::stop_listening(dispatcher& channel)

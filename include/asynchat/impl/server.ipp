@@ -14,14 +14,15 @@
 
 namespace asynchat {
 
-ASYNCHAT_DECL server_base::server_base(loop& owner, const endpoint& where, maker make)
+ASYNCHAT_DECL server_base::server_base(loop& owner, const listen_options& where, maker make)
     : dispatcher(owner), make_(std::move(make)), shared_(std::make_shared<detail::server_state>())
 {
-    create_socket(where.family());
-    if (where.is_ip())
-        set_reuse_addr();
-    bind(where);
-    listen();
+    if (auto listeners = where.open(owner); !listeners.empty()) {
+        endpoint first = where.places_.front().where;
+        if (first.empty()) // a socket
+            first = listeners.front()->local_endpoint();
+        detail::channel_access::listen_with(*this, std::move(listeners), std::move(first));
+    }
     shared_->listener = this;
 }
 
@@ -112,6 +113,11 @@ ASYNCHAT_DECL void server_base::make_room(const detail::address_slot& slot)
         detail::channel_access::end_oldest_linger(*this, *shared_, nullptr);
     if (slot.address && slot.lingering > 0 && slot.open + slot.lingering > max_per_address_)
         detail::channel_access::end_oldest_linger(*this, *shared_, &slot);
+}
+
+ASYNCHAT_DECL std::vector<endpoint> server_base::local_endpoints() const
+{
+    return detail::channel_access::listening_endpoints(*this);
 }
 
 // --- the end ---------------------------------------------------------------------------------
