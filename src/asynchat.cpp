@@ -28,6 +28,7 @@
 #include <asynchat/impl/frame_chat.ipp>
 #include <asynchat/impl/frame_decoder.ipp>
 #include <asynchat/impl/frame_pass.ipp>
+#include <asynchat/impl/hand_off.ipp>
 #include <asynchat/impl/joint_listener.ipp>
 #include <asynchat/impl/lingerer.ipp>
 #include <asynchat/impl/listen_options.ipp>
@@ -41,6 +42,7 @@
 #include <asynchat/impl/producer.ipp>
 #include <asynchat/impl/relay.ipp>
 #include <asynchat/impl/server.ipp>
+#include <asynchat/impl/server_group.ipp>
 #include <asynchat/impl/server_state.ipp>
 #include <asynchat/impl/socket.ipp>
 #include <asynchat/impl/socket_transport.ipp>

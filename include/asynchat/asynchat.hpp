@@ -29,7 +29,8 @@
 //                             endpoint.hpp  const_buffers.hpp  error.hpp  transport.hpp
 // Channels:                   dispatcher.hpp  dispatcher_with_send.hpp  file_dispatcher.hpp
 // Framed channels:            async_chat.hpp  frame_chat.hpp  file_producer.hpp
-// Ready-made:                 server.hpp  server_counters.hpp  listen_options.hpp  relay.hpp
+// Ready-made:                 server.hpp  server_counters.hpp  listen_options.hpp
+//                             server_group.hpp  relay.hpp
 
 #include <asynchat/async_chat.hpp>
 #include <asynchat/const_buffers.hpp>
@@ -52,6 +53,7 @@
 #include <asynchat/run_guard.hpp>
 #include <asynchat/server.hpp>
 #include <asynchat/server_counters.hpp>
+#include <asynchat/server_group.hpp>
 #include <asynchat/socket.hpp>
 #include <asynchat/terminator.hpp>
 #include <asynchat/timer.hpp>

@@ -693,6 +693,7 @@ private:
 #  include <asynchat/impl/dispatcher_opening.ipp>
 #  include <asynchat/impl/dispatcher_sockets.ipp>
 #  include <asynchat/impl/dispatcher_time.ipp>
+#  include <asynchat/impl/hand_off.ipp>
 #  include <asynchat/impl/joint_listener.ipp>
 #  include <asynchat/impl/lingerer.ipp>
 #  include <asynchat/impl/loop.ipp>

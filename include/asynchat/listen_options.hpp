@@ -118,6 +118,11 @@ private:
 
     ASYNCHAT_DECL void add_address(endpoint where, bool may_be_missing);
     bool has_sockets() const noexcept;
+    bool has_paths() const noexcept;
+
+    /// Throws std::system_error if somebody listens on one of the addresses already, even with
+    /// reuse_port().
+    ASYNCHAT_DECL void require_free() const;
 
     /// Opens all of it. Throws std::system_error, and std::logic_error for a socket that another
     /// server has taken.

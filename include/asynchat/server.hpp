@@ -100,6 +100,7 @@ public:
 private:
     template <class Handler>
     friend class server;
+    friend class server_group_base;
 
     /// Makes a handler. Returns it unless its constructor has closed it.
     using maker = std::function<std::shared_ptr<dispatcher>(loop&, socket&&)>;
@@ -107,6 +108,11 @@ private:
     ASYNCHAT_DECL server_base(loop& owner, const listen_options& where, maker make);
 
     ASYNCHAT_DECL void end_of_event_() override;
+    ASYNCHAT_DECL void join(std::shared_ptr<detail::hand_off> group);
+    bool has_room() noexcept;
+    void hand_on(socket&& connection, const endpoint& peer);
+    void take(socket&& connection);
+    void admit(socket&& connection, const endpoint& peer);
     void refuse(const endpoint& peer, std::size_t from_there);
     void serve(socket&& connection, std::optional<std::uint64_t> address);
     void make_room(const detail::address_slot& slot);
@@ -121,6 +127,7 @@ private:
     std::size_t max_per_address_ = unlimited;
     std::size_t max_handshakes_ = unlimited;
     timer deadline_;
+    bool listens_ = false; // or did: otherwise another server gives it its connections
     bool stopping_ = false;
     bool told_full_ = false; // in the log
 };

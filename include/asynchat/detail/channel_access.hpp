@@ -102,6 +102,8 @@ struct channel_access {
                                           endpoint where);
     ASYNCHAT_DECL static std::vector<endpoint> listening_endpoints(const dispatcher& channel);
     ASYNCHAT_DECL static void stop_listening(dispatcher& channel);
+    /// Of what has no listener, or no longer: its connections come from elsewhere.
+    static void set_accepting(dispatcher& channel, bool on) noexcept { channel.accepting_ = on; }
     static network* network_of(loop& owner) noexcept { return owner.network_; }
     /// Null if it is no socket of the system.
     static socket_transport* socket_of(transport& of) noexcept { return of.as_socket_(); }

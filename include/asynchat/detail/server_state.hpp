@@ -5,6 +5,7 @@
 #define ASYNCHAT_DETAIL_SERVER_STATE_HPP
 
 #include <asynchat/config.hpp>
+#include <asynchat/detail/hand_off.hpp>
 #include <asynchat/detail/log_limit.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
@@ -36,9 +37,11 @@ struct address_slot {
 /// The state that a server shares with its channels; the last owner destroys it.
 struct server_state : std::enable_shared_from_this<server_state> {
     server_counters counters;
-    dispatcher* listener = nullptr; // null when it is destroyed
-    bool wakes_listener = false;    // the next close must wake it
-    server_log_limit log_limit;     // of all channels together
+    dispatcher* listener = nullptr;    // null when it is destroyed
+    bool wakes_listener = false;       // the next close must wake it
+    server_log_limit log_limit;        // of all channels together
+    std::shared_ptr<hand_off> group;   // if one server accepts for several
+    hand_off::member* place = nullptr; // of this one in the group
 
     /// The key by which connections are counted. For IPv6 it is the /64 network, because one
     /// customer gets a whole /64 and must not pass the limit with many addresses. IPv4 inside IPv6
@@ -53,6 +56,9 @@ struct server_state : std::enable_shared_from_this<server_state> {
     /// The channel of a connection was closed, or could not be made.
     ASYNCHAT_DECL static void leave(address_slot& slot, close_reason reason) noexcept;
 
+    /// A channel has a handshake before it.
+    ASYNCHAT_DECL static void handshake_began(address_slot& slot) noexcept;
+
     /// A handshake that was counted is complete, or has failed.
     ASYNCHAT_DECL static void handshake_ended(address_slot& slot) noexcept;
 
@@ -65,6 +71,7 @@ struct server_state : std::enable_shared_from_this<server_state> {
 
 private:
     void wake_listener() noexcept;
+    void publish_handshakes() noexcept;
 
     std::map<std::optional<std::uint64_t>, address_slot>
         slots_; // a tree, not a hash table: peers choose the keys

@@ -174,6 +174,28 @@ ASYNCHAT_DECL bool listen_options::has_sockets() const noexcept
                        [](const place& each) { return each.listening != nullptr; });
 }
 
+ASYNCHAT_DECL bool listen_options::has_paths() const noexcept
+{
+    return std::any_of(places_.begin(), places_.end(),
+                       [](const place& each) { return each.where.is_unix(); });
+}
+
+ASYNCHAT_DECL void listen_options::require_free() const
+{
+    for (const place& each : places_) {
+        if (!each.where.is_ip() || each.where.port() == 0)
+            continue;
+        const auto native = each.where.native();
+        const socket probe = detail::socket_transport::open(each.where.family(), SOCK_STREAM);
+        set_options(probe.native_handle(), each.where);
+        if (::bind(probe.native_handle(), native.data(), static_cast<socklen_t>(native.size())) !=
+                0 &&
+            errno == EADDRINUSE)
+            throw std::system_error(errno, std::system_category(),
+                                    "asynchat: bind to " + detail::quoted(each.where.to_string()));
+    }
+}
+
 // --- listening -------------------------------------------------------------------------------
 
 ASYNCHAT_DECL std::vector<std::unique_ptr<transport>> listen_options::open(loop& owner) const

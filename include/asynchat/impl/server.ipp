@@ -22,13 +22,32 @@ ASYNCHAT_DECL server_base::server_base(loop& owner, const listen_options& where,
         if (first.empty()) // a socket
             first = listeners.front()->local_endpoint();
         detail::channel_access::listen_with(*this, std::move(listeners), std::move(first));
+        listens_ = true;
+    } else { // connections come from elsewhere, and an error of one does not end the server
+        detail::channel_access::set_accepting(*this, true);
     }
     shared_->listener = this;
+}
+
+/// The server takes its connections from the one that accepts for the group, or is that.
+ASYNCHAT_DECL void server_base::join(std::shared_ptr<detail::hand_off> group)
+{
+    shared_->place = &group->add(*this);
+    shared_->place->take = [](dispatcher& server, socket&& connection) {
+        static_cast<server_base&>(server).take(std::move(connection));
+    };
+    shared_->place->max_connections = max_connections_;
+    shared_->place->max_handshakes = max_handshakes_;
+    shared_->group = std::move(group);
 }
 
 ASYNCHAT_DECL server_base::~server_base()
 {
     shared_->listener = nullptr;
+    if (!shared_->place)
+        return;
+    shared_->place->stops = true;
+    shared_->place->server = nullptr;
 }
 
 // --- connections -----------------------------------------------------------------------------
@@ -36,31 +55,78 @@ ASYNCHAT_DECL server_base::~server_base()
 ASYNCHAT_DECL void server_base::max_connections(std::size_t n)
 {
     max_connections_ = n;
+    if (shared_->place) {
+        shared_->place->max_connections = n;
+        shared_->group->changed();
+    }
     flush_soon(); // it may accept again
 }
 
 ASYNCHAT_DECL void server_base::max_handshakes(std::size_t n)
 {
     max_handshakes_ = n;
+    if (shared_->place) {
+        shared_->place->max_handshakes = n;
+        shared_->group->changed();
+    }
     flush_soon(); // it may accept again
 }
 
 ASYNCHAT_DECL bool server_base::readable()
 {
-    const std::size_t open = counters().open;
-    if (open < max_connections_ - max_connections_ / 4)
+    if (counters().open < max_connections_ - max_connections_ / 4)
         told_full_ = false;
-    const bool is_full = open >= max_connections_ || counters().handshakes >= max_handshakes_;
+    const bool is_full = !has_room();
     shared_->wakes_listener = stopping_ || is_full;
     return !is_full;
 }
 
+/// Whether it may accept, for itself or for its group.
+ASYNCHAT_DECL bool server_base::has_room() noexcept
+{
+    if (shared_->group && listens_)
+        return shared_->group->has_room();
+    return counters().open < max_connections_ && counters().handshakes < max_handshakes_;
+}
+
 ASYNCHAT_DECL void server_base::handle_accepted(socket connection, const endpoint& peer)
+{
+    if (shared_->group && listens_)
+        hand_on(std::move(connection), peer);
+    else
+        admit(std::move(connection), peer);
+}
+
+/// Gives the connection to the server of the group that has the fewest.
+ASYNCHAT_DECL void server_base::hand_on(socket&& connection, const endpoint& peer)
+{
+    auto* const to = shared_->group->choose();
+    if (!to)
+        return refuse(peer, 0);
+    if (to != shared_->place)
+        return shared_->group->give(*to, std::move(connection));
+    --to->coming;
+    admit(std::move(connection), peer);
+}
+
+/// A connection from the server that accepts for the group.
+ASYNCHAT_DECL void server_base::take(socket&& connection)
+{
+    detail::channel_access::in_event(*this, [&] {
+        const endpoint peer = connection.peer();
+        admit(std::move(connection), peer);
+    });
+}
+
+ASYNCHAT_DECL void server_base::admit(socket&& connection, const endpoint& peer)
 {
     const auto address = detail::server_state::address_of(peer);
     const std::size_t from_there = address ? shared_->open_from(*address) : 0;
-    if (stopping_ || counters().open >= max_connections_ || from_there >= max_per_address_)
+    if (stopping_ || counters().open >= max_connections_ || from_there >= max_per_address_) {
+        if (shared_->place)
+            shared_->group->left(*shared_->place);
         return refuse(peer, from_there);
+    }
     serve(std::move(connection), address);
     if (counters().open >= max_connections_ && !std::exchange(told_full_, true))
         detail::channel_access::log_of_peer(
@@ -126,6 +192,8 @@ ASYNCHAT_DECL void server_base::stop(loop::duration deadline)
 {
     if (closed())
         return;
+    if (shared_->place)
+        shared_->place->stops = true;
     deadline_.cancel();
     deadline_ = owner().call_later(deadline, [&owner = owner(), shared = shared_] {
         shut_down(owner, channels_of(owner, *shared), true);
@@ -182,7 +250,7 @@ ASYNCHAT_DECL void server_base::end_of_event_()
     if (!stopping_)
         return;
     shared_->wakes_listener = true;
-    if (counters().open > 0)
+    if (counters().open > 0 || (shared_->place && shared_->place->coming > 0))
         return;
     deadline_.cancel();
     finish(close_reason::local);
