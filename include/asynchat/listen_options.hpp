@@ -117,8 +117,9 @@ private:
     listen_options() = default;
 
     ASYNCHAT_DECL void add_address(endpoint where, bool may_be_missing);
-    bool has_sockets() const noexcept;
-    bool has_paths() const noexcept;
+    ASYNCHAT_DECL bool has_sockets() const noexcept;
+    ASYNCHAT_DECL bool has_sockets_only() const noexcept;
+    ASYNCHAT_DECL bool has_paths() const noexcept;
 
     /// Throws std::system_error if somebody listens on one of the addresses already, even with
     /// reuse_port().

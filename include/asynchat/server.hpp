@@ -70,16 +70,27 @@ public:
     /// The counters. May be read at any time in the loop's thread, also after the close.
     const server_counters& counters() const noexcept { return shared_->counters; }
 
-    /// The addresses that it listens on; local_endpoint() is the first. Empty after stop().
+    /// The addresses that it listens on; local_endpoint() is the first.
     [[nodiscard]] ASYNCHAT_DECL std::vector<endpoint> local_endpoints() const;
 
-    /// Ends the server in an orderly way. It stops listening now. In a later turn it calls
-    /// handle_shutdown() of each connection. After `deadline`, a duration from now, it closes the
-    /// remaining connections, with handle_close() and close_reason::shutdown. When no connection is
-    /// left, handle_close() of the server is called.
+    /// Copies of the listening sockets, for another process. From then on
+    /// stop() leaves the connections in the queue to that process. Empty where there are no
+    /// sockets of the system. Throws std::system_error.
+    [[nodiscard]] ASYNCHAT_DECL std::vector<socket> share_listeners();
+
+    /// Ends the server in an orderly way. In a later turn it accepts the connections that wait in
+    /// the system's queue, stops listening, and calls handle_shutdown() of each connection. After
+    /// `deadline`, a duration from now, it closes the remaining connections, with handle_close()
+    /// and close_reason::shutdown. When no connection is left, handle_close() of the server is
+    /// called.
+    ///
+    /// A connection from the queue is served, or refused because of a limit: it gets a handler,
+    /// which receives what has arrived, and then its handle_shutdown(). stop(0s) ends the listening
+    /// at once, and the connections in the queue are lost. The queue is also left alone, for other
+    /// processes, if the server was given sockets that listened already, or has shared its own.
     ///
     /// May be called everywhere, any number of times: the last deadline set is used, and
-    /// handle_shutdown() is called once. Connections that wait in the system's queue are lost.
+    /// handle_shutdown() is called once.
     ASYNCHAT_DECL void stop(loop::duration deadline);
 
     /// True after stop().
@@ -116,6 +127,10 @@ private:
     void refuse(const endpoint& peer, std::size_t from_there);
     void serve(socket&& connection, std::optional<std::uint64_t> address);
     void make_room(const detail::address_slot& slot);
+    void end_listening();
+    void accept_rest_soon();
+    void accept_rest();
+    bool accept_one_more();
     static std::vector<detail::state_ptr> channels_of(loop& owner,
                                                       const detail::server_state& shared);
     static void shut_down(loop& owner, std::vector<detail::state_ptr> channels, bool now);
@@ -129,7 +144,11 @@ private:
     timer deadline_;
     bool listens_ = false; // or did: otherwise another server gives it its connections
     bool stopping_ = false;
-    bool told_full_ = false; // in the log
+    bool refuses_ = false;      // stop(0s)
+    bool is_shared_ = false;    // another process has the listening sockets, too
+    bool accepts_rest_ = false; // after stop(): what waits in the system's queue
+    std::size_t rest_ = 0;      // and at most so many connections
+    bool told_full_ = false;    // in the log
 };
 
 /// Listens and makes a Handler for each connection.

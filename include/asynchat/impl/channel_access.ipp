@@ -7,7 +7,12 @@
 #include <asynchat/dispatcher.hpp>
 
 #include <asynchat/detail/io/joint_listener.hpp>
+#include <asynchat/detail/io/socket_transport.hpp>
 #include <asynchat/transport.hpp>
+
+#include <fcntl.h>
+
+#include <cerrno>
 
 namespace asynchat::detail {
 
@@ -62,19 +67,43 @@ ASYNCHAT_DECL void channel_access::listen_with(dispatcher& channel,
     channel.flush_soon();
 }
 
-ASYNCHAT_DECL std::vector<endpoint> channel_access::listening_endpoints(const dispatcher& channel)
+/// The transports that listen, without the layers over them.
+inline std::vector<transport*> channel_access::listeners_of(const dispatcher& channel)
 {
-    std::vector<endpoint> found;
+    std::vector<transport*> found;
     transport* lowest = channel.transport_.get();
     while (lowest && lowest->as_layer_())
         lowest = lowest->as_layer_()->lower_.get();
     if (const auto* const joint = dynamic_cast<const joint_listener*>(lowest)) {
         for (const auto& each : joint->all())
-            found.push_back(each->local_endpoint());
+            found.push_back(each.get());
     } else if (lowest) {
-        found.push_back(lowest->local_endpoint());
+        found.push_back(lowest);
     }
     return found;
+}
+
+ASYNCHAT_DECL std::vector<endpoint> channel_access::listening_endpoints(const dispatcher& channel)
+{
+    std::vector<endpoint> found;
+    for (const transport* const each : listeners_of(channel))
+        found.push_back(each->local_endpoint());
+    return found;
+}
+
+ASYNCHAT_DECL std::vector<socket> channel_access::copies_of_listeners(const dispatcher& channel)
+{
+    std::vector<socket> copies;
+    for (transport* const each : listeners_of(channel)) {
+        auto* const listener = each->as_socket_();
+        if (!listener)
+            continue;
+        const int copy = ::fcntl(listener->native_handle(), F_DUPFD_CLOEXEC, 0);
+        if (copy < 0)
+            throw std::system_error(errno, std::system_category(), "asynchat: dup");
+        copies.emplace_back(copy, listener->family(), SOCK_STREAM);
+    }
+    return copies;
 }
 
 ASYNCHAT_DECL void channel_access::stop_listening(dispatcher& channel)

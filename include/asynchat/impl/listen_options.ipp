@@ -174,6 +174,12 @@ ASYNCHAT_DECL bool listen_options::has_sockets() const noexcept
                        [](const place& each) { return each.listening != nullptr; });
 }
 
+ASYNCHAT_DECL bool listen_options::has_sockets_only() const noexcept
+{
+    return std::all_of(places_.begin(), places_.end(),
+                       [](const place& each) { return each.listening != nullptr; });
+}
+
 ASYNCHAT_DECL bool listen_options::has_paths() const noexcept
 {
     return std::any_of(places_.begin(), places_.end(),

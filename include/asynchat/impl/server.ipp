@@ -7,6 +7,7 @@
 #include <asynchat/server.hpp>
 
 #include <asynchat/dispatcher.hpp>
+#include <asynchat/detail/run_then_always.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/escape.hpp>
 
@@ -21,8 +22,11 @@ ASYNCHAT_DECL server_base::server_base(loop& owner, const listen_options& where,
         endpoint first = where.places_.front().where;
         if (first.empty()) // a socket
             first = listeners.front()->local_endpoint();
+        rest_ = (std::size_t{1} + static_cast<unsigned>(std::max(where.backlog_, 0))) *
+                listeners.size();
         detail::channel_access::listen_with(*this, std::move(listeners), std::move(first));
         listens_ = true;
+        is_shared_ = where.has_sockets_only();
     } else { // connections come from elsewhere, and an error of one does not end the server
         detail::channel_access::set_accepting(*this, true);
     }
@@ -100,7 +104,12 @@ ASYNCHAT_DECL void server_base::handle_accepted(socket connection, const endpoin
 /// Gives the connection to the server of the group that has the fewest.
 ASYNCHAT_DECL void server_base::hand_on(socket&& connection, const endpoint& peer)
 {
-    auto* const to = shared_->group->choose();
+    auto* to = shared_->group->choose();
+    if (!to && stopping_ && !refuses_) { // so do the others: the rest is served here
+        to = shared_->place;
+        ++to->connections;
+        ++to->coming;
+    }
     if (!to)
         return refuse(peer, 0);
     if (to != shared_->place)
@@ -122,7 +131,7 @@ ASYNCHAT_DECL void server_base::admit(socket&& connection, const endpoint& peer)
 {
     const auto address = detail::server_state::address_of(peer);
     const std::size_t from_there = address ? shared_->open_from(*address) : 0;
-    if (stopping_ || counters().open >= max_connections_ || from_there >= max_per_address_) {
+    if (refuses_ || counters().open >= max_connections_ || from_there >= max_per_address_) {
         if (shared_->place)
             shared_->group->left(*shared_->place);
         return refuse(peer, from_there);
@@ -167,8 +176,10 @@ ASYNCHAT_DECL void server_base::serve(socket&& connection, std::optional<std::ui
     }
     detail::channel_access::set_slot(*channel, &slot);
     detail::channel_access::begin(channel);
-    if (stopping_) // since its constructor ran
-        shut_down(owner(), {detail::channel_access::state(*channel)}, false);
+    if (!stopping_)
+        return;
+    detail::channel_access::look_now(*channel); // what it has asked already is answered
+    shut_down(owner(), {detail::channel_access::state(*channel)}, false);
 }
 
 /// A lingering connection must not take the place of an open one.
@@ -198,11 +209,74 @@ ASYNCHAT_DECL void server_base::stop(loop::duration deadline)
     deadline_ = owner().call_later(deadline, [&owner = owner(), shared = shared_] {
         shut_down(owner, channels_of(owner, *shared), true);
     });
+    refuses_ = refuses_ || deadline <= loop::duration::zero();
     if (!std::exchange(stopping_, true)) {
-        detail::channel_access::stop_listening(*this);
+        detail::channel_access::set_accepting(*this, false);
+        accepts_rest_ = listens_ && !is_shared_;
+        if (accepts_rest_)
+            accept_rest_soon();
         shut_down(owner(), channels_of(owner(), *shared_), false);
     }
+    if (refuses_ || !accepts_rest_)
+        end_listening();
     flush_soon();
+}
+
+ASYNCHAT_DECL void server_base::end_listening()
+{
+    accepts_rest_ = false;
+    detail::channel_access::stop_listening(*this);
+}
+
+ASYNCHAT_DECL void server_base::accept_rest_soon()
+{
+    owner().post([state = detail::channel_access::state(*this), this] {
+        if (const auto alive = state->channel())
+            detail::channel_access::in_event(*alive, [this] { accept_rest(); });
+    });
+}
+
+/// Accepts what waits in the system's queue, some of it in each turn, and then ends the listening.
+/// A queue that is filled again and again does not keep the server for ever.
+ASYNCHAT_DECL void server_base::accept_rest()
+{
+    if (!accepts_rest_) // another stop() has ended it
+        return;
+    detail::channel_access::set_accepting(*this, true); // errors of a connection end only that
+    const auto accept_some = [this] {
+        constexpr int max_connections = 64;
+        for (int i = 0; i < max_connections && accepts_rest_ && rest_ > 0; ++i)
+            rest_ = accept_one_more() ? rest_ - 1 : 0;
+    };
+    detail::run_then_always(accept_some, [this] {
+        if (!accepts_rest_)
+            return;
+        detail::channel_access::set_accepting(*this, false);
+        if (rest_ > 0)
+            accept_rest_soon();
+        else
+            end_listening();
+    });
+}
+
+/// Returns whether there may be another one.
+ASYNCHAT_DECL bool server_base::accept_one_more()
+{
+    bool more = false;
+    detail::channel_access::guarded(*this, [&] {
+        auto accepted = accept();
+        more = accepted || detail::channel_access::may_read(*this); // one may be lost already
+        if (accepted)
+            handle_accepted(std::move(accepted->first), accepted->second);
+    });
+    return more;
+}
+
+ASYNCHAT_DECL std::vector<socket> server_base::share_listeners()
+{
+    auto shared = detail::channel_access::copies_of_listeners(*this);
+    is_shared_ = is_shared_ || !shared.empty();
+    return shared;
 }
 
 /// The channels that a server made, the oldest at the back.
@@ -247,7 +321,7 @@ ASYNCHAT_DECL void server_base::shut_down(loop& owner, std::vector<detail::state
 
 ASYNCHAT_DECL void server_base::end_of_event_()
 {
-    if (!stopping_)
+    if (!stopping_ || accepts_rest_)
         return;
     shared_->wakes_listener = true;
     if (counters().open > 0 || (shared_->place && shared_->place->coming > 0))
