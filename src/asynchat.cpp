@@ -12,6 +12,7 @@
 #include <asynchat/impl/channel_access.ipp>
 #include <asynchat/impl/connect_attempt.ipp>
 #include <asynchat/impl/deadlines.ipp>
+#include <asynchat/impl/descriptors.ipp>
 #include <asynchat/impl/dispatcher.ipp>
 #include <asynchat/impl/dispatcher_end.ipp>
 #include <asynchat/impl/dispatcher_layers.ipp>
@@ -44,6 +45,7 @@
 #include <asynchat/impl/server.ipp>
 #include <asynchat/impl/server_group.ipp>
 #include <asynchat/impl/server_state.ipp>
+#include <asynchat/impl/service_manager.ipp>
 #include <asynchat/impl/socket.ipp>
 #include <asynchat/impl/socket_transport.ipp>
 #include <asynchat/impl/stream_buffer.ipp>

@@ -30,10 +30,12 @@
 // Channels:                   dispatcher.hpp  dispatcher_with_send.hpp  file_dispatcher.hpp
 // Framed channels:            async_chat.hpp  frame_chat.hpp  file_producer.hpp
 // Ready-made:                 server.hpp  server_counters.hpp  listen_options.hpp
-//                             server_group.hpp  relay.hpp
+//                             server_group.hpp  relay.hpp  service_manager.hpp
+//                             descriptors.hpp
 
 #include <asynchat/async_chat.hpp>
 #include <asynchat/const_buffers.hpp>
+#include <asynchat/descriptors.hpp>
 #include <asynchat/dispatcher.hpp>
 #include <asynchat/dispatcher_with_send.hpp>
 #include <asynchat/endpoint.hpp>
@@ -54,6 +56,7 @@
 #include <asynchat/server.hpp>
 #include <asynchat/server_counters.hpp>
 #include <asynchat/server_group.hpp>
+#include <asynchat/service_manager.hpp>
 #include <asynchat/socket.hpp>
 #include <asynchat/terminator.hpp>
 #include <asynchat/timer.hpp>

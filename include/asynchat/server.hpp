@@ -73,7 +73,7 @@ public:
     /// The addresses that it listens on; local_endpoint() is the first.
     [[nodiscard]] ASYNCHAT_DECL std::vector<endpoint> local_endpoints() const;
 
-    /// Copies of the listening sockets, for another process. From then on
+    /// Copies of the listening sockets, for another process: see send_descriptors(). From then on
     /// stop() leaves the connections in the queue to that process. Empty where there are no
     /// sockets of the system. Throws std::system_error.
     [[nodiscard]] ASYNCHAT_DECL std::vector<socket> share_listeners();

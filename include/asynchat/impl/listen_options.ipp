@@ -6,6 +6,7 @@
 
 #include <asynchat/listen_options.hpp>
 
+#include <asynchat/descriptors.hpp>
 #include <asynchat/detail/io/joint_listener.hpp>
 #include <asynchat/detail/io/network.hpp>
 #include <asynchat/detail/io/socket_transport.hpp>
@@ -34,42 +35,10 @@ namespace asynchat {
 
 namespace detail {
 
-/// An option of a socket, or `otherwise` if it has none.
-inline int int_option_of(int descriptor, int level, int name, int otherwise) noexcept
-{
-    int value = otherwise;
-    socklen_t size = sizeof value;
-    ::getsockopt(descriptor, level, name, &value, &size);
-    return value;
-}
-
 inline void set_int_option(int descriptor, int level, int name, int value, const char* what)
 {
     if (::setsockopt(descriptor, level, name, &value, sizeof value) != 0)
         throw std::system_error(errno, std::system_category(), what);
-}
-
-inline bool has_peer(int descriptor) noexcept
-{
-    sockaddr_storage peer = {};
-    socklen_t size = sizeof peer;
-    return ::getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
-}
-
-/// Throws std::invalid_argument if connections cannot be accepted from it.
-inline void require_listening(const socket& from)
-{
-    const int descriptor = from.native_handle();
-    std::string what;
-    if (!from)
-        what = "there is no socket";
-    else if (descriptor < 0 || int_option_of(descriptor, SOL_SOCKET, SO_TYPE, -1) != SOCK_STREAM)
-        what = "it is no stream socket of the system";
-    else if (int_option_of(descriptor, SOL_SOCKET, SO_ACCEPTCONN, 0) == 0)
-        what = has_peer(descriptor) ? "it is a connection (with systemd, Accept= has to be \"no\")"
-                                    : "call listen() for it first";
-    if (!what.empty())
-        throw std::invalid_argument("asynchat: the socket does not listen: " + what);
 }
 
 /// A descriptor that is closed at the end.
@@ -285,15 +254,12 @@ ASYNCHAT_DECL std::unique_ptr<transport> listen_options::take(loop& owner, const
     socket listening = std::move(*from.listening);
     if (!listening)
         throw std::logic_error("asynchat: another server has taken the socket that listens");
-    int family = listening.family();
-#ifdef SO_DOMAIN
-    family = detail::int_option_of(listening.native_handle(), SOL_SOCKET, SO_DOMAIN, family);
-#endif
+    listening = detail::owned_socket(listening.release());
+    const int family = listening.family();
     const int on = 1;
     if (family == AF_INET || family == AF_INET6)
         ::setsockopt(listening.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    return std::make_unique<detail::socket_transport>(
-        owner.context(), socket(listening.release(), family, SOCK_STREAM));
+    return std::make_unique<detail::socket_transport>(owner.context(), std::move(listening));
 }
 
 } // namespace asynchat
