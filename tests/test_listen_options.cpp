@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -23,6 +24,7 @@
 
 using namespace asynchat;
 using namespace support;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -286,6 +288,25 @@ TEST_CASE("a socket that does not listen is refused, and the error says why", "[
     auto file = make_pipe();
     CHECK_THROWS_WITH(listen_options(asynchat::socket(file.first.release(), AF_UNIX, SOCK_STREAM)),
                       ContainsSubstring("no stream socket"));
+}
+
+TEST_CASE("a listener may share its port, and wait for the first bytes", "[server][listen]")
+{
+    loop loop;
+    const auto first = loop.create<recorder>();
+    const auto second = loop.create<recorder>();
+    CHECK_THROWS_AS(first->set_reuse_port(), std::logic_error); // there is no socket
+    for (const auto& each : {first, second}) {
+        each->create_socket();
+        each->set_reuse_port();
+        each->bind(first->local_endpoint().port() == 0 ? any_port : first->local_endpoint());
+        each->listen();
+    }
+    CHECK(first->local_endpoint() == second->local_endpoint());
+    second->set_defer_accept(1500ms); // the system has steps of its own
+    CHECK(int_option(second->native_handle(), IPPROTO_TCP, TCP_DEFER_ACCEPT) >= 2);
+    second->set_defer_accept(0s);
+    CHECK(int_option(second->native_handle(), IPPROTO_TCP, TCP_DEFER_ACCEPT) == 0);
 }
 
 // --- files of UNIX sockets ---------------------------------------------------------------------

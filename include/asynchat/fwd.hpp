@@ -37,6 +37,8 @@ template <class T>
 class handle;
 template <class Handler>
 class server;
+template <class Handler>
+class server_group;
 
 enum class close_reason : unsigned char;
 enum class early_input : unsigned char;

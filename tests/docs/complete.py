@@ -216,7 +216,7 @@ NO_LIMITS = {
     "lifetime", "max_received", "max_record", "max_records", "max_rest", "id", "digits", "alerts", "usual",
     "overhead", "header", "curves",  # how TLS is done
     "grace",        # of a timeout, when we are late ourselves
-    "max_descriptors", "first_descriptor", "max_sockets",  # of a message, of a service manager
+    "max_descriptors", "first_descriptor", "reuse_port_option", "max_sockets",  # of a message, of a service manager
     "look_behind_mark_after",  # how soon a lost connection is noticed behind an urgent mark
 }
 # Names that are limits in one place and something else in another.

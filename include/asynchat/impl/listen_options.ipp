@@ -224,13 +224,9 @@ ASYNCHAT_DECL void listen_options::set_options(int descriptor, const endpoint& w
 {
     const int on = 1; // where it fails it is not needed, or bind() reports the error
     ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-#ifdef SO_REUSEPORT_LB
-    const int shared_port = SO_REUSEPORT_LB;
-#else
-    const int shared_port = SO_REUSEPORT;
-#endif
     if (reuse_port_)
-        detail::set_int_option(descriptor, SOL_SOCKET, shared_port, 1, "asynchat: reuse_port");
+        detail::set_int_option(descriptor, SOL_SOCKET, detail::reuse_port_option, 1,
+                               "asynchat: reuse_port");
     if (where.family() == AF_INET6 && (dualstack_ipv6_ || places_.size() > 1))
         detail::set_int_option(descriptor, IPPROTO_IPV6, IPV6_V6ONLY,
                                dualstack_ipv6_.value_or(false) ? 0 : 1, "asynchat: dualstack_ipv6");
