@@ -13,6 +13,7 @@
 #include <asynchat/impl/channel_access.ipp>
 #include <asynchat/impl/connect_attempt.ipp>
 #include <asynchat/impl/deadlines.ipp>
+#include <asynchat/impl/descriptors.ipp>
 #include <asynchat/impl/dispatcher.ipp>
 #include <asynchat/impl/dispatcher_end.ipp>
 #include <asynchat/impl/dispatcher_layers.ipp>
@@ -29,7 +30,10 @@
 #include <asynchat/impl/frame_chat.ipp>
 #include <asynchat/impl/frame_decoder.ipp>
 #include <asynchat/impl/frame_pass.ipp>
+#include <asynchat/impl/hand_off.ipp>
+#include <asynchat/impl/joint_listener.ipp>
 #include <asynchat/impl/lingerer.ipp>
+#include <asynchat/impl/listen_options.ipp>
 #include <asynchat/impl/log_limit.ipp>
 #include <asynchat/impl/loop.ipp>
 #include <asynchat/impl/loop_time.ipp>
@@ -43,7 +47,9 @@
 #include <asynchat/impl/proxy_receiver.ipp>
 #include <asynchat/impl/relay.ipp>
 #include <asynchat/impl/server.ipp>
+#include <asynchat/impl/server_group.ipp>
 #include <asynchat/impl/server_state.ipp>
+#include <asynchat/impl/service_manager.ipp>
 #include <asynchat/impl/socket.ipp>
 #include <asynchat/impl/socket_transport.ipp>
 #include <asynchat/impl/stream_buffer.ipp>

@@ -75,6 +75,10 @@ public:
                   std::ref(shared))
     {
     }
+    line_server(loop& owner, common& shared, const listen_options& where)
+        : logging(owner, where, std::ref(shared))
+    {
+    }
     int ends = 0;
     std::function<void()> before_accepted;
 
@@ -259,8 +263,6 @@ TEST_CASE("a server may be stopped inside any callback", "[server][stop][slow]")
     else if (where == "handle_accepted")
         run.server->before_accepted = stop;
 
-    if (where == "handle_accepted")
-        accepted = 1; // too late for the second one
     if (where == "a timer")
         run.loop.call_later(1ms, stop);
     else if (where == "a posted function")
@@ -591,4 +593,124 @@ TEST_CASE("there is a counter for each reason", "[server][counters]")
     CHECK(names.size() == close_reason_count);
     CHECK(names.count("unknown") == 0);
     CHECK(to_string(static_cast<close_reason>(close_reason_count)) == "unknown");
+}
+
+// --- what waits in the queue -----------------------------------------------------------------
+
+TEST_CASE("what waits in the queue is served when a server stops", "[server][stop]")
+{
+    running_server run;
+    const int waiting = GENERATE(1, 3, 200); // more than are accepted in a turn
+    CAPTURE(waiting);
+    const endpoint where = run.server->local_endpoint();
+    for (int i = 0; i < waiting; ++i) {
+        run.peers.push_back(raw_peer::connected_to(where));
+        run.peers.back().send(std::to_string(i) + "\n");
+    }
+    run.server->stop(1h);
+    CHECK_FALSE(run.server->accepting());
+    CHECK(run.server->counters().accepted == 0); // not inside the call
+    const deadline limit(run.loop);
+    run.loop.run();
+    for (int i = 0; i < waiting; ++i) {
+        auto& peer = run.peers[static_cast<std::size_t>(i)];
+        REQUIRE(peer.received() == std::to_string(i) + "\n");
+        REQUIRE(peer.ended());
+        REQUIRE(peer.error() == 0);
+    }
+    CHECK(run.server->counters().accepted == static_cast<std::uint64_t>(waiting));
+    CHECK(count_of(run.shared.calls, "handle_shutdown") == static_cast<std::size_t>(waiting));
+    CHECK(run.server->ends == 1);
+    CHECK_THROWS_AS(raw_peer::connected_to(where), std::system_error);
+}
+
+TEST_CASE("over a limit, what waits in the queue is refused by name", "[server][stop][limit]")
+{
+    running_server run(2);
+    run.server->max_connections(2);
+    run.peers.push_back(raw_peer::connected_to(run.server->local_endpoint()));
+    CHECK(settle(run.loop));
+    run.server->stop(1h);
+    REQUIRE(run.ends());
+    CHECK(run.server->counters().refused == 1);
+    CHECK(run.server->logged("refused") == 1);
+    CHECK(run.peers[2].ended());
+}
+
+TEST_CASE("stop(0s) leaves what waits in the queue", "[server][stop]")
+{
+    const bool first_in_order = GENERATE(false, true);
+    running_server run;
+    auto peer = raw_peer::connected_to(run.server->local_endpoint());
+    if (first_in_order)
+        run.server->stop(1h);
+    run.server->stop(0s);
+    REQUIRE(run.ends());
+    CHECK(run.server->counters().accepted == 0);
+    CHECK(run.server->counters().refused == 0);
+    CHECK(peer.ended());
+}
+
+TEST_CASE("the queue of a socket from elsewhere is left to its other owners", "[server][stop]")
+{
+    loop loop;
+    const raw_listener made(endpoint("127.0.0.1", 0));
+    const int copy = ::fcntl(made.fd(), F_DUPFD_CLOEXEC, 0);
+    const auto server = loop.create<asynchat::server<echo_channel>>(
+        listen_options(asynchat::socket(copy, AF_INET, SOCK_STREAM)));
+    auto peer = raw_peer::connected_to(made.address());
+    server->stop(1h);
+    REQUIRE(run_until(loop, [&] { return loop.size() == 0; }));
+    CHECK_FALSE(peer.ended());
+    const auto next = loop.create<asynchat::server<echo_channel>>(listen_options(
+        asynchat::socket(::fcntl(made.fd(), F_DUPFD_CLOEXEC, 0), AF_INET, SOCK_STREAM)));
+    peer.send("hello");
+    CHECK(run_until(loop, [&] { return peer.received() == "hello"; }));
+}
+
+TEST_CASE("a server passes its listeners on with their queue", "[server][stop]")
+{
+    running_server run;
+    const endpoint where = run.server->local_endpoint();
+    auto peer = raw_peer::connected_to(where);
+    peer.send("hello\n");
+    auto shared = run.server->share_listeners();
+    REQUIRE(shared.size() == 1);
+    CHECK((::fcntl(shared[0].native_handle(), F_GETFD) & FD_CLOEXEC) != 0);
+    run.server->stop(1h);
+    REQUIRE(run.ends());
+    CHECK(run.server->counters().accepted == 0);
+    CHECK(run.server->share_listeners().empty());
+    const auto next =
+        run.loop.create<line_server>(std::ref(run.shared), listen_options(std::move(shared[0])));
+    CHECK(next->local_endpoint() == where);
+    CHECK(run_until(run.loop, [&] { return peer.received() == "hello\n"; }));
+}
+
+TEST_CASE("a handler that throws does not keep the rest of the queue waiting", "[server][stop]")
+{
+    running_server run;
+    const bool leaves_the_loop = GENERATE(false, true);
+    CAPTURE(leaves_the_loop);
+    int made = 0;
+    run.shared.on_made = [&](async_chat&) {
+        if (++made == 1 && leaves_the_loop)
+            throw exit_now();
+        if (made == 1)
+            throw test_error("not wanted");
+    };
+    for (int i = 0; i < 3; ++i) {
+        run.peers.push_back(raw_peer::connected_to(run.server->local_endpoint()));
+        run.peers.back().send("hello\n");
+    }
+    run.server->stop(1h);
+    const deadline limit(run.loop);
+    if (leaves_the_loop)
+        CHECK_THROWS_AS(run.loop.run(), exit_now);
+    run.loop.run();
+    CHECK(run.peers[0].received().empty());
+    CHECK(run.peers[1].received() == "hello\n");
+    CHECK(run.peers[2].received() == "hello\n");
+    CHECK(run.server->ends == 1);
+    CHECK(adds_up(run.server->counters()));
 }

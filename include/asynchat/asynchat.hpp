@@ -30,11 +30,14 @@
 //                             transport.hpp
 // Channels:                   dispatcher.hpp  dispatcher_with_send.hpp  file_dispatcher.hpp
 // Framed channels:            async_chat.hpp  frame_chat.hpp  file_producer.hpp
-// Ready-made:                 server.hpp  server_counters.hpp  proxy_header.hpp  relay.hpp
+// Ready-made:                 server.hpp  server_counters.hpp  listen_options.hpp
+//                             server_group.hpp  proxy_header.hpp  relay.hpp  service_manager.hpp
+//                             descriptors.hpp
 
 #include <asynchat/address_range.hpp>
 #include <asynchat/async_chat.hpp>
 #include <asynchat/const_buffers.hpp>
+#include <asynchat/descriptors.hpp>
 #include <asynchat/dispatcher.hpp>
 #include <asynchat/dispatcher_with_send.hpp>
 #include <asynchat/endpoint.hpp>
@@ -46,6 +49,7 @@
 #include <asynchat/frame_chat.hpp>
 #include <asynchat/fwd.hpp>
 #include <asynchat/handle.hpp>
+#include <asynchat/listen_options.hpp>
 #include <asynchat/loop.hpp>
 #include <asynchat/number.hpp>
 #include <asynchat/producer.hpp>
@@ -54,6 +58,8 @@
 #include <asynchat/run_guard.hpp>
 #include <asynchat/server.hpp>
 #include <asynchat/server_counters.hpp>
+#include <asynchat/server_group.hpp>
+#include <asynchat/service_manager.hpp>
 #include <asynchat/socket.hpp>
 #include <asynchat/terminator.hpp>
 #include <asynchat/timer.hpp>

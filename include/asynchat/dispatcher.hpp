@@ -369,6 +369,15 @@ public:
     /// `timeout`, rounded up to milliseconds. 0 is the system's default, a quarter of an hour.
     ASYNCHAT_DECL void set_user_timeout(loop::duration timeout);
 
+    /// Allows other sockets with this option, of the same user, to listen on the same port
+    /// (SO_REUSEPORT; SO_REUSEPORT_LB on FreeBSD). Call it before bind().
+    ASYNCHAT_DECL void set_reuse_port();
+
+    /// For a listener, on Linux only: a connection is accepted when its first bytes are there, or
+    /// about `timeout` later, rounded up to seconds; 0 turns it off. Saves a wake-up for each
+    /// connection. Not for protocols in which the server speaks first.
+    ASYNCHAT_DECL void set_defer_accept(loop::duration timeout);
+
     /// Whether an IPv6 socket also serves IPv4. Call it before bind().
     ASYNCHAT_DECL void set_dual_stack(bool on);
 
@@ -696,6 +705,8 @@ private:
 #  include <asynchat/impl/dispatcher_opening.ipp>
 #  include <asynchat/impl/dispatcher_sockets.ipp>
 #  include <asynchat/impl/dispatcher_time.ipp>
+#  include <asynchat/impl/hand_off.ipp>
+#  include <asynchat/impl/joint_listener.ipp>
 #  include <asynchat/impl/lingerer.ipp>
 #  include <asynchat/impl/loop.ipp>
 #  include <asynchat/impl/loop_time.ipp>

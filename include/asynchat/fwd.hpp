@@ -17,6 +17,7 @@ class endpoint;
 class exit_now;
 class file_dispatcher;
 class file_producer;
+class listen_options;
 class loop;
 class producer;
 class proxy_header;
@@ -38,6 +39,8 @@ template <class T>
 class handle;
 template <class Handler>
 class server;
+template <class Handler>
+class server_group;
 
 enum class close_reason : unsigned char;
 enum class early_input : unsigned char;

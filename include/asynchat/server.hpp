@@ -10,6 +10,7 @@
 #include <asynchat/detail/server_state.hpp>
 #include <asynchat/dispatcher.hpp>
 #include <asynchat/fwd.hpp>
+#include <asynchat/listen_options.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -100,13 +101,27 @@ public:
     /// The counters. May be read at any time in the loop's thread, also after the close.
     const server_counters& counters() const noexcept { return shared_->counters; }
 
-    /// Ends the server in an orderly way. It stops listening now. In a later turn it calls
-    /// handle_shutdown() of each connection. After `deadline`, a duration from now, it closes the
-    /// remaining connections, with handle_close() and close_reason::shutdown. When no connection is
-    /// left, handle_close() of the server is called.
+    /// The addresses that it listens on; local_endpoint() is the first.
+    [[nodiscard]] ASYNCHAT_DECL std::vector<endpoint> local_endpoints() const;
+
+    /// Copies of the listening sockets, for another process: see send_descriptors(). From then on
+    /// stop() leaves the connections in the queue to that process. Empty where there are no
+    /// sockets of the system. Throws std::system_error.
+    [[nodiscard]] ASYNCHAT_DECL std::vector<socket> share_listeners();
+
+    /// Ends the server in an orderly way. In a later turn it accepts the connections that wait in
+    /// the system's queue, stops listening, and calls handle_shutdown() of each connection. After
+    /// `deadline`, a duration from now, it closes the remaining connections, with handle_close()
+    /// and close_reason::shutdown. When no connection is left, handle_close() of the server is
+    /// called.
+    ///
+    /// A connection from the queue is served, or refused because of a limit: it gets a handler,
+    /// which receives what has arrived, and then its handle_shutdown(). stop(0s) ends the listening
+    /// at once, and the connections in the queue are lost. The queue is also left alone, for other
+    /// processes, if the server was given sockets that listened already, or has shared its own.
     ///
     /// May be called everywhere, any number of times: the last deadline set is used, and
-    /// handle_shutdown() is called once. Connections that wait in the system's queue are lost.
+    /// handle_shutdown() is called once.
     ASYNCHAT_DECL void stop(loop::duration deadline);
 
     /// True after stop().
@@ -129,14 +144,20 @@ private:
     template <class Handler>
     friend class server;
     friend class detail::proxy_receiver;
+    friend class server_group_base;
 
     /// Makes a handler. Returns it unless its constructor has closed it.
     using maker = std::function<std::shared_ptr<dispatcher>(loop&, socket&&)>;
 
-    ASYNCHAT_DECL server_base(loop& owner, const endpoint& where, maker make);
+    ASYNCHAT_DECL server_base(loop& owner, const listen_options& where, maker make);
 
     ASYNCHAT_DECL void accepted_(socket connection, const endpoint& peer) override;
     ASYNCHAT_DECL void end_of_event_() override;
+    ASYNCHAT_DECL void join(std::shared_ptr<detail::hand_off> group);
+    bool has_room() noexcept;
+    void hand_on(socket&& connection, const endpoint& peer);
+    void take(socket&& connection);
+    void admit(socket&& connection, const endpoint& peer);
     void refuse(const endpoint& peer, std::size_t from_there);
     void refuse(const endpoint& peer, const std::string& why);
     void serve(socket&& connection, std::optional<std::uint64_t> address);
@@ -150,6 +171,10 @@ private:
                                detail::proxy_fields&& fields, loop::time_point accepted);
     std::size_t connections() const noexcept;
     void make_room(const detail::address_slot& slot);
+    void end_listening();
+    void accept_rest_soon();
+    void accept_rest();
+    bool accept_one_more();
     static std::vector<detail::state_ptr> channels_of(loop& owner,
                                                       const detail::server_state& shared);
     static void shut_down(loop& owner, std::vector<detail::state_ptr> channels, bool now);
@@ -164,13 +189,19 @@ private:
     loop::duration proxy_timeout_ = std::chrono::seconds(3);
     std::size_t max_proxy_header_ = 1024;
     timer deadline_;
+    bool listens_ = false; // or did: otherwise another server gives it its connections
     bool stopping_ = false;
-    bool told_full_ = false; // in the log
+    bool refuses_ = false;      // stop(0s)
+    bool is_shared_ = false;    // another process has the listening sockets, too
+    bool accepts_rest_ = false; // after stop(): what waits in the system's queue
+    std::size_t rest_ = 0;      // and at most so many connections
+    bool told_full_ = false;    // in the log
 };
 
-/// Listens on an address and makes a Handler for each connection.
+/// Listens and makes a Handler for each connection.
 ///
 ///     loop.create<server<echo_handler>>(endpoint("127.0.0.1", 8080));
+///     loop.create<server<echo_handler>>(listen_options("localhost", 8080).backlog(64));
 ///
 /// Handler is a dispatcher with a constructor (loop&, socket, args...). The args are the arguments
 /// of create() after the address; each connection gets a copy of them (std::ref shares an object).
@@ -179,9 +210,10 @@ private:
 template <class Handler>
 class server : public server_base {
 public:
-    /// Throws std::system_error when it cannot bind to or listen on the address.
+    /// Throws std::system_error when it cannot bind to or listen on one of the addresses;
+    /// std::logic_error when another server has taken the socket.
     template <class... Args>
-    explicit server(loop& owner, const endpoint& where, Args... args)
+    explicit server(loop& owner, const listen_options& where, Args... args)
         : server_base(
               owner, where,
               [args = std::tuple<Args...>(std::move(args)...)](loop& l, socket&& connection) {

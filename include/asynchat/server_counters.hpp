@@ -6,9 +6,11 @@
 
 #include <asynchat/error.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 namespace asynchat {
 
@@ -31,6 +33,22 @@ struct server_counters {
     std::uint64_t closes(close_reason reason) const
     {
         return closes_by_reason.at(static_cast<std::size_t>(reason));
+    }
+
+    /// Adds those of another server.
+    server_counters& operator+=(const server_counters& other)
+    {
+        accepted += other.accepted;
+        refused += other.refused;
+        open += other.open;
+        lingering += other.lingering;
+        handshakes += other.handshakes;
+        bytes_in += other.bytes_in;
+        bytes_out += other.bytes_out;
+        frames += other.frames;
+        std::transform(closes_by_reason.begin(), closes_by_reason.end(),
+                       other.closes_by_reason.begin(), closes_by_reason.begin(), std::plus<>());
+        return *this;
     }
 };
 

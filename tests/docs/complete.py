@@ -29,7 +29,12 @@ PAGES = {
     "flow.md": [("relay.hpp", "class", "relay")],
     "server.md": [("server.hpp", "class", "server_base"), ("server.hpp", "class", "server"),
                   ("server_counters.hpp", "struct", "server_counters"),
+                  ("listen_options.hpp", "class", "listen_options"),
                   ("proxy_header.hpp", "class", "proxy_header")],
+    "scaling.md": [("server_group.hpp", "class", "server_group_base"),
+                   ("server_group.hpp", "class", "server_group"),
+                   ("server_group.hpp", "class", "group_options"),
+                   ("server_group.hpp", "enum", "spread")],
     "loop.md": [("loop.hpp", "class", "loop"), ("timer.hpp", "class", "timer"),
                 ("timer.hpp", "class", "scoped_timer"),
                 ("handle.hpp", "class", "handle"), ("run_guard.hpp", "class", "run_guard")],
@@ -222,6 +227,7 @@ NO_LIMITS = {
     "tlv_authority", "tlv_crc32c", "tlv_unique_id", "command_at", "family_at", "unknown", "count",
     "crc32c_table", "mapped",  # the form of a PROXY header
     "grace",        # of a timeout, when we are late ourselves
+    "max_descriptors", "first_descriptor", "reuse_port_option", "max_sockets",  # of a message, of a service manager
     "look_behind_mark_after",  # how soon a lost connection is noticed behind an urgent mark
 }
 # Names that are limits in one place and something else in another.

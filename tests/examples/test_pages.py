@@ -47,7 +47,7 @@ def test_the_page_of_the_examples_has_them_all():
     files = names_in("examples", end=".cpp")
     check("examples", re.findall(r"^\| \[\w+\]\(\.\./examples/(\w+)\.cpp\) \|", page, re.M), sorted(
         files, key=["echo", "line_server", "client", "framed", "proxy", "starttls",
-                    "broadcast"].index))
+                    "broadcast", "service"].index))
     check("programs", sorted(re.findall(r"^\| \[\w+\]\((\w+)\.md\) \|", page, re.M)), PROGRAMS)
     for name in files:
         if name == "starttls":  # is built where OpenSSL is installed

@@ -581,7 +581,18 @@ server("stop-never-forces", "at the deadline of stop() channels are only asked o
        "shut_down(owner, channels_of(owner, *shared), true);",
        "shut_down(owner, channels_of(owner, *shared), false);")
 server("stop-goes-on-listening", "after stop() connections are still taken",
-       "        detail::channel_access::stop_listening(*this);\n", "")
+       "    detail::channel_access::stop_listening(*this);\n", "")
+server("queue-lost-at-the-stop", "what waits in the queue when a server stops is lost",
+       "accepts_rest_ = listens_ && !is_shared_;", "accepts_rest_ = false;")
+server("queue-of-others-taken", "a server that stops takes what another process is to serve",
+       "accepts_rest_ = listens_ && !is_shared_;", "accepts_rest_ = listens_;")
+server("newcomers-unheard-at-the-stop", "what they have asked already is not answered",
+       "    channel_access::look_now(*channel);", "    (void)channel;")
+given = of("hand_off")
+given("acceptor-sleeps-on", "a free place in another loop is not noticed",
+      "!wake(*members_.front())", "false")
+given("fullest-loop-first", "the loop with the most connections gets the next one",
+      "each->connections < best->connections", "each->connections > best->connections")
 server("throwing-handler-counted-for-ever", "a handler that cannot be made keeps its place",
        "detail::server_state::leave(slot, close_reason::callback_error);", "")
 
@@ -1459,7 +1470,7 @@ tickets("tls-ticket-keys-for-ever", "the key of tickets never changes",
 tickets("tls-ticket-key-forgotten", "tickets of the key before are worth nothing",
         "previous_ = std::exchange(current_, next);", "current_ = next;")
 server("tls-handshakes-uncounted", "any number of clients may be in the handshake",
-       "|| counters().handshakes >= max_handshakes_;", ";")
+       "&& counters().handshakes < max_handshakes_;", ";")
 opening_up = of("dispatcher_opening")
 opening_up("handshake-without-a-clock", "who says nothing in the handshake stays",
            """\

@@ -15,6 +15,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace asynchat::detail {
 
@@ -127,7 +128,35 @@ struct channel_access {
         return channel.state_->opening != 0;
     }
     static void finish(dispatcher& channel, close_reason reason) { channel.finish(reason); }
+    /// The channel listens with these transports, which listen already; addr() is `where`.
+    ASYNCHAT_DECL static void listen_with(dispatcher& channel,
+                                          std::vector<std::unique_ptr<transport>> listeners,
+                                          endpoint where);
+    static std::vector<transport*> listeners_of(const dispatcher& channel);
+    ASYNCHAT_DECL static std::vector<endpoint> listening_endpoints(const dispatcher& channel);
+    /// Empty where the system has no descriptors for them.
+    ASYNCHAT_DECL static std::vector<socket> copies_of_listeners(const dispatcher& channel);
     ASYNCHAT_DECL static void stop_listening(dispatcher& channel);
+    static bool may_read(dispatcher& channel)
+    {
+        return channel.transport_ && channel.transport_->may_read();
+    }
+    /// Receives what has arrived already, without a wait.
+    static void look_now(dispatcher& channel)
+    {
+        channel.in_event([&channel] {
+            if (!channel.may_receive())
+                return;
+            channel.reading_ = true;
+            const scope_exit done([&channel] { channel.reading_ = false; });
+            channel.handle_read_event();
+        });
+    }
+    /// Of what has no listener, or no longer: its connections come from elsewhere.
+    static void set_accepting(dispatcher& channel, bool on) noexcept { channel.accepting_ = on; }
+    static network* network_of(loop& owner) noexcept { return owner.network_; }
+    /// Null if it is no socket of the system.
+    static socket_transport* socket_of(transport& of) noexcept { return of.as_socket_(); }
     static void end_oldest_linger(dispatcher& channel, const server_state& server,
                                   const address_slot* slot)
     {

@@ -245,7 +245,10 @@ public:
     int native_handle() override { return -1; }
     std::error_code take_error() override { return end_ ? end_->error() : std::error_code(); }
     bool peer_has_finished() override { return end_ && end_->peer_has_finished(); }
-    bool may_read() override { return end_ && (end_->can_read() || end_->peer_has_finished()); }
+    bool may_read() override
+    {
+        return end_ ? end_->can_read() || end_->peer_has_finished() : !waiting_.empty();
+    }
     bool is_connection() const noexcept override { return end_ != nullptr; }
     void shutdown_write(std::error_code& error) override
     {

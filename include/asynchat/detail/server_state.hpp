@@ -5,6 +5,7 @@
 #define ASYNCHAT_DETAIL_SERVER_STATE_HPP
 
 #include <asynchat/config.hpp>
+#include <asynchat/detail/hand_off.hpp>
 #include <asynchat/detail/log_limit.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/error.hpp>
@@ -38,6 +39,8 @@ struct server_state : std::enable_shared_from_this<server_state> {
     dispatcher* listener = nullptr;                // null when it is destroyed
     bool wakes_listener = false;                   // the next close must wake it
     server_log_limit log_limit;                    // of all channels together
+    std::shared_ptr<hand_off> group;               // if one server accepts for several
+    hand_off::member* place = nullptr;             // of this one in the group
     std::map<unsigned, proxy_receiver*> receivers; // of PROXY headers, by their numbers
 
     /// The headers of channels that are not open yet: until handle_open() returns.
@@ -55,6 +58,9 @@ struct server_state : std::enable_shared_from_this<server_state> {
 
     /// The channel of a connection was closed, or could not be made.
     ASYNCHAT_DECL static void leave(address_slot& slot, close_reason reason) noexcept;
+
+    /// A channel has a handshake before it.
+    ASYNCHAT_DECL static void handshake_began(address_slot& slot) noexcept;
 
     /// A handshake that was counted is complete, or has failed.
     ASYNCHAT_DECL static void handshake_ended(address_slot& slot) noexcept;
@@ -75,6 +81,7 @@ struct server_state : std::enable_shared_from_this<server_state> {
 
 private:
     void wake_listener() noexcept;
+    void publish_handshakes() noexcept;
 
     std::map<std::optional<std::uint64_t>, address_slot>
         slots_; // a tree, not a hash table: peers choose the keys

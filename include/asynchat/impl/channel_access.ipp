@@ -6,10 +6,14 @@
 
 #include <asynchat/dispatcher.hpp>
 
+#include <asynchat/detail/io/joint_listener.hpp>
 #include <asynchat/detail/io/socket_transport.hpp>
 #include <asynchat/socket.hpp>
 #include <asynchat/transport.hpp>
 
+#include <fcntl.h>
+
+#include <cerrno>
 #include <memory>
 #include <utility>
 
@@ -89,6 +93,63 @@ ASYNCHAT_DECL void channel_access::begin_handshake_at(dispatcher& channel, loop:
         return;
     channel.rare().clocks.start_handshake(time);
     channel.look_at_clocks_by(channel.rare_->clocks.due(deadlines::clock::connect));
+}
+
+ASYNCHAT_DECL void channel_access::listen_with(dispatcher& channel,
+                                               std::vector<std::unique_ptr<transport>> listeners,
+                                               endpoint where)
+{
+    const bool is_single = listeners.size() == 1;
+    auto listener = is_single
+                        ? std::move(listeners.front())
+                        : std::unique_ptr<transport>(new joint_listener(std::move(listeners)));
+    const bool is_socket = listener->as_socket_() != nullptr;
+    channel.addr_ = std::move(where);
+    channel.set_transport(std::move(listener));
+    channel.is_socket_ = is_socket;
+    channel.in_memory_ = !is_socket;
+    channel.rare(); // so that accept_event() needs no memory for it
+    channel.accepting_ = true;
+    channel.flush_soon();
+}
+
+/// The transports that listen, without the layers over them.
+inline std::vector<transport*> channel_access::listeners_of(const dispatcher& channel)
+{
+    std::vector<transport*> found;
+    transport* lowest = channel.transport_.get();
+    while (lowest && lowest->as_layer_())
+        lowest = lowest->as_layer_()->lower_.get();
+    if (const auto* const joint = dynamic_cast<const joint_listener*>(lowest)) {
+        for (const auto& each : joint->all())
+            found.push_back(each.get());
+    } else if (lowest) {
+        found.push_back(lowest);
+    }
+    return found;
+}
+
+ASYNCHAT_DECL std::vector<endpoint> channel_access::listening_endpoints(const dispatcher& channel)
+{
+    std::vector<endpoint> found;
+    for (const transport* const each : listeners_of(channel))
+        found.push_back(each->local_endpoint());
+    return found;
+}
+
+ASYNCHAT_DECL std::vector<socket> channel_access::copies_of_listeners(const dispatcher& channel)
+{
+    std::vector<socket> copies;
+    for (transport* const each : listeners_of(channel)) {
+        auto* const listener = each->as_socket_();
+        if (!listener)
+            continue;
+        const int copy = ::fcntl(listener->native_handle(), F_DUPFD_CLOEXEC, 0);
+        if (copy < 0)
+            throw std::system_error(errno, std::system_category(), "asynchat: dup");
+        copies.emplace_back(copy, listener->family(), SOCK_STREAM);
+    }
+    return copies;
 }
 
 ASYNCHAT_DECL void channel_access::stop_listening(dispatcher& channel)

@@ -48,7 +48,7 @@ ASYNCHAT_DECL void dispatcher::count_opening() noexcept
     if (!slot_ || state_->opening == 0 || state_->opening_counted)
         return;
     state_->opening_counted = true;
-    ++slot_->server->counters.handshakes;
+    detail::server_state::handshake_began(*slot_);
 }
 
 ASYNCHAT_DECL void dispatcher::uncount_opening() noexcept

@@ -436,6 +436,24 @@ ASYNCHAT_DECL void dispatcher::set_user_timeout(loop::duration timeout)
 #endif
 }
 
+ASYNCHAT_DECL void dispatcher::set_reuse_port()
+{
+    if (!in_memory_)
+        detail::set_options(require_socket("set_reuse_port").native_handle(), "set_reuse_port",
+                            {{SOL_SOCKET, detail::reuse_port_option, 1}});
+}
+
+ASYNCHAT_DECL void dispatcher::set_defer_accept(loop::duration timeout)
+{
+#ifdef TCP_DEFER_ACCEPT
+    set_tcp_option("set_defer_accept", TCP_DEFER_ACCEPT,
+                   detail::option_value<std::chrono::seconds>(timeout));
+#else
+    (void)timeout;
+    throw std::system_error(std::make_error_code(std::errc::not_supported), "set_defer_accept");
+#endif
+}
+
 ASYNCHAT_DECL void dispatcher::set_dual_stack(bool on)
 {
     set_option("set_dual_stack", asio::ip::v6_only(!on));

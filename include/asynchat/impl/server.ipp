@@ -7,6 +7,7 @@
 #include <asynchat/server.hpp>
 
 #include <asynchat/detail/io/proxy_receiver.hpp>
+#include <asynchat/detail/run_then_always.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/dispatcher.hpp>
 #include <asynchat/escape.hpp>
@@ -22,21 +23,44 @@
 
 namespace asynchat {
 
-ASYNCHAT_DECL server_base::server_base(loop& owner, const endpoint& where, maker make)
+ASYNCHAT_DECL server_base::server_base(loop& owner, const listen_options& where, maker make)
     : dispatcher(owner), make_(std::move(make)), shared_(std::make_shared<detail::server_state>())
 {
-    create_socket(where.family());
-    if (where.is_ip())
-        set_reuse_addr();
-    bind(where);
-    listen();
+    if (auto listeners = where.open(owner); !listeners.empty()) {
+        endpoint first = where.places_.front().where;
+        if (first.empty()) // a socket
+            first = listeners.front()->local_endpoint();
+        rest_ = (std::size_t{1} + static_cast<unsigned>(std::max(where.backlog_, 0))) *
+                listeners.size();
+        detail::channel_access::listen_with(*this, std::move(listeners), std::move(first));
+        listens_ = true;
+        is_shared_ = where.has_sockets_only();
+    } else { // connections come from elsewhere, and an error of one does not end the server
+        detail::channel_access::set_accepting(*this, true);
+    }
     shared_->listener = this;
+}
+
+/// The server takes its connections from the one that accepts for the group, or is that.
+ASYNCHAT_DECL void server_base::join(std::shared_ptr<detail::hand_off> group)
+{
+    shared_->place = &group->add(*this);
+    shared_->place->take = [](dispatcher& server, socket&& connection) {
+        static_cast<server_base&>(server).take(std::move(connection));
+    };
+    shared_->place->max_connections = max_connections_;
+    shared_->place->max_handshakes = max_handshakes_;
+    shared_->group = std::move(group);
 }
 
 ASYNCHAT_DECL server_base::~server_base()
 {
     shared_->listener = nullptr;
     detail::proxy_receiver::close_all(*shared_);
+    if (!shared_->place)
+        return;
+    shared_->place->stops = true;
+    shared_->place->server = nullptr;
 }
 
 // --- connections -----------------------------------------------------------------------------
@@ -44,12 +68,20 @@ ASYNCHAT_DECL server_base::~server_base()
 ASYNCHAT_DECL void server_base::max_connections(std::size_t n)
 {
     max_connections_ = n;
+    if (shared_->place) {
+        shared_->place->max_connections = n;
+        shared_->group->changed();
+    }
     flush_soon(); // it may accept again
 }
 
 ASYNCHAT_DECL void server_base::max_handshakes(std::size_t n)
 {
     max_handshakes_ = n;
+    if (shared_->place) {
+        shared_->place->max_handshakes = n;
+        shared_->group->changed();
+    }
     flush_soon(); // it may accept again
 }
 
@@ -61,24 +93,68 @@ ASYNCHAT_DECL std::size_t server_base::connections() const noexcept
 
 ASYNCHAT_DECL bool server_base::readable()
 {
-    const std::size_t open = connections();
-    if (open < max_connections_ - max_connections_ / 4)
+    if (connections() < max_connections_ - max_connections_ / 4)
         told_full_ = false;
-    const bool is_full = open >= max_connections_ || counters().handshakes >= max_handshakes_;
+    const bool is_full = !has_room();
     shared_->wakes_listener = stopping_ || is_full;
     return !is_full;
 }
 
+/// Whether it may accept, for itself or for its group.
+ASYNCHAT_DECL bool server_base::has_room() noexcept
+{
+    if (shared_->group && listens_)
+        return shared_->group->has_room() && shared_->receivers.size() < max_connections_;
+    return connections() < max_connections_ && counters().handshakes < max_handshakes_;
+}
+
 ASYNCHAT_DECL void server_base::handle_accepted(socket connection, const endpoint& peer)
 {
-    const proxy_header* const proxy = connection.proxy();
-    if (!proxies_.empty() && !proxy) // an override of handle_accept() has called this
+    if (!proxies_.empty() && !connection.proxy()) // an override of handle_accept() has called this
         return server_base::accepted_(std::move(connection), peer);
+    if (shared_->group && listens_)
+        hand_on(std::move(connection), peer);
+    else
+        admit(std::move(connection), peer);
+}
+
+/// Gives the connection to the server of the group that has the fewest.
+ASYNCHAT_DECL void server_base::hand_on(socket&& connection, const endpoint& peer)
+{
+    auto* to = shared_->group->choose();
+    if (!to && stopping_ && !refuses_) { // so do the others: the rest is served here
+        to = shared_->place;
+        ++to->connections;
+        ++to->coming;
+    }
+    if (!to)
+        return refuse(peer, 0);
+    if (to != shared_->place)
+        return shared_->group->give(*to, std::move(connection));
+    --to->coming;
+    admit(std::move(connection), peer);
+}
+
+/// A connection from the server that accepts for the group.
+ASYNCHAT_DECL void server_base::take(socket&& connection)
+{
+    detail::channel_access::in_event(*this, [&] {
+        const endpoint peer = connection.peer();
+        admit(std::move(connection), peer);
+    });
+}
+
+ASYNCHAT_DECL void server_base::admit(socket&& connection, const endpoint& peer)
+{
+    const proxy_header* const proxy = connection.proxy();
     const auto address =
         proxy && proxy->source().empty() ? std::nullopt : detail::server_state::address_of(peer);
     const std::size_t from_there = address ? shared_->open_from(*address) : 0;
-    if (stopping_ || connections() >= max_connections_ || from_there >= max_per_address_)
+    if (refuses_ || connections() >= max_connections_ || from_there >= max_per_address_) {
+        if (shared_->place)
+            shared_->group->left(*shared_->place);
         return refuse(peer, from_there);
+    }
     serve(std::move(connection), address);
     if (connections() >= max_connections_ && !std::exchange(told_full_, true))
         detail::channel_access::log_of_peer(
@@ -134,8 +210,10 @@ ASYNCHAT_DECL void server_base::serve(socket&& connection, std::optional<std::ui
             shared->proxy_headers.erase(channel.get());
     });
     channel_access::begin(channel);
-    if (stopping_) // since its constructor ran
-        shut_down(owner(), {detail::channel_access::state(*channel)}, false);
+    if (!stopping_)
+        return;
+    channel_access::look_now(*channel); // what it has asked already is answered
+    shut_down(owner(), {channel_access::state(*channel)}, false);
 }
 
 /// A lingering connection must not take the place of an open one.
@@ -191,6 +269,8 @@ ASYNCHAT_DECL void server_base::accepted_(socket connection, const endpoint& pee
     case proxy_input::result::failed: return refuse(peer, input.error());
     case proxy_input::result::incomplete: break;
     }
+    if (stopping_)
+        return refuse(peer, "its PROXY header is not complete, and the server stops");
     detail::channel_access::begin(detail::channel_access::make<detail::proxy_receiver>(
         owner(), std::move(connection), shared_, std::move(input), proxy_timeout_));
 }
@@ -229,22 +309,92 @@ ASYNCHAT_DECL void server_base::proxy_received(detail::server_state& server, soc
     });
 }
 
+ASYNCHAT_DECL std::vector<endpoint> server_base::local_endpoints() const
+{
+    return detail::channel_access::listening_endpoints(*this);
+}
+
 // --- the end ---------------------------------------------------------------------------------
 
 ASYNCHAT_DECL void server_base::stop(loop::duration deadline)
 {
     if (closed())
         return;
+    if (shared_->place)
+        shared_->place->stops = true;
     deadline_.cancel();
     deadline_ = owner().call_later(deadline, [&owner = owner(), shared = shared_] {
         shut_down(owner, channels_of(owner, *shared), true);
     });
+    refuses_ = refuses_ || deadline <= loop::duration::zero();
     if (!std::exchange(stopping_, true)) {
-        detail::channel_access::stop_listening(*this);
+        detail::channel_access::set_accepting(*this, false);
         detail::proxy_receiver::close_all(*shared_);
+        accepts_rest_ = listens_ && !is_shared_;
+        if (accepts_rest_)
+            accept_rest_soon();
         shut_down(owner(), channels_of(owner(), *shared_), false);
     }
+    if (refuses_ || !accepts_rest_)
+        end_listening();
     flush_soon();
+}
+
+ASYNCHAT_DECL void server_base::end_listening()
+{
+    accepts_rest_ = false;
+    detail::channel_access::stop_listening(*this);
+}
+
+ASYNCHAT_DECL void server_base::accept_rest_soon()
+{
+    owner().post([state = detail::channel_access::state(*this), this] {
+        if (const auto alive = state->channel())
+            detail::channel_access::in_event(*alive, [this] { accept_rest(); });
+    });
+}
+
+/// Accepts what waits in the system's queue, some of it in each turn, and then ends the listening.
+/// A queue that is filled again and again does not keep the server for ever.
+ASYNCHAT_DECL void server_base::accept_rest()
+{
+    if (!accepts_rest_) // another stop() has ended it
+        return;
+    detail::channel_access::set_accepting(*this, true); // errors of a connection end only that
+    const auto accept_some = [this] {
+        constexpr int max_connections = 64;
+        for (int i = 0; i < max_connections && accepts_rest_ && rest_ > 0; ++i)
+            rest_ = accept_one_more() ? rest_ - 1 : 0;
+    };
+    detail::run_then_always(accept_some, [this] {
+        if (!accepts_rest_)
+            return;
+        detail::channel_access::set_accepting(*this, false);
+        if (rest_ > 0)
+            accept_rest_soon();
+        else
+            end_listening();
+    });
+}
+
+/// Returns whether there may be another one.
+ASYNCHAT_DECL bool server_base::accept_one_more()
+{
+    bool more = false;
+    detail::channel_access::guarded(*this, [&] {
+        auto accepted = accept();
+        more = accepted || detail::channel_access::may_read(*this); // one may be lost already
+        if (accepted)
+            accepted_(std::move(accepted->first), accepted->second);
+    });
+    return more;
+}
+
+ASYNCHAT_DECL std::vector<socket> server_base::share_listeners()
+{
+    auto shared = detail::channel_access::copies_of_listeners(*this);
+    is_shared_ = is_shared_ || !shared.empty();
+    return shared;
 }
 
 /// The channels that a server made, the oldest at the back.
@@ -289,10 +439,10 @@ ASYNCHAT_DECL void server_base::shut_down(loop& owner, std::vector<detail::state
 
 ASYNCHAT_DECL void server_base::end_of_event_()
 {
-    if (!stopping_)
+    if (!stopping_ || accepts_rest_)
         return;
     shared_->wakes_listener = true;
-    if (counters().open > 0)
+    if (counters().open > 0 || (shared_->place && shared_->place->coming > 0))
         return;
     deadline_.cancel();
     finish(close_reason::local);

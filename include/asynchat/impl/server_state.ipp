@@ -51,12 +51,29 @@ ASYNCHAT_DECL void server_state::leave(address_slot& slot, close_reason reason) 
     --server.counters.open;
     ++server.counters.closes_by_reason[static_cast<std::size_t>(reason)];
     server.wake_listener();
+    if (server.place)
+        server.group->left(*server.place);
+}
+
+ASYNCHAT_DECL void server_state::handshake_began(address_slot& slot) noexcept
+{
+    ++slot.server->counters.handshakes;
+    slot.server->publish_handshakes();
 }
 
 ASYNCHAT_DECL void server_state::handshake_ended(address_slot& slot) noexcept
 {
     --slot.server->counters.handshakes;
     slot.server->wake_listener();
+    slot.server->publish_handshakes();
+}
+
+ASYNCHAT_DECL void server_state::publish_handshakes() noexcept
+{
+    if (!place)
+        return;
+    place->handshakes = counters.handshakes;
+    group->changed();
 }
 
 /// If it accepts nothing at present, it looks again.

@@ -17,6 +17,8 @@
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
 
+#include <sys/socket.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -25,6 +27,13 @@
 #include <utility>
 
 namespace asynchat::detail {
+
+/// With it, the system spreads connections over the sockets that share a port.
+#ifdef SO_REUSEPORT_LB
+inline constexpr int reuse_port_option = SO_REUSEPORT_LB;
+#else
+inline constexpr int reuse_port_option = SO_REUSEPORT;
+#endif
 
 /// The result of poll() for a descriptor now; 0 without a descriptor.
 ASYNCHAT_DECL int poll_now(int descriptor, int events) noexcept;

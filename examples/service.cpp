@@ -1,0 +1,40 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+// A line echo as a service of systemd: gets its sockets, says that it serves, and stops in order.
+//
+//     systemd-socket-activate -l 8080 service
+
+#include <asynchat/asynchat.hpp>
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+class echo : public asynchat::async_chat {
+public:
+    using async_chat::async_chat;
+    void handle_open() override { set_terminator("\n"); }
+    void found_terminator() override { push(_get_data() + "\n"); }
+};
+
+int main()
+{
+    auto sockets = asynchat::listening_sockets(); // before there are threads
+    asynchat::listen_options where(asynchat::endpoint("127.0.0.1", 0));
+    if (!sockets.empty())
+        where = std::move(sockets.front().second);
+
+    asynchat::loop loop;
+    const auto server = loop.create<asynchat::server<echo>>(where);
+    loop.on_signals([server] {
+        asynchat::notify_service_manager("STOPPING=1");
+        server->stop(std::chrono::seconds(30));
+    });
+    asynchat::start_watchdog(loop);
+    server->log("listening on {}", server->local_endpoint().to_string());
+    asynchat::notify_service_manager("READY=1");
+    loop.run();
+}

@@ -1,0 +1,97 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_HAND_OFF_IPP
+#define ASYNCHAT_IMPL_HAND_OFF_IPP
+
+#include <asynchat/detail/hand_off.hpp>
+
+#include <asynchat/dispatcher.hpp>
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+namespace asynchat::detail {
+
+inline hand_off::member::member(dispatcher& of) noexcept : owner(of.owner()), server(&of) {}
+
+ASYNCHAT_DECL hand_off::member& hand_off::add(dispatcher& server)
+{
+    return *members_.emplace_back(std::make_unique<member>(server));
+}
+
+ASYNCHAT_DECL bool hand_off::any_room() const noexcept
+{
+    return std::any_of(members_.begin(), members_.end(),
+                       [](const auto& each) { return each->has_room(); });
+}
+
+ASYNCHAT_DECL bool hand_off::has_room() noexcept
+{
+    if (any_room())
+        return true;
+    waits_ = true;
+    return any_room();
+}
+
+ASYNCHAT_DECL void hand_off::changed() noexcept
+{
+    if (waits_ && waits_.exchange(false) && !wake(*members_.front()))
+        waits_ = true; // the next change wakes it
+}
+
+/// Makes the server look at its state, in its thread. Returns false without memory for that.
+ASYNCHAT_DECL bool hand_off::wake(member& who) noexcept
+{
+    try {
+        who.owner.post([&who] {
+            if (who.server && !who.server->closed())
+                channel_access::flush_soon(*who.server);
+        });
+        return true;
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+}
+
+ASYNCHAT_DECL hand_off::member* hand_off::choose() noexcept
+{
+    for (;;) {
+        member* best = nullptr;
+        for (const auto& each : members_) {
+            if (each->has_room() && (!best || each->connections < best->connections))
+                best = each.get();
+        }
+        if (!best)
+            return nullptr;
+        ++best->connections;
+        ++best->coming;
+        if (!best->stops) // else it may have ended before it was counted
+            return best;
+        --best->coming;
+        --best->connections;
+        wake(*best); // it may have seen that one was coming
+    }
+}
+
+ASYNCHAT_DECL void hand_off::give(member& to, socket&& connection)
+{
+    try {
+        to.owner.post([this, &to, from = std::move(connection)]() mutable {
+            --to.coming;
+            if (to.server && !to.server->closed())
+                to.take(*to.server, std::move(from));
+            else
+                left(to);
+        });
+    } catch (...) {
+        --to.coming;
+        left(to);
+        throw;
+    }
+}
+
+} // namespace asynchat::detail
+
+#endif

@@ -1,0 +1,216 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef ASYNCHAT_IMPL_SERVER_GROUP_IPP
+#define ASYNCHAT_IMPL_SERVER_GROUP_IPP
+
+#include <asynchat/server_group.hpp>
+
+#include <asynchat/detail/hand_off.hpp>
+#include <asynchat/detail/scope_exit.hpp>
+
+#ifdef __linux__
+#  include <sched.h>
+#endif
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+namespace asynchat {
+
+namespace detail {
+
+/// The processors that this process may use.
+inline std::size_t usable_processors() noexcept
+{
+#ifdef __linux__
+    cpu_set_t usable;
+    if (::sched_getaffinity(0, sizeof usable, &usable) == 0)
+        return static_cast<std::size_t>(CPU_COUNT(&usable));
+#endif
+    return std::max(1U, std::thread::hardware_concurrency());
+}
+
+} // namespace detail
+
+ASYNCHAT_DECL group_options& group_options::loops(std::size_t n)
+{
+    if (n == 0)
+        throw std::invalid_argument("asynchat: a server_group needs at least one loop");
+    loops_ = n;
+    return *this;
+}
+
+// --- making it -------------------------------------------------------------------------------
+
+ASYNCHAT_DECL void server_group_base::make(group_options options, const maker& make_server)
+{
+    const std::size_t count = options.loops_ != 0 ? options.loops_ : detail::usable_processors();
+    members_.reserve(count);
+    while (members_.size() < count)
+        members_.push_back(std::make_unique<member>());
+    serving_ = count;
+    if (options.policy_ == spread::hand_off && count > 1)
+        share_listener(options.where_, make_server);
+    else
+        share_ports(std::move(options.where_), make_server);
+}
+
+ASYNCHAT_DECL void server_group_base::share_ports(listen_options where, const maker& make_server)
+{
+    if (members_.size() > 1) {
+        if (where.has_sockets() || where.has_paths())
+            throw std::invalid_argument("asynchat: loops cannot share a UNIX socket, or a socket "
+                                        "that listens already, by spread::reuse_port; "
+                                        "spread::hand_off can");
+        if (!where.reuse_port_)
+            where.require_free();
+        where.reuse_port();
+    }
+    for (const auto& each : members_) {
+        each->server = make_server(each->owner, where);
+        if (!where_.empty())
+            continue;
+        where_ = each->server->local_endpoints();
+        if (members_.size() == 1)
+            continue;
+        where.places_.clear(); // the others listen where the first does, whatever chose that
+        for (const endpoint& bound : where_)
+            where.add_address(bound, false);
+    }
+}
+
+ASYNCHAT_DECL void server_group_base::share_listener(const listen_options& where,
+                                                     const maker& make_server)
+{
+    const auto group = std::make_shared<detail::hand_off>();
+    for (const auto& each : members_) {
+        each->server = make_server(each->owner, where_.empty() ? where : listen_options());
+        if (where_.empty())
+            where_ = each->server->local_endpoints();
+        each->server->join(group);
+    }
+}
+
+/// The first loop goes last: the others wake its server.
+ASYNCHAT_DECL server_group_base::~server_group_base()
+{
+    while (!members_.empty())
+        members_.pop_back();
+}
+
+// --- running it ------------------------------------------------------------------------------
+
+ASYNCHAT_DECL void server_group_base::require_idle(const char* what) const
+{
+    if (running_)
+        throw std::logic_error(std::string("asynchat: server_group::") + what +
+                               "() while run() runs");
+}
+
+ASYNCHAT_DECL void server_group_base::run()
+{
+    if (running_.exchange(true))
+        require_idle("run");
+    std::vector<std::thread> threads;
+    {
+        const detail::scope_exit done([&] {
+            for (std::thread& each : threads)
+                each.join();
+            guards_.clear();
+            running_ = false;
+        });
+        try {
+            threads.reserve(members_.size());
+            guards_.reserve(members_.size());
+            for (const auto& each : members_) {
+                each->owner.run(0); // forgets a stop() of the last time
+                if (serving_ > 0)
+                    guards_.push_back(each->owner.keep_running());
+            }
+            for (std::size_t i = 1; i < members_.size(); ++i)
+                threads.emplace_back([this, i] { run_member(members_[i]->owner); });
+        } catch (...) {
+            stop_loops();
+            throw;
+        }
+        run_member(members_.front()->owner);
+    }
+    if (auto failure = std::exchange(failure_, nullptr))
+        std::rethrow_exception(failure);
+}
+
+ASYNCHAT_DECL void server_group_base::run_member(loop& owner) noexcept
+{
+    try {
+        owner.run();
+    } catch (...) {
+        const std::lock_guard lock(failure_mutex_);
+        if (!failure_)
+            failure_ = std::current_exception();
+    }
+    if (serving_ > 0) // an exception, or somebody has stopped this loop
+        stop_loops();
+}
+
+ASYNCHAT_DECL void server_group_base::stop_loops()
+{
+    for (const auto& each : members_)
+        each->owner.stop();
+}
+
+ASYNCHAT_DECL void server_group_base::ended() noexcept
+{
+    if (--serving_ == 0)
+        guards_.clear(); // the loops go on until no channel is left
+}
+
+ASYNCHAT_DECL void server_group_base::stop(loop::duration deadline)
+{
+    for (const auto& each : members_)
+        each->owner.post([server = each->server.get(), deadline] { server->stop(deadline); });
+}
+
+ASYNCHAT_DECL void server_group_base::stop_on_signals(loop::duration deadline)
+{
+    require_idle("stop_on_signals");
+    members_.front()->owner.on_signals([this, deadline] { stop(deadline); });
+}
+
+// --- counters --------------------------------------------------------------------------------
+
+ASYNCHAT_DECL server_counters server_group_base::counters() const
+{
+    require_idle("counters");
+    server_counters sum;
+    for (const auto& each : members_)
+        sum += each->server->counters();
+    return sum;
+}
+
+ASYNCHAT_DECL void server_group_base::gather(counters_handler f)
+{
+    struct gathering {
+        std::mutex mutex;
+        std::size_t left;
+        server_counters sum;
+        counters_handler f;
+    };
+    const auto shared = std::make_shared<gathering>();
+    shared->left = members_.size();
+    shared->f = std::move(f);
+    for (const auto& each : members_) {
+        each->owner.post([this, shared, server = each->server.get()] {
+            const std::lock_guard lock(shared->mutex);
+            shared->sum += server->counters();
+            if (--shared->left == 0)
+                members_.front()->owner.post([shared] { shared->f(shared->sum); });
+        });
+    }
+}
+
+} // namespace asynchat
+
+#endif

@@ -1,0 +1,542 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "support/catch.hpp"
+#include "support/loop_channels.hpp"
+#include "support/loopback.hpp"
+
+#include <asynchat/asynchat.hpp>
+
+#include <poll.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <exception>
+#include <future>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using namespace asynchat;
+using namespace support;
+using namespace std::chrono_literals;
+
+// No assertion runs in a second thread: Catch2 is for one.
+
+namespace {
+
+const endpoint any_port("127.0.0.1", 0);
+
+/// Runs a group in a thread of its own. Stops it at the end, whatever the test does.
+template <class Group>
+class running_group {
+public:
+    explicit running_group(Group& group) : group_(group)
+    {
+        std::promise<void> started;
+        auto starts = started.get_future();
+        group_.post([once = std::make_shared<std::atomic<bool>>(false),
+                     told = std::make_shared<std::promise<void>>(std::move(started))](auto&) {
+            if (!once->exchange(true))
+                told->set_value();
+        });
+        thread_ = std::thread([this] {
+            try {
+                group_.run();
+            } catch (...) {
+                failure_ = std::current_exception();
+            }
+            ended_ = true;
+        });
+        starts.wait_for(patience);
+    }
+    ~running_group()
+    {
+        if (thread_.joinable()) {
+            group_.stop(0s);
+            thread_.join();
+        }
+    }
+    running_group(const running_group&) = delete;
+    running_group& operator=(const running_group&) = delete;
+
+    /// Waits for the end of run(). Returns what it has thrown.
+    std::exception_ptr end()
+    {
+        thread_.join();
+        return failure_;
+    }
+    bool ended() const { return ended_; }
+
+    server_counters counters()
+    {
+        std::promise<server_counters> sum;
+        auto result = sum.get_future();
+        group_.gather_counters([&](const server_counters& all) { sum.set_value(all); });
+        return result.wait_for(patience) == std::future_status::ready ? result.get()
+                                                                      : server_counters();
+    }
+    template <class Done>
+    bool until(Done done)
+    {
+        const auto end = std::chrono::steady_clock::now() + patience;
+        while (!done(counters())) {
+            if (std::chrono::steady_clock::now() > end)
+                return false;
+        }
+        return true;
+    }
+
+private:
+    Group& group_;
+    std::thread thread_;
+    std::exception_ptr failure_;
+    std::atomic<bool> ended_{false};
+};
+
+/// Waits for input until `done(peer)`.
+template <class Done>
+bool until(raw_peer& peer, Done done)
+{
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (!done(peer)) {
+        pollfd state = {};
+        state.fd = peer.fd();
+        state.events = POLLIN;
+        if (std::chrono::steady_clock::now() > end || ::poll(&state, 1, 1000) < 0)
+            return false;
+    }
+    return true;
+}
+
+bool receives(raw_peer& peer, const std::string& what)
+{
+    return until(peer, [&](raw_peer& p) { return p.received() == what || p.ended(); }) &&
+           peer.received() == what;
+}
+
+bool ends(raw_peer& peer)
+{
+    return until(peer, [](raw_peer& p) { return p.ended(); });
+}
+
+std::vector<std::string> lines_of(std::string_view text)
+{
+    std::vector<std::string> lines;
+    for (auto end = text.find('\n'); end != text.npos; end = text.find('\n')) {
+        lines.emplace_back(text.substr(0, end));
+        text.remove_prefix(end + 1);
+    }
+    return lines;
+}
+
+/// Writes no log, and does what the test says.
+class quiet_echo : public logging<async_chat> {
+public:
+    struct hooks {
+        std::atomic<bool> throws_when_made{false};
+    };
+
+    quiet_echo(loop& owner, asynchat::socket from, hooks& test) : logging(owner, std::move(from))
+    {
+        if (test.throws_when_made)
+            throw test_error("not wanted");
+        set_terminator("\n");
+    }
+    void collect_incoming_data(std::string_view data) override { _collect_incoming_data(data); }
+    void found_terminator() override
+    {
+        const std::string line = _get_data();
+        if (line == "exit")
+            throw exit_now();
+        if (line == "stop the loop")
+            owner().stop();
+        push(line + "\n");
+    }
+};
+
+using echo_group = server_group<quiet_echo>;
+
+group_options with(spread how, std::size_t loops, const listen_options& where = any_port)
+{
+    return group_options(where).loops(loops).policy(how);
+}
+
+void silence(echo_group& group)
+{
+    group.each([](auto& server) { server.owner().log_sink([](log_type, std::string_view) {}); });
+}
+
+// --- a room over several loops ---------------------------------------------------------------
+
+class talker;
+
+struct chat_room {
+    server_group<talker>* group = nullptr;
+};
+
+class talker : public async_chat {
+public:
+    talker(loop& owner, asynchat::socket from, chat_room& room)
+        : async_chat(owner, std::move(from)), room_(room)
+    {
+        set_terminator("\n");
+    }
+    void handle_open() override { push("welcome\n"); }
+    void collect_incoming_data(std::string_view data) override { _collect_incoming_data(data); }
+    void found_terminator() override
+    {
+        room_.group->post([line = _get_data() + "\n"](server_base& here) {
+            for (const auto& channel : here.owner().channels()) {
+                if (const auto member = std::dynamic_pointer_cast<talker>(channel))
+                    member->push(line);
+            }
+        });
+    }
+
+private:
+    chat_room& room_;
+};
+
+} // namespace
+
+TEST_CASE("each member of a room over four loops sees each message once, in order", "[threads]")
+{
+    constexpr std::size_t members = 12;
+    constexpr std::size_t messages = 50;
+    const auto how = GENERATE(spread::hand_off, spread::reuse_port);
+    CAPTURE(static_cast<int>(how));
+    chat_room room;
+    server_group<talker> group(with(how, 4), std::ref(room));
+    room.group = &group;
+    running_group run(group);
+
+    std::vector<raw_peer> peers;
+    for (std::size_t i = 0; i < members; ++i) {
+        peers.push_back(raw_peer::connected_to(group.local_endpoint()));
+        REQUIRE(receives(peers.back(), "welcome\n"));
+    }
+    for (std::size_t n = 0; n < messages; ++n) {
+        for (std::size_t i = 0; i < members; ++i)
+            peers[i].send(std::to_string(i) + " " + std::to_string(n) + "\n");
+    }
+    for (auto& peer : peers) {
+        REQUIRE(until(peer, [&](raw_peer& p) {
+            return lines_of(p.received()).size() == 1 + members * messages;
+        }));
+        std::vector<std::size_t> next(members);
+        for (const std::string& line : lines_of(peer.received())) {
+            if (line == "welcome")
+                continue;
+            const std::size_t from = std::stoul(line);
+            REQUIRE(std::stoul(line.substr(line.find(' '))) == next.at(from)++);
+        }
+    }
+    group.stop(10s);
+    CHECK(run.end() == nullptr);
+    CHECK(group.counters().frames == members * messages);
+}
+
+TEST_CASE("a group spreads its connections", "[threads]")
+{
+    const auto how = GENERATE(spread::hand_off, spread::reuse_port);
+    CAPTURE(static_cast<int>(how));
+    quiet_echo::hooks hooks;
+    echo_group group(with(how, 4), std::ref(hooks));
+    CHECK(group.size() == 4);
+    std::vector<raw_peer> peers;
+    {
+        running_group run(group);
+        for (int i = 0; i < 100; ++i)
+            peers.push_back(raw_peer::connected_to(group.local_endpoint()));
+        for (auto& peer : peers) {
+            peer.send("hello\n");
+            REQUIRE(receives(peer, "hello\n"));
+        }
+        CHECK(run.counters().open == 100);
+        group.stop(10s);
+        CHECK(run.end() == nullptr);
+    }
+    CHECK(group.counters().accepted == 100);
+    CHECK(group.counters().frames == 100);
+    CHECK(group.counters().open == 0);
+}
+
+TEST_CASE("hand_off gives each loop as many connections as any other", "[threads]")
+{
+    quiet_echo::hooks hooks;
+    echo_group group(with(spread::hand_off, 3), std::ref(hooks));
+    std::vector<std::uint64_t> accepted(3);
+    std::vector<raw_peer> peers;
+    {
+        running_group run(group);
+        for (int i = 0; i < 90; ++i)
+            peers.push_back(raw_peer::connected_to(group.local_endpoint()));
+        REQUIRE(run.until([](const server_counters& all) { return all.open == 90; }));
+        std::vector<std::promise<std::size_t>> open(3);
+        std::atomic<std::size_t> next{0};
+        group.post([&](server_base& here) { open[next++].set_value(here.counters().open); });
+        for (auto& each : open)
+            CHECK(each.get_future().get() == 30);
+    }
+}
+
+TEST_CASE("hand_off serves UNIX sockets and sockets that listen already", "[threads]")
+{
+    temp_dir dir;
+    quiet_echo::hooks hooks;
+    const endpoint path = endpoint::unix_path(dir.file("s"));
+    const raw_listener made(any_port);
+    const int copy = ::fcntl(made.fd(), F_DUPFD_CLOEXEC, 0);
+    echo_group group(with(spread::hand_off, 2,
+                          listen_options(path).add(asynchat::socket(copy, AF_INET, SOCK_STREAM))),
+                     std::ref(hooks));
+    REQUIRE(group.local_endpoints() == std::vector<endpoint>{path, made.address()});
+    running_group run(group);
+    for (const endpoint& where : group.local_endpoints()) {
+        auto peer = raw_peer::connected_to(where);
+        peer.send("hello\n");
+        CHECK(receives(peer, "hello\n"));
+    }
+}
+
+// --- limits ------------------------------------------------------------------------------------
+
+TEST_CASE("a group accepts no more than its loops may have", "[threads][limit]")
+{
+    quiet_echo::hooks hooks;
+    echo_group group(with(spread::hand_off, 2), std::ref(hooks));
+    silence(group);
+    group.each([](server_base& server) { server.max_connections(2); });
+    running_group run(group);
+    std::vector<raw_peer> peers;
+    for (int i = 0; i < 6; ++i) {
+        peers.push_back(raw_peer::connected_to(group.local_endpoint()));
+        peers.back().send(std::to_string(i) + "\n");
+    }
+    for (std::size_t i = 0; i < 4; ++i)
+        REQUIRE(receives(peers[i], std::to_string(i) + "\n"));
+    CHECK(run.counters().accepted == 4);
+    peers[2].close(); // in the one loop or in the other
+    REQUIRE(receives(peers[4], "4\n"));
+    CHECK(run.counters().accepted == 5);
+    group.post([](server_base& server) { server.max_connections(3); });
+    REQUIRE(receives(peers[5], "5\n"));
+    const auto all = run.counters();
+    CHECK(all.open == 5);
+    CHECK(all.refused == 0);
+}
+
+TEST_CASE("many short connections over the limit of a group are all served", "[threads][limit]")
+{
+    quiet_echo::hooks hooks;
+    echo_group group(with(spread::hand_off, 4), std::ref(hooks));
+    silence(group);
+    group.each([](server_base& server) { server.max_connections(1); });
+    running_group run(group);
+    std::atomic<int> served{0};
+    std::vector<std::thread> clients;
+    for (int i = 0; i < 8; ++i) {
+        clients.emplace_back([&] {
+            for (int n = 0; n < 50; ++n) {
+                auto peer = raw_peer::connected_to(group.local_endpoint());
+                peer.send("hello\n");
+                served += receives(peer, "hello\n") ? 1 : 0;
+            }
+        });
+    }
+    for (auto& each : clients)
+        each.join();
+    CHECK(served == 400);
+    CHECK(run.until([](const server_counters& all) { return all.open == 0; }));
+    CHECK(run.counters().refused == 0);
+}
+
+TEST_CASE("what comes to nothing does not keep its place in the group", "[threads][limit]")
+{
+    quiet_echo::hooks hooks;
+    echo_group group(with(spread::hand_off, 2), std::ref(hooks));
+    silence(group);
+    group.each([](server_base& server) { server.max_connections(1); });
+    running_group run(group);
+    hooks.throws_when_made = true;
+    for (int i = 0; i < 6; ++i) {
+        auto peer = raw_peer::connected_to(group.local_endpoint());
+        CHECK(ends(peer));
+    }
+    group.post([](server_base& server) { server.max_connections_per_address(0); });
+    hooks.throws_when_made = false;
+    for (int i = 0; i < 6; ++i) {
+        auto peer = raw_peer::connected_to(group.local_endpoint());
+        CHECK(ends(peer));
+    }
+    group.post([](server_base& server) { server.max_connections_per_address(unlimited); });
+    for (int i = 0; i < 6; ++i) {
+        auto peer = raw_peer::connected_to(group.local_endpoint());
+        peer.send("hello\n");
+        CHECK(receives(peer, "hello\n"));
+    }
+    CHECK(run.until([](const server_counters& all) { return all.open == 0; }));
+    const auto all = run.counters();
+    CHECK(all.accepted == 12);
+    CHECK(all.refused == 6);
+    CHECK(all.closes(close_reason::callback_error) == 6);
+}
+
+// --- the end -----------------------------------------------------------------------------------
+
+TEST_CASE("an exception that leaves one loop ends all, and comes out of run()", "[threads]")
+{
+    const auto how = GENERATE(spread::hand_off, spread::reuse_port);
+    CAPTURE(static_cast<int>(how));
+    quiet_echo::hooks hooks;
+    echo_group group(with(how, 3), std::ref(hooks));
+    auto other = raw_peer::connected_to(group.local_endpoint());
+    {
+        running_group run(group);
+        auto peer = raw_peer::connected_to(group.local_endpoint());
+        peer.send("exit\n");
+        const auto failure = run.end();
+        REQUIRE(failure);
+        CHECK_THROWS_AS(std::rethrow_exception(failure), exit_now);
+    }
+    // It can be run again, and has lost nobody.
+    running_group again(group);
+    other.send("hello\n");
+    CHECK(receives(other, "hello\n"));
+    group.stop(10s);
+    CHECK(again.end() == nullptr);
+    CHECK(ends(other));
+}
+
+TEST_CASE("stop() of one loop ends the run of all", "[threads]")
+{
+    quiet_echo::hooks hooks;
+    echo_group group(with(spread::hand_off, 3), std::ref(hooks));
+    running_group run(group);
+    auto peer = raw_peer::connected_to(group.local_endpoint());
+    peer.send("stop the loop\n");
+    CHECK(run.end() == nullptr);
+    CHECK(group.counters().open == 1); // nothing is closed by it
+}
+
+TEST_CASE("a group stops under load", "[threads]")
+{
+    const auto how = GENERATE(spread::hand_off, spread::reuse_port);
+    CAPTURE(static_cast<int>(how));
+    quiet_echo::hooks hooks;
+    echo_group group(with(how, 4), std::ref(hooks));
+    silence(group);
+    running_group run(group);
+    const endpoint where = group.local_endpoint();
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> clients;
+    for (int i = 0; i < 4; ++i) {
+        clients.emplace_back([&] {
+            while (!run.ended()) {
+                try {
+                    auto peer = raw_peer::connected_to(where);
+                    peer.send("hello\n");
+                    until(peer, [](raw_peer& p) { return p.ended() || !p.received().empty(); });
+                    wrong += peer.received().empty() || peer.received() == "hello\n" ? 0 : 1;
+                } catch (const std::system_error&) { // it has ended
+                }
+            }
+        });
+    }
+    REQUIRE(run.until([](const server_counters& all) { return all.frames > 200; }));
+    group.stop(10s);
+    const bool failed = run.end() != nullptr;
+    for (auto& each : clients)
+        each.join();
+    CHECK_FALSE(failed);
+    CHECK(wrong == 0);
+    const auto all = group.counters();
+    CHECK(all.open == 0);
+    CHECK(all.handshakes == 0);
+    CHECK_THROWS_AS(raw_peer::connected_to(where), std::system_error);
+}
+
+TEST_CASE("a signal stops a group", "[threads]")
+{
+    quiet_echo::hooks hooks;
+    echo_group group(with(spread::hand_off, 2), std::ref(hooks));
+    group.stop_on_signals(10s);
+    running_group run(group);
+    auto peer = raw_peer::connected_to(group.local_endpoint());
+    peer.send("hello\n");
+    REQUIRE(receives(peer, "hello\n"));
+    ::kill(::getpid(), SIGTERM);
+    CHECK(run.end() == nullptr);
+    CHECK(ends(peer));
+}
+
+TEST_CASE("a group that is stopped before it runs ends at once", "[threads]")
+{
+    quiet_echo::hooks hooks;
+    echo_group group(with(spread::reuse_port, 2), std::ref(hooks));
+    group.stop(10s);
+    group.run();
+    CHECK(group.counters().accepted == 0);
+    group.run(); // has nothing left to do
+}
+
+TEST_CASE("a group that never ran closes what waits", "[threads]")
+{
+    quiet_echo::hooks hooks;
+    const auto how = GENERATE(spread::hand_off, spread::reuse_port);
+    raw_peer peer;
+    {
+        echo_group group(with(how, 3), std::ref(hooks));
+        peer = raw_peer::connected_to(group.local_endpoint());
+    }
+    CHECK(ends(peer));
+}
+
+// --- wrong use -----------------------------------------------------------------------------------
+
+TEST_CASE("a group is left alone while it runs", "[threads]")
+{
+    quiet_echo::hooks hooks;
+    echo_group group(with(spread::hand_off, 2), std::ref(hooks));
+    CHECK_NOTHROW(group.counters());
+    running_group run(group);
+    CHECK_THROWS_AS(group.counters(), std::logic_error);
+    CHECK_THROWS_AS(group.each([](server_base&) {}), std::logic_error);
+    CHECK_THROWS_AS(group.run(), std::logic_error);
+    CHECK_THROWS_AS(group.stop_on_signals(1s), std::logic_error);
+}
+
+TEST_CASE("a port that another program serves is not shared by mistake", "[threads]")
+{
+    quiet_echo::hooks hooks;
+    echo_group first(with(spread::reuse_port, 2), std::ref(hooks));
+    const endpoint where = first.local_endpoint();
+    CHECK_THROWS_AS(echo_group(with(spread::reuse_port, 2, where), std::ref(hooks)),
+                    std::system_error);
+    CHECK_THROWS_AS(echo_group(with(spread::hand_off, 2, where), std::ref(hooks)),
+                    std::system_error);
+    // It is shared by who says so.
+    CHECK_NOTHROW(echo_group(with(spread::reuse_port, 2, listen_options(where).reuse_port()),
+                             std::ref(hooks)));
+}
+
+TEST_CASE("reuse_port says what it cannot spread", "[threads]")
+{
+    using Catch::Matchers::ContainsSubstring;
+    temp_dir dir;
+    quiet_echo::hooks hooks;
+    const listen_options path(endpoint::unix_path(dir.file("s")));
+    CHECK_THROWS_WITH(echo_group(with(spread::reuse_port, 2, path), std::ref(hooks)),
+                      ContainsSubstring("hand_off"));
+    CHECK_NOTHROW(echo_group(with(spread::reuse_port, 1, path), std::ref(hooks)));
+    CHECK_THROWS_AS(group_options(any_port).loops(0), std::invalid_argument);
+    CHECK(echo_group(any_port, std::ref(hooks)).size() > 0);
+}
