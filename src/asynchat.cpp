@@ -13,6 +13,7 @@
 #include <asynchat/impl/connect_attempt.ipp>
 #include <asynchat/impl/deadlines.ipp>
 #include <asynchat/impl/dispatcher.ipp>
+#include <asynchat/impl/dispatcher_connect.ipp>
 #include <asynchat/impl/dispatcher_end.ipp>
 #include <asynchat/impl/dispatcher_layers.ipp>
 #include <asynchat/impl/dispatcher_log.ipp>

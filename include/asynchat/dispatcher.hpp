@@ -687,6 +687,7 @@ private:
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/channel_access.ipp>
 #  include <asynchat/impl/dispatcher.ipp>
+#  include <asynchat/impl/dispatcher_connect.ipp>
 #  include <asynchat/impl/dispatcher_end.ipp>
 #  include <asynchat/impl/dispatcher_layers.ipp>
 #  include <asynchat/impl/dispatcher_log.ipp>

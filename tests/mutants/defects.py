@@ -359,6 +359,7 @@ closing = of("dispatcher_end")
 events = of("transport")
 attempt = of("connect_attempt")
 lingering = of("lingerer")
+connecting = of("dispatcher_connect")
 sockets = of("dispatcher_sockets")
 log = of("dispatcher_log")
 lines = of("log_limit")
@@ -465,7 +466,7 @@ attempt("name-cut-at-nul", "the host is looked up as far as its first NUL",
         "if (name.find('\\0') != name.npos)", "if (false)")
 attempt("empty-name-is-here", "an empty host is this machine",
         "if (name.empty())", "if (false)")
-sockets("old-attempt-counts", "the end of a connect that was given up is taken for the next one's",
+connecting("old-attempt-counts", "the end of a connect that was given up is taken for the next one's",
         """\
     connecting_ = false;
     set_transport(nullptr);
