@@ -11,6 +11,7 @@
 #include <asynchat/impl/byte_block.ipp>
 #include <asynchat/impl/channel_access.ipp>
 #include <asynchat/impl/connect_attempt.ipp>
+#include <asynchat/impl/connect_race.ipp>
 #include <asynchat/impl/deadlines.ipp>
 #include <asynchat/impl/dispatcher.ipp>
 #include <asynchat/impl/dispatcher_connect.ipp>

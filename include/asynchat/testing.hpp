@@ -167,6 +167,17 @@ public:
     /// Connections to `at` are never answered.
     void ignore(const endpoint& at) { network->silent.push_back(at); }
 
+    /// The answer to connections to `at`, also a refusal, comes after `time`.
+    void answer_after(const endpoint& at, duration time) { network->slow[at] = time; }
+
+    /// Gives a name to addresses, in the order of a look-up; their ports are numbers. Other names
+    /// are addresses themselves.
+    ASYNCHAT_DECL void add_host(std::string_view name, std::vector<std::string> addresses);
+
+    /// The number of sockets that channels and listeners have, also those that connect. Each would
+    /// be a descriptor.
+    std::size_t sockets() const { return network->sockets; }
+
     /// Two sockets that are connected to each other, for two channels.
     ASYNCHAT_DECL std::pair<socket, socket> socket_pair();
 

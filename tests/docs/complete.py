@@ -181,6 +181,10 @@ LIMITS = [
     ("detail/io/lingerer.hpp", r"max_open = (\d+)", lambda n: f"{n:,}", "linger_timeout()"),
     ("detail/io/accept_backoff.hpp", r"pause = std::chrono::milliseconds\((\d+)\)",
      lambda n: f"{n / 1000:g} s", "handle_error()"),
+    ("detail/io/connect_race.hpp", r"max_addresses = (\d+)", str, "connect()"),
+    ("detail/io/connect_race.hpp", r"max_attempts = (\d+)", str, "happy_eyeballs_delay()"),
+    ("detail/io/connect_race.hpp", r"delay = std::chrono::milliseconds\((\d+)\)",
+     lambda n: f"{n / 1000:g} s", "happy_eyeballs_delay()"),
     ("impl/loop_time.ipp", r"deadline_tick = std::chrono::milliseconds\((\d+)\)",
      lambda n: f"{n / 1000:g} s", "idle_timeout()"),
 ]
@@ -216,7 +220,7 @@ NO_LIMITS = {
 # Names that are limits in one place and something else in another.
 IN_LIMITS = {"longest_name", "longest_text", "max_size", "max_digits", "max_connections",
              "max_lines", "max_open", "pause", "deadline_tick", "max_records_without_data",
-             "max_waiting", "max_openings"}
+             "max_waiting", "max_openings", "max_addresses", "max_attempts"}
 
 
 def limits():

@@ -12,6 +12,7 @@
 #include <asynchat/fwd.hpp>
 #include <asynchat/loop.hpp>
 #include <asynchat/socket.hpp>
+#include <asynchat/timer.hpp>
 #include <asynchat/transport.hpp>
 
 #include <asio/buffer.hpp>
@@ -23,6 +24,7 @@
 #include <deque>
 #include <functional>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -115,6 +117,10 @@ public:
 
     ASYNCHAT_DECL std::unique_ptr<transport> open(int family, int type) override;
 
+    /// Those of a host that was added; for others the name itself is the address.
+    ASYNCHAT_DECL std::vector<endpoint> addresses_of(std::string_view host,
+                                                     std::string_view service) const override;
+
     /// A failure that testing::loop::fail() has ordered: the operation in `left` operations, of any
     /// kind or of the kind `what`, fails with `error`.
     struct failure {
@@ -134,7 +140,10 @@ public:
     std::size_t operations = 0;
     std::size_t window = 65536;
     std::vector<memory_socket*> listeners;
-    std::vector<endpoint> silent; // addresses that never answer
+    std::vector<endpoint> silent;                                 // addresses that never answer
+    std::map<endpoint, std::chrono::steady_clock::duration> slow; // addresses that take this time
+    std::map<std::string, std::vector<std::string>, std::less<>> hosts; // their addresses
+    std::size_t sockets = 0;                                            // of channels
 
     /// An unused address in the family of `near`.
     ASYNCHAT_DECL endpoint next_address(const endpoint& near);
@@ -284,12 +293,14 @@ private:
 
     bool is_ready(const waiter& waiting) const;
     void complete_waits();
+    void answer(const endpoint& to, const connect_handler& done);
 
     std::shared_ptr<memory_network> network_;
     std::unique_ptr<memory_end> end_;
     endpoint local_;
     std::size_t backlog_ = 0; // 0: not listening
     std::deque<std::unique_ptr<memory_end>> waiting_;
+    scoped_timer answer_; // to its connect, from a slow address
     waiter reader_;
     waiter writer_;
     waiter watcher_;                         // for an error

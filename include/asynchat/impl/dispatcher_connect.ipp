@@ -14,14 +14,68 @@
 #include <asio/error.hpp>
 #include <asio/post.hpp>
 
+#include <sys/socket.h>
+
 #include <cassert>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace asynchat {
+
+// --- settings --------------------------------------------------------------------------------
+
+ASYNCHAT_DECL detail::connect_record& dispatcher::connects()
+{
+    auto& record = rare().connects;
+    if (!record)
+        record = std::make_unique<detail::connect_record>();
+    return *record;
+}
+
+ASYNCHAT_DECL void dispatcher::happy_eyeballs_delay(loop::duration delay)
+{
+    using std::chrono::milliseconds;
+    if (delay < loop::duration::zero() ||
+        (delay > loop::duration::zero() && delay < milliseconds(10)))
+        throw std::invalid_argument("asynchat: happy_eyeballs_delay() is 0 or at least 10 ms");
+    connects().settings.delay = delay;
+}
+
+ASYNCHAT_DECL loop::duration dispatcher::happy_eyeballs_delay() const noexcept
+{
+    return race_settings().delay;
+}
+
+ASYNCHAT_DECL void dispatcher::interleave(std::size_t first_family)
+{
+    connects().settings.first_family = first_family;
+}
+
+ASYNCHAT_DECL std::size_t dispatcher::interleave() const noexcept
+{
+    return race_settings().first_family;
+}
+
+ASYNCHAT_DECL detail::race_settings dispatcher::race_settings() const noexcept
+{
+    return rare_ && rare_->connects ? rare_->connects->settings : detail::race_settings();
+}
+
+ASYNCHAT_DECL std::vector<connect_error> dispatcher::connect_errors() const
+{
+    return rare_ && rare_->connects ? rare_->connects->errors : std::vector<connect_error>();
+}
+
+// --- connecting ------------------------------------------------------------------------------
 
 ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
 {
@@ -29,22 +83,33 @@ ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
     to.native(); // throws if it is not an address
     drop_attempt();
     if (!transport_)
-        create_socket(to.family());
-    end_attempt();
+        use_socket(make_socket(to.family(), SOCK_STREAM));
+    end_connect();
     addr_ = to;
     start_clock(detail::deadlines::clock::connect);
     start_connect(to);
 }
 
-inline detail::connect_attempt* dispatcher::attempt() const noexcept
+ASYNCHAT_DECL detail::connect_attempt* dispatcher::attempt() const noexcept
 {
-    return rare_ ? rare_->attempt.get() : nullptr;
+    return rare_ && rare_->connects ? rare_->connects->attempt.get() : nullptr;
 }
 
 ASYNCHAT_DECL void dispatcher::end_attempt() noexcept
 {
-    if (rare_)
-        rare_->attempt.reset();
+    if (attempt())
+        rare_->connects->attempt.reset();
+}
+
+/// Ends the attempt that runs, and forgets why addresses have failed.
+ASYNCHAT_DECL void dispatcher::end_connect() noexcept
+{
+    if (!rare_ || !rare_->connects)
+        return;
+    rare_->connects->attempt.reset();
+    rare_->connects->errors = {};
+    if (rare_->connects->settings.are_default())
+        rare_->connects.reset();
 }
 
 /// Drops a running attempt, its socket and its result: a new attempt cannot use them.
@@ -69,13 +134,14 @@ ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::string_view s
     if (const auto to = detail::numeric_endpoint(host, service))
         return connect(*to);
     drop_attempt();
-    rare().attempt =
+    end_connect();
+    connects().attempt =
         std::make_unique<detail::connect_attempt>(loop_.context(), transport_ != nullptr);
     addr_ = endpoint::named(host, service);
     connected_ = accepting_ = eof_ = false;
     connecting_ = true;
     start_clock(detail::deadlines::clock::connect);
-    attempt()->look_up(host, service, loop_.network_ ? &addr_ : nullptr,
+    attempt()->look_up(host, service, loop_.network_,
                        [state = state_](const std::error_code& error) {
                            if (const auto channel = state->channel())
                                channel->looked_up(error);
@@ -87,28 +153,100 @@ ASYNCHAT_DECL void dispatcher::looked_up(const std::error_code& error)
     assert(attempt()); // otherwise its end would not be reported
     if (error)
         return connect_failed(close_reason::lookup_failed, error);
+    std::optional<int> family;
     if (attempt()->keeps_socket() && !in_memory_)
-        attempt()->restrict_to(require_socket("connect").family());
-    connect_next({asio::error::address_family_not_supported, std::system_category()});
+        family = require_socket("connect").family();
+    attempt()->begin_race(race_settings(), family);
+    go_on_connecting();
 }
 
-/// Tries the next address, or fails with the error of the previous address.
-ASYNCHAT_DECL void dispatcher::connect_next(const std::error_code& error)
+/// Starts the attempts that are due, or fails with the error of the last one.
+ASYNCHAT_DECL void dispatcher::go_on_connecting()
 {
-    const auto to = attempt() ? attempt()->next() : std::nullopt;
-    if (!to)
-        return connect_failed(close_reason::connect_failed, error);
-    // A socket whose connect failed cannot be used again.
-    if (!attempt()->take_socket()) {
-        try {
-            create_socket(to->family());
-        } catch (const std::system_error& no_socket) {
-            return connect_next(no_socket.code());
+    using action = detail::connect_race::action;
+    for (;;) {
+        const auto step = attempt()->race().next(loop_.now());
+        if (step.what == action::start) {
+            start_address(step.address);
+        } else if (step.what == action::wait) {
+            return wait_to_connect(step.until);
+        } else {
+            return connect_failed(close_reason::connect_failed, attempt()->last_error());
         }
     }
-    start_connect(*to);
 }
 
+ASYNCHAT_DECL void dispatcher::wait_to_connect(loop::time_point until)
+{
+    if (until == detail::connect_race::never)
+        return;
+    const auto is_time = [state = state_] {
+        const auto channel = state->channel();
+        if (channel && !channel->attempt()->is_won())
+            channel->go_on_connecting();
+    };
+    // Behind the answers that have come at the same time: then another attempt is not needed.
+    const auto soon = [context = &loop_.context(), f = attempt()->unless_gone(is_time)] {
+        asio::post(*context, f);
+    };
+    attempt()->wait(loop_.call_later(until - loop_.now(), attempt()->unless_gone(soon)));
+}
+
+ASYNCHAT_DECL void dispatcher::start_address(std::size_t index)
+{
+    auto& trial = *attempt();
+    const endpoint& to = trial.address(index);
+    try {
+        if (trial.in_channel()) {
+            // A socket whose connect failed cannot be used again.
+            if (!trial.take_socket())
+                use_socket(make_socket(to.family(), SOCK_STREAM));
+            return start_connect(to);
+        }
+        trial.connect(index, make_socket(to.family(), SOCK_STREAM),
+                      [state = state_, index](const std::error_code& error) {
+                          if (const auto channel = state->channel())
+                              channel->answered(index, error);
+                      });
+    } catch (const std::system_error& no_socket) {
+        address_failed(index, no_socket.code());
+    } catch (const std::bad_alloc&) {
+        address_failed(index, std::make_error_code(std::errc::not_enough_memory));
+    }
+}
+
+ASYNCHAT_DECL void dispatcher::address_failed(std::size_t index, const std::error_code& error)
+{
+    note_connect_error(attempt()->address(index), error);
+    attempt()->failed(index, error, loop_.now());
+}
+
+/// An attempt with a socket of its own has ended.
+ASYNCHAT_DECL void dispatcher::answered(std::size_t index, const std::error_code& error)
+{
+    auto& trial = *attempt();
+    if (!trial.has_socket(index))
+        return; // another one has won
+    if (const auto failure = trial.result(index, error)) {
+        address_failed(index, failure);
+        return go_on_connecting();
+    }
+    trial.won(index);
+    // A new connection counts as a writer: its event comes after the readers of this pass.
+    asio::post(loop_.context(), trial.unless_gone([state = state_] {
+        if (const auto channel = state->channel())
+            channel->race_won();
+    }));
+}
+
+ASYNCHAT_DECL void dispatcher::race_won()
+{
+    use_socket(attempt()->take_winner());
+    connecting_ = true;
+    connect_succeeded();
+}
+
+/// Connects the socket of the channel.
 ASYNCHAT_DECL void dispatcher::start_connect(const endpoint& to)
 {
     auto& transport = require_any_socket("connect");
@@ -123,7 +261,7 @@ ASYNCHAT_DECL void dispatcher::start_connect(const endpoint& to)
             const auto channel = state->channel();
             if (!channel || state->connection() != connection)
                 return;
-            // A new connection counts as a writer: its event comes after the readers of this pass.
+            // As in answered().
             asio::post(channel->loop_.context(), [state, connection, error] {
                 const auto writer = state->channel();
                 if (writer && state->connection() == connection)
@@ -132,11 +270,24 @@ ASYNCHAT_DECL void dispatcher::start_connect(const endpoint& to)
         });
 }
 
-ASYNCHAT_DECL void dispatcher::connect_ended(const std::error_code& error)
+ASYNCHAT_DECL void dispatcher::connect_ended(std::error_code error)
 {
-    if (error)
-        return connect_next(error);
-    end_attempt();
+    if (!error && transport_->is_connection() &&
+        detail::connect_attempt::is_self_connected(*transport_)) {
+        transport_->reset_on_close();
+        error = asio::error::connection_refused;
+    }
+    if (!error)
+        return connect_succeeded();
+    if (!attempt())
+        return connect_failed(close_reason::connect_failed, error);
+    address_failed(attempt()->race().last_started(), error);
+    go_on_connecting();
+}
+
+ASYNCHAT_DECL void dispatcher::connect_succeeded()
+{
+    end_connect();
     in_event([this] {
         if (writable())
             handle_write_event();
@@ -145,9 +296,9 @@ ASYNCHAT_DECL void dispatcher::connect_ended(const std::error_code& error)
     });
 }
 
-ASYNCHAT_DECL void dispatcher::connect_failed(asynchat::close_reason reason,
-                                              const std::error_code& error)
+ASYNCHAT_DECL void dispatcher::connect_failed(asynchat::close_reason reason, std::error_code error)
 {
+    note_unfinished(error);
     end_attempt();
     connecting_ = false;
     set_transport(nullptr); // another attempt cannot use it
@@ -155,6 +306,30 @@ ASYNCHAT_DECL void dispatcher::connect_failed(asynchat::close_reason reason,
         const char* what = reason == close_reason::lookup_failed ? "look-up of " : "connect to ";
         throw detail::io_error(reason, error, what + detail::quoted(addr_.to_string()));
     });
+}
+
+/// Notes an error for connect_errors(). Without memory it is not listed.
+ASYNCHAT_DECL void dispatcher::note_connect_error(const endpoint& to,
+                                                  const std::error_code& error) noexcept
+{
+    try {
+        connects().errors.push_back({to, detail::to_std(error)});
+    } catch (const std::bad_alloc&) {
+    }
+}
+
+/// Notes the error that ends a connect for what is under way; or else for the whole.
+ASYNCHAT_DECL void dispatcher::note_unfinished(const std::error_code& error) noexcept
+{
+    try {
+        if (attempt()) {
+            for (const endpoint& to : attempt()->under_way())
+                note_connect_error(to, error);
+        }
+        if (connects().errors.empty())
+            note_connect_error(addr_, error);
+    } catch (const std::bad_alloc&) { // then they are not listed
+    }
 }
 
 } // namespace asynchat

@@ -105,12 +105,21 @@ ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
     if (type != SOCK_STREAM && has_waiting_layers() && !connected_)
         throw std::logic_error("asynchat: create_socket() of datagrams: add_layer() was called for "
                                "a stream, and what is sent would go past the layer");
-    std::unique_ptr<transport> next;
-    if (loop_.network_) {
-        next = loop_.network_->open(family, type);
-    } else {
-        next = detail::socket_transport::make(loop_.context(), family, type);
-    }
+    auto next = make_socket(family, type);
+    end_attempt();
+    use_socket(std::move(next));
+}
+
+ASYNCHAT_DECL std::unique_ptr<transport> dispatcher::make_socket(int family, int type) const
+{
+    if (loop_.network_)
+        return loop_.network_->open(family, type);
+    return detail::socket_transport::make(loop_.context(), family, type);
+}
+
+/// Replaces the socket.
+ASYNCHAT_DECL void dispatcher::use_socket(std::unique_ptr<transport> next)
+{
     const bool is_in_handshake =
         state_->opening != 0 && opening() != detail::handshake_stage::connected;
     const bool had_connection = connected_ || is_in_handshake;

@@ -174,6 +174,13 @@ ASYNCHAT_DECL listener loop::listen(const endpoint& at)
     return listener(*this, std::move(socket));
 }
 
+ASYNCHAT_DECL void loop::add_host(std::string_view name, std::vector<std::string> addresses)
+{
+    for (const std::string& address : addresses)
+        endpoint(address, 0); // throws if it is none
+    network->hosts[std::string(name)] = std::move(addresses);
+}
+
 ASYNCHAT_DECL std::pair<socket, socket> loop::socket_pair()
 {
     auto ends = end_pair();
