@@ -8,6 +8,7 @@
 #include <asynchat/impl/async_chat.ipp>
 #include <asynchat/impl/async_chat_end.ipp>
 #include <asynchat/impl/async_chat_output.ipp>
+#include <asynchat/impl/back_off.ipp>
 #include <asynchat/impl/byte_block.ipp>
 #include <asynchat/impl/channel_access.ipp>
 #include <asynchat/impl/connect_attempt.ipp>
@@ -39,6 +40,7 @@
 #include <asynchat/impl/output_queue.ipp>
 #include <asynchat/impl/print.ipp>
 #include <asynchat/impl/producer.ipp>
+#include <asynchat/impl/reconnecting.ipp>
 #include <asynchat/impl/relay.ipp>
 #include <asynchat/impl/server.ipp>
 #include <asynchat/impl/server_state.ipp>

@@ -29,7 +29,7 @@
 //                             endpoint.hpp  const_buffers.hpp  error.hpp  transport.hpp
 // Channels:                   dispatcher.hpp  dispatcher_with_send.hpp  file_dispatcher.hpp
 // Framed channels:            async_chat.hpp  frame_chat.hpp  file_producer.hpp
-// Ready-made:                 server.hpp  server_counters.hpp  relay.hpp
+// Ready-made:                 server.hpp  server_counters.hpp  relay.hpp  reconnecting.hpp
 
 #include <asynchat/async_chat.hpp>
 #include <asynchat/const_buffers.hpp>
@@ -47,6 +47,7 @@
 #include <asynchat/loop.hpp>
 #include <asynchat/number.hpp>
 #include <asynchat/producer.hpp>
+#include <asynchat/reconnecting.hpp>
 #include <asynchat/relay.hpp>
 #include <asynchat/run_guard.hpp>
 #include <asynchat/server.hpp>

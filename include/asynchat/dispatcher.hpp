@@ -41,6 +41,7 @@ namespace asynchat {
 
 namespace detail {
 class connect_attempt;
+class connect_supervisor;
 struct channel_access;
 } // namespace detail
 
@@ -466,6 +467,11 @@ protected:
     /// As above, for close_reason::user and with a text for close_text().
     ASYNCHAT_DECL void finish(std::string why);
 
+    /// Tells the reconnecting<T> that has made this channel that the protocol has succeeded, for
+    /// example after the login: the next wait before it connects again is short. Without the call a
+    /// connection is good when it has stood for 10 seconds. Does nothing on other channels.
+    ASYNCHAT_DECL void connection_is_good();
+
     /// In handle_error(): the current exception as "type: text", with unprintable bytes escaped.
     ASYNCHAT_DECL static std::string exception_text();
 
@@ -586,6 +592,7 @@ private:
     void use_socket(std::unique_ptr<transport> next);
     detail::connect_record& connects();
     detail::race_settings race_settings() const noexcept;
+    detail::connect_supervisor* supervisor() const noexcept;
     void drop_attempt();
     void start_connect(const endpoint& to);
     void looked_up(const std::error_code& error);

@@ -18,12 +18,14 @@ class file_dispatcher;
 class file_producer;
 class loop;
 class producer;
+class reconnector;
 class relay;
 class run_guard;
 class scoped_timer;
 class server_base;
 class simple_producer;
 class socket;
+class target;
 class terminator;
 class timer;
 class transport;
@@ -34,6 +36,8 @@ template <class T>
 class fifo;
 template <class T>
 class handle;
+template <class T>
+class reconnecting;
 template <class Handler>
 class server;
 

@@ -130,7 +130,7 @@ private:
 /// wait; it then passes at once. run() returns when no further event is possible.
 class loop : private asynchat::detail::memory_world, public asynchat::loop {
 public:
-    /// The seed decides the random faults.
+    /// The seed decides the random faults, and the waits of clients.
     ASYNCHAT_DECL explicit loop(std::uint64_t seed = 0);
 
     // --- working -------------------------------------------------------------------------------

@@ -29,6 +29,10 @@ PAGES = {
     "flow.md": [("relay.hpp", "class", "relay")],
     "server.md": [("server.hpp", "class", "server_base"), ("server.hpp", "class", "server"),
                   ("server_counters.hpp", "struct", "server_counters")],
+    "clients.md": [("endpoint.hpp", "struct", "connect_error"),
+                   ("reconnecting.hpp", "class", "target"),
+                   ("reconnecting.hpp", "class", "reconnector"),
+                   ("reconnecting.hpp", "class", "reconnecting")],
     "loop.md": [("loop.hpp", "class", "loop"), ("timer.hpp", "class", "timer"),
                 ("timer.hpp", "class", "scoped_timer"),
                 ("handle.hpp", "class", "handle"), ("run_guard.hpp", "class", "run_guard")],
@@ -194,6 +198,7 @@ OFF = [
     ("server.hpp", "max_connections_ = unlimited", "max_connections()"),
     ("server.hpp", "max_per_address_ = unlimited", "max_connections_per_address()"),
     ("server.hpp", "max_handshakes_ = unlimited", "max_handshakes()"),
+    ("reconnecting.hpp", "max_attempts_ = unlimited", "max_attempts()"),
 ]
 
 # Constants that end or slow no program, by the name that they have: sizes of what is kept or tried
@@ -214,6 +219,7 @@ NO_LIMITS = {
     "max_timeout",  # of poll(): a year
     "lifetime", "max_received", "max_record", "max_records", "max_rest", "id", "digits", "alerts", "usual",
     "overhead", "header", "curves",  # how TLS is done
+    "shortest_wait", "good_after", "stable_after", "doublings_after_stable",  # of a reconnecting<T>
     "grace",        # of a timeout, when we are late ourselves
     "look_behind_mark_after",  # how soon a lost connection is noticed behind an urgent mark
 }

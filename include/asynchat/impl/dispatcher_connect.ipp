@@ -75,6 +75,18 @@ ASYNCHAT_DECL std::vector<connect_error> dispatcher::connect_errors() const
     return rare_ && rare_->connects ? rare_->connects->errors : std::vector<connect_error>();
 }
 
+ASYNCHAT_DECL detail::connect_supervisor* dispatcher::supervisor() const noexcept
+{
+    return rare_ && rare_->connects ? rare_->connects->supervisor.get() : nullptr;
+}
+
+ASYNCHAT_DECL void dispatcher::connection_is_good()
+{
+    loop_.check_thread();
+    if (auto* const told = supervisor())
+        told->good();
+}
+
 // --- connecting ------------------------------------------------------------------------------
 
 ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
@@ -108,7 +120,7 @@ ASYNCHAT_DECL void dispatcher::end_connect() noexcept
         return;
     rare_->connects->attempt.reset();
     rare_->connects->errors = {};
-    if (rare_->connects->settings.are_default())
+    if (!rare_->connects->is_needed())
         rare_->connects.reset();
 }
 

@@ -113,6 +113,7 @@ ASYNCHAT_DECL loop::loop(std::uint64_t seed)
     : memory_world(seed), asynchat::loop(std::move(new_clock), network.get())
 {
     network->owner = this;
+    asynchat::detail::channel_access::seed(*this, seed);
 }
 
 ASYNCHAT_DECL void loop::settle()
