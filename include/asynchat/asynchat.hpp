@@ -30,6 +30,7 @@
 // Channels:                   dispatcher.hpp  dispatcher_with_send.hpp  file_dispatcher.hpp
 // Framed channels:            async_chat.hpp  frame_chat.hpp  file_producer.hpp
 // Ready-made:                 server.hpp  server_counters.hpp  relay.hpp  reconnecting.hpp
+//                             request_queue.hpp
 
 #include <asynchat/async_chat.hpp>
 #include <asynchat/const_buffers.hpp>
@@ -49,6 +50,7 @@
 #include <asynchat/producer.hpp>
 #include <asynchat/reconnecting.hpp>
 #include <asynchat/relay.hpp>
+#include <asynchat/request_queue.hpp>
 #include <asynchat/run_guard.hpp>
 #include <asynchat/server.hpp>
 #include <asynchat/server_counters.hpp>

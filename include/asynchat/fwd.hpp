@@ -38,6 +38,8 @@ template <class T>
 class handle;
 template <class T>
 class reconnecting;
+template <class Answer>
+class request_queue;
 template <class Handler>
 class server;
 

@@ -116,6 +116,11 @@ struct channel_access {
     {
         channel.connects().supervisor = std::move(by);
     }
+    template <class F>
+    static timer call_later(dispatcher& channel, loop::duration delay, F f)
+    {
+        return channel.call_later(delay, std::move(f));
+    }
     static random& random_of(loop& owner) { return owner.random_numbers(); }
     static void seed(loop& owner, std::uint64_t seed) { owner.random_.emplace(seed); }
 
