@@ -9,12 +9,15 @@
 #include <asynchat/impl/async_chat.ipp>
 #include <asynchat/impl/async_chat_end.ipp>
 #include <asynchat/impl/async_chat_output.ipp>
+#include <asynchat/impl/back_off.ipp>
 #include <asynchat/impl/byte_block.ipp>
 #include <asynchat/impl/channel_access.ipp>
 #include <asynchat/impl/connect_attempt.ipp>
+#include <asynchat/impl/connect_race.ipp>
 #include <asynchat/impl/deadlines.ipp>
 #include <asynchat/impl/descriptors.ipp>
 #include <asynchat/impl/dispatcher.ipp>
+#include <asynchat/impl/dispatcher_connect.ipp>
 #include <asynchat/impl/dispatcher_end.ipp>
 #include <asynchat/impl/dispatcher_layers.ipp>
 #include <asynchat/impl/dispatcher_log.ipp>
@@ -45,6 +48,7 @@
 #include <asynchat/impl/proxy_header.ipp>
 #include <asynchat/impl/proxy_line.ipp>
 #include <asynchat/impl/proxy_receiver.ipp>
+#include <asynchat/impl/reconnecting.ipp>
 #include <asynchat/impl/relay.ipp>
 #include <asynchat/impl/server.ipp>
 #include <asynchat/impl/server_group.ipp>

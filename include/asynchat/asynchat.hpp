@@ -32,7 +32,7 @@
 // Framed channels:            async_chat.hpp  frame_chat.hpp  file_producer.hpp
 // Ready-made:                 server.hpp  server_counters.hpp  listen_options.hpp
 //                             server_group.hpp  proxy_header.hpp  relay.hpp  service_manager.hpp
-//                             descriptors.hpp
+//                             descriptors.hpp  reconnecting.hpp  request_queue.hpp
 
 #include <asynchat/address_range.hpp>
 #include <asynchat/async_chat.hpp>
@@ -54,7 +54,9 @@
 #include <asynchat/number.hpp>
 #include <asynchat/producer.hpp>
 #include <asynchat/proxy_header.hpp>
+#include <asynchat/reconnecting.hpp>
 #include <asynchat/relay.hpp>
+#include <asynchat/request_queue.hpp>
 #include <asynchat/run_guard.hpp>
 #include <asynchat/server.hpp>
 #include <asynchat/server_counters.hpp>

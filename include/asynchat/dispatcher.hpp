@@ -35,11 +35,13 @@
 #include <system_error>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace asynchat {
 
 namespace detail {
 class connect_attempt;
+class connect_supervisor;
 struct channel_access;
 } // namespace detail
 
@@ -113,9 +115,12 @@ public:
     ASYNCHAT_DECL void connect(const endpoint& to);
 
     /// As above, but to a host and service by name or number ("localhost", "http"). The names are
-    /// looked up without blocking (Asio's resolver, which keeps a thread of its own for it), and
-    /// all addresses are tried in order until one accepts. A socket made by create_socket()
-    /// restricts them to its family and serves the first one.
+    /// looked up without blocking (Asio's resolver, which keeps a thread of its own for it). Then
+    /// up to 16 addresses are tried, the families in turns, until one accepts: the next one when an
+    /// attempt has failed, or when none has succeeded for happy_eyeballs_delay(). Up to 4 attempts
+    /// are under way. The first that succeeds is the connection; the others are closed. Until then
+    /// the channel has no socket. A socket made by create_socket() restricts the addresses to its
+    /// family and serves the first one; then each attempt waits for the end of the one before.
     ///
     /// A service is a port (0 to 65535 in decimal digits) or a name that begins with a letter or a
     /// digit. Any other service fails with close_reason::lookup_failed in a later turn.
@@ -130,6 +135,23 @@ public:
     {
         connect(host, std::to_string(port));
     }
+
+    /// How long connect() to a name waits for an attempt before it tries the next address beside
+    /// it; 250 ms by default. With zero the next address is tried only when the attempt has failed.
+    /// Throws std::invalid_argument when it is negative, or over zero and under 10 ms.
+    /// Python: create_connection(happy_eyeballs_delay=) of asyncio, where the default is zero
+    ASYNCHAT_DECL void happy_eyeballs_delay(loop::duration delay);
+    ASYNCHAT_DECL loop::duration happy_eyeballs_delay() const noexcept;
+
+    /// How many addresses of the first family connect() to a name tries before the families take
+    /// turns; 1 by default. With zero it keeps the order of the look-up.
+    /// Python: create_connection(interleave=) of asyncio
+    ASYNCHAT_DECL void interleave(std::size_t first_family);
+    ASYNCHAT_DECL std::size_t interleave() const noexcept;
+
+    /// The addresses that the last connect() has tried, and why each failed, in the order of the
+    /// failures. Read it in handle_error() or later. Empty after a success.
+    [[nodiscard]] ASYNCHAT_DECL std::vector<connect_error> connect_errors() const;
 
     // --- data ----------------------------------------------------------------------------------
 
@@ -454,6 +476,11 @@ protected:
     /// As above, for close_reason::user and with a text for close_text().
     ASYNCHAT_DECL void finish(std::string why);
 
+    /// Tells the reconnecting<T> that has made this channel that the protocol has succeeded, for
+    /// example after the login: the next wait before it connects again is short. Without the call a
+    /// connection is good when it has stood for 10 seconds. Does nothing on other channels.
+    ASYNCHAT_DECL void connection_is_good();
+
     /// In handle_error(): the current exception as "type: text", with unprintable bytes escaped.
     ASYNCHAT_DECL static std::string exception_text();
 
@@ -573,14 +600,28 @@ private:
     template <class Option>
     void set_option(const char* what, const Option& option);
     void set_tcp_option(const char* what, int option, int value);
+    std::unique_ptr<transport> make_socket(int family, int type) const;
+    void use_socket(std::unique_ptr<transport> next);
+    detail::connect_record& connects();
+    detail::race_settings race_settings() const noexcept;
+    detail::connect_supervisor* supervisor() const noexcept;
     void drop_attempt();
     void start_connect(const endpoint& to);
     void looked_up(const std::error_code& error);
-    void connect_next(const std::error_code& error);
-    void connect_ended(const std::error_code& error);
-    void connect_failed(asynchat::close_reason reason, const std::error_code& error);
+    void go_on_connecting();
+    void wait_to_connect(loop::time_point until);
+    void start_address(std::size_t index);
+    void address_failed(std::size_t index, const std::error_code& error);
+    void answered(std::size_t index, const std::error_code& error);
+    void race_won();
+    void connect_ended(std::error_code error);
+    void connect_succeeded();
+    void connect_failed(asynchat::close_reason reason, std::error_code error);
+    void note_connect_error(const endpoint& to, const std::error_code& error) noexcept;
+    void note_unfinished(const std::error_code& error) noexcept;
     detail::connect_attempt* attempt() const noexcept;
     void end_attempt() noexcept;
+    void end_connect() noexcept;
     void accept_event();
     void pause_accepting();
     void urgent_event();
@@ -699,6 +740,7 @@ private:
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/channel_access.ipp>
 #  include <asynchat/impl/dispatcher.ipp>
+#  include <asynchat/impl/dispatcher_connect.ipp>
 #  include <asynchat/impl/dispatcher_end.ipp>
 #  include <asynchat/impl/dispatcher_layers.ipp>
 #  include <asynchat/impl/dispatcher_log.ipp>

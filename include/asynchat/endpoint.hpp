@@ -19,6 +19,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -175,6 +176,13 @@ private:
     ASYNCHAT_DECL std::size_t hash() const noexcept;
 
     value is_ = {};
+};
+
+/// An address that a connect() has tried, and why it failed. For a name that could not be looked up
+/// `to` is the name.
+struct connect_error {
+    endpoint to;
+    std::error_code error;
 };
 
 } // namespace asynchat

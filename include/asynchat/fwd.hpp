@@ -21,12 +21,14 @@ class listen_options;
 class loop;
 class producer;
 class proxy_header;
+class reconnector;
 class relay;
 class run_guard;
 class scoped_timer;
 class server_base;
 class simple_producer;
 class socket;
+class target;
 class terminator;
 class timer;
 class transport;
@@ -37,6 +39,10 @@ template <class T>
 class fifo;
 template <class T>
 class handle;
+template <class T>
+class reconnecting;
+template <class Answer>
+class request_queue;
 template <class Handler>
 class server;
 template <class Handler>

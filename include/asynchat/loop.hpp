@@ -12,6 +12,7 @@
 #include <asynchat/detail/output/output_queue.hpp>
 #include <asynchat/detail/output/string_pool.hpp>
 #include <asynchat/detail/overrides.hpp>
+#include <asynchat/detail/random.hpp>
 #include <asynchat/detail/timing/clock.hpp>
 #include <asynchat/detail/timing/timer_queue.hpp>
 #include <asynchat/detail/unique_function.hpp>
@@ -243,6 +244,7 @@ private:
     }
     friend bool detail::runs_here(const loop& owner) noexcept;
 
+    ASYNCHAT_DECL detail::random& random_numbers();
     std::size_t open() const noexcept { return channels_.size() - closed_; }
     bool has_to_run() const noexcept { return open() > 0 || guards_ > 0; }
     void end_run();
@@ -302,6 +304,7 @@ private:
     fifo<detail::state_ptr> to_look_at_;
     fifo<detail::state_ptr> to_open_; // handshakes that wait for their turn
     detail::timer_queue timers_;
+    std::optional<detail::random> random_;    // made when it is first needed
     std::shared_ptr<sink> log_sink_;          // null: standard error
     detail::loop_log_limit log_limit_;        // of all channels together
     time_point wakes_at_ = time_point::max(); // what the clock was told last

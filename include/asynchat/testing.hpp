@@ -130,7 +130,7 @@ private:
 /// wait; it then passes at once. run() returns when no further event is possible.
 class loop : private asynchat::detail::memory_world, public asynchat::loop {
 public:
-    /// The seed decides the random faults.
+    /// The seed decides the random faults, and the waits of clients.
     ASYNCHAT_DECL explicit loop(std::uint64_t seed = 0);
 
     // --- working -------------------------------------------------------------------------------
@@ -166,6 +166,17 @@ public:
 
     /// Connections to `at` are never answered.
     void ignore(const endpoint& at) { network->silent.push_back(at); }
+
+    /// The answer to connections to `at`, also a refusal, comes after `time`.
+    void answer_after(const endpoint& at, duration time) { network->slow[at] = time; }
+
+    /// Gives a name to addresses, in the order of a look-up; their ports are numbers. Other names
+    /// are addresses themselves.
+    ASYNCHAT_DECL void add_host(std::string_view name, std::vector<std::string> addresses);
+
+    /// The number of sockets that channels and listeners have, also those that connect. Each would
+    /// be a descriptor.
+    std::size_t sockets() const { return network->sockets; }
 
     /// Two sockets that are connected to each other, for two channels.
     ASYNCHAT_DECL std::pair<socket, socket> socket_pair();

@@ -35,6 +35,11 @@ PAGES = {
                    ("server_group.hpp", "class", "server_group"),
                    ("server_group.hpp", "class", "group_options"),
                    ("server_group.hpp", "enum", "spread")],
+    "clients.md": [("endpoint.hpp", "struct", "connect_error"),
+                   ("reconnecting.hpp", "class", "target"),
+                   ("reconnecting.hpp", "class", "reconnector"),
+                   ("reconnecting.hpp", "class", "reconnecting"),
+                   ("request_queue.hpp", "class", "request_queue")],
     "loop.md": [("loop.hpp", "class", "loop"), ("timer.hpp", "class", "timer"),
                 ("timer.hpp", "class", "scoped_timer"),
                 ("handle.hpp", "class", "handle"), ("run_guard.hpp", "class", "run_guard")],
@@ -193,6 +198,10 @@ LIMITS = [
     ("detail/io/lingerer.hpp", r"max_open = (\d+)", lambda n: f"{n:,}", "linger_timeout()"),
     ("detail/io/accept_backoff.hpp", r"pause = std::chrono::milliseconds\((\d+)\)",
      lambda n: f"{n / 1000:g} s", "handle_error()"),
+    ("detail/io/connect_race.hpp", r"max_addresses = (\d+)", str, "connect()"),
+    ("detail/io/connect_race.hpp", r"max_attempts = (\d+)", str, "happy_eyeballs_delay()"),
+    ("detail/io/connect_race.hpp", r"delay = std::chrono::milliseconds\((\d+)\)",
+     lambda n: f"{n / 1000:g} s", "happy_eyeballs_delay()"),
     ("impl/loop_time.ipp", r"deadline_tick = std::chrono::milliseconds\((\d+)\)",
      lambda n: f"{n / 1000:g} s", "idle_timeout()"),
 ]
@@ -202,6 +211,7 @@ OFF = [
     ("server.hpp", "max_connections_ = unlimited", "max_connections()"),
     ("server.hpp", "max_per_address_ = unlimited", "max_connections_per_address()"),
     ("server.hpp", "max_handshakes_ = unlimited", "max_handshakes()"),
+    ("reconnecting.hpp", "max_attempts_ = unlimited", "max_attempts()"),
 ]
 
 # Constants that end or slow no program, by the name that they have: sizes of what is kept or tried
@@ -226,6 +236,7 @@ NO_LIMITS = {
     "line_start", "line_end", "signature", "fixed_size", "tlv_head", "path_size", "address_sizes",
     "tlv_authority", "tlv_crc32c", "tlv_unique_id", "command_at", "family_at", "unknown", "count",
     "crc32c_table", "mapped",  # the form of a PROXY header
+    "shortest_wait", "good_after", "stable_after", "doublings_after_stable",  # of a reconnecting<T>
     "grace",        # of a timeout, when we are late ourselves
     "max_descriptors", "first_descriptor", "reuse_port_option", "max_sockets",  # of a message, of a service manager
     "look_behind_mark_after",  # how soon a lost connection is noticed behind an urgent mark
@@ -233,7 +244,8 @@ NO_LIMITS = {
 # Names that are limits in one place and something else in another.
 IN_LIMITS = {"longest_name", "longest_text", "max_size", "max_digits", "max_connections",
              "max_lines", "max_open", "pause", "deadline_tick", "max_records_without_data",
-             "max_waiting", "max_openings", "max_line", "max_unique_id", "max_authority"}
+             "max_waiting", "max_openings", "max_line", "max_unique_id", "max_authority",
+             "max_addresses", "max_attempts"}
 
 
 def limits():

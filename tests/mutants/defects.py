@@ -359,6 +359,7 @@ closing = of("dispatcher_end")
 events = of("transport")
 attempt = of("connect_attempt")
 lingering = of("lingerer")
+connecting = of("dispatcher_connect")
 sockets = of("dispatcher_sockets")
 log = of("dispatcher_log")
 lines = of("log_limit")
@@ -465,12 +466,26 @@ attempt("name-cut-at-nul", "the host is looked up as far as its first NUL",
         "if (name.find('\\0') != name.npos)", "if (false)")
 attempt("empty-name-is-here", "an empty host is this machine",
         "if (name.empty())", "if (false)")
-sockets("old-attempt-counts", "the end of a connect that was given up is taken for the next one's",
+connecting("old-attempt-counts", "the end of a connect that was given up is taken for the next one's",
         """\
     connecting_ = false;
     set_transport(nullptr);
 }""",
         "}")
+connecting("self-connect-is-a-connection", "a client that is connected to itself takes that for a server",
+           "detail::connect_attempt::is_self_connected(*transport_)", "false")
+connecting("needless-attempt", "the answer and the next attempt come together, and both count",
+           "attempt()->wait(loop_.call_later(until - loop_.now(), attempt()->unless_gone(soon)));",
+           "attempt()->wait(loop_.call_later(until - loop_.now(), attempt()->unless_gone(is_time)));")
+attempt("losers-are-not-reset", "a second connection that was made ends as if it had been used",
+        "        each->socket->reset_on_close();\n", "")
+attempt("refused-waits-for-the-delay", "an address that fails costs the delay as well",
+        "    race_.failed(now);", "    race_.failed(now + std::chrono::milliseconds(250));")
+race = of("connect_race")
+race("any-number-of-attempts", "many silent addresses use up the descriptors",
+     "under_way_ < max_attempts;", "under_way_ < max_addresses;")
+race("one-family-first", "all addresses of a dead network are tried before the first of the other",
+     "const int family = first_count == 0 ? 0 : families[i];", "const int family = 0 * families[i];")
 channel("event-of-another-channel", "a new channel gets the event of a closed one",
         "return !has_event_;", "return false;")
 log("log-injection", "a peer may write line ends into the log",

@@ -11,6 +11,7 @@
 
 #include <fmt/core.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -169,6 +170,20 @@ struct channel_access {
         channel.log_of_peer(type, format, args...);
     }
     static std::string safe_repr(const dispatcher& channel) { return channel.safe_repr(); }
+
+    // --- clients -------------------------------------------------------------------------------
+
+    static void supervise(dispatcher& channel, std::shared_ptr<connect_supervisor> by)
+    {
+        channel.connects().supervisor = std::move(by);
+    }
+    template <class F>
+    static timer call_later(dispatcher& channel, loop::duration delay, F f)
+    {
+        return channel.call_later(delay, std::move(f));
+    }
+    static random& random_of(loop& owner) { return owner.random_numbers(); }
+    static void seed(loop& owner, std::uint64_t seed) { owner.random_.emplace(seed); }
 
     // --- pending operations, other kinds of descriptors ----------------------------------------
 

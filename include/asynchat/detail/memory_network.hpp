@@ -8,10 +8,12 @@
 #include <asynchat/const_buffers.hpp>
 #include <asynchat/detail/timing/clock.hpp>
 #include <asynchat/detail/io/network.hpp>
+#include <asynchat/detail/random.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/fwd.hpp>
 #include <asynchat/loop.hpp>
 #include <asynchat/socket.hpp>
+#include <asynchat/timer.hpp>
 #include <asynchat/transport.hpp>
 
 #include <asio/buffer.hpp>
@@ -23,6 +25,7 @@
 #include <deque>
 #include <functional>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,33 +36,7 @@
 
 namespace asynchat::testing {
 
-/// Pseudo-random numbers, the same for the same seed on every system (SplitMix64; distributions of
-/// the standard library may differ between systems).
-class random {
-public:
-    explicit random(std::uint64_t seed) noexcept : state_(seed) {}
-
-    std::uint64_t next() noexcept
-    {
-        state_ += 0x9e3779b97f4a7c15U;
-        std::uint64_t z = state_;
-        z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9U;
-        z = (z ^ (z >> 27U)) * 0x94d049bb133111ebU;
-        return z ^ (z >> 31U);
-    }
-
-    /// In [0, bound); 0 when `bound` is 0.
-    std::size_t below(std::size_t bound) noexcept
-    {
-        return bound == 0 ? 0 : static_cast<std::size_t>(next() % bound);
-    }
-
-    /// True with a probability of `chance` in a thousand.
-    bool per_mille(unsigned chance) noexcept { return below(1000) < chance; }
-
-private:
-    std::uint64_t state_;
-};
+using random = asynchat::detail::random;
 
 /// How often a fault happens, in a thousand operations of that kind; the seed of the loop decides
 /// when. All 0 by default.
@@ -115,6 +92,10 @@ public:
 
     ASYNCHAT_DECL std::unique_ptr<transport> open(int family, int type) override;
 
+    /// Those of a host that was added; for others the name itself is the address.
+    ASYNCHAT_DECL std::vector<endpoint> addresses_of(std::string_view host,
+                                                     std::string_view service) const override;
+
     /// A failure that testing::loop::fail() has ordered: the operation in `left` operations, of any
     /// kind or of the kind `what`, fails with `error`.
     struct failure {
@@ -134,7 +115,10 @@ public:
     std::size_t operations = 0;
     std::size_t window = 65536;
     std::vector<memory_socket*> listeners;
-    std::vector<endpoint> silent; // addresses that never answer
+    std::vector<endpoint> silent;                                 // addresses that never answer
+    std::map<endpoint, std::chrono::steady_clock::duration> slow; // addresses that take this time
+    std::map<std::string, std::vector<std::string>, std::less<>> hosts; // their addresses
+    std::size_t sockets = 0;                                            // of channels
 
     /// An unused address in the family of `near`.
     ASYNCHAT_DECL endpoint next_address(const endpoint& near);
@@ -293,12 +277,14 @@ private:
     }
     bool is_ready(const waiter& waiting) const;
     void complete_waits();
+    void answer(const endpoint& to, const connect_handler& done);
 
     std::shared_ptr<memory_network> network_;
     std::unique_ptr<memory_end> end_;
     endpoint local_;
     std::size_t backlog_ = 0; // 0: not listening
     std::deque<std::unique_ptr<memory_end>> waiting_;
+    scoped_timer answer_; // to its connect, from a slow address
     waiter reader_;
     waiter writer_;
     waiter watcher_;                         // for an error

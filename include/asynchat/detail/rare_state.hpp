@@ -53,13 +53,13 @@ struct rare_state {
     std::size_t stop_over = 0; // bytes of output at which a channel that reads again must stop
     std::size_t in_flight = 0; // bytes that the peer had not taken at the last check
     lost_connection lost;
-    std::error_code error;                    // the system's, of why the channel ends
-    std::string close_text;                   // details of why the channel ends, or empty
-    timer_state* timers = nullptr;            // of the channel, not of its connection
-    std::unique_ptr<transport_layer> layers;  // wait until the output before them is sent, or until
-                                              // the channel is connected
-    std::unique_ptr<connect_attempt> attempt; // while a name is looked up and tried
-    std::shared_ptr<end_watcher> watcher;     // if somebody waits for the end
+    std::error_code error;                   // the system's, of why the channel ends
+    std::string close_text;                  // details of why the channel ends, or empty
+    timer_state* timers = nullptr;           // of the channel, not of its connection
+    std::unique_ptr<transport_layer> layers; // wait until the output before them is sent, or until
+                                             // the channel is connected
+    std::unique_ptr<connect_record> connects;
+    std::shared_ptr<end_watcher> watcher; // if somebody waits for the end
     channel_log_limit log_limit;
     full_output when_full{}; // full_output::by_role
     accept_backoff backoff;

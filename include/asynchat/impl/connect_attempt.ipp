@@ -6,6 +6,8 @@
 
 #include <asynchat/detail/io/connect_attempt.hpp>
 
+#include <asynchat/detail/io/network.hpp>
+#include <asynchat/detail/io/socket_transport.hpp>
 #include <asynchat/escape.hpp>
 #include <asynchat/number.hpp>
 
@@ -14,7 +16,10 @@
 #include <asio/post.hpp>
 #include <fmt/format.h>
 
+#include <poll.h>
+
 #include <algorithm>
+#include <cassert>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -52,61 +57,147 @@ inline bool may_be_service(std::string_view service)
     return is_digit(first) || (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z');
 }
 
-/// A handler that does nothing when the attempt is destroyed.
-ASYNCHAT_DECL connect_attempt::looked_up connect_attempt::unless_gone(looked_up done)
+/// Whether a host names this machine by name, as RFC 6761 has it.
+inline bool is_localhost(std::string_view host)
 {
-    return [mark = std::weak_ptr(mark_), done = std::move(done)](const std::error_code& error) {
-        if (!mark.expired())
-            done(error);
-    };
+    const std::string_view name = "localhost";
+    return host.size() >= name.size() && host.substr(host.size() - name.size()) == name &&
+           (host.size() == name.size() || host[host.size() - name.size() - 1] == '.');
 }
 
 ASYNCHAT_DECL void connect_attempt::look_up(std::string_view host, std::string_view service,
-                                            const endpoint* known, looked_up done)
+                                            const network* names, looked_up done)
 {
     auto ended = unless_gone(std::move(done));
-    if (!may_be_service(service))
+    const bool is_known = may_be_service(service) && names;
+    if (is_known)
+        addresses_ = names->addresses_of(host, service);
+    if (is_known || !may_be_service(service)) {
+        const std::error_code error =
+            is_known ? std::error_code() : std::error_code(asio::error::service_not_found);
         return asio::post(resolver_.get_executor(),
-                          [ended = std::move(ended)] { ended(asio::error::service_not_found); });
-    if (known) {
-        found({*known});
-        return asio::post(resolver_.get_executor(),
-                          [ended = std::move(ended)] { ended(std::error_code()); });
+                          [ended = std::move(ended), error] { ended(error); });
     }
-    using results = asio::ip::tcp::resolver::results_type;
-    resolver_.async_resolve(std::string(host), std::string(service),
-                            [this, mark = std::weak_ptr(mark_), ended = std::move(ended)](
-                                const std::error_code& error, const results& all) {
-                                if (mark.expired())
-                                    return;
-                                std::vector<endpoint> addresses;
-                                for (const auto& entry : all)
-                                    addresses.push_back(entry.endpoint());
-                                found(std::move(addresses));
-                                ended(error);
-                            });
+    // Addresses of a family that this machine does not have cost a question and a failed attempt.
+    // But the system counts no loopback address as one that it has.
+    using resolver = asio::ip::tcp::resolver;
+    const auto flags =
+        is_localhost(host) ? resolver::flags() : resolver::flags(resolver::address_configured);
+    resolver_.async_resolve(
+        std::string(host), std::string(service), flags,
+        unless_gone([this, ended = std::move(ended)](const std::error_code& error,
+                                                     const resolver::results_type& all) {
+            for (const auto& entry : all)
+                addresses_.push_back(entry.endpoint());
+            ended(error);
+        }));
 }
 
-ASYNCHAT_DECL void connect_attempt::found(std::vector<endpoint> addresses)
+// --- the race --------------------------------------------------------------------------------
+
+ASYNCHAT_DECL void connect_attempt::begin_race(const race_settings& settings,
+                                               std::optional<int> family)
 {
-    addresses_ = std::move(addresses);
-    std::reverse(addresses_.begin(), addresses_.end());
+    const auto found = std::exchange(addresses_, {});
+    std::vector<int> families;
+    std::vector<const endpoint*> suitable;
+    for (const endpoint& address : found) {
+        if (family && address.family() != *family)
+            continue;
+        families.push_back(address.family());
+        suitable.push_back(&address);
+    }
+    for (const std::size_t i : connect_race::interleave(families, settings.first_family))
+        addresses_.push_back(*suitable[i]);
+    race_ = connect_race(addresses_.size(),
+                         in_channel_ ? connect_race::duration::zero() : settings.delay);
+    last_error_ = {asio::error::address_family_not_supported, std::system_category()};
 }
 
-ASYNCHAT_DECL void connect_attempt::restrict_to(int family)
+ASYNCHAT_DECL void connect_attempt::failed(std::size_t index, const std::error_code& error,
+                                           connect_race::time_point now) noexcept
 {
-    addresses_.erase(std::remove_if(addresses_.begin(), addresses_.end(),
-                                    [family](const endpoint& a) { return a.family() != family; }),
-                     addresses_.end());
+    close(index);
+    last_error_ = error;
+    race_.failed(now);
 }
 
-ASYNCHAT_DECL std::optional<endpoint> connect_attempt::next()
+ASYNCHAT_DECL void connect_attempt::connect(std::size_t index, std::unique_ptr<transport> socket,
+                                            looked_up done)
 {
-    if (addresses_.empty())
-        return std::nullopt;
-    endpoint to = std::move(addresses_.back());
-    addresses_.pop_back();
-    return to;
+    sockets_.push_back({index, std::move(socket)});
+    sockets_.back().socket->async_connect(addresses_[index], unless_gone(std::move(done)));
+}
+
+ASYNCHAT_DECL bool connect_attempt::has_socket(std::size_t index) const noexcept
+{
+    return std::any_of(sockets_.begin(), sockets_.end(),
+                       [index](const racer& each) { return each.index == index; });
+}
+
+ASYNCHAT_DECL bool connect_attempt::is_self_connected(const transport& socket)
+{
+    const endpoint local = socket.local_endpoint();
+    return local.is_ip() && local == socket.peer_endpoint();
+}
+
+ASYNCHAT_DECL std::error_code connect_attempt::result(std::size_t index,
+                                                      const std::error_code& error) const
+{
+    if (error)
+        return error;
+    for (const racer& each : sockets_) {
+        if (each.index == index && is_self_connected(*each.socket))
+            return asio::error::connection_refused;
+    }
+    return {};
+}
+
+/// A connection that was made meanwhile is reset: nothing was sent over it.
+ASYNCHAT_DECL void connect_attempt::close(std::size_t index) noexcept
+{
+    for (auto each = sockets_.begin(); each != sockets_.end(); ++each) {
+        if (each->index != index)
+            continue;
+        each->socket->reset_on_close();
+        sockets_.erase(each);
+        return;
+    }
+}
+
+ASYNCHAT_DECL void connect_attempt::close_all() noexcept
+{
+    while (!sockets_.empty() && sockets_.back().socket)
+        close(sockets_.back().index);
+}
+
+ASYNCHAT_DECL void connect_attempt::won(std::size_t index) noexcept
+{
+    assert(has_socket(index) && !is_won_);
+    const auto winner = std::find_if(sockets_.begin(), sockets_.end(),
+                                     [index](const racer& each) { return each.index == index; });
+    std::iter_swap(sockets_.begin(), winner);
+    while (sockets_.size() > 1)
+        close(sockets_.back().index);
+    next_start_.cancel();
+    is_won_ = true;
+}
+
+ASYNCHAT_DECL bool connect_attempt::is_answered() const noexcept
+{
+    return is_won_ || std::any_of(sockets_.begin(), sockets_.end(), [](const racer& each) {
+               return poll_now(each.socket->native_handle(), POLLOUT) != 0;
+           });
+}
+
+ASYNCHAT_DECL std::vector<endpoint> connect_attempt::under_way() const
+{
+    std::vector<endpoint> all;
+    if (in_channel_ && race_.is_under_way())
+        all.push_back(addresses_[race_.last_started()]);
+    for (const racer& each : sockets_)
+        all.push_back(addresses_[each.index]);
+    return all;
 }
 
 } // namespace asynchat::detail

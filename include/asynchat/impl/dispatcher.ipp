@@ -353,6 +353,8 @@ ASYNCHAT_DECL void dispatcher::connection_made()
     note_activity();
     if (rare_)
         rare_->clocks.stop(detail::deadlines::clock::connect); // the handler may take long
+    if (auto* const told = supervisor())
+        told->connected(loop_.now());
     const unsigned connection = state_->connection();
     try {
         handle_open();

@@ -6,6 +6,7 @@
 
 #include <asynchat/dispatcher.hpp>
 
+#include <asynchat/detail/io/connect_attempt.hpp>
 #include <asynchat/detail/io/socket_transport.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/detail/timing/later.hpp>
@@ -119,6 +120,8 @@ ASYNCHAT_DECL void dispatcher::tell_end() noexcept
     }
     if (rare_ && rare_->watcher)
         std::exchange(rare_->watcher, nullptr)->channel_ended();
+    if (auto* const told = supervisor())
+        told->ended(*this);
 }
 
 /// Stores the error for close_error(). Without memory only the reason is known.

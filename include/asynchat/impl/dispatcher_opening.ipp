@@ -225,6 +225,7 @@ ASYNCHAT_DECL void dispatcher::fail_to_open(asynchat::close_reason reason,
         const std::string what = "connect to " + detail::quoted(addr_.to_string());
         auto next = layer_for_another_attempt();
         connecting_ = false;
+        note_connect_error(peer_endpoint(), error);
         set_transport(nullptr); // another attempt cannot use it, and must not do without its layers
         transport_layer::stack(rare().layers, std::move(next), 0);
         throw detail::io_error(reason, error, what, text);

@@ -152,6 +152,8 @@ ASYNCHAT_DECL void dispatcher::look_what_was_taken()
 ASYNCHAT_DECL bool dispatcher::was_met(detail::deadlines::clock what)
 {
     using clock = detail::deadlines::clock;
+    if (what == clock::connect && attempt() && attempt()->is_answered())
+        return rare_->clocks.put_off(what);
     if (what == clock::close || !transport_)
         return false;
     const bool is_input =

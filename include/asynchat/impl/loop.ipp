@@ -15,7 +15,9 @@
 #include <algorithm>
 #include <cassert>
 #include <csignal>
+#include <cstdint>
 #include <new>
+#include <random>
 #include <system_error>
 #include <utility>
 
@@ -181,6 +183,16 @@ ASYNCHAT_DECL void loop::close_all(bool ignore_all)
         if (channels_[i]->hidden)
             channels_[i]->owned->close();
     }
+}
+
+/// The random numbers of the clients of this loop.
+ASYNCHAT_DECL detail::random& loop::random_numbers()
+{
+    if (!random_) {
+        std::random_device system;
+        random_.emplace(std::uint64_t{system()} << 32U | system());
+    }
+    return *random_;
 }
 
 // --- the thread --------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 
 #include <asynchat/dispatcher.hpp>
 #include <asynchat/escape.hpp>
+#include <asynchat/number.hpp>
 
 #include <asio/error.hpp>
 #include <asio/post.hpp>
@@ -78,6 +79,22 @@ ASYNCHAT_DECL std::unique_ptr<transport> memory_network::open(int, int type)
     if (error)
         throw std::system_error(error, "asynchat: socket");
     return std::make_unique<memory_socket>(self.lock());
+}
+
+ASYNCHAT_DECL std::vector<endpoint> memory_network::addresses_of(std::string_view host,
+                                                                 std::string_view service) const
+{
+    const auto known = hosts.find(host);
+    if (known == hosts.end())
+        return {endpoint::named(host, service)};
+    const auto port = parse_number(service, 65535);
+    if (!port)
+        throw std::logic_error("asynchat: a host of the test kit has ports by number only, not " +
+                               quoted(service));
+    std::vector<endpoint> addresses;
+    for (const std::string& address : known->second)
+        addresses.emplace_back(address, static_cast<std::int64_t>(*port));
+    return addresses;
 }
 
 ASYNCHAT_DECL std::error_code memory_network::begin(testing::operation what)
@@ -332,16 +349,19 @@ ASYNCHAT_DECL void memory_end::wait_for_arrival()
 ASYNCHAT_DECL memory_socket::memory_socket(std::shared_ptr<memory_network> network)
     : network_(std::move(network))
 {
+    ++network_->sockets;
 }
 
 ASYNCHAT_DECL memory_socket::memory_socket(std::unique_ptr<memory_end> end)
     : network_(end->network()), end_(std::move(end))
 {
+    ++network_->sockets;
     end_->watcher = this;
 }
 
 ASYNCHAT_DECL memory_socket::~memory_socket()
 {
+    --network_->sockets;
     if (end_)
         end_->watcher = nullptr;
     auto& all = network_->listeners;
@@ -488,6 +508,15 @@ ASYNCHAT_DECL void memory_socket::async_connect(const endpoint& to, connect_hand
     auto& silent = network_->silent;
     if (std::find(silent.begin(), silent.end(), to) != silent.end())
         return;
+    const auto slow = network_->slow.find(to);
+    if (slow == network_->slow.end())
+        return answer(to, done);
+    answer_ = network_->owner->call_later(slow->second,
+                                          [this, to, done = std::move(done)] { answer(to, done); });
+}
+
+ASYNCHAT_DECL void memory_socket::answer(const endpoint& to, const connect_handler& done)
+{
     auto error = network_->begin(testing::operation::connect);
     const unsigned chance = network_->faults.refuse;
     memory_socket* const listener = network_->listener_at(to);
@@ -497,7 +526,7 @@ ASYNCHAT_DECL void memory_socket::async_connect(const endpoint& to, connect_hand
         end_->watcher = this;
     else if (!error)
         error = asio::error::connection_refused;
-    asio::post(network_->owner->context(), [done = std::move(done), error] { done(error); });
+    asio::post(network_->owner->context(), [done, error] { done(error); });
 }
 
 } // namespace asynchat::detail

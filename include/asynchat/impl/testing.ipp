@@ -113,6 +113,7 @@ ASYNCHAT_DECL loop::loop(std::uint64_t seed)
     : memory_world(seed), asynchat::loop(std::move(new_clock), network.get())
 {
     network->owner = this;
+    asynchat::detail::channel_access::seed(*this, seed);
 }
 
 ASYNCHAT_DECL void loop::settle()
@@ -172,6 +173,13 @@ ASYNCHAT_DECL listener loop::listen(const endpoint& at)
     auto socket = std::make_unique<asynchat::detail::memory_socket>(network);
     socket->listen_at(at);
     return listener(*this, std::move(socket));
+}
+
+ASYNCHAT_DECL void loop::add_host(std::string_view name, std::vector<std::string> addresses)
+{
+    for (const std::string& address : addresses)
+        endpoint(address, 0); // throws if it is none
+    network->hosts[std::string(name)] = std::move(addresses);
 }
 
 ASYNCHAT_DECL std::pair<socket, socket> loop::socket_pair()

@@ -4,9 +4,12 @@
 #ifndef ASYNCHAT_DETAIL_IO_NETWORK_HPP
 #define ASYNCHAT_DETAIL_IO_NETWORK_HPP
 
+#include <asynchat/endpoint.hpp>
 #include <asynchat/fwd.hpp>
 
 #include <memory>
+#include <string_view>
+#include <vector>
 
 namespace asynchat::detail {
 
@@ -20,6 +23,10 @@ public:
 
     /// A new stream socket. Throws std::system_error.
     virtual std::unique_ptr<transport> open(int family, int type) = 0;
+
+    /// The addresses of a name, in the order in which connect() tries them unless it interleaves.
+    virtual std::vector<endpoint> addresses_of(std::string_view host,
+                                               std::string_view service) const = 0;
 };
 
 } // namespace asynchat::detail
