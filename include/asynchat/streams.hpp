@@ -31,6 +31,7 @@
 #  include <asynchat/endpoint.hpp>
 #  include <asynchat/frame_chat.hpp>
 #  include <asynchat/handle.hpp>
+#  include <asynchat/listen_options.hpp>
 #  include <asynchat/loop.hpp>
 #  include <asynchat/server.hpp>
 #  include <asynchat/terminator.hpp>
@@ -547,13 +548,14 @@ private:
 /// The server that start_server() makes: server_base, with its limits, stop() and counters.
 using stream_server = server<detail::served_stream>;
 
-/// Listens on an address, and runs `callback(reader, writer)` as a coroutine for each connection.
+/// Listens on an address, or as listen_options say, and runs `callback(reader, writer)` as a
+/// coroutine for each connection.
 /// An exception of it is logged and costs that connection only.
 /// Python: asyncio.start_server, start_unix_server
 inline handle<stream_server>
 start_server(loop& owner,
              std::function<asio::awaitable<void>(stream_reader, stream_writer)> callback,
-             const endpoint& where, stream_options options = {})
+             const listen_options& where, stream_options options = {})
 {
     auto service = std::make_shared<const detail::stream_service>(
         detail::stream_service{std::move(callback), std::move(options)});
