@@ -75,12 +75,11 @@ TEST_CASE("a ClientHello may come in one piece with the PROXY header", "[proxy]"
     client->push("hello\n");
     client->connect(there);
     loop.settle();
-    CHECK(client->events ==
-          strings{"handshake", "open", "connect", "collect hello", "found"});
+    CHECK(client->events == strings{"handshake", "open", "connect", "collect hello", "found"});
     const auto accepted = std::dynamic_pointer_cast<announced>(loop.channels().back());
     REQUIRE(accepted);
-    CHECK(accepted->events == strings{"handshake 192.0.2.1:1000", "open 192.0.2.1:1000",
-                                      "collect hello", "found"});
+    CHECK(accepted->events ==
+          strings{"handshake 192.0.2.1:1000", "open 192.0.2.1:1000", "collect hello", "found"});
     CHECK(accepted->addr() == endpoint("192.0.2.1", 1000));
     CHECK(server->counters().handshakes == 0);
 }
