@@ -466,7 +466,8 @@ TEST_CASE("a frame_chat behind a proxy gets frames only", "[proxy]")
     const auto server = loop.create<asynchat::server<framed>>(endpoint("127.0.0.1", 7000));
     server->expect_proxy({"127.0.0.1"});
     auto peer = loop.connect(endpoint("127.0.0.1", 7000));
-    peer.send(of_alice + std::string("\0\5hello", 7), GENERATE(1, 10, 100));
+    const std::size_t piece = GENERATE(1U, 10U, 100U);
+    peer.send(of_alice + std::string("\0\5hello", 7), piece);
     CHECK(peer.received() == "192.0.2.1 hello");
 }
 
