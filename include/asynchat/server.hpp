@@ -58,9 +58,10 @@ public:
     void max_connections_per_address(std::size_t n) noexcept { max_per_address_ = n; }
     std::size_t max_connections_per_address() const noexcept { return max_per_address_; }
 
-    /// Largest number of connections with an incomplete handshake, for example of TLS;
-    /// `unlimited` by default. Further connections wait in the system's queue. A loop takes five
-    /// steps of handshakes in a pass, whatever this limit is, so that open connections do not wait.
+    /// Largest number of connections with an incomplete handshake, for example of TLS, or PROXY
+    /// header; `unlimited` by default. Further connections wait in the system's queue. A loop takes
+    /// five steps of handshakes in a pass, whatever this limit is, so that open connections do not
+    /// wait.
     ASYNCHAT_DECL void max_handshakes(std::size_t n);
     std::size_t max_handshakes() const noexcept { return max_handshakes_; }
 

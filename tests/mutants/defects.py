@@ -614,6 +614,23 @@ server("throwing-handler-counted-for-ever", "a handler that cannot be made keeps
 server("unix-clients-share-an-address", "a client over a UNIX socket ends what lingers of another",
        "if (slot.address && slot.lingering > 0",
        "if (slot.lingering > 0")
+server("proxy-from-anywhere", "everybody may send a PROXY header",
+       "return each.contains(peer);", "return each.contains(peer) || true;")
+server("proxy-is-a-client", "connections of the proxy itself count in the limit per address",
+       "proxy && proxy->source().empty() ?", "proxy && proxy->version() == 0 ?")
+server("half-header-past-stop", "stop() waits for PROXY headers that are not complete",
+       """\
+        detail::channel_access::stop_listening(*this);
+        detail::proxy_receiver::close_all(*shared_);""",
+       "        detail::channel_access::stop_listening(*this);")
+header = of("proxy_header")
+
+header("proxy-checksum-ignored", "a PROXY header with a wrong checksum is believed",
+       "return crc == stated ||", "return crc == stated || true ||")
+header("proxy-datagram-address", "the address of a datagram is believed on a stream",
+       "if ((family & 15U) == 1)", "if ((family & 15U) != 0)")
+header("long-proxy-header", "the limit of a PROXY header is not looked at",
+       "if (fixed_size + length > max_bytes_)", "if (fixed_size + length > 70000)")
 place = of("server_state")
 
 place("full-for-ever", "the listener does not hear of free places",

@@ -228,8 +228,14 @@ ASYNCHAT_DECL void proxy_decoder::read_addresses(std::string_view block, proxy_f
         fields_.destination.path = path_in(block.substr(path_size));
     } else if (family != kind::none) {
         const std::size_t size = family == kind::ipv4 ? 4 : 16;
-        std::memcpy(fields_.source.bytes.data(), block.data(), size);
-        std::memcpy(fields_.destination.bytes.data(), block.data() + size, size);
+        // Of a size that the compiler knows: a call would take longer.
+        if (family == kind::ipv4) {
+            std::memcpy(fields_.source.bytes.data(), block.data(), 4);
+            std::memcpy(fields_.destination.bytes.data(), block.data() + 4, 4);
+        } else {
+            std::memcpy(fields_.source.bytes.data(), block.data(), 16);
+            std::memcpy(fields_.destination.bytes.data(), block.data() + 16, 16);
+        }
         fields_.source.port = static_cast<std::uint16_t>(u16_at(block, 2 * size));
         fields_.destination.port = static_cast<std::uint16_t>(u16_at(block, 2 * size + 2));
     }
@@ -260,7 +266,8 @@ ASYNCHAT_DECL bool proxy_decoder::check_tlvs(std::string_view bytes, std::size_t
                         ", has " + std::to_string(size) + " bytes, which is too much");
         at += tlv_head + size;
     }
-    fields_.tlvs = bytes.substr(first);
+    if (first < bytes.size())
+        fields_.tlvs = bytes.substr(first);
     return true;
 }
 

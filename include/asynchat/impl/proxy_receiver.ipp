@@ -93,12 +93,12 @@ ASYNCHAT_DECL proxy_input::result proxy_input::fail(std::string why)
 ASYNCHAT_DECL proxy_receiver::proxy_receiver(loop& owner, socket connection,
                                              std::shared_ptr<server_state> server,
                                              proxy_input begun, loop::duration timeout)
-    : dispatcher(owner), server_(std::move(server)), input_(std::move(begun)),
-      accepted_(owner.now()), timeout_(timeout)
+    : dispatcher(owner), server_(std::move(server)), input_(std::move(begun)), since_(owner.now()),
+      timeout_(timeout)
 {
     channel_access::begin_receive(*this, std::move(connection),
                                   timeout == loop::duration::zero() ? deadlines::never
-                                                                    : later(accepted_, timeout));
+                                                                    : later(since_, timeout));
     number_ = server_->header_awaited(*this);
 }
 
@@ -117,7 +117,7 @@ ASYNCHAT_DECL void proxy_receiver::handle_read()
     socket connection = channel_access::end_receive(*this);
     close();
     server_base::proxy_received(*server_, std::move(connection), std::move(input_.fields()),
-                                accepted_);
+                                since_);
 }
 
 /// It took too long.

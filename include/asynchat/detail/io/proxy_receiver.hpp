@@ -97,7 +97,7 @@ public:
 private:
     std::shared_ptr<server_state> server_;
     proxy_input input_;
-    loop::time_point accepted_;
+    loop::time_point since_; // the accept
     loop::duration timeout_;
     unsigned number_;
 };
