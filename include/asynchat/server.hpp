@@ -126,6 +126,7 @@ private:
     void admit(socket&& connection, const endpoint& peer);
     void refuse(const endpoint& peer, std::size_t from_there);
     void serve(socket&& connection, std::optional<std::uint64_t> address);
+    detail::address_slot& enter(std::optional<std::uint64_t> address);
     void make_room(const detail::address_slot& slot);
     void end_listening();
     void accept_rest_soon();

@@ -155,7 +155,7 @@ ASYNCHAT_DECL void server_base::refuse(const endpoint& peer, std::size_t from_th
 /// Connections without an address, over UNIX sockets, share one slot; only the total is limited.
 ASYNCHAT_DECL void server_base::serve(socket&& connection, std::optional<std::uint64_t> address)
 {
-    detail::address_slot& slot = shared_->enter(address);
+    detail::address_slot& slot = enter(address);
     make_room(slot);
     std::shared_ptr<dispatcher> channel;
     try {
@@ -180,6 +180,18 @@ ASYNCHAT_DECL void server_base::serve(socket&& connection, std::optional<std::ui
         return;
     detail::channel_access::look_now(*channel); // what it has asked already is answered
     shut_down(owner(), {detail::channel_access::state(*channel)}, false);
+}
+
+/// Without memory for its slot, the connection gives its place in the group back.
+ASYNCHAT_DECL detail::address_slot& server_base::enter(std::optional<std::uint64_t> address)
+{
+    try {
+        return shared_->enter(address);
+    } catch (...) {
+        if (shared_->place)
+            shared_->group->left(*shared_->place);
+        throw;
+    }
 }
 
 /// A lingering connection must not take the place of an open one.
