@@ -171,6 +171,7 @@ private:
     static void proxy_received(detail::server_state& server, socket&& connection,
                                detail::proxy_fields&& fields, loop::time_point accepted);
     std::size_t connections() const noexcept;
+    detail::address_slot& enter(std::optional<std::uint64_t> address);
     void make_room(const detail::address_slot& slot);
     void end_listening();
     void accept_rest_soon();

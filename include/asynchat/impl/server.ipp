@@ -180,7 +180,7 @@ ASYNCHAT_DECL void server_base::refuse(const endpoint& peer, const std::string& 
 ASYNCHAT_DECL void server_base::serve(socket&& connection, std::optional<std::uint64_t> address)
 {
     using detail::channel_access;
-    detail::address_slot& slot = shared_->enter(address);
+    detail::address_slot& slot = enter(address);
     make_room(slot);
     const auto proxy = std::exchange(connection.proxy_, nullptr);
     std::shared_ptr<dispatcher> channel;
@@ -214,6 +214,18 @@ ASYNCHAT_DECL void server_base::serve(socket&& connection, std::optional<std::ui
         return;
     channel_access::look_now(*channel); // what it has asked already is answered
     shut_down(owner(), {channel_access::state(*channel)}, false);
+}
+
+/// Without memory for its slot, the connection gives its place in the group back.
+ASYNCHAT_DECL detail::address_slot& server_base::enter(std::optional<std::uint64_t> address)
+{
+    try {
+        return shared_->enter(address);
+    } catch (...) {
+        if (shared_->place)
+            shared_->group->left(*shared_->place);
+        throw;
+    }
 }
 
 /// A lingering connection must not take the place of an open one.
