@@ -620,9 +620,9 @@ server("proxy-is-a-client", "connections of the proxy itself count in the limit 
        "proxy && proxy->source().empty() ?", "proxy && proxy->version() == 0 ?")
 server("half-header-past-stop", "stop() waits for PROXY headers that are not complete",
        """\
-        detail::channel_access::stop_listening(*this);
+        detail::channel_access::set_accepting(*this, false);
         detail::proxy_receiver::close_all(*shared_);""",
-       "        detail::channel_access::stop_listening(*this);")
+       "        detail::channel_access::set_accepting(*this, false);")
 header = of("proxy_header")
 
 header("proxy-checksum-ignored", "a PROXY header with a wrong checksum is believed",
