@@ -7,7 +7,8 @@
 #include <asynchat/config.hpp>
 #include <asynchat/fwd.hpp>
 
-#include <asio/recycling_allocator.hpp>
+#include <asio/detail/recycling_allocator.hpp>
+#include <asio/detail/thread_info_base.hpp>
 
 #include <cassert>
 #include <cstddef>
@@ -55,7 +56,12 @@ public:
     }
 
 private:
-    static asio::recycling_allocator<unsigned char> elsewhere() noexcept { return {}; }
+    // Not the places where Asio keeps the memory of posted functions: theirs is smaller, and would
+    // take that of a wait away from the next one.
+    using elsewhere_allocator =
+        asio::detail::recycling_allocator<unsigned char,
+                                          asio::detail::thread_info_base::executor_function_tag>;
+    static elsewhere_allocator elsewhere() noexcept { return {}; }
 
     alignas(void*) unsigned char space_[88]; // a wait of Asio 1.22 to 1.38 with our handler fits
     bool used_ = false;
