@@ -149,6 +149,7 @@ public:
         if (test.throws_when_made)
             throw test_error("not wanted");
         set_terminator("\n");
+        linger_timeout(0s); // the peers of the tests stay
     }
     void collect_incoming_data(std::string_view data) override { _collect_incoming_data(data); }
     void found_terminator() override
@@ -188,6 +189,7 @@ public:
         : async_chat(owner, std::move(from)), room_(room)
     {
         set_terminator("\n");
+        linger_timeout(0s);
     }
     void handle_open() override { push("welcome\n"); }
     void collect_incoming_data(std::string_view data) override { _collect_incoming_data(data); }

@@ -600,6 +600,7 @@ TEST_CASE("there is a counter for each reason", "[server][counters]")
 TEST_CASE("what waits in the queue is served when a server stops", "[server][stop]")
 {
     running_server run;
+    run.shared.on_made = [](async_chat& chat) { chat.linger_timeout(0s); }; // the peers stay
     const int waiting = GENERATE(1, 3, 200); // more than are accepted in a turn
     CAPTURE(waiting);
     const endpoint where = run.server->local_endpoint();
@@ -693,7 +694,8 @@ TEST_CASE("a handler that throws does not keep the rest of the queue waiting", "
     const bool leaves_the_loop = GENERATE(false, true);
     CAPTURE(leaves_the_loop);
     int made = 0;
-    run.shared.on_made = [&](async_chat&) {
+    run.shared.on_made = [&](async_chat& chat) {
+        chat.linger_timeout(0s);
         if (++made == 1 && leaves_the_loop)
             throw exit_now();
         if (made == 1)
