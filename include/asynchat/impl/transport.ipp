@@ -35,11 +35,20 @@ ASYNCHAT_DECL void wait_handler::operator()(const std::error_code& result)
     if (what_ != readiness::write)
         return channel_access::ready(*channel, what_, error);
     // Reads before writes, as in asyncore's poll(). Handlers that became ready together with this
-    // one are already queued; a writer is posted behind them, if there is memory.
+    // one are already queued; a writer is posted behind them, if there is memory. Not in Asio's: of
+    // that a thread has two places, and many channels may be posted at a time.
+    struct writer {
+        using allocator_type = wait_handler::allocator_type;
+
+        allocator_type get_allocator() const noexcept { return allocator_type(state); }
+        void operator()() const { call(state, epoch, readiness::write, error); }
+
+        detail::state_ptr state;
+        unsigned epoch;
+        std::error_code error;
+    };
     try {
-        asio::post(channel->owner().context(), [state = state_, epoch = epoch_, error] {
-            call(state, epoch, readiness::write, error);
-        });
+        asio::post(channel->owner().context(), writer{state_, epoch_, error});
     } catch (const std::bad_alloc&) {
         channel_access::ready(*channel, readiness::write, error);
     }

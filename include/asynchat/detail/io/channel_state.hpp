@@ -7,13 +7,11 @@
 #include <asynchat/config.hpp>
 #include <asynchat/fwd.hpp>
 
-#include <asio/detail/recycling_allocator.hpp>
-#include <asio/detail/thread_info_base.hpp>
-
 #include <cassert>
 #include <cstddef>
 #include <limits>
 #include <memory>
+#include <new>
 #include <utility>
 
 namespace asynchat::detail {
@@ -36,14 +34,74 @@ private:
     unsigned char bits_ = 0;
 };
 
-/// Memory for one operation at a time. A second or a larger operation uses Asio's memory, which a
-/// running loop reuses.
+/// Blocks for operations that have no room in their channel, kept for the next one of this thread.
+/// Asio's own memory has two places a thread: several channels that wait both ways would allocate
+/// in each round.
+class operation_blocks {
+public:
+    static constexpr std::size_t block_size =
+        96; // a wait of Asio 1.22 to 1.38 with our handler fits
+
+    static void* take()
+    {
+        if (gone() || !here().first_)
+            return ::operator new(block_size);
+        operation_blocks& kept = here();
+        block* const first = std::exchange(kept.first_, kept.first_->next);
+        --kept.count_;
+        return first;
+    }
+    static void give_back(void* memory) noexcept
+    {
+        if (gone() || here().count_ == max_spare) {
+            ::operator delete(memory);
+            return;
+        }
+        operation_blocks& kept = here();
+        kept.first_ = ::new (memory) block{kept.first_};
+        ++kept.count_;
+    }
+
+private:
+    struct block {
+        block* next;
+    };
+    static constexpr unsigned max_spare = 256;
+
+    operation_blocks() = default;
+    ~operation_blocks()
+    {
+        gone() = true;
+        while (first_)
+            ::operator delete(std::exchange(first_, first_->next));
+    }
+
+    static operation_blocks& here() noexcept
+    {
+        static thread_local operation_blocks kept;
+        return kept;
+    }
+    /// A loop with static storage ends after what belongs to its thread.
+    static bool& gone() noexcept
+    {
+        static thread_local bool is_gone = false;
+        return is_gone;
+    }
+
+    block* first_ = nullptr;
+    unsigned count_ = 0;
+};
+
+/// Memory for one operation at a time. A second one has a block of its thread.
 class operation_memory {
 public:
     void* allocate(std::size_t size)
     {
-        if (used_ || size > sizeof(space_))
-            return elsewhere().allocate(size);
+        if (size > sizeof(space_))
+            return size > operation_blocks::block_size ? ::operator new(size)
+                                                       : operation_blocks::take();
+        if (used_)
+            return operation_blocks::take();
         used_ = true;
         return space_;
     }
@@ -51,19 +109,14 @@ public:
     {
         if (memory == space_)
             used_ = false;
+        else if (size > operation_blocks::block_size)
+            ::operator delete(memory);
         else
-            elsewhere().deallocate(static_cast<unsigned char*>(memory), size);
+            operation_blocks::give_back(memory);
     }
 
 private:
-    // Not the places where Asio keeps the memory of posted functions: theirs is smaller, and would
-    // take that of a wait away from the next one.
-    using elsewhere_allocator =
-        asio::detail::recycling_allocator<unsigned char,
-                                          asio::detail::thread_info_base::executor_function_tag>;
-    static elsewhere_allocator elsewhere() noexcept { return {}; }
-
-    alignas(void*) unsigned char space_[88]; // a wait of Asio 1.22 to 1.38 with our handler fits
+    alignas(void*) unsigned char space_[88];
     bool used_ = false;
 };
 
