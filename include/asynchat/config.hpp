@@ -4,6 +4,10 @@
 #ifndef ASYNCHAT_CONFIG_HPP
 #define ASYNCHAT_CONFIG_HPP
 
+// In front of Asio, whose older releases ask the standard library's macros how to allocate: all
+// translation units have to get the same answer.
+#include <cstddef>
+
 // The library is header-only unless ASYNCHAT_COMPILED_LIB is defined. The CMake target
 // asynchat::asynchat defines it for its users; asynchat::header_only does not. A program uses one
 // of the two throughout: mixing them breaks the one-definition rule.

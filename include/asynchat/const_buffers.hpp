@@ -4,6 +4,8 @@
 #ifndef ASYNCHAT_CONST_BUFFERS_HPP
 #define ASYNCHAT_CONST_BUFFERS_HPP
 
+#include <asynchat/config.hpp>
+
 #include <asio/buffer.hpp>
 
 #include <cstddef>

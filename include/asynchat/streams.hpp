@@ -18,6 +18,8 @@
 #ifndef ASYNCHAT_STREAMS_HPP
 #define ASYNCHAT_STREAMS_HPP
 
+#include <asynchat/config.hpp>
+
 #include <asio/detail/config.hpp>
 
 #if !defined(ASIO_HAS_CO_AWAIT)
