@@ -245,20 +245,20 @@ TEST_CASE("parse_integer: agrees with counting, for all short texts and small li
         for (const char byte : bytes)
             texts.push_back(texts[at] + byte);
     }
-    const auto expected = [](const std::string& text, std::int64_t min, std::int64_t max) {
+    const auto naive_integer = [](const std::string& text) -> std::optional<std::int64_t> {
         const bool negative = text.substr(0, 1) == "-";
         const auto size = naive_number(text.substr(negative ? 1 : 0), 3333, 10);
         if (!size)
-            return std::optional<std::int64_t>();
-        const auto value = static_cast<std::int64_t>(*size) * (negative ? -1 : 1);
-        return value < min || value > max ? std::nullopt : std::optional(value);
+            return std::nullopt;
+        return static_cast<std::int64_t>(*size) * (negative ? -1 : 1);
     };
     const std::int64_t limits[] = {-25, -3, -1, 0, 1, 2, 31};
     for (const std::string& text : texts) {
+        const auto value = naive_integer(text);
         for (const std::int64_t min : limits) {
             for (const std::int64_t max : limits) {
                 const auto number = parse_integer(text, min, max);
-                const auto wanted = expected(text, min, max);
+                const auto wanted = value && *value >= min && *value <= max ? value : std::nullopt;
                 if (static_cast<bool>(number) == wanted.has_value() &&
                     *number == wanted.value_or(0) && number.position() <= text.size())
                     continue;
