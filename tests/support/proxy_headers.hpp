@@ -51,7 +51,9 @@ inline std::string shown(const asynchat::detail::proxy_fields::address& address,
     char digits[INET6_ADDRSTRLEN] = {};
     const bool is_v6 = family == kind::ipv6;
     inet_ntop(is_v6 ? AF_INET6 : AF_INET, address.bytes.data(), digits, sizeof digits);
-    return fmt::format(is_v6 ? "[{}]:{}" : "{}:{}", std::string_view(digits), address.port);
+    const std::string_view host = digits;
+    return is_v6 ? fmt::format("[{}]:{}", host, address.port)
+                 : fmt::format("{}:{}", host, address.port);
 }
 
 /// What the table says of a header that was decoded.
