@@ -43,7 +43,7 @@ void check_randomly(asynchat::loop& loop, const limited_script& task,
 std::string long_body()
 {
     std::string body;
-    while (body.size() < 200000)
+    while (body.size() < 140000)
         body += std::to_string(body.size()) + ' ';
     return body;
 }
@@ -202,14 +202,15 @@ TEST_CASE("length prefix: a large frame is received straight into its place",
     if (kind == terminator::netstring())
         frame += ",";
     asynchat::loop loop;
-    for (const overflow answer : answers) {
-        for (const std::size_t most : {asynchat::unlimited, std::size_t(100000)}) {
-            const limited_script task{{frame + frame, {kind}}, most, answer};
-            cut_checker checker(loop, task);
-            for (const std::size_t piece : {1000U, 65536U, 150000U, 1000000U})
-                checker.check(of_size(piece));
-        }
-    }
+    const auto check = [&](std::size_t most, overflow answer) {
+        const limited_script task{{frame + frame, {kind}}, most, answer};
+        cut_checker checker(loop, task);
+        for (const std::size_t piece : {1000U, 65536U, 1000000U})
+            checker.check(of_size(piece));
+    };
+    check(asynchat::unlimited, answers[0]);
+    for (const overflow answer : answers)
+        check(100000, answer);
 }
 
 // --- a number of bytes, and a string that has to follow them -------------------------------------

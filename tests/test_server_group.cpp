@@ -374,12 +374,14 @@ TEST_CASE("what comes to nothing does not keep its place in the group", "[thread
         CHECK(ends(peer));
     }
     group.post([](server_base& server) { server.max_connections_per_address(0); });
+    REQUIRE(run.until([](const server_counters&) { return true; })); // behind it in each loop
     hooks.throws_when_made = false;
     for (int i = 0; i < 6; ++i) {
         auto peer = raw_peer::connected_to(group.local_endpoint());
         CHECK(ends(peer));
     }
     group.post([](server_base& server) { server.max_connections_per_address(unlimited); });
+    REQUIRE(run.until([](const server_counters&) { return true; })); // behind it in each loop
     for (int i = 0; i < 6; ++i) {
         auto peer = raw_peer::connected_to(group.local_endpoint());
         peer.send("hello\n");
