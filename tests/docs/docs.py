@@ -394,21 +394,21 @@ def run(docs, readme, over_tls="-", streams="-"):
     count = 0
     readme_name = next(b.name for b in blocks if b.is_program)
     for block, after in zip(blocks, blocks[1:] + [None]):
+        if block.kind not in ("run", "server"):
+            continue
         program = {"": docs, "tls_": over_tls, "streams_": streams}[block.needs]
         if program == "-":
             continue
         command = [readme] if block.name == readme_name else [program, block.name]
         if block.kind == "server":
             serve(command, after)
-        elif block.kind == "run":
+        else:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   timeout=TIMEOUT, check=False)
             if done.returncode != 0:
                 problem(block.where, f"ended with status {done.returncode}")
             elif after and after.kind == "output" and done.stdout.decode() != after.text:
                 problem(block.where, f"printed:\n{done.stdout.decode()}")
-        else:
-            continue
         count += 1
     print(f"docs: {count} programs run")
 
