@@ -87,6 +87,8 @@ TEST_CASE("relay: a fast sender and a slow receiver: bounded, and every byte in 
     }
     CHECK(sent < text.size());
     CHECK(j.b->write_paused());
+    // It was over its mark, as it is paused; what the system took since then depends on its
+    // buffers.
     CHECK(most >= 262144);
     CHECK(most <= 262144 + 65536);
     REQUIRE(support::run_until(j.loop, [&] {

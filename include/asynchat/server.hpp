@@ -196,7 +196,7 @@ private:
     bool refuses_ = false;      // stop(0s)
     bool is_shared_ = false;    // another process has the listening sockets, too
     bool accepts_rest_ = false; // after stop(): what waits in the system's queue
-    std::size_t rest_ = 0;      // and at most so many connections
+    std::size_t rest_ = 0;      // how many of them it still accepts
     bool told_full_ = false;    // in the log
 };
 

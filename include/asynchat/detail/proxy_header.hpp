@@ -62,7 +62,7 @@ public:
 
     struct step {
         verdict how;
-        std::size_t size; // so many of the bytes belong to the header, unless it is malformed
+        std::size_t size; // of the header, in bytes; without meaning if it is malformed
     };
 
     /// Refuses headers of more than `max_bytes`.
