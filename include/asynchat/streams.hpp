@@ -18,24 +18,20 @@
 #ifndef ASYNCHAT_STREAMS_HPP
 #define ASYNCHAT_STREAMS_HPP
 
-#include <asynchat/config.hpp>
+#include <asynchat/detail/streams/coroutines.hpp>
 
-#include <asio/detail/config.hpp>
+#if defined(ASIO_HAS_CO_AWAIT) // nothing else would compile
 
-#if !defined(ASIO_HAS_CO_AWAIT)
-#  error "streams need C++20 coroutines: g++ 11, or clang 16 (Asio 1.22: with ASIO_HAS_CO_AWAIT)"
-#else // nothing else would compile
-
+#  include <asynchat/detail/channel_access.hpp>
 #  include <asynchat/detail/scope_exit.hpp>
 #  include <asynchat/detail/streams/stream_channel.hpp>
-#  include <asynchat/detail/channel_access.hpp>
-#  include <asynchat/detail/streams/waiting_room.hpp>
 #  include <asynchat/endpoint.hpp>
-#  include <asynchat/frame_chat.hpp>
+#  include <asynchat/frame_source.hpp>
 #  include <asynchat/handle.hpp>
 #  include <asynchat/listen_options.hpp>
 #  include <asynchat/loop.hpp>
 #  include <asynchat/server.hpp>
+#  include <asynchat/stream_errors.hpp>
 #  include <asynchat/terminator.hpp>
 #  include <asynchat/timer.hpp>
 
@@ -53,7 +49,6 @@
 #  include <cstdint>
 #  include <exception>
 #  include <functional>
-#  include <limits>
 #  include <memory>
 #  include <optional>
 #  include <stdexcept>
@@ -64,79 +59,6 @@
 #  include <utility>
 
 namespace asynchat {
-
-// --- errors --------------------------------------------------------------------------------------
-
-/// The stream ended before a read had what it wants. Python: asyncio.IncompleteReadError
-class incomplete_read_error : public std::runtime_error {
-public:
-    incomplete_read_error(std::string partial, std::optional<std::size_t> expected)
-        : std::runtime_error(text_of(partial.size(), expected)), partial_(std::move(partial)),
-          expected_(expected)
-    {
-    }
-
-    /// The bytes up to the end of the stream. They are taken.
-    const std::string& partial() const noexcept { return partial_; }
-    /// The number of bytes that readexactly() wanted; empty for a readuntil().
-    std::optional<std::size_t> expected() const noexcept { return expected_; }
-
-private:
-    static std::string text_of(std::size_t size, std::optional<std::size_t> expected)
-    {
-        if (expected)
-            return fmt::format("asynchat: the stream ended after {} of {} bytes", size, *expected);
-        return fmt::format("asynchat: the stream ended after {} bytes without a separator", size);
-    }
-
-    std::string partial_;
-    std::optional<std::size_t> expected_;
-};
-
-/// More bytes than the limit of the stream precede the separator.
-/// Python: asyncio.LimitOverrunError; readline() raises ValueError.
-class limit_overrun_error : public std::runtime_error {
-public:
-    explicit limit_overrun_error(std::size_t limit)
-        : std::runtime_error(fmt::format("asynchat: no separator within {} bytes, the limit of "
-                                         "this stream, set by stream_options::limit",
-                                         limit)),
-          consumed_(limit)
-    {
-    }
-
-    /// How many of the unread bytes cannot be a part of the separator. Differs: in Python the
-    /// number depends on how the bytes arrived.
-    std::size_t consumed() const noexcept { return consumed_; }
-
-private:
-    std::size_t consumed_;
-};
-
-/// The connection ended otherwise than by the peer's end of the stream. code() is the error of the
-/// system, if there is one. Python: ConnectionResetError
-class connection_lost : public std::system_error {
-public:
-    connection_lost(asynchat::close_reason reason, const std::error_code& error,
-                    const std::string& text)
-        : std::system_error(error ? error : std::make_error_code(std::errc::not_connected), text),
-          what_("asynchat: " + text), reason_(reason)
-    {
-    }
-    /// The close_text() of the channel.
-    const char* what() const noexcept override { return what_.what(); }
-    asynchat::close_reason reason() const noexcept { return reason_; }
-
-private:
-    std::runtime_error what_; // a text whose copy cannot fail
-    asynchat::close_reason reason_;
-};
-
-/// An operation took longer than its time. Python: TimeoutError
-class timeout_error : public std::runtime_error {
-public:
-    timeout_error() : std::runtime_error("asynchat: the operation took longer than its time") {}
-};
 
 // --- reader and writer ---------------------------------------------------------------------------
 
@@ -579,102 +501,6 @@ auto with_empty_result(asio::awaitable<T> work)
 }
 
 } // namespace detail
-
-// --- channels of callbacks -----------------------------------------------------------------------
-
-namespace detail {
-
-/// Where coroutines wait for the end of a channel, and one of them for its next frame.
-class end_room final : public waiting_room, public end_watcher {
-public:
-    using waiting_room::waiting_room;
-    void channel_ended() override { wake_all_later(); }
-
-    static std::shared_ptr<end_room> of(dispatcher& channel)
-    {
-        auto& watcher = channel_access::watcher(channel);
-        if (!watcher)
-            watcher = std::make_shared<end_room>(channel.owner());
-        return std::static_pointer_cast<end_room>(watcher); // there is no other kind
-    }
-};
-
-} // namespace detail
-
-/// Waits until any channel has ended and its handle_end() was called. Returns the channel, for its
-/// close_reason(), close_text() and counters; null when it was destroyed before the call.
-/// Python: none; for a server, asyncio.Server.wait_closed
-template <class T>
-asio::awaitable<std::shared_ptr<T>> closed(handle<T> channel)
-{
-    const std::shared_ptr<T> watched = channel.lock();
-    if (watched && !watched->closed())
-        co_await detail::end_room::of(*watched)->wait_for_change();
-    else if (watched) // handle_end() may come in this turn
-        co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
-    co_return watched;
-}
-
-/// A frame_chat whose frames a coroutine takes, one after the other, with next_frame(). The
-/// channel reads only while a coroutine waits, so the terminator can be changed between two frames.
-///
-/// Callbacks and a coroutine may share the work: an override of found_frame() handles what it
-/// wants, and calls the original with what is for the coroutine. The coroutine goes on within it.
-class frame_source : public frame_chat {
-public:
-    using frame_chat::frame_chat;
-
-    void found_frame(std::string_view) override
-    {
-        frame_ = take_frame();
-        const auto room = detail::end_room::of(*this);
-        room->wake_reader();
-        if (!room->has_reader() && !closed()) {
-            is_paused_ = true;
-            pause_reading();
-        }
-    }
-
-private:
-    template <class T>
-    friend asio::awaitable<std::optional<std::string>> next_frame(handle<T> from);
-
-    void go_on()
-    {
-        if (!frame_ && std::exchange(is_paused_, false))
-            resume_reading();
-    }
-
-    std::optional<std::string> frame_; // that nobody has taken
-    bool is_paused_ = false;           // until another frame is wanted
-};
-
-/// The next frame of a frame_source; std::nullopt at the end of the peer's stream. Throws
-/// connection_lost after another end. A cancelled call takes no frame. One call at a time: another
-/// one throws std::logic_error.
-template <class T>
-asio::awaitable<std::optional<std::string>> next_frame(handle<T> from)
-{
-    static_assert(std::is_base_of_v<frame_source, T>, "next_frame() needs a frame_source");
-    const std::shared_ptr<frame_source> source = from.lock();
-    if (!source)
-        throw std::logic_error("asynchat: this handle's channel was destroyed");
-    for (;;) {
-        if (!source->closed())
-            source->go_on();
-        if (source->frame_)
-            co_return* std::exchange(source->frame_, std::nullopt);
-        if (source->close_reason() == close_reason::peer_finished)
-            co_return std::nullopt;
-        if (source->closed())
-            throw connection_lost(source->close_reason(), source->close_error(),
-                                  source->close_text());
-        const auto room = detail::end_room::of(*source);
-        if (room->has_reader())
-            throw std::logic_error("asynchat: another coroutine waits for a frame of this channel");
-        co_await room->wait_for_input();
-    }
-}
 
 // --- time ----------------------------------------------------------------------------------------
 

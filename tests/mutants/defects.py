@@ -1529,6 +1529,7 @@ layers("starttls-keeps-what-was-injected", "what came behind STARTTLS is read as
 
 buffer = of("stream_buffer")
 stream = of("streams.hpp")
+frames = of("frame_source.hpp")
 stream_channel = of("detail/streams/stream_channel.hpp")
 waiting = of("detail/streams/waiting_room.hpp")
 
@@ -1562,7 +1563,7 @@ stream("stream-second-reader", "two reads wait at a time",
        "\"asynchat: another read of this stream is under way\");\n", "")
 stream("stream-dangling-cancel", "a cancellation from outside reaches a frame that is gone",
        "            outer.clear(); // it would refer to this frame\n", "            ;\n")
-stream("frames-run-ahead", "frames are cut while nobody waits, with the terminator before",
+frames("frames-run-ahead", "frames are cut while nobody waits, with the terminator before",
        "            is_paused_ = true;\n            pause_reading();\n", "")
 stream("stream-starttls-at-once", "start_tls() takes the line that asked for it as injected",
        "            co_await asio::post(state->channel->owner().context(), asio::use_awaitable);\n",
