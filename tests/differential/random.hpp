@@ -4,35 +4,26 @@
 #ifndef ASYNCHAT_TESTS_DIFFERENTIAL_RANDOM_HPP
 #define ASYNCHAT_TESTS_DIFFERENTIAL_RANDOM_HPP
 
-#include <cstdint>
+#include <asynchat/detail/random.hpp>
 
 namespace differential {
 
-/// SplitMix64: the same numbers with every compiler and library, which the standard distributions
-/// do not promise.
-class random {
+/// Numbers of the kind that the generator needs. The same seed gives the same programs with every
+/// compiler: what is recorded depends on them.
+class random : public asynchat::detail::random {
 public:
-    explicit random(std::uint64_t seed) noexcept : state_(seed) {}
+    using asynchat::detail::random::random;
 
-    std::uint64_t next() noexcept
+    /// In [0, bound).
+    unsigned below(unsigned bound) noexcept
     {
-        state_ += 0x9e3779b97f4a7c15U;
-        std::uint64_t z = state_;
-        z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9U;
-        z = (z ^ (z >> 27U)) * 0x94d049bb133111ebU;
-        return z ^ (z >> 31U);
+        return static_cast<unsigned>(asynchat::detail::random::below(bound));
     }
-
-    /// In [0, bound). The tiny bias does not matter here.
-    unsigned below(unsigned bound) noexcept { return static_cast<unsigned>(next() % bound); }
 
     /// In [low, high].
     unsigned between(unsigned low, unsigned high) noexcept { return low + below(high - low + 1); }
 
     bool percent(unsigned chance) noexcept { return below(100) < chance; }
-
-private:
-    std::uint64_t state_;
 };
 
 } // namespace differential
