@@ -37,7 +37,7 @@ TIMEOUT = 30  # seconds, for anything that could hang
 
 KINDS = {
     "cpp": {"", "run", "server", "statements", "members"},
-    "text": {"", "output", "session"},
+    "text": {"", "output", "session", "haproxy"},
     "python": {""},
     "cmake": {""},
     "sh": {""},

@@ -3,7 +3,8 @@
 
 // A chat room for telnet and netcat, on one server or on several that share a Redis server.
 //
-//     chat [--host HOST] [--port PORT] [--tls CERT KEY] [--redis HOST:PORT [--name NAME]]
+//     chat [--host HOST] [--port PORT] [--tls CERT KEY] [--proxy ADDRESS]
+//          [--redis HOST:PORT [--name NAME]]
 //
 // Exits with 0 after SIGINT or SIGTERM, with 1 if it cannot serve, with 2 after wrong use.
 
@@ -17,27 +18,42 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <vector>
 
 namespace {
 
 constexpr std::string_view usage =
-    "usage: chat [--host HOST] [--port PORT] [--tls CERT KEY] [--redis HOST:PORT [--name NAME]]\n"
+    "usage: chat [--host HOST] [--port PORT] [--tls CERT KEY] [--proxy ADDRESS]\n"
+    "            [--redis HOST:PORT [--name NAME]]\n"
     "\n"
     "A chat room: telnet or netcat to it, and say /help. SIGINT or SIGTERM end it.\n"
     "\n"
     "  --host HOST         an address in digits: 127.0.0.1 if not given\n"
     "  --port PORT         0, or none, is any free one; the first line of the output tells which\n"
     "  --tls CERT KEY      speaks TLS, with the certificate and the key of these PEM files\n"
+    "  --proxy ADDRESS     HAProxy and the like connect from here, with the PROXY protocol; also "
+    "a\n"
+    "                      range: 10.0.0.0/8\n"
     "  --redis HOST:PORT   one room with all the servers at this Redis, of version 6 or later\n"
     "  --name NAME         this server among them, its own; if not given it is a random one\n";
 
 struct settings {
     std::string host = "127.0.0.1";
     std::uint16_t port = 0;
+    std::vector<asynchat::address_range> proxies; // at most one
     std::string redis_host;
     std::uint16_t redis_port = 0;
     std::string name;
 };
+
+asynchat::address_range range(const std::string& text)
+{
+    try {
+        return text;
+    } catch (const std::invalid_argument& error) {
+        throw arguments::wrong_use(fmt::format("--proxy: {}", error.what()));
+    }
+}
 
 settings parse(arguments::command_line& line)
 {
@@ -45,6 +61,8 @@ settings parse(arguments::command_line& line)
     result.host = line.option("--host").value_or(result.host);
     if (const auto port = line.option("--port"))
         result.port = arguments::port("--port", *port);
+    if (const auto proxy = line.option("--proxy"))
+        result.proxies.push_back(range(*proxy));
     if (const auto redis = line.option("--redis")) {
         const std::size_t colon = redis->rfind(':');
         if (colon == std::string::npos || colon == 0)
@@ -78,6 +96,7 @@ int serve(arguments::command_line line)
         asynchat::endpoint(wanted.host, wanted.port), std::ref(room));
     tls.protect(*server.lock());
     server->max_connections(3000); // their names fit into one message between servers
+    server->expect_proxy(wanted.proxies);
     fmt::print("listening on {}\n", server->local_endpoint().to_string());
     std::fflush(stdout);
 
