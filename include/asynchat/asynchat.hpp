@@ -36,6 +36,7 @@
 
 #include <asynchat/address_range.hpp>
 #include <asynchat/async_chat.hpp>
+#include <asynchat/channel_log.hpp>
 #include <asynchat/const_buffers.hpp>
 #include <asynchat/descriptors.hpp>
 #include <asynchat/dispatcher.hpp>

@@ -4,6 +4,7 @@
 #ifndef ASYNCHAT_DISPATCHER_HPP
 #define ASYNCHAT_DISPATCHER_HPP
 
+#include <asynchat/channel_log.hpp>
 #include <asynchat/config.hpp>
 #include <asynchat/const_buffers.hpp>
 #include <asynchat/detail/io/channel_state.hpp>
@@ -24,7 +25,6 @@
 
 #include <sys/socket.h>
 
-#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -33,7 +33,6 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -63,7 +62,7 @@ struct channel_access;
 /// Lifetime: made by loop::create(), otherwise its constructor throws std::logic_error; destroyed
 /// some time after close(), and never while one of its handlers is on the stack.
 /// Python: Lib/asyncore.py, dispatcher
-class dispatcher {
+class dispatcher : public channel_log {
 public:
     /// A channel without a socket; see create_socket() and connect().
     ASYNCHAT_DECL explicit dispatcher(loop& owner);
@@ -403,46 +402,7 @@ public:
     /// Whether an IPv6 socket also serves IPv4. Call it before bind().
     ASYNCHAT_DECL void set_dual_stack(bool on);
 
-    // --- logging -------------------------------------------------------------------------------
-    // A literal is a format string of fmt, with or without arguments; from C++20 on the compiler
-    // checks it. Any other text is written as it is: text of a peer is never used as a format.
-
-    /// Writes "log: ..." to the log, by handle_log(). Python: dispatcher.log
-    template <class... Args>
-    void log(fmt::format_string<Args...> format, Args&&... args)
-    {
-        format_line(log_type::log, detail::text_of(format), fmt::make_format_args(args...));
-    }
-    template <class Text, detail::if_message<Text> = 0>
-    void log(Text&& message)
-    {
-        handle_log(log_type::log, message);
-    }
-
-    /// Writes "info: ...", "warning: ..." or "error: ..." to the log, by handle_log().
-    /// Python: dispatcher.log_info. Differs: the type comes first.
-    template <class... Args>
-    void log_info(log_type type, fmt::format_string<Args...> format, Args&&... args)
-    {
-        format_line(type, detail::text_of(format), fmt::make_format_args(args...));
-    }
-    template <class Text, detail::if_message<Text> = 0>
-    void log_info(log_type type, Text&& message)
-    {
-        handle_log(type, message);
-    }
-
-    /// As above, with log_type::info.
-    template <class... Args>
-    void log_info(fmt::format_string<Args...> format, Args&&... args)
-    {
-        format_line(log_type::info, detail::text_of(format), fmt::make_format_args(args...));
-    }
-    template <class Text, detail::if_message<Text> = 0>
-    void log_info(Text&& message)
-    {
-        handle_log(log_type::info, message);
-    }
+    // --- logging: with log() and log_info() of channel_log --------------------------------------
 
     /// Called for each line of log(), log_info() and the library. The default passes it to the log
     /// of the loop, unless the type is ignored: see loop::log_sink(). An exception passes to the
@@ -452,7 +412,7 @@ public:
     /// peer can cause are limited to 10 a second for a channel, 40 for all channels of a server<>,
     /// and 100 for a loop. `message` is valid during the call.
     /// Differs: in Python log() and log_info() are overridden.
-    ASYNCHAT_DECL virtual void handle_log(log_type type, std::string_view message);
+    ASYNCHAT_DECL void handle_log(log_type type, std::string_view message) override;
 
     /// Sets the types that the default handle_log() ignores; log_type::warning by default.
     /// Python: dispatcher.ignore_log_types
@@ -650,7 +610,6 @@ private:
     ASYNCHAT_DECL void log_line_of_peer(log_type type, fmt::string_view format,
                                         fmt::format_args args);
     inline bool ignores(log_type type) const noexcept;
-    ASYNCHAT_DECL void format_line(log_type type, fmt::string_view format, fmt::format_args args);
     inline const detail::timeouts& active_timeouts() const noexcept;
     inline const detail::output_limits& active_output_limits() const noexcept;
     ASYNCHAT_DECL detail::rare_state& rare();
@@ -737,22 +696,4 @@ private:
 #include <asynchat/detail/channel_access.hpp>
 #include <asynchat/detail/dispatcher_inline.hpp>
 
-#ifdef ASYNCHAT_HEADER_ONLY
-#  include <asynchat/impl/channel_access.ipp>
-#  include <asynchat/impl/dispatcher.ipp>
-#  include <asynchat/impl/dispatcher_connect.ipp>
-#  include <asynchat/impl/dispatcher_end.ipp>
-#  include <asynchat/impl/dispatcher_layers.ipp>
-#  include <asynchat/impl/dispatcher_log.ipp>
-#  include <asynchat/impl/dispatcher_opening.ipp>
-#  include <asynchat/impl/dispatcher_sockets.ipp>
-#  include <asynchat/impl/dispatcher_time.ipp>
-#  include <asynchat/impl/hand_off.ipp>
-#  include <asynchat/impl/joint_listener.ipp>
-#  include <asynchat/impl/lingerer.ipp>
-#  include <asynchat/impl/loop.ipp>
-#  include <asynchat/impl/loop_time.ipp>
-#  include <asynchat/impl/server_state.ipp>
-#  include <asynchat/impl/transport.ipp>
-#endif
 #endif

@@ -20,7 +20,8 @@ INCLUDE = headers.INCLUDE
 
 # Page: what it is about, as (header, kind, name). `enum` stands for `enum class`.
 PAGES = {
-    "dispatcher.md": [("dispatcher.hpp", "class", "dispatcher")],
+    "dispatcher.md": [("dispatcher.hpp", "class", "dispatcher"),
+                      ("channel_log.hpp", "class", "channel_log")],
     "async_chat.md": [("async_chat.hpp", "class", "async_chat"),
                       ("async_chat.hpp", "enum", "overflow")],
     "dispatcher_with_send.md": [("dispatcher_with_send.hpp", "class", "dispatcher_with_send")],

@@ -7,6 +7,7 @@
 #ifndef ASYNCHAT_DETAIL_DISPATCHER_INLINE_HPP
 #define ASYNCHAT_DETAIL_DISPATCHER_INLINE_HPP
 
+#include <cassert>
 #include <cstddef>
 #include <memory>
 #include <type_traits>
@@ -112,4 +113,22 @@ void handle<T>::post(F f) const
 
 } // namespace asynchat
 
+#ifdef ASYNCHAT_HEADER_ONLY
+#  include <asynchat/impl/channel_access.ipp>
+#  include <asynchat/impl/dispatcher.ipp>
+#  include <asynchat/impl/dispatcher_connect.ipp>
+#  include <asynchat/impl/dispatcher_end.ipp>
+#  include <asynchat/impl/dispatcher_layers.ipp>
+#  include <asynchat/impl/dispatcher_log.ipp>
+#  include <asynchat/impl/dispatcher_opening.ipp>
+#  include <asynchat/impl/dispatcher_sockets.ipp>
+#  include <asynchat/impl/dispatcher_time.ipp>
+#  include <asynchat/impl/hand_off.ipp>
+#  include <asynchat/impl/joint_listener.ipp>
+#  include <asynchat/impl/lingerer.ipp>
+#  include <asynchat/impl/loop.ipp>
+#  include <asynchat/impl/loop_time.ipp>
+#  include <asynchat/impl/server_state.ipp>
+#  include <asynchat/impl/transport.ipp>
+#endif
 #endif

@@ -19,8 +19,8 @@
 
 namespace asynchat {
 
-ASYNCHAT_DECL void dispatcher::format_line(log_type type, fmt::string_view format,
-                                           fmt::format_args args)
+ASYNCHAT_DECL void channel_log::format_line(log_type type, fmt::string_view format,
+                                            fmt::format_args args)
 {
     handle_log(type, fmt::vformat(format, args));
 }
@@ -50,7 +50,7 @@ ASYNCHAT_DECL void dispatcher::log_line_of_peer(log_type type, fmt::string_view 
                                                 fmt::format_args args)
 {
     if (ignores(type)) // ignored lines must not use up the limits of the others
-        return format_line(type, format, args);
+        return handle_log(type, fmt::vformat(format, args));
     detail::server_log_limit* const of_server = slot_ ? &slot_->server->log_limit : nullptr;
     const auto now = loop_.now().time_since_epoch();
     const auto second =
