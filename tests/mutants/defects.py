@@ -572,7 +572,8 @@ log("sink-freed-while-it-runs", "a sink that replaces itself is destroyed under 
     "if (const auto elsewhere = log_sink_)", "if (const auto& elsewhere = log_sink_)")
 
 times("idle-while-closing", "a channel that closes is kept by its idle timeout",
-      "if (connected_ && !gate_.has(detail::gate::closing))", "if (connected_)")
+      "if (connected_ && !gate_.has(detail::gate::closing) && !is_held())",
+      "if (connected_ && !is_held())")
 times("idle-starves-the-others", "an idle handler that throws keeps a write timeout from being seen",
       """\
         start_clock(clock::idle);

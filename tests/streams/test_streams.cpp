@@ -528,3 +528,30 @@ TEST_CASE("streams: over a UNIX socket", "[streams][loopback]")
     loop.run();
     CHECK(got == "hello\n");
 }
+
+TEST_CASE("streams: a rate of bytes, of one stream and of all of a server", "[streams][rates]")
+{
+    texts got;
+    conversation c([&got](stream_reader reader, stream_writer writer) -> awaitable<void> {
+        writer.channel()->read_rate(1000);
+        for (;;) {
+            const auto line = co_await reader.readline();
+            if (line.empty())
+                break;
+            got.emplace_back(line);
+        }
+    });
+    for (int i = 0; i < 5; ++i)
+        c.peer.send(std::string(499, 'x') + "\n");
+    c.loop.settle();
+    CHECK(got.size() == 2);
+    c.server->read_rate(500); // from now on a second's worth of its own
+    c.loop.advance(1s);
+    CHECK(got.size() == 3);
+    c.loop.advance(1s);
+    CHECK(got.size() == 4);
+    c.peer.finish();
+    c.loop.advance(2s);
+    CHECK(got.size() == 5);
+    CHECK(c.seen == texts{"ended"});
+}
