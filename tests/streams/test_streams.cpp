@@ -541,17 +541,19 @@ TEST_CASE("streams: a rate of bytes, of one stream and of all of a server", "[st
             got.emplace_back(line);
         }
     });
-    for (int i = 0; i < 5; ++i)
+    for (int i = 0; i < 8; ++i)
         c.peer.send(std::string(499, 'x') + "\n");
     c.loop.settle();
     CHECK(got.size() == 2);
-    c.server->read_rate(500); // from now on a second's worth of its own
-    c.loop.advance(1s);
-    CHECK(got.size() == 3);
     c.loop.advance(1s);
     CHECK(got.size() == 4);
-    c.peer.finish();
-    c.loop.advance(2s);
+    c.server->read_rate(100); // the first receive takes more than there is
+    c.loop.advance(3500ms);
     CHECK(got.size() == 5);
+    c.loop.advance(5s);
+    CHECK(got.size() == 6);
+    c.peer.finish();
+    c.loop.advance(20s);
+    CHECK(got.size() == 8);
     CHECK(c.seen == texts{"ended"});
 }
