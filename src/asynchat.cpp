@@ -9,6 +9,7 @@
 #include <asynchat/impl/async_chat.ipp>
 #include <asynchat/impl/async_chat_end.ipp>
 #include <asynchat/impl/async_chat_output.ipp>
+#include <asynchat/impl/async_chat_rates.ipp>
 #include <asynchat/impl/back_off.ipp>
 #include <asynchat/impl/byte_block.ipp>
 #include <asynchat/impl/channel_access.ipp>

@@ -224,6 +224,32 @@ public:
     ASYNCHAT_DECL void frame_timeout(loop::duration timeout);
     loop::duration frame_timeout() const noexcept { return active_timeouts().frame; }
 
+    /// Largest number of bytes that the channel receives in a second; `unlimited` by default. Over
+    /// it the channel stops reading until it may go on, so TCP slows the peer down: nothing is
+    /// lost, and nobody is closed.
+    ///
+    /// A channel that has received less may receive the bytes of one second at once. A receive,
+    /// which is of ac_in_buffer_size at most, may go beyond that; the wait is then longer. It ends
+    /// up to a hundredth of a second late, which the channel catches up with. Over TLS the
+    /// decrypted bytes count. frame_timeout() stands still in the meantime, and idle_timeout()
+    /// starts again afterwards. May be called at any time, and acts at once, also on a channel that
+    /// waits: it keeps the unused part of a second's bytes, in proportion, and a debt is forgiven.
+    /// Throws std::invalid_argument for 0. Python: none
+    ASYNCHAT_DECL void read_rate(std::size_t bytes_per_second);
+    std::size_t read_rate() const noexcept
+    {
+        return has_rates() ? rare_->rates->own.bytes.rate() : unlimited;
+    }
+
+    /// As read_rate(), for the frames that end in a second. The next frame begins when it may: what
+    /// was received of it stays in the channel, and is delivered later. Without a terminator there
+    /// are no frames, and no limit.
+    ASYNCHAT_DECL void frame_rate(std::size_t frames_per_second);
+    std::size_t frame_rate() const noexcept
+    {
+        return has_rates() ? rare_->rates->own.frames.rate() : unlimited;
+    }
+
     // --- output --------------------------------------------------------------------------------
 
     /// Queues bytes to be sent in order. A view is copied, a string is moved, a shared string is
@@ -449,6 +475,7 @@ private:
     ASYNCHAT_DECL void pushed_much();
     bool accepts_output() const noexcept { return gate_.accepts_output(); }
     bool delivers_input() const noexcept { return gate_.delivers_input(); }
+    bool input_flows() const noexcept { return gate_.input_flows(); }
     bool awaits_writable() const noexcept { return gate_.has(detail::gate::blocked); }
     bool is_closing() const noexcept { return gate_.has(detail::gate::closing); }
     bool has_sent_eof() const noexcept { return gate_.has(detail::gate::eof_sent); }
@@ -473,6 +500,7 @@ private:
     ASYNCHAT_DECL bool switches_later_() override;
     ASYNCHAT_DECL void nested_run_(bool begins) override;
     ASYNCHAT_DECL void fed_too_much_() override { end_turn(); }
+    ASYNCHAT_DECL void obey_rates_() override;
     ASYNCHAT_DECL void deadline_reached_() override;
     bool reads_speculatively_() const override { return true; }
 
@@ -496,6 +524,7 @@ private:
     void tell_no_terminator();
     ASYNCHAT_DECL std::string_view behind_carried(char* input, std::size_t size);
     std::size_t receive(asio::mutable_buffer into);
+    ASYNCHAT_DECL bool may_receive_now();
     inline std::size_t max_receive() const noexcept;
     ASYNCHAT_DECL std::size_t large_receive(std::size_t size) const noexcept;
     template <class... Input>
@@ -504,16 +533,30 @@ private:
     ASYNCHAT_DECL bool begin_next_part(delivery& input);
     void input_is_over(delivery& input) noexcept
     {
-        if (is_ending())
-            input.drop();
-        gate_.set(detail::gate::renewed, false);
+        if (!gate_.input_flows())
+            stopped_input_is_over(input);
         count_frames(input.frames());
     }
+    ASYNCHAT_DECL void stopped_input_is_over(delivery& input) noexcept;
     void time_frame_of(const delivery& input);
     bool may_deliver(delivery& input) { return gate_.input_flows() || may_deliver_steered(input); }
     ASYNCHAT_DECL bool may_deliver_steered(delivery& input);
     ASYNCHAT_DECL bool obey(delivery& input, detail::frame_decoder::step step);
     bool ask_overflow(delivery* input);
+    void set_rate(detail::rate_limit detail::rate_limits::*which, std::size_t per_second);
+    void charge(detail::rate_limit detail::rate_limits::*which, std::size_t n) noexcept;
+    ASYNCHAT_DECL void charge_bytes(std::size_t n) noexcept;
+    void charge_frames(std::size_t in_pass) noexcept;
+    bool rates_allow(bool receives);
+    void hold(loop::time_point until, detail::server_rates* all);
+    bool hold_is_over();
+    void end_hold();
+    bool obeys_rates() const noexcept { return has_rates(); }
+    void turn_is_used() noexcept
+    {
+        if (has_rates())
+            rare_->rates->has_turn = false;
+    }
     void send_if_much();
     ASYNCHAT_DECL void send_much();
     std::size_t frame_room() const noexcept
@@ -565,6 +608,7 @@ private:
 #  include <asynchat/impl/async_chat.ipp>
 #  include <asynchat/impl/async_chat_end.ipp>
 #  include <asynchat/impl/async_chat_output.ipp>
+#  include <asynchat/impl/async_chat_rates.ipp>
 #  include <asynchat/impl/print.ipp>
 #endif
 #endif

@@ -528,6 +528,9 @@ private:
     /// In its event this channel has pushed more to another channel than that one can send.
     virtual void fed_too_much_() {}
 
+    /// The server of this channel has a rate.
+    virtual void obey_rates_() {}
+
     /// The time of loop::set_deadline() has come. Ends the channel if it took too long, or sets the
     /// next deadline.
     ASYNCHAT_DECL virtual void deadline_reached_();
@@ -621,6 +624,16 @@ private:
                                     detail::unique_function<void()> f);
     void end_timers();
     ASYNCHAT_DECL void look_at_clocks_by(loop::time_point time);
+    bool has_rates() const noexcept { return rare_ && rare_->rates; }
+    bool is_held() const noexcept { return has_rates() && rare_->rates->is_held; }
+    /// What this channel shares with the others of its server; null if that has no rates.
+    detail::server_rates* server_rates() const noexcept
+    {
+        return slot_ ? slot_->server->rates.get() : nullptr;
+    }
+    ASYNCHAT_DECL void wake_by_rate(detail::channel_state& which, loop::time_point at);
+    ASYNCHAT_DECL void wake_first_waiting() noexcept;
+    ASYNCHAT_DECL void leave_rates() noexcept;
     void clock_ran_out(detail::deadlines::clock what);
     void close_time_reached();
     void idle_time_is_over();

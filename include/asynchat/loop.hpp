@@ -220,8 +220,10 @@ private:
 
     /// Calls deadline_reached_() of the channel as an event of it, at `at` or up to a tenth of a
     /// second later, so that many channels share one wake-up. A channel has one deadline. An
-    /// earlier time replaces it; deadline_reached_() sets later times.
+    /// earlier time replaces it; deadline_reached_() sets later times. The second function does not
+    /// round the time up.
     ASYNCHAT_DECL void set_deadline(detail::channel_state& state, time_point at);
+    ASYNCHAT_DECL void set_exact_deadline(detail::channel_state& state, time_point at);
     ASYNCHAT_DECL void drop_deadline(detail::channel_state& state);
 
     /// Keeps the connection of a closed channel until the peer ends it, or for `timeout`. `slot` is

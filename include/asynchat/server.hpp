@@ -65,6 +65,24 @@ public:
     ASYNCHAT_DECL void max_handshakes(std::size_t n);
     std::size_t max_handshakes() const noexcept { return max_handshakes_; }
 
+    /// Largest number of bytes that all connections together receive in a second; `unlimited` by
+    /// default. Connections that are over it stop reading, and go on in the order in which they
+    /// came to it, so each gets the same share. Nothing is lost, and nobody is closed. Otherwise as
+    /// async_chat::read_rate(), which limits one connection; both may be set. It holds for handlers
+    /// that are an async_chat. Throws std::invalid_argument for 0.
+    ASYNCHAT_DECL void read_rate(std::size_t bytes_per_second);
+    std::size_t read_rate() const noexcept
+    {
+        return shared_->rates ? shared_->rates->limits.bytes.rate() : unlimited;
+    }
+
+    /// As read_rate(), for the frames that end in a second; see async_chat::frame_rate().
+    ASYNCHAT_DECL void frame_rate(std::size_t frames_per_second);
+    std::size_t frame_rate() const noexcept
+    {
+        return shared_->rates ? shared_->rates->limits.frames.rate() : unlimited;
+    }
+
     /// Calls `make()` for each connection accepted from now on. The connection receives and sends
     /// through the returned layer from the first byte on. An empty function means no layer. See
     /// add_layer(). If `make()` throws or returns null, only that connection is closed.
@@ -172,6 +190,7 @@ private:
                                detail::proxy_fields&& fields, loop::time_point accepted);
     std::size_t connections() const noexcept;
     detail::address_slot& enter(std::optional<std::uint64_t> address);
+    void set_rate(detail::rate_limit detail::rate_limits::*which, std::size_t per_second);
     void make_room(const detail::address_slot& slot);
     void end_listening();
     void accept_rest_soon();

@@ -205,6 +205,8 @@ LIMITS = [
      lambda n: f"{n / 1000:g} s", "happy_eyeballs_delay()"),
     ("impl/loop_time.ipp", r"deadline_tick = std::chrono::milliseconds\((\d+)\)",
      lambda n: f"{n / 1000:g} s", "idle_timeout()"),
+    ("impl/dispatcher_time.ipp", r"rate_tick = std::chrono::milliseconds\((\d+)\)",
+     lambda n: f"{n / 1000:g} s", "read_rate()"),
 ]
 
 # Members that bound something and are off: their setter has to be named as well.
@@ -213,6 +215,8 @@ OFF = [
     ("server.hpp", "max_per_address_ = unlimited", "max_connections_per_address()"),
     ("server.hpp", "max_handshakes_ = unlimited", "max_handshakes()"),
     ("reconnecting.hpp", "max_attempts_ = unlimited", "max_attempts()"),
+    ("detail/timing/rate_limit.hpp", "rate_ = std::numeric_limits", "read_rate()"),
+    ("detail/timing/rate_limit.hpp", "rate_ = std::numeric_limits", "frame_rate()"),
 ]
 
 # Constants that end or slow no program, by the name that they have: sizes of what is kept or tried
@@ -238,13 +242,14 @@ NO_LIMITS = {
     "tlv_authority", "tlv_crc32c", "tlv_unique_id", "command_at", "family_at", "unknown", "count",
     "crc32c_table", "mapped",  # the form of a PROXY header
     "shortest_wait", "good_after", "stable_after", "doublings_after_stable",  # of a reconnecting<T>
+    "century", "nanos", "second", "max_rate",  # how a rate is counted
     "grace",        # of a timeout, when we are late ourselves
     "max_descriptors", "first_descriptor", "reuse_port_option", "max_sockets",  # of a message, of a service manager
     "look_behind_mark_after",  # how soon a lost connection is noticed behind an urgent mark
 }
 # Names that are limits in one place and something else in another.
 IN_LIMITS = {"longest_name", "longest_text", "max_size", "max_digits", "max_connections",
-             "max_lines", "max_open", "pause", "deadline_tick", "max_records_without_data",
+             "max_lines", "max_open", "pause", "deadline_tick", "rate_tick", "max_records_without_data",
              "max_waiting", "max_openings", "max_line", "max_unique_id", "max_authority",
              "max_addresses", "max_attempts"}
 

@@ -350,6 +350,13 @@ private:
         default: books->max_frame = std::max(books->max_frame, size); return this->max_frame(size);
         }
     }
+    void change_rate()
+    {
+        fuzz::input& input = world_.input;
+        const std::size_t size = input.number(0, 255);
+        const std::size_t rate = size == 0 ? asynchat::unlimited : size;
+        input.number(0, 1) == 0 ? this->read_rate(rate) : this->frame_rate(rate);
+    }
     void act_later()
     {
         const auto handle = world_.loop.handle_of(*this);
@@ -423,6 +430,7 @@ void actor<Base>::act(bool outside)
         if (this->connected())
             this->shutdown_output();
         return;
+    case 28: return change_rate();
     default: return;
     }
 }
@@ -571,6 +579,8 @@ void world::come_to_an_end()
         each.chat->when_full(
             asynchat::full_output::reads_on); // two of them may wait for each other
         each.chat->resume_reading();
+        each.chat->read_rate(asynchat::unlimited);
+        each.chat->frame_rate(asynchat::unlimited);
         if (each.peer)
             each.peer->window(1 << 20);
     }

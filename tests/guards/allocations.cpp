@@ -172,6 +172,23 @@ public:
     }
 };
 
+/// Waits for its rate before each line but the first: the bucket of one line is empty then, and the
+/// larger one is as empty. (What was received of later frames is kept in memory during the wait, as
+/// by a pause: so one line at a time.)
+class limited_echo : public guards::line_echo {
+public:
+    limited_echo(asynchat::loop& owner, asynchat::socket from, std::size_t& served)
+        : line_echo(owner, std::move(from), served)
+    {
+        frame_rate(1);
+    }
+    void found_terminator() override
+    {
+        line_echo::found_terminator();
+        frame_rate(200);
+    }
+};
+
 void check_input(guards::report& report)
 {
     const std::string batch = lines(64, 100);
@@ -180,6 +197,7 @@ void check_input(guards::report& report)
     const std::string begun = batch.substr(0, 50);
     check<guards::line_echo>(report, "lines", {batch, batch, 64});
     check<guards::line_echo>(report, "lines, cut", {cut, batch, 64, begun});
+    check<limited_echo>(report, "lines, at a rate", {lines(1, 100), lines(1, 100), 1});
     check<whole_line_echo>(report, "whole lines", {batch, batch, 64});
     check<whole_line_echo>(report, "whole lines, cut", {cut, batch, 64, begun});
 

@@ -17,7 +17,7 @@ INCLUDE = pathlib.Path(__file__).resolve().parents[2] / "include" / "asynchat"
 ROOMS = ("detail/framing/", "detail/output/")
 MACHINES = ("detail/gate.hpp", "detail/io/accept_backoff.hpp", "detail/io/connect_race.hpp",
             "detail/io/urgent_watch.hpp", "detail/proxy_header.hpp", "detail/timing/back_off.hpp",
-            "detail/timing/deadlines.hpp")
+            "detail/timing/deadlines.hpp", "detail/timing/rate_limit.hpp")
 MAX_LINES = 300
 FORBIDDEN = re.compile(r"asio(\.hpp|/)|fmt/|chrono$|ctime$|time\.h$|sys/time\.h$|"
                        r"asynchat/(loop|dispatcher|socket|const_buffers|detail/timing/clock|"
@@ -26,6 +26,7 @@ FORBIDDEN = re.compile(r"asio(\.hpp|/)|fmt/|chrono$|ctime$|time\.h$|sys/time\.h$
 ALLOWED = {("detail/timing/back_off.hpp", "chrono"), ("impl/back_off.ipp", "chrono"),
            ("detail/timing/deadlines.hpp", "chrono"), ("impl/deadlines.ipp", "chrono"),
            ("detail/io/accept_backoff.hpp", "chrono"),
+           ("detail/timing/rate_limit.hpp", "chrono"),
            ("detail/io/connect_race.hpp", "chrono"), ("impl/connect_race.ipp", "chrono"),
            ("impl/connect_race.ipp", "asynchat/detail/io/connect_race.hpp")}
 

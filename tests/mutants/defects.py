@@ -572,7 +572,8 @@ log("sink-freed-while-it-runs", "a sink that replaces itself is destroyed under 
     "if (const auto elsewhere = log_sink_)", "if (const auto& elsewhere = log_sink_)")
 
 times("idle-while-closing", "a channel that closes is kept by its idle timeout",
-      "if (connected_ && !gate_.has(detail::gate::closing))", "if (connected_)")
+      "if (connected_ && !gate_.has(detail::gate::closing) && !is_held())",
+      "if (connected_ && !is_held())")
 times("idle-starves-the-others", "an idle handler that throws keeps a write timeout from being seen",
       """\
         start_clock(clock::idle);
@@ -1526,6 +1527,30 @@ layers("starttls-keeps-what-was-injected", "what came behind STARTTLS is read as
 
 
 # --- streams -------------------------------------------------------------------------------------
+
+# --- rates ----------------------------------------------------------------------------------------
+
+bucket = of("detail/timing/rate_limit.hpp")
+rating = of("async_chat_rates")
+
+bucket("rate-rounded", "a rate that divides no second is exceeded a little with each token",
+       "fraction_ = rest % rate_;", "fraction_ = 0;")
+bucket("rate-saved-up", "who was silent for an hour may send what an hour allows",
+       "if (full_at_ < now) {", "if (false) {")
+rating("rate-resumed", "resume_reading() ends the wait for a rate",
+       "    rates.is_held = true;\n", "")
+rating("rate-overtaken", "a connection that was idle is served in front of those that wait",
+       "(rates.has_turn || all->waiting.is_empty())", "true")
+rating("rate-of-one-only", "only the first connection that waits for the rate of a server goes on",
+       "    const detail::scope_exit others([this] { wake_first_waiting(); });\n", "")
+rating("rate-changed-later", "a higher rate does not end a wait that has begun",
+       "        wake_by_rate(*state_, owner().now()); // it may go on earlier\n", "        return;\n")
+ending("rate-drops-after-reset", "what came before a reset is dropped while it waits for a rate",
+       "        return rare_->clocks.stop(detail::deadlines::clock::close);\n", "        {}\n")
+times("rate-idle", "a channel that waits for its rate is ended as idle",
+      " && !is_held())\n        counting", ")\n        counting")
+closing("rate-closed-in-the-queue", "the others wait for ever when the first that waits is closed",
+        "        leave_rates();\n", "        rare_->rates->is_held = false;\n")
 
 buffer = of("stream_buffer")
 stream = of("streams.hpp")

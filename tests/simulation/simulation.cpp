@@ -320,6 +320,10 @@ private:
             ac_in_buffer_size = 1 + static_cast<std::uint32_t>(random.below(100));
         if (random.per_mille(100))
             ac_out_buffer_size = 1 + static_cast<std::uint32_t>(random.below(1000));
+        if (!world_.careful && random.per_mille(200))
+            frame_rate(1 + random.below(1000));
+        if (!world_.careful && random.per_mille(200))
+            read_rate(1 + random.below(10000));
         end_frames_with("\n");
         max_frame(asynchat::unlimited);
         if (random.per_mille(700))
@@ -551,7 +555,11 @@ std::uint64_t simulation::run()
 {
     draw_faults();
     const asynchat::endpoint address("127.0.0.1", 7);
-    loop.create<quiet_server>(address, std::ref(*this));
+    const auto server = loop.create<quiet_server>(address, std::ref(*this));
+    if (!careful && random.below(4) == 0) {
+        server->frame_rate(1 + random.below(1000));
+        server->read_rate(1 + random.below(10000));
+    }
     const std::size_t kind = random.below(100);
     const std::size_t pairs = 1 + random.below(kind < 70 ? 2 : kind < 97 ? 8 : 32);
     for (std::size_t i = 0; i < pairs; ++i) {
@@ -563,8 +571,15 @@ std::uint64_t simulation::run()
     careful = true;
     loop.faults().reset = loop.faults().delay = 0; // a small window and delays would take days
     for (const auto& each : accounts) {
-        if (each->channel)
-            each->channel->resume_reading();
+        if (!each->channel)
+            continue;
+        each->channel->resume_reading();
+        each->channel->read_rate(asynchat::unlimited);
+        each->channel->frame_rate(asynchat::unlimited);
+    }
+    if (server) {
+        server->read_rate(asynchat::unlimited);
+        server->frame_rate(asynchat::unlimited);
     }
     loop.advance(10s);
     check_quiet();

@@ -528,3 +528,32 @@ TEST_CASE("streams: over a UNIX socket", "[streams][loopback]")
     loop.run();
     CHECK(got == "hello\n");
 }
+
+TEST_CASE("streams: a rate of bytes, of one stream and of all of a server", "[streams][rates]")
+{
+    texts got;
+    conversation c([&got](stream_reader reader, stream_writer writer) -> awaitable<void> {
+        writer.channel()->read_rate(1000);
+        for (;;) {
+            const auto line = co_await reader.readline();
+            if (line.empty())
+                break;
+            got.emplace_back(line);
+        }
+    });
+    for (int i = 0; i < 8; ++i)
+        c.peer.send(std::string(499, 'x') + "\n");
+    c.loop.settle();
+    CHECK(got.size() == 2);
+    c.loop.advance(1s);
+    CHECK(got.size() == 4);
+    c.server->read_rate(100); // the first receive takes more than there is
+    c.loop.advance(3500ms);
+    CHECK(got.size() == 5);
+    c.loop.advance(5s);
+    CHECK(got.size() == 6);
+    c.peer.finish();
+    c.loop.advance(20s);
+    CHECK(got.size() == 8);
+    CHECK(c.seen == texts{"ended"});
+}

@@ -31,7 +31,7 @@ struct channel_access {
                               bool keeps_terminator) noexcept
     {
         channel.sends_plainly_ = sends_plainly;
-        channel.gate_.set(gate::steered, !keeps_terminator);
+        channel.gate_.set(gate::steered, !keeps_terminator || channel.has_rates());
     }
     template <class Body>
     static void in_event(dispatcher& channel, Body&& body)
@@ -129,6 +129,11 @@ struct channel_access {
         return channel.state_->opening != 0;
     }
     static void finish(dispatcher& channel, close_reason reason) { channel.finish(reason); }
+    static void obey_rates(dispatcher& channel) { channel.obey_rates_(); }
+    static void wake_by_rate(dispatcher& channel, channel_state& which)
+    {
+        channel.wake_by_rate(which, channel.loop_.now());
+    }
     /// The channel listens with these transports, which listen already; addr() is `where`.
     ASYNCHAT_DECL static void listen_with(dispatcher& channel,
                                           std::vector<std::unique_ptr<transport>> listeners,

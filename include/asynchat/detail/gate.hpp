@@ -22,7 +22,8 @@ public:
         paused = 0x0008,       // pause_reading() was called
         full = 0x0010,         // over the high mark, and does not read because of it
         turn_over = 0x0020,    // end_turn() was called: the rest of the input is for a later turn
-        steered = 0x0040,      // no stop: get_terminator() may be overridden and must be called
+        steered = 0x0040,      // no stop: get_terminator() may be overridden and must be called, or
+                               // there is a rate to obey
         renewed = 0x0080,      // a callback of the input has created another socket
         output_ended = 0x0800, // push_eof() was called
         lost = 0x1000,         // the connection is lost: deliver the received input, then end

@@ -4,6 +4,7 @@
 #ifndef ASYNCHAT_DETAIL_RARE_STATE_HPP
 #define ASYNCHAT_DETAIL_RARE_STATE_HPP
 
+#include <asynchat/detail/channel_rates.hpp>
 #include <asynchat/detail/framing/frame_decoder.hpp>
 #include <asynchat/detail/io/accept_backoff.hpp>
 #include <asynchat/detail/io/connect_attempt.hpp>
@@ -59,6 +60,7 @@ struct rare_state {
     std::unique_ptr<transport_layer> layers; // wait until the output before them is sent, or until
                                              // the channel is connected
     std::unique_ptr<connect_record> connects;
+    std::unique_ptr<channel_rates> rates; // if the channel, or its server, has a rate
     std::shared_ptr<end_watcher> watcher; // if somebody waits for the end
     channel_log_limit log_limit;
     full_output when_full{}; // full_output::by_role

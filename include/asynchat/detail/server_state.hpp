@@ -5,6 +5,7 @@
 #define ASYNCHAT_DETAIL_SERVER_STATE_HPP
 
 #include <asynchat/config.hpp>
+#include <asynchat/detail/channel_rates.hpp>
 #include <asynchat/detail/hand_off.hpp>
 #include <asynchat/detail/log_limit.hpp>
 #include <asynchat/endpoint.hpp>
@@ -39,6 +40,7 @@ struct server_state : std::enable_shared_from_this<server_state> {
     dispatcher* listener = nullptr;                // null when it is destroyed
     bool wakes_listener = false;                   // the next close must wake it
     server_log_limit log_limit;                    // of all channels together
+    std::unique_ptr<server_rates> rates;           // the same, since one was set
     std::shared_ptr<hand_off> group;               // if one server accepts for several
     hand_off::member* place = nullptr;             // of this one in the group
     std::map<unsigned, proxy_receiver*> receivers; // of PROXY headers, by their numbers

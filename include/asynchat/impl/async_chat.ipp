@@ -155,8 +155,8 @@ ASYNCHAT_DECL void async_chat::handle_read()
 {
     if (under_way())
         return; // a callback runs the loop: its undelivered input comes first
-    if (is_closing())
-        return drop_input();
+    if (!gate_.input_flows() && !may_receive_now())
+        return;
     loop::receive_lease lease(owner());
     // The carried bytes go in front of the new bytes, so that both are one piece. There can be many
     // carried bytes only if callbacks throw and the channel stays open; then they are parsed first.
@@ -178,6 +178,16 @@ ASYNCHAT_DECL void async_chat::handle_read()
         receives_more_ = received >= part && !decoder_.has_unread() && frames <= received / 8;
 }
 
+/// Called when there is a reason to stop, or a rate. Returns false when nothing must be received,
+/// or it was dropped.
+ASYNCHAT_DECL bool async_chat::may_receive_now()
+{
+    if (!is_closing())
+        return !has_rates() || rates_allow(true);
+    drop_input();
+    return false;
+}
+
 /// Puts the carried bytes into the room in front of the input; a layer may have dropped some.
 ASYNCHAT_DECL std::string_view async_chat::behind_carried(char* input, std::size_t size)
 {
@@ -195,12 +205,12 @@ inline std::size_t async_chat::max_receive() const noexcept
 }
 
 /// For fewer system calls, when the last receive was full: more than `size`, which is that of
-/// ac_in_buffer_size; unless it was made smaller, a stop has left some of the input, or the
-/// channels of the loop keep too much of it.
+/// ac_in_buffer_size; unless it was made smaller, a stop has left some of the input, the channels
+/// of the loop keep too much of it, or there is a rate, which it would exceed by more.
 ASYNCHAT_DECL std::size_t async_chat::large_receive(std::size_t size) const noexcept
 {
     if (size < detail::usual_receive || decoder_.has_unread() ||
-        owner().unread() > owner().max_unread())
+        owner().unread() > owner().max_unread() || has_rates())
         return size;
     return std::max(size, detail::large_receive);
 }
@@ -223,7 +233,8 @@ ASYNCHAT_DECL bool async_chat::begin_next_part(delivery& input)
 ASYNCHAT_DECL void async_chat::tell_no_terminator()
 {
     has_no_terminator_ = false;
-    if (!gate_.has(detail::gate::steered))
+    const bool is_steered = gate_.has(detail::gate::steered);
+    if (!is_steered || (has_rates() && &get_terminator() == &decoder_.current()))
         log_of_peer(log_type::info,
                     "{} collects all its input, as set_terminator() was never called", safe_repr());
 }
@@ -239,7 +250,10 @@ ASYNCHAT_DECL void async_chat::drop_input()
 ASYNCHAT_DECL std::size_t async_chat::receive(asio::mutable_buffer into)
 {
     try {
-        return recv(into);
+        const std::size_t received = recv(into);
+        if (!gate_.input_flows())
+            charge_bytes(received);
+        return received;
     } catch (const std::system_error& error) {
         const int number = detail::errno_of(error.code());
         if (!is_would_block(error.code()) && number != EALREADY && number != EINPROGRESS)
@@ -307,16 +321,34 @@ ASYNCHAT_DECL void async_chat::deliver_(delivery& input)
     }
 }
 
-/// Called when there is a reason to stop, or when get_terminator() may be overridden: then it is
-/// called before each piece.
+/// Called when there is a reason to stop, when there is a rate, or when get_terminator() may be
+/// overridden: then it is called before each piece.
 ASYNCHAT_DECL bool async_chat::may_deliver_steered(delivery& input)
 {
     constexpr unsigned reasons = detail::gate::of_input | detail::gate::renewed;
     if (gate_.has(reasons))
         return false;
+    if (has_rates()) {
+        charge_frames(input.frames());
+        if (!input.empty() && !rates_allow(false))
+            return false;
+    }
     if (!input.empty())
         follow_override();
     return !gate_.has(reasons); // the override may do anything
+}
+
+/// The end of a pass, where a callback has stopped the input, or there is a rate.
+ASYNCHAT_DECL void async_chat::stopped_input_is_over(delivery& input) noexcept
+{
+    if (is_ending())
+        input.drop();
+    gate_.set(detail::gate::renewed, false);
+    if (!has_rates())
+        return;
+    charge_frames(input.frames()); // of a callback that has thrown, or in place
+    rare_->rates->charged_frames = 0;
+    rare_->rates->has_turn = false;
 }
 
 /// Handles the rare steps. Returns false when the rest must wait for more input, or is not wanted.
@@ -372,7 +404,8 @@ ASYNCHAT_DECL void async_chat::stop_or_go_on_timing_frame()
     const bool by_role = was_accepted_ && when_full() == full_output::by_role;
     const bool is_full = gate_.has(detail::gate::full) || (marks_.paused() && by_role);
     const bool in_nested_run = under_way() && under_way()->nested > 0;
-    const bool stands_still = gate_.has(detail::gate::paused) || is_full || in_nested_run;
+    const bool stands_still =
+        gate_.has(detail::gate::paused) || is_full || in_nested_run || is_held();
     if (stands_still == rare_->clocks.stands_still())
         return;
     if (stands_still)
@@ -398,6 +431,17 @@ ASYNCHAT_DECL void async_chat::deadline_reached_()
 {
     if (!rare_)
         return;
+    if (is_held() && hold_is_over()) {
+        const unsigned before = state_->connection();
+        try {
+            guarded([this] { end_hold(); });
+        } catch (...) { // exit_now: the clocks are still to be looked at
+            look_at_clocks_by(owner().now());
+            throw;
+        }
+        if (state_->connection() != before)
+            return;
+    }
     using clock = detail::deadlines::clock;
     if (sending_)
         rare_->clocks.stop(clock::write); // a producer runs the loop: it starts again later
@@ -507,6 +551,8 @@ ASYNCHAT_DECL void async_chat::deliver_later()
 /// the stream if it has arrived.
 ASYNCHAT_DECL void async_chat::deliver_kept()
 {
+    if (is_held())
+        return; // end_hold() delivers it
     gate_.set(detail::gate::turn_over, false);
     if (under_way() || !delivers_input())
         return; // the delivery on the stack continues by itself

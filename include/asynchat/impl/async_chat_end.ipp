@@ -128,6 +128,8 @@ ASYNCHAT_DECL void async_chat::end_when_heard()
         return end_lost();
     if (under_way() || at_end_)
         return;
+    if (is_held()) // what was received is delivered at its rate
+        return rare_->clocks.stop(detail::deadlines::clock::close);
     if (!rare_->clocks.runs(detail::deadlines::clock::close))
         time_lost(); // the clock was stopped while input was delivered
     if (!gate_.has(detail::gate::turn_over) && !may_receive())
@@ -138,6 +140,10 @@ ASYNCHAT_DECL void async_chat::forget_connection_()
 {
     if (under_way())
         gate_.set(detail::gate::renewed);
+    if (is_held()) {
+        leave_rates();
+        gate_.set(detail::gate::turn_over, false);
+    }
     decoder_.start_anew();
     frame_.clear();
     queue_.clear();

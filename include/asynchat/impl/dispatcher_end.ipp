@@ -45,6 +45,8 @@ ASYNCHAT_DECL void dispatcher::close()
         detail::server_state::leave(*slot_, reason_);
     if (state_->owned)
         loop_.remove(*state_);
+    if (has_rates())
+        leave_rates();
     end_timers();
 }
 

@@ -130,7 +130,11 @@ ASYNCHAT_DECL bool frame_chat::receives_in_place()
 {
     if (under_way() || !delivers_input() || decoder_.has_unread())
         return false;
-    follow_override();
+    if (!input_flows()) {
+        if (!may_receive_now())
+            return false;
+        follow_override();
+    }
     // A large receive may bring whole frames behind this one, which need no copy.
     const std::size_t large = receives_more_ ? large_receive(max_receive()) : 0;
     const std::size_t enough = std::max(detail::min_received_in_place, large / 2);
@@ -148,16 +152,19 @@ ASYNCHAT_DECL void frame_chat::receive_in_place()
     });
     const std::size_t limit = max_receive();
     const auto space = frame_.space_for(std::min(lacking, limit), frame_to_come());
-    // As much as a turn may send, for fewer system calls.
-    const std::size_t max_bytes = std::min({space.size, lacking, limit * 16});
+    // As much as a turn may send, for fewer system calls; but a rate must not be exceeded by more.
+    const std::size_t max_bytes =
+        std::min({space.size, lacking, obeys_rates() ? limit : limit * 16});
     const std::size_t received = std::min(receive(asio::buffer(space.data, max_bytes)), max_bytes);
     if (frame_.unfilled() == 0)
         return; // discarded, or delivered at the end of the stream
     frame_.filled(received);
     if (received == 0 || closed())
         return;
-    if (!decoder_.filled(received))
+    if (!decoder_.filled(received)) {
+        turn_is_used();
         return frame_goes_on();
+    }
     frame_has_ended();
     delivery whole(*this, delivery::received_aside());
     deliver_kept_frame(whole);

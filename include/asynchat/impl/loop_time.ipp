@@ -129,9 +129,11 @@ ASYNCHAT_DECL void loop::run_timer(const std::shared_ptr<detail::timer_state>& s
 
 ASYNCHAT_DECL void loop::set_deadline(detail::channel_state& state, time_point at)
 {
-    const duration over = at.time_since_epoch() % detail::deadline_tick;
-    if (over > duration::zero())
-        at = detail::later(at, detail::deadline_tick - over);
+    set_exact_deadline(state, detail::rounded_up(at, detail::deadline_tick));
+}
+
+ASYNCHAT_DECL void loop::set_exact_deadline(detail::channel_state& state, time_point at)
+{
     if (state.heap_index == detail::not_queued)
         timers_.add(at, state);
     else if (at < timers_.time_at(state.heap_index))

@@ -201,6 +201,8 @@ ASYNCHAT_DECL void server_base::serve(socket&& connection, std::optional<std::ui
         return;
     }
     channel_access::set_slot(*channel, &slot);
+    if (shared_->rates)
+        channel_access::guarded(*channel, [&] { channel_access::obey_rates(*channel); });
     if (proxy) {
         channel_access::begin_handshake_at(*channel, proxy->accepted_);
         shared_->proxy_headers.emplace(channel.get(), proxy);
@@ -236,6 +238,36 @@ ASYNCHAT_DECL void server_base::make_room(const detail::address_slot& slot)
         detail::channel_access::end_oldest_linger(*this, *shared_, nullptr);
     if (slot.address && slot.lingering > 0 && slot.open + slot.lingering > max_per_address_)
         detail::channel_access::end_oldest_linger(*this, *shared_, &slot);
+}
+
+// --- rates -----------------------------------------------------------------------------------
+
+ASYNCHAT_DECL void server_base::read_rate(std::size_t bytes_per_second)
+{
+    set_rate(&detail::rate_limits::bytes, bytes_per_second);
+}
+
+ASYNCHAT_DECL void server_base::frame_rate(std::size_t frames_per_second)
+{
+    set_rate(&detail::rate_limits::frames, frames_per_second);
+}
+
+ASYNCHAT_DECL void server_base::set_rate(detail::rate_limit detail::rate_limits::*which,
+                                         std::size_t per_second)
+{
+    using detail::channel_access;
+    detail::require_rate(per_second);
+    if (!shared_->rates) {
+        if (per_second == unlimited)
+            return;
+        auto rates = std::make_unique<detail::server_rates>();
+        for (const auto& state : channels_of(owner(), *shared_))
+            channel_access::obey_rates(*state->channel());
+        shared_->rates = std::move(rates);
+    }
+    (shared_->rates->limits.*which).rate(per_second, owner().now());
+    if (!shared_->rates->waiting.is_empty()) // it may go on earlier
+        channel_access::wake_by_rate(*this, shared_->rates->waiting.first().channel);
 }
 
 // --- behind a proxy --------------------------------------------------------------------------

@@ -19,6 +19,15 @@ later(std::chrono::steady_clock::time_point from,
     return delay < time_point::max() - from ? from + delay : time_point::max();
 }
 
+/// The next multiple of `tick`, or the time itself if it is one.
+inline std::chrono::steady_clock::time_point
+rounded_up(std::chrono::steady_clock::time_point at,
+           std::chrono::steady_clock::duration tick) noexcept
+{
+    const auto over = at.time_since_epoch() % tick;
+    return over > std::chrono::steady_clock::duration::zero() ? later(at, tick - over) : at;
+}
+
 } // namespace asynchat::detail
 
 #endif

@@ -21,7 +21,7 @@ namespace asynchat::detail {
 /// The timers and deadlines of a loop by time, and for equal times in the order of their addition.
 /// A binary heap whose elements know their index, so that each can be removed.
 ///
-/// It knows no clock. All deadlines of channels are whole ticks: many share one wake-up.
+/// It knows no clock. The deadlines of channels are whole ticks: many share one wake-up.
 class timer_queue {
 public:
     using time_point = std::chrono::steady_clock::time_point;
