@@ -4,6 +4,7 @@
 #ifndef ASYNCHAT_DETAIL_RARE_STATE_HPP
 #define ASYNCHAT_DETAIL_RARE_STATE_HPP
 
+#include <asynchat/detail/channel_watcher.hpp>
 #include <asynchat/detail/framing/frame_decoder.hpp>
 #include <asynchat/detail/io/accept_backoff.hpp>
 #include <asynchat/detail/io/connect_attempt.hpp>
@@ -19,19 +20,11 @@
 #include <memory>
 #include <string>
 #include <system_error>
+#include <vector>
 
 namespace asynchat::detail {
 
 struct timer_state;
-
-/// Is told once that a channel has ended, behind its handle_end().
-class end_watcher {
-public:
-    virtual void channel_ended() = 0;
-
-protected:
-    ~end_watcher() = default;
-};
 
 /// A lost connection: the reason for the end that follows, and the bytes of output dropped.
 struct lost_connection {
@@ -59,7 +52,7 @@ struct rare_state {
     std::unique_ptr<transport_layer> layers; // wait until the output before them is sent, or until
                                              // the channel is connected
     std::unique_ptr<connect_record> connects;
-    std::shared_ptr<end_watcher> watcher; // if somebody waits for the end
+    std::vector<std::shared_ptr<channel_watcher>> watchers; // until the channel is destroyed
     channel_log_limit log_limit;
     full_output when_full{}; // full_output::by_role
     accept_backoff backoff;
