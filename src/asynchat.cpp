@@ -44,6 +44,7 @@
 #include <asynchat/impl/memory_network.ipp>
 #include <asynchat/impl/output_pump.ipp>
 #include <asynchat/impl/output_queue.ipp>
+#include <asynchat/impl/pool.ipp>
 #include <asynchat/impl/print.ipp>
 #include <asynchat/impl/producer.ipp>
 #include <asynchat/impl/proxy_header.ipp>
@@ -59,6 +60,7 @@
 #include <asynchat/impl/socket_transport.ipp>
 #include <asynchat/impl/stream_buffer.ipp>
 #include <asynchat/impl/string_search.ipp>
+#include <asynchat/impl/target.ipp>
 #include <asynchat/impl/terminator.ipp>
 #include <asynchat/impl/terminator_scanner.ipp>
 #include <asynchat/impl/testing.ipp>

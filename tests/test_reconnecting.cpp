@@ -314,6 +314,7 @@ TEST_CASE("reconnecting ends for a local close, a final error, or after max_atte
         s.loop.settle();
         CHECK(s.made->asked == lines{"user 1", "close user"});
         CHECK(s.made->closed());
+        CHECK(s.made->close_text() == "wrong password");
     }
     SECTION("max_attempts()")
     {
@@ -322,6 +323,9 @@ TEST_CASE("reconnecting ends for a local close, a final error, or after max_atte
                                      "close connect failed"});
         CHECK(s.made->closed());
         CHECK(s.made->close_error() == std::errc::connection_refused);
+        CHECK_THAT(s.made->close_text(),
+                   Catch::Matchers::ContainsSubstring("connect to") &&
+                       Catch::Matchers::ContainsSubstring("Connection refused"));
     }
     s.taken();
     s.loop.advance(1h);
@@ -425,6 +429,27 @@ TEST_CASE("a channel whose constructor throws is an attempt that failed", "[reco
     CHECK(made->asked == lines{"callback error 1", "callback error 2"});
     CHECK_THAT(made->logs.front(), Catch::Matchers::ContainsSubstring("no config"));
     CHECK(server.waiting() == 1);
+    CHECK(made->close_text().empty()); // it is open
+    SECTION("stop()")
+    {
+        made->stop();
+        loop.settle();
+        CHECK(made->close_text() == "local");
+    }
+    SECTION("max_attempts()")
+    {
+        failures = 1;
+        made->max_attempts(1);
+        made->current()->abort(); // for close_reason::local
+        loop.settle();
+        CHECK(made->close_text() == "local");
+        const auto next =
+            loop.create<watched<broken>>(target(here), std::ref(told), std::ref(failures)).lock();
+        next->max_attempts(1);
+        loop.settle();
+        CHECK_THAT(next->close_text(), Catch::Matchers::ContainsSubstring("callback error: ") &&
+                                           Catch::Matchers::ContainsSubstring("no config"));
+    }
 }
 
 TEST_CASE("a channel that is closed by its constructor, or cannot connect, has failed",

@@ -496,6 +496,7 @@ private:
     ASYNCHAT_DECL void connection_lost_(asynchat::close_reason reason,
                                         const std::error_code& error) override;
     ASYNCHAT_DECL void forget_connection_() override;
+    ASYNCHAT_DECL bool is_at_rest_() const noexcept override;
     ASYNCHAT_DECL std::string take_early_input_(early_input early) override;
     ASYNCHAT_DECL bool switches_later_() override;
     ASYNCHAT_DECL void nested_run_(bool begins) override;

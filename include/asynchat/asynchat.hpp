@@ -32,7 +32,8 @@
 // Framed channels:            async_chat.hpp  frame_chat.hpp  file_producer.hpp
 // Ready-made:                 server.hpp  server_counters.hpp  listen_options.hpp
 //                             server_group.hpp  proxy_header.hpp  relay.hpp  service_manager.hpp
-//                             descriptors.hpp  reconnecting.hpp  request_queue.hpp
+//                             descriptors.hpp  reconnecting.hpp  request_queue.hpp  pool.hpp
+//                             target.hpp
 
 #include <asynchat/address_range.hpp>
 #include <asynchat/async_chat.hpp>
@@ -53,6 +54,7 @@
 #include <asynchat/listen_options.hpp>
 #include <asynchat/loop.hpp>
 #include <asynchat/number.hpp>
+#include <asynchat/pool.hpp>
 #include <asynchat/producer.hpp>
 #include <asynchat/proxy_header.hpp>
 #include <asynchat/reconnecting.hpp>
@@ -64,6 +66,7 @@
 #include <asynchat/server_group.hpp>
 #include <asynchat/service_manager.hpp>
 #include <asynchat/socket.hpp>
+#include <asynchat/target.hpp>
 #include <asynchat/terminator.hpp>
 #include <asynchat/timer.hpp>
 #include <asynchat/transport.hpp>

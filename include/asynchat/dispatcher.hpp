@@ -40,7 +40,6 @@ namespace asynchat {
 
 namespace detail {
 class connect_attempt;
-class connect_supervisor;
 struct channel_access;
 } // namespace detail
 
@@ -235,6 +234,11 @@ public:
     ASYNCHAT_DECL void idle_timeout(loop::duration timeout);
     loop::duration idle_timeout() const noexcept { return active_timeouts().idle; }
 
+    /// Calls handle_silence() each time when no input has come for `interval`; off by default.
+    /// Unlike a timeout it does not end the channel.
+    ASYNCHAT_DECL void silence_interval(loop::duration interval);
+    loop::duration silence_interval() const noexcept { return active_timeouts().silence; }
+
     /// How long output may wait while the peer takes nothing; 60 seconds by default. For channels
     /// that queue their output.
     ASYNCHAT_DECL void write_timeout(loop::duration timeout);
@@ -329,6 +333,14 @@ public:
     /// close_reason::idle_timeout. You may send a last message: call push(), then
     /// close_when_done(). The reason is then close_reason::local. Python: none
     virtual void handle_idle_timeout() {}
+
+    /// Called when no input has come for silence_interval(), and again after each further interval,
+    /// until input comes: any byte counts. `silence` is the time since the last input. Send a
+    /// message that the peer answers, or finish() when too many of them had no answer. Input that
+    /// is not received yet counts too. Not called before the connection, after the peer's end of
+    /// the stream, while the channel closes, and while it is idle in a pool. The default does
+    /// nothing. Everything is allowed inside. Python: none; websockets has ping_interval
+    virtual void handle_silence(loop::duration silence) { static_cast<void>(silence); }
 
     /// Called when the server of this channel stops. The server closes the channel at its deadline.
     /// You may push a last message and finish soon. The default ends the channel at once, with
@@ -522,6 +534,9 @@ private:
     /// create_socket() has replaced the socket of a connection.
     virtual void forget_connection_() {}
 
+    /// Whether no message has begun and no output is left.
+    virtual bool is_at_rest_() const noexcept { return true; }
+
     /// A callback of this channel begins, or has ended, to run the loop.
     virtual void nested_run_(bool) {}
 
@@ -542,6 +557,10 @@ private:
     ASYNCHAT_DECL void handle_readiness(readiness what, const std::error_code& error);
     void ask_for_interest();
     ASYNCHAT_DECL void interest_refused();
+    ASYNCHAT_DECL bool is_special(readiness what);
+    ASYNCHAT_DECL void look_while_parked();
+    ASYNCHAT_DECL bool park();
+    ASYNCHAT_DECL void unpark();
     bool is_stale(readiness what);
     void speculative_read(bool alone);
     void wait_for_input();
@@ -567,7 +586,6 @@ private:
     void use_socket(std::unique_ptr<transport> next);
     detail::connect_record& connects();
     detail::race_settings race_settings() const noexcept;
-    detail::connect_supervisor* supervisor() const noexcept;
     void drop_attempt();
     void start_connect(const endpoint& to);
     void looked_up(const std::error_code& error);
@@ -635,11 +653,13 @@ private:
     ASYNCHAT_DECL void wake_first_waiting() noexcept;
     ASYNCHAT_DECL void leave_rates() noexcept;
     void clock_ran_out(detail::deadlines::clock what);
+    detail::deadlines::clock_set counting_clocks() const noexcept;
     void close_time_reached();
     void idle_time_is_over();
     ASYNCHAT_DECL void log_timeout(std::string_view what, std::string_view setter,
                                    loop::duration limit);
-    inline void note_activity();
+    inline void note_activity(bool is_input);
+    ASYNCHAT_DECL void restart_clocks(bool is_input);
     /// For channels with an output queue, after an attempt to send: output is left after the peer
     /// took `sent` bytes; or no output is left.
     ASYNCHAT_DECL void output_waits(std::size_t sent);
@@ -672,6 +692,7 @@ private:
     void fail_to_open(asynchat::close_reason reason, const std::error_code& error,
                       std::string text);
     std::unique_ptr<transport_layer> layer_for_another_attempt();
+    ASYNCHAT_DECL void now_connected() noexcept;
     void connection_made();
     bool end_with_explanation(const std::error_code& error, bool of_input);
 

@@ -72,6 +72,7 @@ private:
     ASYNCHAT_DECL void connection_lost_(asynchat::close_reason reason,
                                         const std::error_code& error) override;
     ASYNCHAT_DECL void forget_connection_() override;
+    bool is_at_rest_() const noexcept override { return queue_.is_empty(); }
     ASYNCHAT_DECL bool switches_later_() override;
     void note_left();
 

@@ -11,7 +11,7 @@
 #if defined(ASIO_HAS_CO_AWAIT) // nothing else would compile
 
 #  include <asynchat/detail/channel_access.hpp>
-#  include <asynchat/detail/rare_state.hpp>
+#  include <asynchat/detail/channel_watcher.hpp>
 #  include <asynchat/detail/streams/waiting_room.hpp>
 #  include <asynchat/dispatcher.hpp>
 #  include <asynchat/error.hpp>
@@ -37,17 +37,19 @@ namespace asynchat {
 namespace detail {
 
 /// Where coroutines wait for the end of a channel, and one of them for its next frame.
-class end_room final : public waiting_room, public end_watcher {
+class end_room final : public waiting_room, public channel_watcher {
 public:
     using waiting_room::waiting_room;
-    void channel_ended() override { wake_all_later(); }
+    void ended(const dispatcher&) override { wake_all_later(); }
 
     static std::shared_ptr<end_room> of(dispatcher& channel)
     {
-        auto& watcher = channel_access::watcher(channel);
-        if (!watcher)
-            watcher = std::make_shared<end_room>(channel.owner());
-        return std::static_pointer_cast<end_room>(watcher); // there is no other kind
+        auto room = channel_access::find_watcher<end_room>(channel);
+        if (!room) {
+            room = std::make_shared<end_room>(channel.owner());
+            channel_access::watch(channel, room);
+        }
+        return room;
     }
 };
 

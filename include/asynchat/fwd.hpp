@@ -19,6 +19,7 @@ class file_dispatcher;
 class file_producer;
 class listen_options;
 class loop;
+class pool_base;
 class producer;
 class proxy_header;
 class reconnector;
@@ -39,6 +40,8 @@ template <class T>
 class fifo;
 template <class T>
 class handle;
+template <class T>
+class pool;
 template <class T>
 class reconnecting;
 template <class Answer>

@@ -7,18 +7,14 @@
 #include <asynchat/async_chat.hpp>
 #include <asynchat/config.hpp>
 #include <asynchat/detail/io/channel_state.hpp>
-#include <asynchat/detail/io/connect_attempt.hpp>
 #include <asynchat/detail/timing/back_off.hpp>
 #include <asynchat/dispatcher.hpp>
-#include <asynchat/endpoint.hpp>
+#include <asynchat/target.hpp>
 
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <tuple>
 #include <type_traits>
@@ -26,31 +22,6 @@
 #include <vector>
 
 namespace asynchat {
-
-/// Where a client connects to: a host and a service, as for dispatcher::connect(), or an address.
-class target {
-public:
-    /// Throws std::invalid_argument when a name is empty or has a NUL inside.
-    ASYNCHAT_DECL target(std::string_view host, std::string_view service);
-    ASYNCHAT_DECL target(std::string_view host, std::int64_t port);
-    template <class Unsigned, detail::if_wide_unsigned<Unsigned> = 0>
-    target(std::string_view host, Unsigned port) : target(host, std::to_string(port))
-    {
-    }
-
-    /// Throws std::logic_error when it is not an address.
-    ASYNCHAT_DECL target(endpoint address);
-
-    /// For logs: "name:service", or as endpoint::to_string().
-    [[nodiscard]] ASYNCHAT_DECL std::string to_string() const;
-
-private:
-    friend class reconnector;
-
-    std::string host_; // empty: the address
-    std::string service_;
-    endpoint address_;
-};
 
 /// The base of every reconnecting<T>: makes a channel, and another one when it has ended.
 ///
@@ -114,15 +85,13 @@ private:
 
     ASYNCHAT_DECL reconnector(loop& owner, std::vector<target> servers, maker make);
 
-    void shuffle();
     void attempt();
-    void connect_channel(dispatcher& channel, const target& to);
-    void attempt_ended(asynchat::close_reason why, const std::error_code& error) noexcept;
+    void attempt_ended(asynchat::close_reason why, const std::error_code& error,
+                       std::string text) noexcept;
     void judge();
     void shut_down();
 
-    std::vector<target> servers_;
-    std::size_t next_server_ = 0;
+    detail::target_list servers_;
     std::shared_ptr<link> link_; // shared with the channels
     detail::back_off back_off_;
     std::size_t max_attempts_ = unlimited;

@@ -37,7 +37,8 @@ PAGES = {
                    ("server_group.hpp", "class", "group_options"),
                    ("server_group.hpp", "enum", "spread")],
     "clients.md": [("endpoint.hpp", "struct", "connect_error"),
-                   ("reconnecting.hpp", "class", "target"),
+                   ("target.hpp", "class", "target"),
+                   ("pool.hpp", "class", "pool_base"), ("pool.hpp", "class", "pool"),
                    ("reconnecting.hpp", "class", "reconnector"),
                    ("reconnecting.hpp", "class", "reconnecting"),
                    ("request_queue.hpp", "class", "request_queue")],
@@ -172,6 +173,7 @@ BOUNDS = {
     "write": "write_timeout()", "linger": "linger_timeout()",
     "high": "write_buffer_limits()", "low": "write_buffer_limits()",
     "max_bytes": "max_output()", "full": "when_full()", "handshake": "handshake_timeout()",
+    "silence": "silence_interval()",
 }
 
 # The other places of limits: path, the text in front of and around the number, how it is written,
@@ -203,6 +205,8 @@ LIMITS = [
     ("detail/io/connect_race.hpp", r"max_attempts = (\d+)", str, "happy_eyeballs_delay()"),
     ("detail/io/connect_race.hpp", r"delay = std::chrono::milliseconds\((\d+)\)",
      lambda n: f"{n / 1000:g} s", "happy_eyeballs_delay()"),
+    ("pool.hpp", r"\bmax_size_ = (\d+)", str, "max_size()"),
+    ("pool.hpp", r"\bidle_limit_ = std::chrono::seconds\((\d+)\)", seconds, "idle_limit()"),
     ("impl/loop_time.ipp", r"deadline_tick = std::chrono::milliseconds\((\d+)\)",
      lambda n: f"{n / 1000:g} s", "idle_timeout()"),
     ("impl/dispatcher_time.ipp", r"rate_tick = std::chrono::milliseconds\((\d+)\)",
@@ -217,6 +221,7 @@ OFF = [
     ("reconnecting.hpp", "max_attempts_ = unlimited", "max_attempts()"),
     ("detail/timing/rate_limit.hpp", "rate_ = std::numeric_limits", "read_rate()"),
     ("detail/timing/rate_limit.hpp", "rate_ = std::numeric_limits", "frame_rate()"),
+    ("pool.hpp", "life_limit_ = loop::duration::zero()", "life_limit()"),
 ]
 
 # Constants that end or slow no program, by the name that they have: sizes of what is kept or tried
@@ -312,7 +317,7 @@ def check_constants():
                                headers.without_comments(path.read_text(encoding="utf-8"))):
             known = {re.sub(r"\W.*", "", default) for _, default, _ in OFF}
             if name not in known | {"max_unread_", "frame_limit_", "over_limit_", "proxy_timeout_",
-                                     "max_proxy_header_"}:
+                                     "max_proxy_header_", "max_size_", "idle_limit_"}:
                 problem("porting.md", f"a new limit in {path.name}: '{name}'")
 
 

@@ -415,8 +415,8 @@ channel("connected-after-close", "closed in handle_connect(), and said to be con
         """\
         if (state_->connection() != connection || state_->opening != 0)
             return;
-        connected_ = true;""",
-        "        connected_ = true;")
+        now_connected();""",
+        "        now_connected();")
 channel("listener-dies-of-an-error", "the listener is closed when accept() fails",
         """\
     if (accepting_) {
@@ -496,7 +496,7 @@ log("log-injection", "a peer may write line ends into the log",
 channel("input-is-idle", "input does not put off the idle timeout",
         """\
         received_ = true;
-        note_activity();""",
+        note_activity(true);""",
         "        received_ = true;")
 times("timer-not-rearmed", "a deadline that was put off is forgotten",
       "    look_at_clocks_by(rare_->clocks.next(counting));\n", "")
@@ -572,14 +572,14 @@ log("sink-freed-while-it-runs", "a sink that replaces itself is destroyed under 
     "if (const auto elsewhere = log_sink_)", "if (const auto& elsewhere = log_sink_)")
 
 times("idle-while-closing", "a channel that closes is kept by its idle timeout",
-      "if (connected_ && !gate_.has(detail::gate::closing) && !is_held())",
-      "if (connected_ && !is_held())")
+      "if (!connected_ || gate_.has(detail::gate::closing) || is_held())",
+      "if (!connected_ || is_held())")
 times("idle-starves-the-others", "an idle handler that throws keeps a write timeout from being seen",
       """\
-        start_clock(clock::idle);
+        start_clock(*over);
         look_at_clocks_by(rare_->clocks.next(counting));
 """,
-      "        start_clock(clock::idle);\n")
+      "        start_clock(*over);\n")
 
 heap = of("timer_queue")
 
@@ -1548,7 +1548,7 @@ rating("rate-changed-later", "a higher rate does not end a wait that has begun",
 ending("rate-drops-after-reset", "what came before a reset is dropped while it waits for a rate",
        "        return rare_->clocks.stop(detail::deadlines::clock::close);\n", "        {}\n")
 times("rate-idle", "a channel that waits for its rate is ended as idle",
-      " && !is_held())\n        counting", ")\n        counting")
+      " || is_held())\n        return counting", ")\n        return counting")
 closing("rate-closed-in-the-queue", "the others wait for ever when the first that waits is closed",
         "        leave_rates();\n", "        rare_->rates->is_held = false;\n")
 
@@ -1593,3 +1593,31 @@ frames("frames-run-ahead", "frames are cut while nobody waits, with the terminat
 stream("stream-starttls-at-once", "start_tls() takes the line that asked for it as injected",
        "            co_await asio::post(state->channel->owner().context(), asio::use_awaitable);\n",
        "")
+
+# --- pools and watchers --------------------------------------------------------------------------
+
+lending = of("pool")
+
+lending("pool-lends-what-has-ended", "a connection whose end has arrived is lent",
+        "        detail::channel_access::look_before_use(*channel);\n", "")
+lending("pool-tries-again", "a server that is down gets attempts without end for one checkout",
+        "if (was_new && !waiters_.empty())", "if (false)")
+lending("pool-forgets-the-order", "the channel that was handed back last waits behind the others",
+        "    std::rotate(at, at + 1, members_.end());\n", "")
+lending("pool-ages-together", "all idle channels of a pool end at the same moment",
+        "most - loop::duration(part)", "most - 0 * loop::duration(part)")
+lending("pool-over-its-size", "a pool makes more channels than it may",
+        "attempts() < waiters_.size() && size() < max_size_", "attempts() < waiters_.size()")
+lending("pool-keeps-unfit", "a channel in the middle of a message is lent to the next",
+        "if (!detail::channel_access::park(channel))",
+        "if (!detail::channel_access::park(channel) && channel.closed())")
+channel("idle-channel-delivers", "T gets what arrives while it is idle in a pool",
+        "if ((state_->opening != 0 || state_->parked) && is_special(what))",
+        "if (state_->opening != 0 && is_special(what))")
+ending("pool-takes-the-rest", "bytes behind the answer do not matter when a channel is handed back",
+       "(under_way() && !under_way()->empty())", "false")
+times("ping-counts-as-answer", "our own output puts off handle_silence()",
+      "if (!is_input || limits.silence == loop::duration::zero())",
+      "if (limits.silence == loop::duration::zero())")
+times("ping-while-input-waits", "a paused channel takes its own deafness for silence",
+      "if (is_met && what == clock::silence)", "if (false)")

@@ -12,15 +12,14 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <iterator>
 #include <limits>
 #include <map>
-#include <random>
 #include <set>
 #include <string>
 #include <string_view>
@@ -40,11 +39,13 @@ namespace chat {
 // that it holds are lost. The numbers show how many lines a server missed, and it tells its room.
 class federation final : public uplink, public link_user {
 public:
-    federation(asynchat::loop& loop, room& here, std::string host, std::uint16_t port)
-        : loop_(loop), room_(here), host_(std::move(host)), port_(port)
+    federation(asynchat::loop& loop, room& here, const std::string& host, std::uint16_t port)
+        : loop_(loop), room_(here),
+          link_(loop.create<asynchat::reconnecting<redis_link>>(
+              asynchat::target(host, port), "chat:" + here.server(), std::ref<link_user>(*this)))
     {
+        link_->back_off(std::chrono::milliseconds(100), std::chrono::seconds(5));
         room_.set_uplink(this);
-        open_link();
         ticks_ = loop_.call_every(std::chrono::seconds(2), [this] { tick(); });
     }
 
@@ -59,10 +60,9 @@ public:
         room_.set_uplink(nullptr);
         up_ = false;
         ticks_.cancel();
-        next_try_.cancel();
         roster_.cancel();
         if (link_)
-            link_->close();
+            link_->stop();
     }
 
     void say(std::string_view line) override
@@ -109,16 +109,10 @@ private:
         asynchat::loop::time_point heard;
     };
 
-    void open_link()
-    {
-        unanswered_ = 0;
-        link_ = loop_.create<redis_link>(host_, port_, "chat:" + room_.server(), *this);
-    }
-
     void publish(std::string_view channel, std::string_view text)
     {
-        if (link_)
-            link_->command({"PUBLISH", channel, text});
+        if (const auto current = link_ ? link_->current() : asynchat::handle<redis_link>())
+            current->command({"PUBLISH", channel, text});
     }
 
     void tell_who()
@@ -127,16 +121,8 @@ private:
             publish("chat", fmt::format("who {} {}{}", room_.server(), said_, room_.members()));
     }
 
-    // Also finds out whether Redis still answers: it answers each PUBLISH.
     void tick()
     {
-        if (!link_)
-            return;
-        unanswered_ = std::exchange(link_->answered, false) ? 0 : unanswered_ + 1;
-        if (unanswered_ > 3) {
-            link_->abort();
-            return link_is_down("no answer");
-        }
         tell_who();
         const auto now = loop_.now();
         for (auto at = peers_.begin(); at != peers_.end();) {
@@ -150,7 +136,6 @@ private:
     void link_is_up() override
     {
         up_ = true;
-        delay_ = shortest_delay;
         report("redis: joined");
         room_.tell("* the other servers are in reach");
         tell_who();
@@ -162,11 +147,7 @@ private:
             room_.tell("* the other servers are out of reach");
         for (auto& [server, there] : peers_)
             there.names.clear();
-        // A random delay: not all servers come back at the same moment.
-        const auto wait = delay_ / 2 + delay_ / 2 * (random_() % 1024) / 1024;
-        delay_ = std::min(2 * delay_, longest_delay);
-        report(fmt::format("redis: {}; next try in {} ms", why, wait.count()));
-        next_try_ = loop_.call_later(wait, [this] { open_link(); });
+        report(fmt::format("redis: {}", why));
     }
 
     // Ignores messages of another form: they come from another user of the channel.
@@ -224,20 +205,13 @@ private:
     }
 
     static constexpr std::size_t most_servers = 100; // besides this one
-    static constexpr std::chrono::milliseconds shortest_delay{100};
-    static constexpr std::chrono::milliseconds longest_delay{5000};
 
     asynchat::loop& loop_;
     room& room_;
-    std::string host_;
-    std::uint16_t port_;
-    asynchat::handle<redis_link> link_;
-    asynchat::timer ticks_, next_try_, roster_;
-    std::chrono::milliseconds delay_ = shortest_delay;
-    std::minstd_rand random_{std::random_device()()};
+    asynchat::handle<asynchat::reconnecting<redis_link>> link_;
+    asynchat::timer ticks_, roster_;
     std::map<std::string, peer, std::less<>> peers_;
     std::uint64_t said_ = 0;
-    int unanswered_ = 0; // ticks
     bool up_ = false;
 };
 

@@ -9,7 +9,6 @@
 #include <asynchat/asynchat.hpp>
 
 #include <chrono>
-#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -28,15 +27,16 @@ protected:
     ~link_user() = default;
 };
 
-// One connection to Redis, for the messages of this server and of the others.
+// One connection to Redis, for the messages of this server and of the others. A
+// reconnecting<redis_link> makes and connects it. Redis answers each message, so silence is an
+// error.
 class redis_link : public resp_channel {
 public:
-    redis_link(asynchat::loop& loop, const std::string& host, std::uint16_t port,
-               std::string own_channel, link_user& user)
+    redis_link(asynchat::loop& loop, std::string own_channel, link_user& user)
         : resp_channel(loop), own_channel_(std::move(own_channel)), user_(user)
     {
         connect_timeout(std::chrono::seconds(5));
-        connect(host, port);
+        silence_interval(std::chrono::seconds(8));
     }
 
     void handle_connect() override
@@ -47,7 +47,6 @@ public:
 
     void handle_reply(const reply& whole) override
     {
-        answered = true;
         if (whole.kind == '-')
             throw std::runtime_error("redis: " + asynchat::escaped(whole.text, 200));
         if (whole.kind != '>' || whole.items.size() != 3)
@@ -55,18 +54,24 @@ public:
         if (whole.items[0].text == "message")
             user_.received(whole.items[1].text, whole.items[2].text);
         else if (whole.items[0].text == "subscribe" && whole.items[2].text == "2")
-            user_.link_is_up(); // subscribed to both
+            subscribed_to_both();
     }
+
+    void handle_silence(asynchat::loop::duration) override { finish("no answer"); }
 
     void handle_close() override
     {
         close();
-        user_.link_is_down(asynchat::to_string(close_reason()));
+        user_.link_is_down(close_text());
     }
 
-    bool answered = false; // since the user set it to false
-
 private:
+    void subscribed_to_both()
+    {
+        connection_is_good();
+        user_.link_is_up();
+    }
+
     std::string own_channel_;
     link_user& user_;
 };

@@ -14,7 +14,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -86,9 +88,31 @@ struct channel_access {
     {
         return channel.gate_.has(gate::of_both | gate::lost);
     }
-    static std::shared_ptr<end_watcher>& watcher(dispatcher& channel)
+    static void watch(dispatcher& channel, std::shared_ptr<channel_watcher> by)
     {
-        return channel.rare().watcher;
+        channel.rare().watchers.push_back(std::move(by));
+    }
+    /// The watcher of this final class, or null.
+    template <class Watcher>
+    static std::shared_ptr<Watcher> find_watcher(const dispatcher& channel)
+    {
+        if (!channel.rare_)
+            return nullptr;
+        for (const auto& each : channel.rare_->watchers) {
+            const channel_watcher& found = *each;
+            if (typeid(found) == typeid(Watcher))
+                return std::static_pointer_cast<Watcher>(each);
+        }
+        return nullptr;
+    }
+    /// The part of close_text() that the reason does not say.
+    static std::string noted_text(const dispatcher& channel)
+    {
+        return channel.rare_ ? channel.rare_->close_text : std::string();
+    }
+    static void note_text(dispatcher& channel, std::string text) noexcept
+    {
+        channel.note_text(std::move(text));
     }
 
     // --- connections that linger ---------------------------------------------------------------
@@ -178,9 +202,18 @@ struct channel_access {
 
     // --- clients -------------------------------------------------------------------------------
 
-    static void supervise(dispatcher& channel, std::shared_ptr<connect_supervisor> by)
+    static bool park(dispatcher& channel) { return channel.park(); }
+    static void unpark(dispatcher& channel) { channel.unpark(); }
+    /// Whether what has arrived ends the channel is known before it is lent.
+    static void look_before_use(dispatcher& channel)
     {
-        channel.connects().supervisor = std::move(by);
+        if (!channel.state_->parked)
+            return look_now(channel);
+        channel.in_event([&channel] { channel.look_while_parked(); });
+    }
+    static void log(loop& owner, log_type type, std::string_view message)
+    {
+        owner.write_log(type, message);
     }
     template <class F>
     static timer call_later(dispatcher& channel, loop::duration delay, F f)

@@ -68,10 +68,10 @@ inline const detail::output_limits& dispatcher::active_output_limits() const noe
     return rare_ ? rare_->output : detail::default_output_limits;
 }
 
-inline void dispatcher::note_activity()
+inline void dispatcher::note_activity(bool is_input)
 {
-    if (rare_ && rare_->clocks.limits().idle > loop::duration::zero())
-        start_clock(detail::deadlines::clock::idle);
+    if (rare_ && rare_->clocks.times_activity())
+        restart_clocks(is_input);
 }
 
 template <class F>

@@ -5,6 +5,7 @@
 #define ASYNCHAT_DETAIL_RARE_STATE_HPP
 
 #include <asynchat/detail/channel_rates.hpp>
+#include <asynchat/detail/channel_watcher.hpp>
 #include <asynchat/detail/framing/frame_decoder.hpp>
 #include <asynchat/detail/io/accept_backoff.hpp>
 #include <asynchat/detail/io/connect_attempt.hpp>
@@ -20,19 +21,11 @@
 #include <memory>
 #include <string>
 #include <system_error>
+#include <vector>
 
 namespace asynchat::detail {
 
 struct timer_state;
-
-/// Is told once that a channel has ended, behind its handle_end().
-class end_watcher {
-public:
-    virtual void channel_ended() = 0;
-
-protected:
-    ~end_watcher() = default;
-};
 
 /// A lost connection: the reason for the end that follows, and the bytes of output dropped.
 struct lost_connection {
@@ -61,7 +54,7 @@ struct rare_state {
                                              // the channel is connected
     std::unique_ptr<connect_record> connects;
     std::unique_ptr<channel_rates> rates; // if the channel, or its server, has a rate
-    std::shared_ptr<end_watcher> watcher; // if somebody waits for the end
+    std::vector<std::shared_ptr<channel_watcher>> watchers; // until the channel is destroyed
     channel_log_limit log_limit;
     full_output when_full{}; // full_output::by_role
     accept_backoff backoff;

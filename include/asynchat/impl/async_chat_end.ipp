@@ -155,6 +155,14 @@ ASYNCHAT_DECL void async_chat::forget_connection_()
         gate_.set(why, false);
 }
 
+/// In a callback of the input, what is behind the frame is input as well.
+ASYNCHAT_DECL bool async_chat::is_at_rest_() const noexcept
+{
+    const bool has_input = decoder_.in_frame() || !decoder_.carried().empty() ||
+                           !frame_.is_empty() || (under_way() && !under_way()->empty());
+    return !has_input && queue_.is_empty() && !sending_;
+}
+
 // --- layers ----------------------------------------------------------------------------------
 
 /// Input that is received and not delivered was not sent through the new layer.

@@ -466,7 +466,7 @@ ASYNCHAT_DECL void async_chat::send_file(detail::output_pump& pump)
     file_producer& file = pump.file();
     const auto sent = file.send_to(*transport_, pump.max_of_file());
     if (sent.value_or(0) > 0)
-        note_activity();
+        note_activity(false);
     count_sent(sent.value_or(0));
     pump.sent_of_file(sent, file.has_ended());
 }

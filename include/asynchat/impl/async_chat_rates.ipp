@@ -144,7 +144,7 @@ ASYNCHAT_DECL void async_chat::end_hold()
     const detail::scope_exit others([this] { wake_first_waiting(); });
     rates.is_held = false;
     stop_or_go_on_timing_frame();
-    note_activity();
+    note_activity(true);
     deliver_kept(); // which ends gate::turn_over
     if (reading_ || decoder_.has_unread() || !may_receive())
         return;

@@ -15,9 +15,10 @@ namespace asynchat::detail {
 
 /// The order of the checks: the time of close_when_done() comes first, before the timeouts that
 /// depend on the peer.
-inline constexpr deadlines::clock judged[] = {deadlines::clock::close, deadlines::clock::connect,
-                                              deadlines::clock::idle,  deadlines::clock::frame,
-                                              deadlines::clock::write, deadlines::clock::full};
+inline constexpr deadlines::clock judged[] = {deadlines::clock::close,  deadlines::clock::connect,
+                                              deadlines::clock::idle,   deadlines::clock::frame,
+                                              deadlines::clock::write,  deadlines::clock::full,
+                                              deadlines::clock::silence};
 
 ASYNCHAT_DECL void deadlines::go_on(time_point now) noexcept
 {
@@ -30,8 +31,9 @@ ASYNCHAT_DECL deadlines::time_point deadlines::due(clock what) const noexcept
     const time_point since = since_[index(what)];
     if (what == clock::close || since == never)
         return since;
-    constexpr duration timeouts::*timeout_of[] = {
-        &timeouts::connect, &timeouts::idle, &timeouts::frame, &timeouts::write, &timeouts::full};
+    constexpr duration timeouts::*timeout_of[] = {&timeouts::connect, &timeouts::idle,
+                                                  &timeouts::frame,   &timeouts::write,
+                                                  &timeouts::full,    &timeouts::silence};
     const bool is_handshake = what == clock::connect && in_handshake_;
     const duration timeout = is_handshake ? limits_.handshake : limits_.*timeout_of[index(what)];
     if (timeout == duration::zero() || (what == clock::frame && stands_still()))
@@ -62,6 +64,7 @@ ASYNCHAT_DECL deadlines::time_point deadlines::next(clock_set counting) const no
 ASYNCHAT_DECL void deadlines::start_anew(time_point now) noexcept
 {
     const bool was_timed = runs(clock::idle);
+    const bool was_heard = runs(clock::silence);
     since_.fill(never);
     put_off_ = {};
     frame_stopped_ = never;
@@ -70,6 +73,8 @@ ASYNCHAT_DECL void deadlines::start_anew(time_point now) noexcept
     limits_.full = client_timeouts.full;
     if (was_timed)
         start(clock::idle, now);
+    if (was_heard)
+        heard(now);
 }
 
 } // namespace asynchat::detail

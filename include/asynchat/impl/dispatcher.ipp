@@ -94,6 +94,7 @@ ASYNCHAT_DECL void dispatcher::set_transport(std::unique_ptr<transport> next)
     state_->next_connection();
     state_->armed = {};
     state_->try_again_listed = false;
+    state_->parked = false;
     is_socket_ = in_memory_ = reading_ = has_event_ = false;
     end_opening();
     ended_unheard_ = marked_unheard_ = false;
@@ -126,8 +127,8 @@ ASYNCHAT_DECL void dispatcher::handle_readiness(readiness what, const std::error
     in_event([&] {
         if (error)
             throw detail::io_error(close_reason::system_error, error, "wait");
-        if (state_->opening != 0)
-            return go_on_opening();
+        if ((state_->opening != 0 || state_->parked) && is_special(what))
+            return;
         if (is_stale(what))
             return;
         switch (what) {
@@ -147,6 +148,58 @@ ASYNCHAT_DECL void dispatcher::handle_readiness(readiness what, const std::error
         if (rare_ && rare_->urgent.is_on() && rare_->urgent.is_pending() && transport_)
             rare_->urgent.passed(poll_now(POLLPRI));
     });
+}
+
+/// An event that is not for the user: of a handshake, or input of a channel that is idle in a pool.
+ASYNCHAT_DECL bool dispatcher::is_special(readiness what)
+{
+    if (state_->opening != 0) {
+        go_on_opening();
+        return true;
+    }
+    if (what != readiness::read)
+        return false;
+    look_while_parked();
+    return true;
+}
+
+/// Nothing may come while the channel is idle in a pool: bytes, an end or an error end it. Bytes of
+/// a layer itself, which bring no input, may come.
+ASYNCHAT_DECL void dispatcher::look_while_parked()
+{
+    if (!transport_)
+        return;
+    char byte = 0;
+    std::error_code error;
+    transport_->read_some(asio::buffer(&byte, 1), error);
+    if (!error)
+        return finish("input came while it was idle in a pool");
+    if (is_would_block(error))
+        return;
+    if (error == asio::error::eof)
+        return finish(close_reason::peer_finished);
+    if (const auto why = transport_->explain(error)) {
+        note_text(escaped(why->text, detail::longest_text));
+        return finish(why->reason, error);
+    }
+    finish(is_disconnected(error) ? close_reason::reset : close_reason::system_error, error);
+}
+
+/// Makes the channel idle, unless it is in the middle of something. Returns whether it did.
+ASYNCHAT_DECL bool dispatcher::park()
+{
+    constexpr unsigned reasons = detail::gate::of_input | detail::gate::of_output;
+    if (!connected_ || eof_ || state_->opening != 0 || gate_.has(reasons) || !is_at_rest_())
+        return false;
+    state_->parked = true;
+    return true;
+}
+
+ASYNCHAT_DECL void dispatcher::unpark()
+{
+    state_->parked = false;
+    if (active_timeouts().silence > loop::duration::zero())
+        restart_clocks(true);
 }
 
 /// Whether an event belongs to a channel that was closed while the event was queued: Asio reuses
@@ -341,20 +394,27 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
     state_->opening = static_cast<unsigned char>(detail::handshake_stage::connected);
 }
 
+ASYNCHAT_DECL void dispatcher::now_connected() noexcept
+{
+    connecting_ = false;
+    connected_ = true;
+    if (!rare_)
+        return;
+    for (const auto& each : rare_->watchers)
+        each->connected(*this, loop_.now());
+}
+
 ASYNCHAT_DECL void dispatcher::connection_made()
 {
     // The connection exists, also if the handler throws; unless the handler has replaced it.
     const detail::scope_exit done([this, connection = state_->connection()] {
         if (state_->connection() != connection || state_->opening != 0)
             return;
-        connected_ = true;
-        connecting_ = false;
+        now_connected();
     });
-    note_activity();
+    note_activity(true);
     if (rare_)
         rare_->clocks.stop(detail::deadlines::clock::connect); // the handler may take long
-    if (auto* const told = supervisor())
-        told->connected(loop_.now());
     const unsigned connection = state_->connection();
     try {
         handle_open();
@@ -440,7 +500,7 @@ ASYNCHAT_DECL std::size_t dispatcher::recv(asio::mutable_buffer into)
     const std::size_t received = transport_->read_some(into, error);
     if (!error) {
         received_ = true;
-        note_activity();
+        note_activity(true);
         count_received(received);
         return received;
     }
@@ -477,7 +537,7 @@ ASYNCHAT_DECL std::size_t dispatcher::send(const_buffers data)
     std::error_code error;
     const std::size_t sent = transport_->write_some(data, error);
     if (!error) {
-        note_activity();
+        note_activity(false);
         count_sent(sent);
         return sent;
     }

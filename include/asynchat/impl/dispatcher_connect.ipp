@@ -75,16 +75,13 @@ ASYNCHAT_DECL std::vector<connect_error> dispatcher::connect_errors() const
     return rare_ && rare_->connects ? rare_->connects->errors : std::vector<connect_error>();
 }
 
-ASYNCHAT_DECL detail::connect_supervisor* dispatcher::supervisor() const noexcept
-{
-    return rare_ && rare_->connects ? rare_->connects->supervisor.get() : nullptr;
-}
-
 ASYNCHAT_DECL void dispatcher::connection_is_good()
 {
     loop_.check_thread();
-    if (auto* const told = supervisor())
-        told->good();
+    if (!rare_)
+        return;
+    for (const auto& each : rare_->watchers)
+        each->good();
 }
 
 // --- connecting ------------------------------------------------------------------------------

@@ -120,10 +120,10 @@ ASYNCHAT_DECL void dispatcher::tell_end() noexcept
         } catch (...) { // no exception may leave: the loop may be in its destructor
         }
     }
-    if (rare_ && rare_->watcher)
-        std::exchange(rare_->watcher, nullptr)->channel_ended();
-    if (auto* const told = supervisor())
-        told->ended(*this);
+    if (!rare_)
+        return;
+    for (const auto& each : rare_->watchers) // they stay: the destructor may use what they own
+        each->ended(*this);
 }
 
 /// Stores the error for close_error(). Without memory only the reason is known.

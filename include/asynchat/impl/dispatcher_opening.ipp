@@ -153,7 +153,7 @@ ASYNCHAT_DECL void dispatcher::opened()
     end_opening();
     if (rare_)
         rare_->clocks.stop(detail::deadlines::clock::connect);
-    note_activity();
+    note_activity(true);
     if (stage != detail::handshake_stage::connected) {
         connecting_ = false;
         connected_ = true;
@@ -164,8 +164,7 @@ ASYNCHAT_DECL void dispatcher::opened()
             return;
         reading_ = false;
         if (state_->opening == 0) {
-            connecting_ = false;
-            connected_ = true;
+            now_connected();
             if (slot_)
                 slot_->server->proxy_headers.erase(this);
         }

@@ -58,6 +58,26 @@ ASYNCHAT_DECL void dispatcher::idle_timeout(loop::duration timeout)
     set_timeout(&detail::timeouts::idle, timeout);
 }
 
+ASYNCHAT_DECL void dispatcher::silence_interval(loop::duration interval)
+{
+    if (active_timeouts().silence == loop::duration::zero())
+        rare().clocks.heard(loop_.now());
+    set_timeout(&detail::timeouts::silence, interval);
+}
+
+/// Something was received or sent.
+ASYNCHAT_DECL void dispatcher::restart_clocks(bool is_input)
+{
+    using clock = detail::deadlines::clock;
+    const detail::timeouts& limits = active_timeouts();
+    if (limits.idle > loop::duration::zero())
+        start_clock(clock::idle);
+    if (!is_input || limits.silence == loop::duration::zero())
+        return;
+    rare_->clocks.heard(loop_.now());
+    look_at_clocks_by(rare_->clocks.due(clock::silence));
+}
+
 ASYNCHAT_DECL void dispatcher::write_timeout(loop::duration timeout)
 {
     set_timeout(&detail::timeouts::write, timeout);
@@ -105,26 +125,37 @@ ASYNCHAT_DECL void dispatcher::look_at_clocks_by(loop::time_point time)
         loop_.set_deadline(*state_, time);
 }
 
+/// The clocks that count now, except those of an async_chat.
+inline detail::deadlines::clock_set dispatcher::counting_clocks() const noexcept
+{
+    using clock = detail::deadlines::clock;
+    detail::deadlines::clock_set counting;
+    counting.add(clock::close);
+    counting.add(clock::write);
+    if (connecting_)
+        counting.add(clock::connect);
+    if (!connected_ || gate_.has(detail::gate::closing) || is_held())
+        return counting;
+    counting.add(clock::idle);
+    if (!eof_ && !is_lost() && !state_->parked)
+        counting.add(clock::silence);
+    return counting;
+}
+
 ASYNCHAT_DECL void dispatcher::deadline_reached_()
 {
     if (!rare_)
         return;
     using clock = detail::deadlines::clock;
-    detail::deadlines::clock_set counting;
-    counting.add(clock::close);
-    if (connecting_)
-        counting.add(clock::connect);
-    if (connected_ && !gate_.has(detail::gate::closing) && !is_held())
-        counting.add(clock::idle);
-    counting.add(clock::write);
+    auto counting = counting_clocks();
     look_what_was_taken();
     const auto over = rare_->clocks.expired(loop_.now(), counting);
     if (!over || was_met(*over)) {
         counting.add(clock::full); // async_chat handles it
         return look_at_clocks_by(rare_->clocks.next(counting));
     }
-    if (*over == clock::idle) { // the handler may throw, or send a last message
-        start_clock(clock::idle);
+    if (*over == clock::idle || *over == clock::silence) { // the handler may throw, or send
+        start_clock(*over);
         look_at_clocks_by(rare_->clocks.next(counting));
     }
     clock_ran_out(*over);
@@ -156,13 +187,17 @@ ASYNCHAT_DECL bool dispatcher::was_met(detail::deadlines::clock what)
         return rare_->clocks.put_off(what);
     if (what == clock::close || !transport_)
         return false;
-    const bool is_input =
-        what == clock::frame || what == clock::idle || (what == clock::connect && state_->opening);
+    const bool is_input = what == clock::frame || what == clock::idle || what == clock::silence ||
+                          (what == clock::connect && state_->opening);
     int events = is_input ? POLLIN : POLLOUT;
     if (what == clock::idle && rare_->clocks.runs(clock::write))
         events |= POLLOUT;
     const bool is_met = (poll_now(events) & events) != 0 ||
                         (state_->layers() != 0 && (events & POLLIN) != 0 && transport_->may_read());
+    if (is_met && what == clock::silence) {
+        rare_->clocks.heard(loop_.now()); // it may stay there while reading is paused
+        return true;
+    }
     return is_met && rare_->clocks.put_off(what);
 }
 
@@ -179,6 +214,7 @@ ASYNCHAT_DECL void dispatcher::clock_ran_out(detail::deadlines::clock what)
             return opening_took_long();
         return connect_failed(close_reason::connect_timeout, asio::error::timed_out);
     case clock::idle: return idle_time_is_over();
+    case clock::silence: return handle_silence(rare_->clocks.silent_for(loop_.now()));
     case clock::write:
         log_timeout("the other side took no output", "write_timeout()", limits.write);
         // Input from before the end must still be delivered.

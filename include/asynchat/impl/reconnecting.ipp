@@ -16,35 +16,11 @@
 
 namespace asynchat {
 
-// --- target ----------------------------------------------------------------------------------
-
-ASYNCHAT_DECL target::target(std::string_view host, std::string_view service)
-    : host_(host), service_(service)
-{
-    detail::require_name("host", host);
-    detail::require_name("service", service);
-}
-
-ASYNCHAT_DECL target::target(std::string_view host, std::int64_t port)
-    : target(host, std::to_string(port))
-{
-}
-
-ASYNCHAT_DECL target::target(endpoint address) : address_(std::move(address))
-{
-    address_.native(); // throws if it is not an address
-}
-
-ASYNCHAT_DECL std::string target::to_string() const
-{
-    return host_.empty() ? address_.to_string() : endpoint::named(host_, service_).to_string();
-}
-
 // --- the channels ----------------------------------------------------------------------------
 
 /// What a reconnector shares with its channels. It owns the function that makes them, and with it
 /// their arguments, so these live as long as any of them.
-class reconnector::link final : public detail::connect_supervisor,
+class reconnector::link final : public detail::channel_watcher,
                                 public std::enable_shared_from_this<link> {
 public:
     link(reconnector& owner, maker make) : owner_(&owner), make_(std::move(make)) {}
@@ -55,7 +31,7 @@ public:
         is_good_ = false;
         auto channel = make_(l);
         channel_ = detail::channel_access::state(*channel);
-        detail::channel_access::supervise(*channel, shared_from_this());
+        detail::channel_access::watch(*channel, shared_from_this());
         return channel;
     }
 
@@ -72,18 +48,23 @@ public:
     bool is_good() const noexcept { return is_good_; }
 
 private:
-    void connected(loop::time_point now) noexcept override { up_since_ = now; }
+    void connected(const dispatcher&, loop::time_point now) noexcept override
+    {
+        if (!up_since_)
+            up_since_ = now;
+    }
     void good() noexcept override
     {
         is_good_ = true;
         if (owner_)
             owner_->attempts_ = 0;
     }
-    void ended(const dispatcher& channel) noexcept override
+    void ended(const dispatcher& channel) override
     {
         const bool is_last = detail::channel_access::state(channel).get() == channel_.get();
         if (owner_ && !owner_->closed() && is_last)
-            owner_->attempt_ended(channel.close_reason(), channel.close_error());
+            owner_->attempt_ended(channel.close_reason(), channel.close_error(),
+                                  detail::channel_access::noted_text(channel));
     }
 
     reconnector* owner_;
@@ -96,26 +77,16 @@ private:
 // --- life ------------------------------------------------------------------------------------
 
 ASYNCHAT_DECL reconnector::reconnector(loop& owner, std::vector<target> servers, maker make)
-    : dispatcher(owner), servers_(std::move(servers)),
+    : dispatcher(owner),
+      servers_(std::move(servers), detail::channel_access::random_of(owner), "reconnecting<T>"),
       link_(std::make_shared<link>(*this, std::move(make)))
 {
-    if (servers_.empty())
-        throw std::invalid_argument("asynchat: reconnecting<T>: there is no server");
-    shuffle();
     call_later(loop::duration::zero(), [this] { attempt(); });
 }
 
 ASYNCHAT_DECL reconnector::~reconnector()
 {
     link_->leave();
-}
-
-/// Puts the servers into a random order, so that not all clients begin with the same one.
-ASYNCHAT_DECL void reconnector::shuffle()
-{
-    auto& numbers = detail::channel_access::random_of(owner());
-    for (std::size_t left = servers_.size(); left > 1; --left)
-        std::swap(servers_[left - 1], servers_[numbers.below(left)]);
 }
 
 ASYNCHAT_DECL void reconnector::back_off(loop::duration base, loop::duration cap)
@@ -147,14 +118,13 @@ ASYNCHAT_DECL void reconnector::attempt()
 {
     if (stopping_)
         return;
-    const target& to = servers_[next_server_];
-    next_server_ = (next_server_ + 1) % servers_.size();
+    const target& to = servers_.take();
     ++attempts_;
     ended_at_ = owner().now();
     std::shared_ptr<dispatcher> channel;
     try {
         channel = link_->make(owner());
-        connect_channel(*channel, to);
+        detail::target_list::connect(*channel, to);
     } catch (const exit_now&) {
         throw;
     } catch (...) {
@@ -166,28 +136,20 @@ ASYNCHAT_DECL void reconnector::attempt()
         if (channel && !channel->closed())
             detail::channel_access::close_with(*channel, failure.reason);
         else
-            attempt_ended(failure.reason, failure.error);
+            attempt_ended(failure.reason, failure.error, detail::failure::text());
         return;
     }
     detail::channel_access::begin(channel);
 }
 
-ASYNCHAT_DECL void reconnector::connect_channel(dispatcher& channel, const target& to)
-{
-    if (channel.closed()) // by its own constructor
-        return;
-    if (to.host_.empty())
-        channel.connect(to.address_);
-    else
-        channel.connect(to.host_, to.service_);
-}
-
 /// Decides in a later turn, as an event: retry() is user code.
 ASYNCHAT_DECL void reconnector::attempt_ended(asynchat::close_reason why,
-                                              const std::error_code& error) noexcept
+                                              const std::error_code& error,
+                                              std::string text) noexcept
 {
     why_ = why;
     error_ = error;
+    detail::channel_access::note_text(*this, std::move(text));
     ended_at_ = owner().now();
     try {
         call_later(loop::duration::zero(), [this] { judge(); });
@@ -212,9 +174,9 @@ ASYNCHAT_DECL void reconnector::judge()
     const loop::duration wait = back_off_.next(link_->is_good(), up, numbers);
     call_later(wait, [this] { attempt(); });
     const std::chrono::duration<double> seconds = wait;
-    detail::channel_access::log_of_peer(
-        *this, log_type::info, "connects to {} again in {:.2f} s",
-        escaped(servers_[next_server_].to_string(), detail::longest_name), seconds.count());
+    detail::channel_access::log_of_peer(*this, log_type::info, "connects to {} again in {:.2f} s",
+                                        escaped(servers_.next().to_string(), detail::longest_name),
+                                        seconds.count());
 }
 
 ASYNCHAT_DECL bool reconnector::retry(asynchat::close_reason why, const std::error_code&,

@@ -177,10 +177,11 @@ struct channel_state : operation_memory {
     bool hidden : 1;           // the channel is none of the user's
     bool lingers : 1;          // it keeps a lingering connection; such a channel is hidden
     bool try_again_listed : 1; // on the loop's list of channels to look at before they wait
-    bool closed : 1;           // and still owned
     unsigned char opening : 2; // a handshake is under way, as a handshake_stage says
+    bool parked : 1;           // idle in a pool: input ends it. In one byte with `opening`
     bool opening_listed : 1;   // on the loop's list of those that wait for their turn
     bool opening_counted : 1;  // by its server
+    bool closed : 1;           // and still owned
     speculation_policy speculative_read; // asked after each input
     unsigned owners = 0;                 // state_ptrs
     unsigned index = 0;                  // place among the loop's channels
@@ -191,8 +192,8 @@ struct channel_state : operation_memory {
 
     /// After input number `n` of the loop.
     explicit channel_state(unsigned n) noexcept
-        : flush_listed(false), hidden(false), lingers(false), try_again_listed(false),
-          closed(false), opening(0), opening_listed(false), opening_counted(false),
+        : flush_listed(false), hidden(false), lingers(false), try_again_listed(false), opening(0),
+          parked(false), opening_listed(false), opening_counted(false), closed(false),
           speculative_read(n)
     {
     }

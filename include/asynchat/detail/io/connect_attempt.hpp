@@ -145,29 +145,12 @@ private:
     const std::shared_ptr<char> mark_ = std::make_shared<char>(); // destroyed with the attempt
 };
 
-/// Is told what becomes of a channel that connects. It must not end the channel.
-class connect_supervisor {
-public:
-    /// Before its handle_open().
-    virtual void connected(connect_race::time_point now) noexcept = 0;
-
-    /// connection_is_good() was called.
-    virtual void good() noexcept = 0;
-
-    /// Behind its handle_end().
-    virtual void ended(const dispatcher& channel) noexcept = 0;
-
-protected:
-    ~connect_supervisor() = default;
-};
-
 /// What a channel keeps of its connects. Allocated for a name, a setting or a failure, and released
-/// by a connection, unless there are settings or a supervisor.
+/// by a connection, unless there are settings.
 struct connect_record {
-    bool is_needed() const noexcept { return supervisor || !settings.are_default(); }
+    bool is_needed() const noexcept { return !settings.are_default(); }
 
     race_settings settings;
-    std::shared_ptr<connect_supervisor> supervisor;
     std::vector<connect_error> errors;        // of the last connect()
     std::unique_ptr<connect_attempt> attempt; // while a name is looked up and tried
 };

@@ -25,6 +25,7 @@ struct timeouts {
     duration linger = std::chrono::seconds(2);
     duration full = std::chrono::seconds(2);
     duration handshake = std::chrono::seconds(30);
+    duration silence = duration::zero();
 };
 
 /// The default timeouts of channels that connect, and of accepted connections.
@@ -50,8 +51,9 @@ public:
 
     /// `close` expires at a given time, the others are measured from their start. `connect` also
     /// measures the handshake that follows a connect. `full` runs while a channel has stopped
-    /// reading because of its output and the peer takes nothing.
-    enum class clock : unsigned char { connect, idle, frame, write, full, close };
+    /// reading because of its output and the peer takes nothing. `silence` runs since the last
+    /// input, or since it has expired.
+    enum class clock : unsigned char { connect, idle, frame, write, full, silence, close };
 
     /// A set of clocks: the clocks that count at a moment.
     class clock_set {
@@ -81,7 +83,11 @@ public:
         limits_.*which = timeout;
         if (which == &timeouts::frame)
             frame_is_set_ = true;
+        times_activity_ = limits_.idle > duration::zero() || limits_.silence > duration::zero();
     }
+
+    /// Whether one of the clocks starts anew when something is received or sent.
+    bool times_activity() const noexcept { return times_activity_; }
 
     /// Starts the clock now, or restarts it.
     void start(clock what, time_point now) noexcept
@@ -108,6 +114,19 @@ public:
             frame_stopped_ = never;
     }
     bool runs(clock what) const noexcept { return since_[index(what)] != never; }
+
+    /// Input has come: starts the clock `silence` anew.
+    void heard(time_point now) noexcept
+    {
+        start(clock::silence, now);
+        heard_at_ = now;
+    }
+    /// The time since the last input.
+    duration silent_for(time_point now) const noexcept
+    {
+        assert(runs(clock::silence) && now >= heard_at_);
+        return now - heard_at_;
+    }
 
     /// Gives an expired clock a tenth of a second more, once since its start: the event that it
     /// waits for is there, and this program is late. Returns false if it had the extra time before.
@@ -155,8 +174,10 @@ private:
     timeouts limits_;
     // The start of each clock; `never` while it does not run. The start of the frame's clock moves
     // by the time for which it was stopped. The last element is the time to close.
-    std::array<time_point, 6> since_;
+    std::array<time_point, 7> since_;
+    time_point heard_at_{}; // the last input, while `silence` runs
     clock_set put_off_;
+    bool times_activity_ = false;      // limits_.idle or limits_.silence is set
     bool frame_is_set_ = false;        // limits_.frame is set; else it depends on the role
     bool in_handshake_ = false;        // `connect` measures a handshake
     time_point frame_stopped_ = never; // when the frame's clock was stopped

@@ -1,0 +1,1017 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#include "support/catch.hpp"
+
+#include <asynchat/asynchat.hpp>
+#include <asynchat/testing.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+using namespace std::chrono_literals;
+using asynchat::close_reason;
+using asynchat::endpoint;
+using asynchat::target;
+using std::errc;
+
+namespace {
+
+using lines = std::vector<std::string>;
+
+/// A client that says what happens to it, in a list that all of its kind share.
+class worker : public asynchat::async_chat {
+public:
+    worker(asynchat::loop& owner, lines& told) : async_chat(owner), told_(told)
+    {
+        set_terminator("\n");
+        told_.push_back("made");
+    }
+    ~worker() override { told_.push_back("gone"); }
+    void handle_connect() override { told_.push_back("connected"); }
+    void collect_incoming_data(std::string_view data) override { line_ += data; }
+    void found_terminator() override
+    {
+        told_.push_back("found " + std::exchange(line_, {}));
+        if (on_line)
+            on_line();
+    }
+    void handle_close() override
+    {
+        told_.push_back("close " + std::string(to_string(close_reason())));
+        close();
+    }
+    void handle_shutdown() override
+    {
+        told_.push_back("shutdown");
+        async_chat::handle_shutdown();
+    }
+    void handle_error() override
+    {
+        told_.push_back("error " + exception_text());
+        async_chat::handle_error();
+    }
+    void handle_silence(asynchat::loop::duration) override { told_.push_back("silence"); }
+    void handle_log(asynchat::log_type, std::string_view) override {}
+    using async_chat::call_later;
+
+    std::function<void()> on_line;
+
+private:
+    lines& told_;
+    std::string line_;
+};
+
+using worker_pool = asynchat::pool<worker>;
+using worker_handle = asynchat::handle<worker>;
+
+const endpoint here("127.0.0.1", 7000);
+
+struct scene {
+    scene()
+    {
+        loop.log_sink([](asynchat::log_type, std::string_view) {});
+        server.emplace(loop.listen(here));
+        pool.emplace(loop, target(here), std::ref(told));
+    }
+
+    /// Asks for a channel; `got` or `failures` tells the result.
+    void ask(asynchat::loop::duration timeout = 0s)
+    {
+        pool->checkout(timeout, [this](worker_handle channel, const std::error_code& error) {
+            CHECK(static_cast<bool>(channel) == !error);
+            if (error)
+                failures.push_back(error.message());
+            else
+                got.push_back(channel);
+        });
+    }
+    /// A connected channel in use.
+    worker_handle lent()
+    {
+        const std::size_t before = got.size();
+        ask();
+        loop.settle();
+        REQUIRE(got.size() == before + 1);
+        if (server->waiting() > 0)
+            peers.push_back(server->accept());
+        return got.back();
+    }
+    /// A channel that is idle.
+    worker_handle idle()
+    {
+        auto channel = lent();
+        pool->give_back(channel);
+        loop.settle();
+        REQUIRE(pool->idle() >= 1);
+        return channel;
+    }
+    lines taken() { return std::exchange(told, {}); }
+    static std::string text(errc error) { return std::make_error_code(error).message(); }
+
+    lines told; // outlives the channels
+    std::vector<worker_handle> got;
+    lines failures;
+    asynchat::testing::loop loop;
+    std::optional<asynchat::testing::listener> server;
+    std::vector<asynchat::testing::peer> peers;
+    std::optional<worker_pool> pool;
+};
+
+} // namespace
+
+// --- lending -------------------------------------------------------------------------------------
+
+TEST_CASE("pool: a channel is made when it is needed, and lent again", "[pool]")
+{
+    scene s;
+    CHECK(s.pool->size() == 0);
+    s.ask();
+    CHECK(s.got.empty()); // not inside the call
+    CHECK(s.pool->waiting() == 1);
+    s.loop.settle();
+    REQUIRE(s.got.size() == 1);
+    CHECK(s.pool->waiting() == 0);
+    CHECK(s.pool->size() == 1);
+    CHECK(s.pool->idle() == 0);
+    CHECK(s.taken() == lines{"made", "connected"});
+    auto peer = s.server->accept();
+    s.got[0]->push("hello\n");
+    CHECK(peer.received() == "hello\n");
+    s.pool->give_back(s.got[0]);
+    CHECK(s.pool->idle() == 1);
+    s.ask();
+    CHECK(s.got.size() == 1);
+    s.loop.settle();
+    REQUIRE(s.got.size() == 2);
+    CHECK(s.got[0] == s.got[1]);
+    CHECK(s.told.empty());
+    peer.send("answer\n"); // its input reaches it again
+    s.loop.settle();
+    CHECK(s.taken() == lines{"found answer"});
+}
+
+TEST_CASE("pool: what is pushed in done() is sent", "[pool]")
+{
+    scene s;
+    s.pool->checkout(0s, [](worker_handle channel, std::error_code) { channel->push("first\n"); });
+    CHECK(s.server->accept().received() == "first\n");
+}
+
+TEST_CASE("pool: the channel that was handed back last is lent first", "[pool]")
+{
+    scene s;
+    const auto a = s.lent();
+    const auto b = s.lent();
+    const auto c = s.lent();
+    for (const auto& each : {b, c, a})
+        s.pool->give_back(each);
+    CHECK(s.lent() == a);
+    CHECK(s.lent() == c);
+    s.pool->give_back(a);
+    CHECK(s.lent() == a);
+    CHECK(s.lent() == b);
+    CHECK(s.pool->size() == 3);
+}
+
+TEST_CASE("pool: over max_size() they wait in order", "[pool]")
+{
+    lines order;
+    scene s;
+    s.pool->max_size(2);
+    CHECK(s.pool->max_size() == 2);
+    const auto a = s.lent();
+    const auto b = s.lent();
+    for (const char* const name : {"x", "y", "z"}) {
+        s.pool->checkout(0s, [&, name](worker_handle channel, std::error_code) {
+            order.push_back(name + std::string(channel == a ? " a" : channel == b ? " b" : " ?"));
+        });
+    }
+    s.loop.settle();
+    CHECK(order.empty());
+    CHECK(s.pool->size() == 2);
+    CHECK(s.pool->waiting() == 3);
+    s.pool->give_back(b);
+    s.loop.settle();
+    CHECK(order == lines{"x b"});
+    SECTION("one is handed back")
+    {
+        s.pool->give_back(a);
+        s.pool->give_back(b);
+        s.loop.settle();
+        CHECK(order == lines{"x b", "y b", "z a"});
+    }
+    SECTION("one ends: there is room for another one")
+    {
+        a->close();
+        s.loop.settle();
+        CHECK(order == lines{"x b", "y ?"});
+        CHECK(s.pool->size() == 2);
+    }
+    SECTION("there is more room")
+    {
+        s.pool->max_size(4);
+        s.loop.settle();
+        CHECK(order == lines{"x b", "y ?", "z ?"});
+        s.pool->max_size(1);
+        s.pool->give_back(b); // one too many
+        CHECK(s.pool->size() == 3);
+        CHECK(s.pool->idle() == 0);
+    }
+}
+
+TEST_CASE("pool: what connects for one who was served otherwise becomes idle", "[pool]")
+{
+    scene s;
+    const auto first = s.lent();
+    s.loop.answer_after(here, 1s);
+    s.ask();
+    s.loop.settle();
+    CHECK(s.pool->size() == 2);
+    s.pool->give_back(first);
+    s.loop.settle();
+    REQUIRE(s.got.size() == 2);
+    CHECK(s.got[1] == first);
+    s.loop.advance(1s);
+    CHECK(s.pool->idle() == 1);
+    s.ask();
+    s.loop.settle();
+    CHECK(s.got.size() == 3);
+    CHECK(s.pool->size() == 2);
+}
+
+TEST_CASE("pool: the servers are used in turn", "[pool]")
+{
+    lines told;
+    asynchat::testing::loop loop;
+    auto one = loop.listen(endpoint("127.0.0.1", 1));
+    auto two = loop.listen(endpoint("127.0.0.1", 2));
+    worker_pool pool(loop,
+                     std::vector<target>{target(endpoint("127.0.0.1", 1)), target("127.0.0.1", 2)},
+                     std::ref(told));
+    for (int i = 0; i < 4; ++i)
+        pool.checkout(0s, [](const worker_handle&, const std::error_code&) {});
+    loop.settle();
+    CHECK(one.waiting() == 2);
+    CHECK(two.waiting() == 2);
+}
+
+// --- failures ------------------------------------------------------------------------------------
+
+TEST_CASE("pool: a channel that cannot connect fails one checkout, and is not tried again",
+          "[pool]")
+{
+    scene s;
+    s.server.reset();
+    s.ask();
+    s.loop.settle();
+    CHECK(s.failures == lines{s.text(errc::connection_refused)});
+    CHECK(s.pool->size() == 0);
+    s.taken();
+    s.loop.advance(1h);
+    CHECK(s.told.empty());
+
+    s.pool->max_size(1); // each of them fails, one attempt after the other
+    s.ask();
+    s.ask();
+    s.loop.settle();
+    CHECK(s.failures.size() == 3);
+    CHECK(std::count(s.told.begin(), s.told.end(), "made") == 2);
+}
+
+TEST_CASE("pool: run() goes on until the checkout has its error", "[pool]")
+{
+    scene s;
+    s.server.reset();
+    s.ask();
+    s.loop.run();
+    CHECK(s.failures.size() == 1);
+}
+
+TEST_CASE("pool: a server that accepts and hangs up costs an attempt a checkout", "[pool]")
+{
+    class hasty : public worker { // is not lent before the end has come
+    public:
+        using worker::worker;
+        void handle_connect() override { finish("no"); }
+    };
+    lines told;
+    int failures = 0;
+    asynchat::testing::loop loop;
+    auto server = loop.listen(here);
+    asynchat::pool<hasty> pool(loop, target(here), std::ref(told));
+    for (int i = 0; i < 3; ++i)
+        pool.checkout(0s, [&](const asynchat::handle<hasty>&, const std::error_code& error) {
+            failures += error == errc::not_connected ? 1 : 0;
+        });
+    loop.advance(1min);
+    CHECK(failures == 3);
+    CHECK(std::count(told.begin(), told.end(), "made") == 3);
+    CHECK(pool.size() == 0);
+}
+
+TEST_CASE("pool: a constructor that throws, or closes, is a failure", "[pool]")
+{
+    class broken : public worker {
+    public:
+        broken(asynchat::loop& owner, lines& told, bool throws) : worker(owner, told)
+        {
+            if (throws)
+                throw std::runtime_error("no config");
+            close();
+        }
+    };
+    const bool throws = GENERATE(false, true);
+    lines told;
+    std::string logged;
+    lines failures;
+    asynchat::testing::loop loop;
+    loop.log_sink([&](asynchat::log_type, std::string_view line) { logged += line; });
+    asynchat::pool<broken> pool(loop, target(here), std::ref(told), throws);
+    pool.checkout(0s, [&](const asynchat::handle<broken>&, const std::error_code& error) {
+        failures.push_back(error.message());
+    });
+    loop.settle();
+    CHECK(failures == lines{scene::text(errc::not_connected)});
+    CHECK(pool.size() == 0);
+    if (throws)
+        CHECK_THAT(logged, Catch::Matchers::ContainsSubstring("127.0.0.1:7000") &&
+                               Catch::Matchers::ContainsSubstring("no config"));
+}
+
+TEST_CASE("pool: without a descriptor the checkout fails", "[pool]")
+{
+    scene s;
+    s.loop.fail(1, EMFILE, asynchat::testing::operation::open);
+    s.ask();
+    s.loop.settle();
+    CHECK(s.failures == lines{s.text(errc::too_many_files_open)});
+    CHECK(s.pool->size() == 0);
+    s.lent();
+}
+
+TEST_CASE("pool: an exception of done() ends its channel, not the pool", "[pool]")
+{
+    scene s;
+    s.pool->checkout(
+        0s, [](const worker_handle&, const std::error_code&) { throw std::runtime_error("oops"); });
+    s.ask();
+    s.loop.settle();
+    CHECK(s.got.size() == 1);
+    CHECK(s.pool->size() == 1);
+    CHECK(std::count(s.told.begin(), s.told.end(), "close callback error") == 1);
+
+    s.server.reset(); // without a channel it leaves run(), and the others are served later
+    s.pool->max_size(2);
+    s.pool->checkout(
+        0s, [](const worker_handle&, const std::error_code&) { throw std::runtime_error("oops"); });
+    s.ask();
+    CHECK_THROWS_AS(s.loop.settle(), std::runtime_error);
+    s.loop.settle();
+    CHECK(s.failures.size() == 1);
+}
+
+// --- every state, every event --------------------------------------------------------------------
+
+namespace {
+
+enum class state { idle, lent, connecting };
+enum class event { finish, input, reset, deadline, stop, destroy, close, pending, twice, foreign };
+
+struct outcome {
+    lines told;     // what the channel is told from then on
+    lines failures; // of a checkout that waits
+    std::size_t size;
+    std::size_t idle;
+};
+
+outcome run(state from, event what)
+{
+    scene s;
+    s.pool->max_size(1);
+    worker_handle channel;
+    if (from == state::idle)
+        channel = s.idle();
+    if (from == state::lent)
+        channel = s.lent();
+    if (from != state::idle) {
+        if (from == state::connecting)
+            s.loop.answer_after(here, 5s);
+        s.ask(what == event::deadline ? 1s : 0s); // waits
+        s.loop.settle();
+    }
+    if (from == state::connecting)
+        channel = s.loop.handle_of(static_cast<worker&>(*s.loop.channels().at(0)));
+    REQUIRE(s.pool->size() == 1);
+    s.taken();
+    switch (what) {
+    case event::finish: s.peers.at(0).finish(); break;
+    case event::input: s.peers.at(0).send("more\n"); break;
+    case event::reset: s.peers.at(0).reset(); break;
+    case event::deadline: s.loop.advance(1s); break;
+    case event::stop: s.pool->stop(); break;
+    case event::destroy: s.pool.reset(); break;
+    case event::close: channel->close(); break;
+    case event::pending:
+        channel->push("not sent yet\n");
+        s.pool->give_back(channel);
+        break;
+    case event::twice:
+        s.pool->give_back(channel);
+        CHECK_THROWS_AS(s.pool->give_back(channel), std::invalid_argument);
+        break;
+    case event::foreign: {
+        scene other;
+        CHECK_THROWS_AS(other.pool->give_back(channel), std::invalid_argument);
+        break;
+    }
+    }
+    s.loop.settle();
+    return {s.taken(), s.failures, s.pool ? s.pool->size() : 0, s.pool ? s.pool->idle() : 0};
+}
+
+void check(state from, event what, const outcome& expected)
+{
+    CAPTURE(static_cast<int>(from), static_cast<int>(what));
+    const outcome found = run(from, what);
+    CHECK(found.told == expected.told);
+    CHECK(found.failures == expected.failures);
+    CHECK(found.size == expected.size);
+    CHECK(found.idle == expected.idle);
+}
+
+} // namespace
+
+TEST_CASE("pool: what happens to an idle channel", "[pool]")
+{
+    check(state::idle, event::finish, {{"close peer finished", "gone"}, {}, 0, 0});
+    check(state::idle, event::input, {{"close user", "gone"}, {}, 0, 0});
+    check(state::idle, event::reset, {{"close reset", "gone"}, {}, 0, 0});
+    check(state::idle, event::stop, {{"shutdown", "close local", "gone"}, {}, 0, 0});
+    check(state::idle, event::destroy, {{"shutdown", "close local", "gone"}, {}, 0, 0});
+    check(state::idle, event::close, {{"gone"}, {}, 0, 0});
+    check(state::idle, event::foreign, {{}, {}, 1, 1});
+}
+
+TEST_CASE("pool: what happens to a channel in use, while another checkout waits", "[pool]")
+{
+    const std::string canceled = scene::text(errc::operation_canceled);
+    // Another one is made for the checkout that waits.
+    check(state::lent, event::finish,
+          {{"close peer finished", "gone", "made", "connected"}, {}, 1, 0});
+    check(state::lent, event::input, {{"found more"}, {}, 1, 0});
+    check(state::lent, event::reset, {{"close reset", "gone", "made", "connected"}, {}, 1, 0});
+    check(state::lent, event::deadline, {{}, {scene::text(errc::timed_out)}, 1, 0});
+    check(state::lent, event::stop, {{}, {canceled}, 1, 0});
+    check(state::lent, event::destroy, {{}, {canceled}, 0, 0});
+    check(state::lent, event::close, {{"gone", "made", "connected"}, {}, 1, 0});
+    check(state::lent, event::pending, {{"gone", "made", "connected"}, {}, 1, 0});
+    check(state::lent, event::twice, {{}, {}, 1, 0}); // lent to the other one
+    check(state::lent, event::foreign, {{}, {}, 1, 0});
+}
+
+TEST_CASE("pool: what happens to a channel that connects, while its checkout waits", "[pool]")
+{
+    const std::string canceled = scene::text(errc::operation_canceled);
+    const std::string lost = scene::text(errc::not_connected);
+    check(state::connecting, event::deadline, {{}, {scene::text(errc::timed_out)}, 1, 0});
+    check(state::connecting, event::stop, {{"shutdown", "close local", "gone"}, {canceled}, 0, 0});
+    check(state::connecting, event::destroy,
+          {{"shutdown", "close local", "gone"}, {canceled}, 0, 0});
+    check(state::connecting, event::close, {{"gone"}, {lost}, 0, 0});
+    check(state::connecting, event::foreign, {{}, {}, 1, 0});
+}
+
+// --- idle channels -------------------------------------------------------------------------------
+
+TEST_CASE("pool: a channel on which something has arrived is never lent", "[pool]")
+{
+    scene s;
+    const auto old = s.idle();
+    SECTION("the end")
+    {
+        s.peers[0].finish();
+    }
+    SECTION("bytes")
+    {
+        s.peers[0].send("x");
+    }
+    SECTION("a reset")
+    {
+        s.peers[0].reset();
+    }
+    s.ask(); // the loop has not run: the channel does not know yet
+    s.loop.settle();
+    REQUIRE(s.got.size() == 2);
+    CHECK(s.got[1] != old);
+    CHECK(s.pool->size() == 1);
+    CHECK(s.server->waiting() == 1);
+}
+
+TEST_CASE("pool: an idle channel ends after its limit, a little earlier or not", "[pool]")
+{
+    std::set<asynchat::loop::duration> times;
+    asynchat::testing::for_seeds(10, [&](std::uint64_t seed) {
+        lines told;
+        asynchat::testing::loop loop(seed);
+        auto server = loop.listen(here);
+        worker_pool pool(loop, target(here), std::ref(told));
+        pool.checkout(0s, [&](const worker_handle& channel, const std::error_code&) {
+            pool.give_back(channel);
+        });
+        loop.settle();
+        REQUIRE(pool.idle() == 1);
+        loop.advance(54s - 1ns);
+        CHECK(pool.idle() == 1);
+        const auto start = loop.now();
+        while (pool.idle() == 1 && loop.now() < start + 7s)
+            loop.advance(100ms);
+        times.insert(loop.now() - start);
+        CHECK(pool.size() == 0);
+        CHECK(loop.now() <= start + 6s + 100ms);
+        CHECK(told == lines{"made", "connected", "shutdown", "close local", "gone"});
+    });
+    CHECK(times.size() > 3);
+}
+
+TEST_CASE("pool: each channel has its own time, from when it was handed back", "[pool]")
+{
+    scene s;
+    s.pool->idle_limit(10s);
+    CHECK(s.pool->idle_limit() == 10s);
+    const auto a = s.lent();
+    const auto b = s.lent();
+    s.pool->give_back(a);
+    s.loop.advance(5s);
+    s.pool->give_back(b);
+    s.loop.advance(5s);
+    CHECK_FALSE(a);
+    CHECK(b);
+    CHECK(s.lent() == b); // in use no limit counts
+    s.loop.advance(1min);
+    CHECK(b);
+    s.pool->give_back(b);
+    s.loop.advance(8s);
+    CHECK(b);
+    s.loop.advance(2s);
+    CHECK_FALSE(b);
+    s.pool->idle_limit(0s);
+    s.idle();
+    s.loop.advance(24h);
+    CHECK(s.pool->idle() == 1);
+}
+
+TEST_CASE("pool: a channel that connected for nobody has a limit, too", "[pool]")
+{
+    scene s;
+    s.loop.answer_after(here, 5s);
+    s.ask(1s);
+    s.loop.advance(5s);
+    CHECK(s.pool->idle() == 1);
+    s.loop.advance(1min);
+    CHECK(s.pool->size() == 0);
+}
+
+TEST_CASE("pool: an old channel is not lent again", "[pool]")
+{
+    scene s;
+    s.pool->life_limit(1min);
+    CHECK(s.pool->life_limit() == 1min);
+    const auto used = s.lent();
+    const auto idle = s.idle();
+    s.pool->idle_limit(0s);
+    s.loop.advance(1min);
+    CHECK_FALSE(idle);
+    CHECK(used);
+    CHECK(s.pool->size() == 1);
+    s.pool->give_back(used);
+    s.loop.settle();
+    CHECK_FALSE(used);
+    CHECK(s.pool->size() == 0);
+}
+
+TEST_CASE("pool: an idle channel has no pings", "[pool]")
+{
+    scene s;
+    const auto channel = s.lent();
+    channel->silence_interval(10s);
+    s.loop.advance(11s);
+    CHECK(s.taken().back() == "silence");
+    s.pool->give_back(channel);
+    s.loop.advance(45s);
+    CHECK(s.told.empty());
+    CHECK(s.lent() == channel);
+    s.loop.advance(9s); // the time begins again
+    CHECK(s.told.empty());
+    s.loop.advance(2s);
+    CHECK(s.taken() == lines{"silence"});
+}
+
+// --- the way back --------------------------------------------------------------------------------
+
+TEST_CASE("pool: only a channel between two messages is kept", "[pool]")
+{
+    scene s;
+    const auto channel = s.lent();
+    auto& peer = s.peers[0];
+    bool is_kept = false;
+    SECTION("at rest")
+    {
+        is_kept = true;
+    }
+    SECTION("in a frame")
+    {
+        peer.send("half a li");
+        s.loop.settle();
+    }
+    SECTION("in a frame whose bytes were kept")
+    {
+        channel->set_terminator(asynchat::terminator::counted(10, "\r\n"));
+        peer.send("0123456789\r");
+        s.loop.settle();
+    }
+    SECTION("with output that the peer does not take")
+    {
+        peer.window(1);
+        channel->push("abc");
+        s.loop.settle();
+    }
+    SECTION("with a producer")
+    {
+        channel->push_with_producer([] { return std::string(); });
+    }
+    SECTION("paused")
+    {
+        channel->pause_reading();
+    }
+    SECTION("with its output ended")
+    {
+        channel->push_eof();
+    }
+    SECTION("while it closes")
+    {
+        channel->close_when_done();
+    }
+    SECTION("in a callback, with nothing behind the frame")
+    {
+        channel->on_line = [&] { s.pool->give_back(channel); };
+        peer.send("one\n");
+        s.loop.settle();
+        is_kept = true;
+        s.got.clear();
+    }
+    SECTION("in a callback, with more behind the frame")
+    {
+        channel->on_line = [&] { s.pool->give_back(channel); };
+        peer.send("one\ntwo\n");
+        s.loop.settle();
+        CHECK(std::count(s.told.begin(), s.told.end(), "found two") == 0);
+        s.got.clear();
+    }
+    if (!s.got.empty())
+        s.pool->give_back(channel);
+    s.loop.settle();
+    CHECK(static_cast<bool>(channel) == is_kept);
+    CHECK(s.pool->idle() == (is_kept ? 1 : 0));
+    CHECK(s.pool->size() == s.pool->idle());
+}
+
+TEST_CASE("pool: an ended channel and an empty handle may be handed back", "[pool]")
+{
+    scene s;
+    const auto channel = s.lent();
+    channel->close();
+    s.pool->give_back(channel);
+    s.pool->give_back(worker_handle());
+    s.loop.settle();
+    s.pool->give_back(channel);
+    CHECK(s.pool->size() == 0);
+}
+
+TEST_CASE("pool: a channel that takes another connection while it is idle is not lent", "[pool]")
+{
+    scene s;
+    const auto channel = s.idle();
+    channel->create_socket();
+    channel->connect(here);
+    s.loop.settle();
+    const auto next = s.lent();
+    CHECK(next != channel);
+}
+
+TEST_CASE("pool: after stop() a channel in use ends when it is handed back", "[pool]")
+{
+    scene s;
+    const auto channel = s.lent();
+    s.pool->stop();
+    s.pool->stop();
+    CHECK(s.pool->stopping());
+    s.ask();
+    CHECK(s.failures.empty()); // not inside the call
+    s.loop.settle();
+    CHECK(s.failures == lines{s.text(errc::operation_canceled)});
+    CHECK(channel->connected());
+    s.taken();
+    s.pool->give_back(channel);
+    s.loop.settle();
+    CHECK(s.taken() == lines{"shutdown", "close local", "gone"});
+    s.loop.run(); // nothing keeps it
+}
+
+TEST_CASE("pool: done() may destroy the pool", "[pool]")
+{
+    int calls = 0;
+    scene s;
+    const bool fails = GENERATE(false, true);
+    if (fails)
+        s.server.reset();
+    s.pool->checkout(0s, [&](const worker_handle&, const std::error_code& error) {
+        ++calls;
+        CHECK(static_cast<bool>(error) == fails);
+        s.pool.reset();
+    });
+    s.ask();
+    s.loop.settle();
+    CHECK(calls == 1);
+    CHECK(s.failures == lines{s.text(errc::operation_canceled)});
+    CHECK_FALSE(s.pool);
+}
+
+TEST_CASE("pool: handle_close() of an idle channel may destroy the pool", "[pool]")
+{
+    class killer : public worker {
+    public:
+        killer(asynchat::loop& owner, lines& told, std::function<void()>& kill)
+            : worker(owner, told), kill_(kill)
+        {
+        }
+        void handle_close() override
+        {
+            kill_();
+            worker::handle_close();
+        }
+
+    private:
+        std::function<void()>& kill_;
+    };
+    lines told;
+    std::function<void()> kill;
+    int failures = 0;
+    asynchat::testing::loop loop;
+    auto server = loop.listen(here);
+    std::optional<asynchat::pool<killer>> pool;
+    pool.emplace(loop, target(here), std::ref(told), std::ref(kill));
+    kill = [&] { pool.reset(); };
+    const auto ask = [&] {
+        pool->checkout(0s, [&](const asynchat::handle<killer>& channel, const std::error_code& e) {
+            e ? static_cast<void>(++failures) : pool->give_back(channel);
+        });
+    };
+    ask();
+    auto peer = server.accept();
+    REQUIRE(pool->idle() == 1);
+    peer.finish();
+    ask();
+    loop.settle();
+    CHECK_FALSE(pool);
+    CHECK(failures == 1);
+}
+
+TEST_CASE("pool: done() may run the loop, and ask again", "[pool]")
+{
+    lines order;
+    scene s;
+    s.pool->max_size(1);
+    s.pool->checkout(1s, [&](const worker_handle& channel, const std::error_code&) {
+        order.push_back("first");
+        s.pool->checkout(
+            1s, [&](const worker_handle&, const std::error_code&) { order.push_back("second"); });
+        s.pool->give_back(channel);
+        s.loop.settle();
+        s.loop.advance(2s); // past its own deadline
+        order.push_back("first ends");
+    });
+    s.loop.settle();
+    CHECK(order == lines{"first", "second", "first ends"});
+}
+
+TEST_CASE("pool: what makes no sense is refused", "[pool]")
+{
+    scene s;
+    CHECK_THROWS_AS(worker_pool(s.loop, std::vector<target>(), std::ref(s.told)),
+                    std::invalid_argument);
+    CHECK_THROWS_AS(s.pool->max_size(0), std::invalid_argument);
+    CHECK_THROWS_AS(s.pool->idle_limit(-1s), std::invalid_argument);
+    CHECK_THROWS_AS(s.pool->life_limit(-1s), std::invalid_argument);
+    CHECK_THROWS_AS(s.pool->checkout(-1s, [](const worker_handle&, const std::error_code&) {}),
+                    std::invalid_argument);
+    CHECK(s.pool->waiting() == 0);
+}
+
+TEST_CASE("pool: a channel that sends by itself is at rest when all is sent", "[pool]")
+{
+    class simple : public asynchat::dispatcher_with_send {
+    public:
+        explicit simple(asynchat::loop& owner) : dispatcher_with_send(owner) {}
+        void handle_connect() override {}
+        void handle_read() override {}
+        void handle_close() override { close(); }
+    };
+    asynchat::testing::loop loop;
+    auto server = loop.listen(here);
+    asynchat::pool<simple> pool(loop, target(here));
+    asynchat::handle<simple> channel;
+    pool.checkout(0s,
+                  [&](const asynchat::handle<simple>& c, const std::error_code&) { channel = c; });
+    auto peer = server.accept();
+    const bool is_sent = GENERATE(false, true);
+    channel->send(asynchat::const_buffers("hello"));
+    if (is_sent)
+        loop.settle();
+    pool.give_back(channel);
+    CHECK(pool.idle() == (is_sent ? 1 : 0));
+}
+
+TEST_CASE("pool: its channels may outlive it, and go with the loop", "[pool]")
+{
+    lines told;
+    {
+        asynchat::testing::loop loop;
+        auto server = loop.listen(here);
+        {
+            worker_pool pool(loop, target(here), std::ref(told));
+            for (int i = 0; i < 3; ++i)
+                pool.checkout(0s, [](const worker_handle&, const std::error_code&) {});
+            loop.settle();
+        }
+        CHECK(server.waiting() == 3);
+        CHECK(loop.size() == 3);
+    }
+    CHECK(std::count(told.begin(), told.end(), "made") ==
+          std::count(told.begin(), told.end(), "gone"));
+}
+
+// --- schedules -----------------------------------------------------------------------------------
+
+namespace {
+
+/// Random use of a pool by many, and random ends.
+class schedule {
+public:
+    explicit schedule(std::uint64_t seed) : random_(seed * 7919), loop_(seed)
+    {
+        loop_.log_sink([](asynchat::log_type, std::string_view) {});
+        listener_.emplace(loop_.listen(here));
+        pool_.emplace(loop_, target(here), std::ref(told_));
+        max_size_ = 1 + random_.below(4);
+        pool_->max_size(max_size_);
+        pool_->idle_limit(std::chrono::seconds(1 + random_.below(20)));
+        if (random_.below(2) == 0)
+            pool_->life_limit(30s);
+        if (random_.below(4) == 0)
+            loop_.answer_after(here, 300ms);
+    }
+
+    void run()
+    {
+        for (int i = 0; i < 60; ++i) {
+            step();
+            REQUIRE(pool_->size() <= max_size_);
+        }
+        if (random_.below(2) == 0) {
+            pool_->stop();
+            loop_.advance(1min);
+            CHECK(pool_->waiting() == 0);
+        }
+        pool_.reset();
+        loop_.advance(1min);
+        for (const int calls : calls_)
+            REQUIRE(calls == 1);
+    }
+
+private:
+    void step()
+    {
+        switch (random_.below(12)) {
+        case 0:
+        case 1:
+        case 2:
+        case 3: return ask();
+        case 4:
+        case 5:
+        case 6: return give_back();
+        case 7: return end_a_peer();
+        case 8: return loop_.advance(std::chrono::milliseconds(random_.below(3000)));
+        case 9: return turn_server();
+        case 10:
+            drop_ended();
+            if (!used_.empty() && random_.below(2) == 0)
+                used_.at(random_.below(used_.size()))->close();
+            return;
+        case 11: return loop_.settle();
+        }
+    }
+
+    void ask()
+    {
+        const std::size_t number = calls_.size();
+        calls_.push_back(0);
+        const auto timeout = std::chrono::milliseconds(random_.below(2) * random_.below(2000));
+        pool_->checkout(timeout,
+                        [this, number](const worker_handle& channel, const std::error_code& error) {
+                            ++calls_.at(number);
+                            REQUIRE(channel.empty() == static_cast<bool>(error));
+                            if (error)
+                                return;
+                            REQUIRE(channel->connected());
+                            REQUIRE(std::find(used_.begin(), used_.end(), channel) == used_.end());
+                            REQUIRE(spoilt_.count(channel->local_endpoint().to_string()) == 0);
+                            used_.push_back(channel);
+                            known_.insert(channel->local_endpoint().to_string());
+                        });
+        REQUIRE(calls_.at(number) == 0); // not inside the call
+    }
+
+    void give_back()
+    {
+        drop_ended();
+        if (used_.empty())
+            return;
+        const auto at = used_.begin() + static_cast<std::ptrdiff_t>(random_.below(used_.size()));
+        const worker_handle channel = *at;
+        used_.erase(at);
+        pool_->give_back(channel);
+    }
+
+    void drop_ended()
+    {
+        used_.erase(std::remove_if(used_.begin(), used_.end(),
+                                   [](const worker_handle& each) { return !each; }),
+                    used_.end());
+    }
+
+    /// Something arrives on a connection, which may be idle or in use.
+    void end_a_peer()
+    {
+        while (listener_ && listener_->waiting() > 0)
+            peers_.push_back(listener_->accept());
+        if (peers_.empty())
+            return;
+        auto& peer = peers_.at(random_.below(peers_.size()));
+        const auto client = peer.peer_endpoint().to_string();
+        const bool is_used = std::any_of(used_.begin(), used_.end(), [&](const auto& each) {
+            return each && each->local_endpoint().to_string() == client;
+        });
+        const auto what = random_.below(3);
+        if (finished_.count(client) > 0)
+            return; // nothing comes behind its end
+        if (what > 0)
+            finished_.insert(client);
+        what == 0 ? peer.send("input\n") : what == 1 ? peer.finish() : peer.reset();
+        if (is_used)
+            loop_.settle(); // it is for the user
+        else if (what != 0 || known_.count(client) > 0)
+            spoilt_.insert(client); // bytes before the first use are for the channel
+    }
+
+    void turn_server()
+    {
+        if (listener_)
+            listener_.reset();
+        else
+            listener_.emplace(loop_.listen(here));
+    }
+
+    asynchat::detail::random random_;
+    lines told_;
+    asynchat::testing::loop loop_;
+    std::optional<asynchat::testing::listener> listener_;
+    std::vector<asynchat::testing::peer> peers_;
+    std::optional<worker_pool> pool_;
+    std::size_t max_size_ = 0;
+    std::vector<int> calls_; // of the checkouts
+    std::vector<worker_handle> used_;
+    std::set<std::string> known_;    // addresses of channels that were lent
+    std::set<std::string> finished_; // and of those whose peer has ended its stream
+    std::set<std::string> spoilt_;   // and of those that must not be lent any more
+};
+
+} // namespace
+
+TEST_CASE("pool: each checkout has one result, and no spoilt channel, in 1,000 random schedules",
+          "[pool][slow]")
+{
+    asynchat::testing::for_seeds(1000, [](std::uint64_t seed) { schedule(seed).run(); });
+}
