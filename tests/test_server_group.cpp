@@ -326,7 +326,7 @@ TEST_CASE("a group accepts no more than its loops may have", "[threads][limit]")
     for (std::size_t i = 0; i < 4; ++i)
         REQUIRE(receives(peers[i], std::to_string(i) + "\n"));
     CHECK(run.counters().accepted == 4);
-    peers[2].close(); // in the one loop or in the other
+    peers[3].close(); // of the second loop, so the first one has to be woken
     REQUIRE(receives(peers[4], "4\n"));
     CHECK(run.counters().accepted == 5);
     group.post([](server_base& server) { server.max_connections(3); });

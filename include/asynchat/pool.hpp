@@ -164,8 +164,8 @@ private:
 /// back.
 ///
 ///     pool<redis_client> clients(loop, target("127.0.0.1", 6379));
-///     clients.checkout(2s, [&](handle<redis_client> client, const std::error_code& error) { ...
-///     }); clients.give_back(client); // when the last answer has come
+///     clients.checkout(2s, [](handle<redis_client> client, const std::error_code& error) {});
+///     clients.give_back(client); // when the last answer has come
 ///
 /// T is a dispatcher with a constructor (loop&, args...), which does not connect: the pool does.
 /// The args are passed to each T as const references to copies, which live longer than every T

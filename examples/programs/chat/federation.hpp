@@ -32,6 +32,7 @@ namespace chat {
 //
 //     chat         "line SERVER NUMBER TEXT"   a line of the room of SERVER, for all other servers
 //                  "who SERVER NUMBER NAME..." its members, every two seconds; NUMBER lines so far
+//                  "bye SERVER NUMBER"         it ends, after NUMBER lines
 //     chat:SERVER  "NAME TEXT"                 for one member there
 //
 // A line is published once and never again, so no member gets it twice. A server that has no
@@ -58,7 +59,8 @@ public:
     void stop()
     {
         room_.set_uplink(nullptr);
-        up_ = false;
+        if (std::exchange(up_, false))
+            publish("chat", fmt::format("bye {} {}", room_.server(), said_));
         ticks_.cancel();
         roster_.cancel();
         if (link_)
@@ -166,36 +168,52 @@ private:
         const auto [server, numbered] = split(rest);
         const auto [digits, content] = split(numbered);
         const auto number = asynchat::parse_number(digits, std::numeric_limits<std::size_t>::max());
-        const bool is_ours =
-            number && !first_bad_byte_of_name(server) && (kind == "line" || kind == "who");
+        const bool is_ours = number && !first_bad_byte_of_name(server) &&
+                             (kind == "line" || kind == "who" || kind == "bye");
         if (is_ours && server != room_.server())
-            heard_from(std::string(server), kind == "line", *number, content);
+            heard_from(std::string(server), kind, *number, content);
     }
 
-    void heard_from(const std::string& server, bool is_line, std::uint64_t number,
+    void heard_from(const std::string& server, std::string_view kind, std::uint64_t number,
                     std::string_view content)
     {
         if (peers_.size() == most_servers && peers_.count(server) == 0)
             return;
         const auto [at, is_new] = peers_.try_emplace(server);
         peer& from = at->second;
-        const std::uint64_t expected = from.said + (is_line ? 1 : 0);
-        if (!is_new && number > expected) // a smaller one: it was restarted
-            room_.tell(fmt::format("* {} lines of {} were lost", number - expected, server));
+        if (!is_new)
+            tell_what_was_lost(server, from.said + (kind == "line" ? 1 : 0), number);
         from.heard = loop_.now();
         from.said = number;
-        if (is_line) {
+        if (kind == "line") {
             room_.remember(content);
+        } else if (kind == "bye") {
+            room_.tell(fmt::format("* {} has stopped", server));
+            peers_.erase(at);
+            return;
         } else {
-            from.names.clear();
-            for (auto [name, rest] = split(content); !name.empty();
-                 std::tie(name, rest) = split(rest)) {
-                if (!first_bad_byte_of_name(name))
-                    from.names.emplace(name);
-            }
+            hear_who(from, content);
         }
         if (is_new)
             tell_who(); // it may not know this server either
+    }
+
+    // A smaller number is that of another process: the first one was killed.
+    void tell_what_was_lost(const std::string& server, std::uint64_t expected, std::uint64_t number)
+    {
+        if (number > expected)
+            room_.tell(fmt::format("* {} lines of {} were lost", number - expected, server));
+        else if (number < expected)
+            room_.tell(fmt::format("* {} has begun anew; its last lines may be lost", server));
+    }
+
+    static void hear_who(peer& from, std::string_view names)
+    {
+        from.names.clear();
+        for (auto [name, rest] = split(names); !name.empty(); std::tie(name, rest) = split(rest)) {
+            if (!first_bad_byte_of_name(name))
+                from.names.emplace(name);
+        }
     }
 
     static void report(std::string_view line)
