@@ -559,7 +559,11 @@ def test_what_others_publish():
                 ("chat", "who s9 14 x y z! \\xe2\\x80\\xae [2J " + "x" * 17,
                  "* 2 lines of s9 were lost"),
                 ("chat", "line s9 15 <\\xe2\\x81\\xa6x@s9>", "<\\u{2066}x@s9>"),
-                ("chat", "line s9 1 <x@s9> started again", "<x@s9> started again"),
+                ("chat", "line s9 1 <x@s9> started again",
+                 "* s9 has begun anew; its last lines may be lost\n<x@s9> started again"),
+                ("chat", "line s8 1 <z@s8> hello", "<z@s8> hello"),
+                ("chat", "who s8 1 z", None),
+                ("chat", "bye s8 3", "* 2 lines of s8 were lost\n* s8 has stopped"),
             ):
                 before = len(ann.heard)
                 peer.sendall(f'PUBLISH {channel} "{text}"\r\n'.encode())
