@@ -168,7 +168,7 @@ TEMPLATE_TEST_CASE("rates: the frames do not depend on the cuts", "[rates]", lin
     for (std::size_t i = 0; i < 20; ++i)
         expected.push_back(std::to_string(i));
     expected.emplace_back("eof");
-    for (const std::size_t piece : {1, 2, 3, 5, 100}) {
+    for (const std::size_t piece : {1U, 2U, 3U, 5U, 100U}) {
         INFO("pieces of " << piece);
         conversation<TestType> c;
         c.chat->frame_rate(7);

@@ -15,15 +15,23 @@
 
 namespace http {
 
+class crawler;
+class fetch_channel;
+
 // The waiting pages of one scheme, host and port, and the connections to it.
-struct site_queue {
+struct site {
+    site(asynchat::loop& loop, const url& any_page, crawler& owner); // after fetch_channel
+
     std::deque<page> waiting;
-    std::size_t connections = 0;
-    std::size_t connecting = 0; // of them
+    std::size_t users = 0;  // connections that were asked for, and not handed back
+    std::size_t asking = 0; // of them, those that are not there yet
+    std::string error;      // of the last connection that could not be made
     bool has_answered = false;
+    bool is_secure;
+    asynchat::pool<fetch_channel> connections;
 };
 
-// Knows which pages were requested and which still wait. Connections get their work here.
+// Knows which pages were requested and which still wait, and gives the connections their work.
 class crawler {
 public:
     // Called for each finished page, with an error or without one.
@@ -36,7 +44,7 @@ public:
 
     const fetch_settings& chosen() const noexcept { return settings_; }
     std::size_t waiting() const noexcept { return waiting_; }
-    std::size_t connections() const noexcept { return connections_; }
+    std::size_t connections() const noexcept { return users_; }
     bool is_full() const noexcept { return seen_.size() == most_pages; }
 
     // Fetches each address once, however often it is added.
@@ -44,40 +52,24 @@ public:
     {
         if (is_full() || !seen_.insert(where.to_string()).second)
             return;
-        sites_[where.origin()].waiting.emplace_back(where, redirects, settings_);
+        site& from = sites_.try_emplace(where.origin(), loop_, where, *this).first->second;
+        from.waiting.emplace_back(where, redirects, settings_);
         ++waiting_;
     }
 
-    // Opens as many connections as the waiting pages need and the limits allow.
+    // Asks for as many connections as the waiting pages need and the limits allow.
     void start()
     {
         for (auto& [name, site] : sites_) {
-            while (connections_ < most_connections && site.connections < settings_.per_host &&
-                   site.connecting < site.waiting.size()) {
-                ++site.connections;
-                ++site.connecting;
-                ++connections_;
-                open_connection(site);
-            }
+            while (users_ < most_connections && site.users < settings_.per_host &&
+                   site.asking < site.waiting.size())
+                ask_for_connection(site);
         }
     }
 
     // --- for the connections -------------------------------------------------------------------
 
-    void connected(site_queue& site) { --site.connecting; }
-
-    std::optional<page> next(site_queue& site)
-    {
-        if (site.waiting.empty())
-            return std::nullopt;
-        page taken = std::move(site.waiting.front());
-        site.waiting.pop_front();
-        --waiting_;
-        taken.asked = std::chrono::steady_clock::now();
-        return taken;
-    }
-
-    void done(site_queue& site, const page& fetched)
+    void done(site& site, const page& fetched)
     {
         site.has_answered = true;
         std::string_view error;
@@ -90,36 +82,26 @@ public:
         for (const std::string& link : links_of(fetched.html))
             follow(fetched, link);
         report_(fetched, error);
-        start();
     }
 
     // The connection was lost before an answer came: requests the page on another one.
-    void again(site_queue& site, page lost)
+    void again(site& site, page lost)
     {
         site.waiting.push_front(std::move(lost));
         ++waiting_;
     }
 
-    void failed(site_queue& site, const page& lost, std::string_view error)
+    void failed(site& site, const page& lost, std::string_view error)
     {
         site.has_answered = true; // a connection was made
         report_(lost, error);
     }
 
-    // A connection attempt failed. If no attempt ever succeeded, no other page is tried there.
-    void unreachable(site_queue& site, std::string_view error)
+    // A connection is not used any more. It was handed back, or has ended.
+    void left(site& site)
     {
-        --site.connecting;
-        do {
-            if (const auto lost = next(site))
-                report_(*lost, error);
-        } while (!site.has_answered && !site.waiting.empty());
-    }
-
-    void left(site_queue& site)
-    {
-        --site.connections;
-        --connections_;
+        --site.users;
+        --users_;
         start();
     }
 
@@ -128,7 +110,29 @@ private:
     static constexpr std::size_t most_connections = 100;
     static constexpr int most_redirects = 10;
 
-    void open_connection(site_queue& site); // defined after fetch_channel, which it makes
+    // These two are defined after fetch_channel, which they use.
+    void ask_for_connection(site& site);
+    void use(site& site, const asynchat::handle<fetch_channel>& connection);
+
+    std::optional<page> next(site& site)
+    {
+        if (site.waiting.empty())
+            return std::nullopt;
+        page taken = std::move(site.waiting.front());
+        site.waiting.pop_front();
+        --waiting_;
+        taken.asked = std::chrono::steady_clock::now();
+        return taken;
+    }
+
+    // If no connection was ever made, no other page is tried there.
+    void unreachable(site& site)
+    {
+        do {
+            if (const auto lost = next(site))
+                report_(*lost, site.error);
+        } while (!site.has_answered && !site.waiting.empty());
+    }
 
     // Follows a link within its site, and a redirect everywhere, unless it fetches whole sites.
     bool follow(const page& from, std::string_view link)
@@ -145,9 +149,9 @@ private:
     fetch_settings settings_;
     reporter report_;
     std::set<std::string> seen_;
-    std::map<std::string, site_queue> sites_;
     std::size_t waiting_ = 0;
-    std::size_t connections_ = 0;
+    std::size_t users_ = 0;
+    std::map<std::string, site> sites_; // the last: their pools end with it
 };
 
 } // namespace http

@@ -7,37 +7,41 @@
 #include "answer.hpp"
 #include "crawler.hpp"
 
-#include <array>
+#include <functional>
 
 namespace http {
 
-// One connection to a host: requests one page after the other, while pages wait.
+// One connection to a host: fetches one page at a time, and is handed back to the pool after it.
 //
 //     head          up to "\r\n\r\n"            which of these follows:
 //     counted       a count of bytes
 //     chunk_size -> chunk -> chunk_size ... -> trailer, lines up to an empty one
 //     until_close   no terminator               the end of the stream is the end of the page
-//     idle          no terminator               between two pages: nothing may come
 //
 // A body may take any time while bytes arrive. Everything else must be complete in time.
 class fetch_channel : public asynchat::async_chat {
 public:
-    fetch_channel(asynchat::loop& loop, crawler& owner, site_queue& site)
-        : async_chat(loop), crawler_(owner), site_(site)
+    fetch_channel(asynchat::loop& loop, crawler& owner, site& at)
+        : async_chat(loop), crawler_(owner), site_(at)
     {
-        const auto& first = site.waiting.front().where;
         connect_timeout(owner.chosen().timeout);
         handshake_timeout(owner.chosen().timeout);
-        if (first.is_secure)
+        if (at.is_secure)
             owner.chosen().tls.protect(*this);
-        connect(first.host, first.port);
     }
 
-    void handle_connect() override
+    void fetch(page wanted)
     {
-        crawler_.connected(site_);
-        ask_next();
+        page_ = std::move(wanted);
+        ++pages_;
+        interim_ = 0;
+        got_something_ = false;
+        print("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: asynchat-http_fetch\r\n\r\n",
+              page_->where.target, page_->where.site());
+        expect_in_time(part::head, "\r\n\r\n", "head");
     }
+
+    void handle_connect() override {} // the pool gives it its work
 
     void collect_incoming_data(std::string_view data) override
     {
@@ -49,7 +53,6 @@ public:
         case part::counted:
         case part::chunk:
         case part::until_close: page_->add(data); break;
-        case part::idle: leave(); break; // unrequested, and not the answer to the next request
         }
     }
 
@@ -62,16 +65,13 @@ public:
         case part::chunk_size: return found_chunk_size(line);
         case part::chunk: return expect_chunk();
         case part::trailer: return found_trailer(line);
-        case part::until_close:
-        case part::idle: return;
+        case part::until_close: return;
         }
     }
 
     void handle_eof() override
     {
-        if (!page_)
-            return leave();
-        if (part_ == part::until_close)
+        if (page_ && part_ == part::until_close)
             return found_end();
         async_chat::handle_eof();
     }
@@ -106,12 +106,14 @@ public:
         else if (page_)
             crawler_.failed(site_, *page_, error_);
         else if (pages_ == 0)
-            crawler_.unreachable(site_, error_);
-        leave();
+            site_.error = error_;
+        close();
+        if (page_)
+            crawler_.left(site_);
     }
 
 private:
-    enum class part { head, counted, chunk_size, chunk, trailer, until_close, idle };
+    enum class part { head, counted, chunk_size, chunk, trailer, until_close };
 
     static constexpr std::size_t most_head = 65536; // bytes; also of a trailer
     static constexpr std::size_t most_line = 4096;  // bytes of the line with the size of a chunk
@@ -133,19 +135,6 @@ private:
             error_ = fmt::format("the {} was not there in time", what);
             finish(asynchat::close_reason::frame_timeout);
         });
-    }
-
-    void ask_next()
-    {
-        page_ = crawler_.next(site_);
-        if (!page_)
-            return leave();
-        ++pages_;
-        interim_ = 0;
-        got_something_ = false;
-        print("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: asynchat-http_fetch\r\n\r\n",
-              page_->where.target, page_->where.site());
-        expect_in_time(part::head, "\r\n\r\n", "head");
     }
 
     void found_head(std::string_view head)
@@ -205,35 +194,18 @@ private:
         deadline_.cancel();
         page_->end(); // an exception is reported with the page
         const page fetched = *std::exchange(page_, std::nullopt);
-        expect(part::idle, std::nullopt);
+        part_ = part::head;
         crawler_.done(site_, fetched);
-        if (!keeps_alive_)
-            return leave();
-        // In a later turn: bytes that were received after the page are delivered before it.
-        owner().handle_of(*this).post([](fetch_channel& channel) { channel.use_again(); });
-    }
-
-    // Unrequested bytes would be taken for the answer to the next request, also bytes that the
-    // system still holds.
-    void use_again()
-    {
-        std::array<char, 1> unasked;
-        if (recv(asio::buffer(unasked)) > 0)
-            return leave();
-        if (!closed()) // closed: recv() found the end of the stream
-            ask_next();
-    }
-
-    void leave()
-    {
-        deadline_.cancel();
-        close();
+        if (keeps_alive_ && !site_.waiting.empty())
+            site_.connections.give_back(owner().handle_of(*this));
+        else
+            close();
         crawler_.left(site_);
     }
 
     crawler& crawler_;
-    site_queue& site_;
-    part part_ = part::idle;
+    site& site_;
+    part part_ = part::head;
     std::string line_; // or the head
     std::string trailer_;
     std::string error_;
@@ -245,9 +217,40 @@ private:
     bool got_something_ = false;
 };
 
-inline void crawler::open_connection(site_queue& site)
+inline site::site(asynchat::loop& loop, const url& any_page, crawler& owner)
+    : is_secure(any_page.is_secure),
+      connections(loop, asynchat::target(any_page.host, any_page.port), std::ref(owner),
+                  std::ref(*this))
 {
-    loop_.create<fetch_channel>(*this, site);
+    connections.max_size(owner.chosen().per_host);
+}
+
+inline void crawler::ask_for_connection(site& site)
+{
+    ++site.users;
+    ++site.asking;
+    ++users_;
+    site.connections.checkout(
+        asynchat::loop::duration::zero(),
+        [this, &site](const asynchat::handle<fetch_channel>& connection, std::error_code error) {
+            if (error == std::errc::operation_canceled)
+                return; // the program ends
+            --site.asking;
+            use(site, connection);
+        });
+}
+
+// The page that the connection was asked for may have been fetched by another one.
+inline void crawler::use(site& site, const asynchat::handle<fetch_channel>& connection)
+{
+    if (!connection) {
+        unreachable(site);
+        return left(site);
+    }
+    if (auto wanted = next(site))
+        return connection->fetch(std::move(*wanted));
+    connection->close();
+    left(site);
 }
 
 } // namespace http
