@@ -62,12 +62,15 @@ public:
     {
         for (auto& [name, site] : sites_) {
             while (users_ < most_connections && site.users < settings_.per_host &&
-                   site.asking < site.waiting.size())
+                   needs_connection(site))
                 ask_for_connection(site);
         }
     }
 
     // --- for the connections -------------------------------------------------------------------
+
+    // Whether there are more waiting pages than connections that were asked for.
+    static bool needs_connection(const site& site) { return site.waiting.size() > site.asking; }
 
     void done(site& site, const page& fetched)
     {
@@ -103,6 +106,10 @@ public:
         --site.users;
         --users_;
         start();
+        if (users_ > 0)
+            return;
+        for (auto& [name, each] : sites_) // all pages are there: idle connections end
+            each.connections.stop();
     }
 
 private:

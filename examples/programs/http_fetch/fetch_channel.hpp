@@ -196,7 +196,7 @@ private:
         const page fetched = *std::exchange(page_, std::nullopt);
         part_ = part::head;
         crawler_.done(site_, fetched);
-        if (keeps_alive_ && !site_.waiting.empty())
+        if (keeps_alive_ && crawler::needs_connection(site_))
             site_.connections.give_back(owner().handle_of(*this));
         else
             close();
