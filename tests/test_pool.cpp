@@ -189,11 +189,13 @@ TEST_CASE("pool: the channel that was handed back last is lent first", "[pool]")
 TEST_CASE("pool: over max_size() they wait in order", "[pool]")
 {
     lines order;
+    worker_handle a; // like `order`, until the pool has failed those who still wait
+    worker_handle b;
     scene s;
     s.pool->max_size(2);
     CHECK(s.pool->max_size() == 2);
-    const auto a = s.lent();
-    const auto b = s.lent();
+    a = s.lent();
+    b = s.lent();
     for (const char* const name : {"x", "y", "z"}) {
         s.pool->checkout(0s, [&, name](worker_handle channel, std::error_code) {
             order.push_back(name + std::string(channel == a ? " a" : channel == b ? " b" : " ?"));
