@@ -10,7 +10,6 @@
 
 #if defined(ASIO_HAS_CO_AWAIT) // nothing else would compile
 
-#  include <asynchat/detail/channel_access.hpp>
 #  include <asynchat/detail/channel_watcher.hpp>
 #  include <asynchat/detail/streams/waiting_room.hpp>
 #  include <asynchat/dispatcher.hpp>

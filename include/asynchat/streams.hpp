@@ -22,7 +22,6 @@
 
 #if defined(ASIO_HAS_CO_AWAIT) // nothing else would compile
 
-#  include <asynchat/detail/channel_access.hpp>
 #  include <asynchat/detail/scope_exit.hpp>
 #  include <asynchat/detail/streams/stream_channel.hpp>
 #  include <asynchat/endpoint.hpp>

@@ -49,7 +49,7 @@ def test_the_page_of_the_examples_has_them_all():
     page = text_of("docs", "examples.md")
     files = names_in("examples", end=".cpp")
     check("examples", re.findall(r"^\| \[\w+\]\(\.\./examples/(\w+)\.cpp\) \|", page, re.M), sorted(
-        files, key=["echo", "line_server", "client", "framed", "proxy", "starttls", "stream_echo",
+        files, key=["echo", "line_server", "client", "redis_client", "framed", "proxy", "starttls", "stream_echo",
                     "stream_client", "broadcast", "service"].index))
     check("programs", sorted(re.findall(r"^\| \[\w+\]\((\w+)\.md\) \|", page, re.M)), PROGRAMS)
     for name in files:

@@ -5,7 +5,6 @@
 #define ASYNCHAT_DETAIL_STREAMS_STREAM_CHANNEL_HPP
 
 #include <asynchat/async_chat.hpp>
-#include <asynchat/detail/channel_access.hpp>
 #include <asynchat/detail/failure.hpp>
 #include <asynchat/detail/framing/stream_buffer.hpp>
 #include <asynchat/detail/streams/waiting_room.hpp>
