@@ -108,7 +108,7 @@ struct channel_access {
     /// The part of close_text() that the reason does not say.
     static std::string noted_text(const dispatcher& channel)
     {
-        return channel.rare_ ? channel.rare_->close_text : std::string();
+        return channel.rare_ ? channel.rare_->noted_text() : std::string();
     }
     static void note_text(dispatcher& channel, std::string text) noexcept
     {

@@ -48,7 +48,7 @@ struct rare_state {
     std::size_t in_flight = 0; // bytes that the peer had not taken at the last check
     lost_connection lost;
     std::error_code error;                   // the system's, of why the channel ends
-    std::string close_text;                  // details of why the channel ends, or empty
+    std::unique_ptr<std::string> close_text; // details of why the channel ends, or null
     timer_state* timers = nullptr;           // of the channel, not of its connection
     std::unique_ptr<transport_layer> layers; // wait until the output before them is sent, or until
                                              // the channel is connected
@@ -66,9 +66,11 @@ struct rare_state {
         clocks.start_anew(now);
         output_left = stop_over = in_flight = 0;
         lost = {};
-        close_text.clear();
+        close_text.reset();
         layers.reset();
     }
+
+    std::string noted_text() const { return close_text ? *close_text : std::string(); }
 
     /// Whether further output ends the channel.
     bool output_is_full() const noexcept { return output_left > output.max_bytes; }

@@ -313,7 +313,7 @@ ASYNCHAT_DECL void dispatcher::handle_exception()
     }
     const auto failure = detail::failure::current();
     const bool was_lost = is_lost();
-    std::string cause; // of the loss, which is yet to end the channel
+    std::unique_ptr<std::string> cause; // of the loss, which is yet to end the channel
     if (was_lost)
         cause.swap(rare_->close_text);
     reason_ = failure.reason;
@@ -330,7 +330,7 @@ ASYNCHAT_DECL void dispatcher::handle_exception()
         reason_ = close_reason::open;
         note_error({});
         if (rare_ && !is_lost())
-            rare_->close_text.clear();
+            rare_->close_text.reset();
         else if (rare_ && was_lost)
             rare_->close_text.swap(cause);
     }

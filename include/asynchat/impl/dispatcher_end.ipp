@@ -140,7 +140,7 @@ ASYNCHAT_DECL void dispatcher::note_error(const std::error_code& error) noexcept
 ASYNCHAT_DECL void dispatcher::note_text(std::string text) noexcept
 {
     try {
-        rare().close_text = std::move(text);
+        rare().close_text = std::make_unique<std::string>(std::move(text));
     } catch (const std::bad_alloc&) { // then only the reason is known
     }
 }
@@ -148,7 +148,7 @@ ASYNCHAT_DECL void dispatcher::note_text(std::string text) noexcept
 ASYNCHAT_DECL std::string dispatcher::close_text() const
 {
     std::string text(to_string(reason_));
-    const std::string noted = rare_ ? rare_->close_text : std::string();
+    const std::string noted = rare_ ? rare_->noted_text() : std::string();
     switch (reason_) {
     case close_reason::open: return {};
     case close_reason::local:
