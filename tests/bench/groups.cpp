@@ -22,12 +22,15 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -120,6 +123,29 @@ double microseconds_of_a_message(std::size_t loops, spread how)
 
 // --- hand-off --------------------------------------------------------------------------------
 
+/// Counts what happens in other threads.
+class arrivals {
+public:
+    void add()
+    {
+        const std::lock_guard lock(mutex_);
+        if (++count_ == wanted_)
+            changed_.notify_one();
+    }
+    void wait_for(int n)
+    {
+        std::unique_lock lock(mutex_);
+        wanted_ = n;
+        changed_.wait(lock, [this] { return count_ >= wanted_; });
+    }
+
+private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    int count_ = 0;
+    int wanted_ = 0;
+};
+
 constexpr int handed = 200'000;
 constexpr int burst = 100;
 
@@ -129,16 +155,15 @@ asynchat::socket some_socket()
     return {-1, AF_INET, SOCK_STREAM, peer};
 }
 
-/// The time of one of the sockets that `give()` brings to another thread, which counts in `came`
-/// what has arrived. A burst arrives before the next one is given.
-double nanoseconds_of_a_socket(const std::atomic<int>& came, const std::function<void()>& give)
+/// The time of one of the sockets that `give()` brings to another thread, which adds to `came` what
+/// has arrived. A burst arrives before the next one is given.
+double nanoseconds_of_a_socket(arrivals& came, const std::function<void()>& give)
 {
     const double before = cpu_seconds();
     for (int given = 0; given < handed;) {
         for (int i = 0; i < burst; ++i, ++given)
             give();
-        while (came.load(std::memory_order_acquire) < given)
-            ::usleep(20);
+        came.wait_for(given);
     }
     return (cpu_seconds() - before) / handed * 1e9;
 }
@@ -149,11 +174,11 @@ double nanoseconds_of_a_bare_post()
     asio::ip::tcp::acceptor listener(there, {asio::ip::address_v4::loopback(), 0});
     listener.async_wait(listener.wait_read, [](std::error_code) {}); // it sleeps as a server does
     std::thread other([&] { there.run(); });
-    std::atomic<int> came{0};
+    arrivals came;
     const double result = nanoseconds_of_a_socket(came, [&] {
         asio::post(there, [&came, from = some_socket()]() mutable {
             const asynchat::socket taken(std::move(from));
-            came.fetch_add(1, std::memory_order_release);
+            came.add();
         });
     });
     asio::post(there, [&] { listener.close(); });
@@ -161,7 +186,7 @@ double nanoseconds_of_a_bare_post()
     return result;
 }
 
-std::atomic<int> taken{0};
+arrivals* taken = nullptr; // of the hand-off: its function has no other argument
 
 double nanoseconds_of_a_hand_off()
 {
@@ -172,11 +197,12 @@ double nanoseconds_of_a_hand_off()
     member.max_connections = member.max_handshakes = 2 * handed;
     member.take = [](asynchat::dispatcher&, asynchat::socket&& from) {
         const asynchat::socket one(std::move(from));
-        taken.fetch_add(1, std::memory_order_release);
+        taken->add();
     };
-    taken = 0;
+    arrivals came;
+    taken = &came;
     std::thread other([&] { there.run(); });
-    const double result = nanoseconds_of_a_socket(taken, [&] {
+    const double result = nanoseconds_of_a_socket(came, [&] {
         if (auto* const to = group->choose())
             group->give(*to, some_socket());
     });
@@ -195,25 +221,21 @@ double unevenness(spread how)
         group_options(endpoint("127.0.0.1", 0)).loops(4).policy(how));
     std::thread server([&] { group.run(); });
     const auto peers = connections(group.local_endpoint(), all);
-    for (std::atomic<std::size_t> open{0}; open < all;) {
-        std::atomic<bool> is_told{false};
-        group.gather_counters([&](const asynchat::server_counters& sum) {
-            open = sum.open;
-            is_told = true;
-        });
-        while (!is_told)
-            ::usleep(100);
+    for (std::size_t open = 0; open < all;) {
+        std::promise<std::size_t> told;
+        group.gather_counters(
+            [&told](const asynchat::server_counters& sum) { told.set_value(sum.open); });
+        open = told.get_future().get();
     }
     std::atomic<std::size_t> most{0};
-    std::atomic<int> told{0};
+    arrivals told;
     group.post([&](asynchat::server_base& each) {
         const std::size_t here = each.counters().open;
         for (std::size_t seen = most; seen < here && !most.compare_exchange_weak(seen, here);) {
         }
-        ++told;
+        told.add();
     });
-    while (told < 4)
-        ::usleep(100);
+    told.wait_for(4);
     group.stop(std::chrono::seconds(0));
     server.join();
     return static_cast<double>(most) / (all / 4.0);
