@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -193,6 +194,17 @@ class Program:
         if self.process.stdin:
             with contextlib.suppress(BrokenPipeError):  # it has ended before it read all
                 self.process.stdin.close()
+
+
+@contextlib.contextmanager
+def redis(port):
+    """A redis-server that keeps nothing on the disk."""
+    command = need("redis-server")
+    with tempfile.TemporaryDirectory() as folder:
+        with Program([command, "--port", port, "--bind", "127.0.0.1", "--dir", folder,
+                      "--save", "", "--appendonly", "no", "--daemonize", "no"]) as program:
+            program.wait_for("Ready to accept connections")
+            yield program
 
 
 def connect(address):

@@ -10,7 +10,7 @@ import tempfile
 import time
 
 import support
-from support import Program, check, check_that, connect, example, need, run
+from support import Program, check, check_that, connect, example, need, redis, run
 
 SERVER = example("chat")
 GREETING = b"* hello; /nick NAME, then /join; /help tells the rest\n"
@@ -354,16 +354,6 @@ def test_wrong_use():
 
 
 # ---- Several servers ----------------------------------------------------------------------------
-
-@contextlib.contextmanager
-def redis(port):
-    command = need("redis-server")
-    with tempfile.TemporaryDirectory() as folder:
-        with Program([command, "--port", port, "--bind", "127.0.0.1", "--dir", folder,
-                      "--save", "", "--appendonly", "no", "--daemonize", "no"]) as program:
-            program.wait_for("Ready to accept connections")
-            yield program
-
 
 @contextlib.contextmanager
 def servers(port, *names):

@@ -9,8 +9,8 @@ import socket
 import tempfile
 
 import support
-from support import Program, check, check_that, free_port, need, receive_all
-from test_chat import Person, SERVER, arrive, from_each, join, joined, play, redis, until
+from support import Program, check, check_that, free_port, need, receive_all, redis
+from test_chat import SERVER, arrive, from_each, join, joined, play, until
 
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "scaling.md")
 EACH = 8  # people for each server at the beginning

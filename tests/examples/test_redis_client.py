@@ -7,19 +7,18 @@ import socket
 import tempfile
 
 import support
-from support import Program, check, check_that, example, need, run, wait_until
+from support import Program, check, check_that, example, redis, run, wait_until
 
 CLIENT = example("redis_client")
 
 
 @contextlib.contextmanager
-def redis(port):
-    command = need("redis-server")
-    with tempfile.TemporaryDirectory() as folder:
-        with Program([command, "--port", port, "--bind", "127.0.0.1", "--dir", folder,
-                      "--save", "", "--appendonly", "no", "--daemonize", "no"]) as program:
-            program.wait_for("Ready to accept connections")
-            yield program
+def stopped(server):
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.process.send_signal(signal.SIGCONT)
 
 
 def answers(client):
@@ -57,19 +56,13 @@ def test_an_order_of_stops_and_restarts():
         with redis(port) as server:
             more_answers(client)
             # For less than it takes to give up: late answers are for nobody.
-            server.process.send_signal(signal.SIGSTOP)
-            try:
+            with stopped(server):
                 more_failures(client, "timed out")
-            finally:
-                server.process.send_signal(signal.SIGCONT)
             more_answers(client, 30)
             check_answers(client)
             # For longer: the connection is given up.
-            server.process.send_signal(signal.SIGSTOP)
-            try:
+            with stopped(server):
                 more_failures(client, "not connected")
-            finally:
-                server.process.send_signal(signal.SIGCONT)
             more_answers(client, 30)
             server.process.kill()
             server.wait()
