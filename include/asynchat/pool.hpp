@@ -18,11 +18,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <system_error>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -92,8 +90,6 @@ private:
     friend class pool;
     class link;
 
-    /// Makes a channel, and does not connect it yet.
-    using maker = std::function<std::shared_ptr<dispatcher>(loop&)>;
     using receiver = detail::unique_function<void(dispatcher*, const std::error_code&)>;
 
     /// What a channel is doing. `ready` is connected and was never lent. `failed` has ended before
@@ -115,7 +111,7 @@ private:
         scoped_timer deadline;
     };
 
-    ASYNCHAT_DECL pool_base(loop& owner, std::vector<target> servers, maker make);
+    ASYNCHAT_DECL pool_base(loop& owner, std::vector<target> servers, detail::client_maker make);
     ASYNCHAT_DECL ~pool_base();
 
     ASYNCHAT_DECL void add_waiter(loop::duration timeout, receiver done);
@@ -186,21 +182,8 @@ public:
     /// Throws std::invalid_argument when there is no server.
     template <class... Args>
     explicit pool(loop& owner, std::vector<target> servers, Args... args)
-        : pool_base(owner, std::move(servers),
-                    [args = std::tuple<Args...>(std::move(args)...)](loop& l) {
-                        return std::apply(
-                            [&](const auto&... a) -> std::shared_ptr<dispatcher> {
-                                return detail::channel_access::make<T>(l, a...);
-                            },
-                            args);
-                    })
+        : pool_base(owner, std::move(servers), detail::clients_with<T>(std::move(args)...))
     {
-        static_assert(!std::is_abstract_v<T>,
-                      "pool<T>: T is abstract: it has to override found_terminator() if it is an "
-                      "async_chat, found_frame() if it is a frame_chat");
-        static_assert(std::is_abstract_v<T> || std::is_constructible_v<T, loop&, const Args&...>,
-                      "pool<T>: T must be constructible from (loop&, args...); args are passed as "
-                      "const references, and one that it changes is passed by std::ref");
     }
 
     /// Asks for a channel. `done(handle<T>, const std::error_code&)` is called exactly once, later

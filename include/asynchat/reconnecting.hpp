@@ -12,12 +12,9 @@
 #include <asynchat/target.hpp>
 
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <string>
 #include <system_error>
-#include <tuple>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -80,10 +77,7 @@ private:
     friend class reconnecting;
     class link;
 
-    /// Makes a channel, and does not connect it yet.
-    using maker = std::function<std::shared_ptr<dispatcher>(loop&)>;
-
-    ASYNCHAT_DECL reconnector(loop& owner, std::vector<target> servers, maker make);
+    ASYNCHAT_DECL reconnector(loop& owner, std::vector<target> servers, detail::client_maker make);
 
     void attempt();
     void attempt_ended(asynchat::close_reason why, const std::error_code& error,
@@ -126,21 +120,8 @@ public:
     /// Throws std::invalid_argument when there is no server.
     template <class... Args>
     explicit reconnecting(loop& owner, std::vector<target> servers, Args... args)
-        : reconnector(owner, std::move(servers),
-                      [args = std::tuple<Args...>(std::move(args)...)](loop& l) {
-                          return std::apply(
-                              [&](const auto&... a) -> std::shared_ptr<dispatcher> {
-                                  return detail::channel_access::make<T>(l, a...);
-                              },
-                              args);
-                      })
+        : reconnector(owner, std::move(servers), detail::clients_with<T>(std::move(args)...))
     {
-        static_assert(!std::is_abstract_v<T>,
-                      "reconnecting<T>: T is abstract: it has to override found_terminator() if it "
-                      "is an async_chat, found_frame() if it is a frame_chat");
-        static_assert(std::is_abstract_v<T> || std::is_constructible_v<T, loop&, const Args&...>,
-                      "reconnecting<T>: T must be constructible from (loop&, args...); args are "
-                      "passed as const references, and one that it changes is passed by std::ref");
     }
 
     /// The channel of the present attempt, which may still be connecting; an empty handle while

@@ -11,8 +11,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -74,6 +78,28 @@ private:
     std::vector<target> all_;
     std::size_t next_ = 0;
 };
+
+/// Makes the channel of a client, and does not connect it yet.
+using client_maker = std::function<std::shared_ptr<dispatcher>(loop&)>;
+
+/// Makes T(loop&, args...), with const references to these args, which it owns.
+template <class T, class... Args>
+client_maker clients_with(Args... args)
+{
+    static_assert(!std::is_abstract_v<T>,
+                  "reconnecting<T>, pool<T>: T is abstract: it has to override found_terminator() "
+                  "if it is an async_chat, found_frame() if it is a frame_chat");
+    static_assert(std::is_abstract_v<T> || std::is_constructible_v<T, loop&, const Args&...>,
+                  "reconnecting<T>, pool<T>: T must be constructible from (loop&, args...); args "
+                  "are passed as const references, and one that it changes is passed by std::ref");
+    return [args = std::tuple<Args...>(std::move(args)...)](loop& owner) {
+        return std::apply(
+            [&owner](const auto&... each) -> std::shared_ptr<dispatcher> {
+                return channel_access::make<T>(owner, each...);
+            },
+            args);
+    };
+}
 
 } // namespace detail
 

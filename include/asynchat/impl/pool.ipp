@@ -41,7 +41,7 @@ inline std::error_code current_error()
 class pool_base::link final : public detail::channel_watcher,
                               public std::enable_shared_from_this<link> {
 public:
-    link(pool_base& owner, maker make) : owner_(&owner), make_(std::move(make)) {}
+    link(pool_base& owner, detail::client_maker make) : owner_(&owner), make_(std::move(make)) {}
 
     std::shared_ptr<dispatcher> make(loop& l)
     {
@@ -67,12 +67,13 @@ private:
     }
 
     pool_base* owner_;
-    maker make_;
+    detail::client_maker make_;
 };
 
 // --- life ------------------------------------------------------------------------------------
 
-ASYNCHAT_DECL pool_base::pool_base(loop& owner, std::vector<target> servers, maker make)
+ASYNCHAT_DECL pool_base::pool_base(loop& owner, std::vector<target> servers,
+                                   detail::client_maker make)
     : loop_(owner),
       servers_(std::move(servers), detail::channel_access::random_of(owner), "pool<T>"),
       link_(std::make_shared<link>(*this, std::move(make)))

@@ -23,7 +23,7 @@ namespace asynchat {
 class reconnector::link final : public detail::channel_watcher,
                                 public std::enable_shared_from_this<link> {
 public:
-    link(reconnector& owner, maker make) : owner_(&owner), make_(std::move(make)) {}
+    link(reconnector& owner, detail::client_maker make) : owner_(&owner), make_(std::move(make)) {}
 
     std::shared_ptr<dispatcher> make(loop& l)
     {
@@ -68,7 +68,7 @@ private:
     }
 
     reconnector* owner_;
-    maker make_;
+    detail::client_maker make_;
     detail::state_ptr channel_; // of the last attempt
     std::optional<loop::time_point> up_since_;
     bool is_good_ = false;
@@ -76,7 +76,8 @@ private:
 
 // --- life ------------------------------------------------------------------------------------
 
-ASYNCHAT_DECL reconnector::reconnector(loop& owner, std::vector<target> servers, maker make)
+ASYNCHAT_DECL reconnector::reconnector(loop& owner, std::vector<target> servers,
+                                       detail::client_maker make)
     : dispatcher(owner),
       servers_(std::move(servers), detail::channel_access::random_of(owner), "reconnecting<T>"),
       link_(std::make_shared<link>(*this, std::move(make)))
