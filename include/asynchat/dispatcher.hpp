@@ -129,10 +129,7 @@ public:
     /// As above, to a port by number, 0 to 65535.
     ASYNCHAT_DECL void connect(std::string_view host, std::int64_t port);
     template <class Unsigned, detail::if_wide_unsigned<Unsigned> = 0>
-    void connect(std::string_view host, Unsigned port)
-    {
-        connect(host, std::to_string(port));
-    }
+    void connect(std::string_view host, Unsigned port);
 
     /// How long connect() to a name waits for an attempt before it tries the next address beside
     /// it; 250 ms by default. With zero the next address is tried only when the attempt has failed.
@@ -365,10 +362,7 @@ public:
     [[nodiscard]] asynchat::close_reason close_reason() const noexcept { return reason_; }
 
     /// The system's error behind that reason; empty without one.
-    [[nodiscard]] std::error_code close_error() const noexcept
-    {
-        return rare_ ? rare_->error : std::error_code();
-    }
+    [[nodiscard]] inline std::error_code close_error() const noexcept;
 
     /// Why the channel ended, in one line for people: "frame limit: 65536 bytes, set by
     /// max_frame()", "connect to 127.0.0.1:2601: Connection refused", "peer finished". Empty while
@@ -436,11 +430,7 @@ public:
 protected:
     /// For a channel without a socket that overrides recv() and send(): says whether it can send.
     /// With a socket the library sets this state.
-    void set_connected(bool on)
-    {
-        connected_ = on;
-        flush_soon(); // what was pushed before
-    }
+    inline void set_connected(bool on);
 
     /// Ends the channel: handle_close(), once, with this reason, then close().
     ASYNCHAT_DECL void finish(asynchat::close_reason reason, std::error_code error = {});
@@ -511,10 +501,8 @@ private:
     /// An operation has found that the connection is lost. The default ends the channel at once.
     /// Subclasses that queue their output call no handler inside a send: they record the loss with
     /// lose_connection(), and end when the received input is delivered.
-    virtual void connection_lost_(asynchat::close_reason reason, const std::error_code& error)
-    {
-        finish(reason, error);
-    }
+    inline virtual void connection_lost_(asynchat::close_reason reason,
+                                         const std::error_code& error);
     /// Returns false when the connection was lost before, or the channel already ends.
     ASYNCHAT_DECL bool lose_connection(asynchat::close_reason reason, const std::error_code& error);
     ASYNCHAT_DECL void end_lost();
@@ -557,10 +545,6 @@ private:
     ASYNCHAT_DECL void handle_readiness(readiness what, const std::error_code& error);
     void ask_for_interest();
     ASYNCHAT_DECL void interest_refused();
-    ASYNCHAT_DECL bool is_special(readiness what);
-    ASYNCHAT_DECL void look_while_parked();
-    ASYNCHAT_DECL bool park();
-    ASYNCHAT_DECL void unpark();
     bool is_stale(readiness what);
     void speculative_read(bool alone);
     void wait_for_input();
@@ -624,10 +608,7 @@ private:
     /// its server and for the loop. The next line says how many were left out. Lines of an ignored
     /// type do not count.
     template <class... Args>
-    void log_of_peer(log_type type, fmt::format_string<Args...> format, const Args&... args)
-    {
-        log_line_of_peer(type, detail::text_of(format), fmt::make_format_args(args...));
-    }
+    void log_of_peer(log_type type, fmt::format_string<Args...> format, const Args&... args);
     ASYNCHAT_DECL void log_line_of_peer(log_type type, fmt::string_view format,
                                         fmt::format_args args);
     inline bool ignores(log_type type) const noexcept;
@@ -644,14 +625,6 @@ private:
     ASYNCHAT_DECL void look_at_clocks_by(loop::time_point time);
     bool has_rates() const noexcept { return rare_ && rare_->rates; }
     bool is_held() const noexcept { return has_rates() && rare_->rates->is_held; }
-    /// What this channel shares with the others of its server; null if that has no rates.
-    detail::server_rates* server_rates() const noexcept
-    {
-        return slot_ ? slot_->server->rates.get() : nullptr;
-    }
-    ASYNCHAT_DECL void wake_by_rate(detail::channel_state& which, loop::time_point at);
-    ASYNCHAT_DECL void wake_first_waiting() noexcept;
-    ASYNCHAT_DECL void leave_rates() noexcept;
     void clock_ran_out(detail::deadlines::clock what);
     detail::deadlines::clock_set counting_clocks() const noexcept;
     void close_time_reached();
@@ -665,8 +638,6 @@ private:
     ASYNCHAT_DECL void output_waits(std::size_t sent);
     ASYNCHAT_DECL void output_flows() noexcept;
     void leave_to_linger() noexcept;
-    template <class Line>
-    void log_in_any_case(const Line& line);
     void log_exception(const char* where);
     void log_failure(const char* follows);
     std::error_code pending_error();
@@ -674,12 +645,7 @@ private:
 
     inline detail::handshake_stage opening() const noexcept;
     void begin_opening() noexcept;
-    void end_opening() noexcept
-    {
-        state_->opening = 0;
-        if (state_->opening_counted)
-            uncount_opening();
-    }
+    inline void end_opening() noexcept;
     ASYNCHAT_DECL void count_opening() noexcept;
     ASYNCHAT_DECL void uncount_opening() noexcept;
     void step_opening();

@@ -209,7 +209,7 @@ LIMITS = [
     ("pool.hpp", r"\bidle_limit_ = std::chrono::seconds\((\d+)\)", seconds, "idle_limit()"),
     ("impl/loop_time.ipp", r"deadline_tick = std::chrono::milliseconds\((\d+)\)",
      lambda n: f"{n / 1000:g} s", "idle_timeout()"),
-    ("impl/dispatcher_time.ipp", r"rate_tick = std::chrono::milliseconds\((\d+)\)",
+    ("impl/channel_access.ipp", r"rate_tick = std::chrono::milliseconds\((\d+)\)",
      lambda n: f"{n / 1000:g} s", "read_rate()"),
 ]
 

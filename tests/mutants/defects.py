@@ -1542,15 +1542,16 @@ rating("rate-resumed", "resume_reading() ends the wait for a rate",
 rating("rate-overtaken", "a connection that was idle is served in front of those that wait",
        "(rates.has_turn || all->waiting.is_empty())", "true")
 rating("rate-of-one-only", "only the first connection that waits for the rate of a server goes on",
-       "    const detail::scope_exit others([this] { wake_first_waiting(); });\n", "")
+       "    const detail::scope_exit others([this] { detail::channel_access::wake_first_waiting(*this); });\n", "")
 rating("rate-changed-later", "a higher rate does not end a wait that has begun",
-       "        wake_by_rate(*state_, owner().now()); // it may go on earlier\n", "        return;\n")
+       "    if (is_held())\n        detail::channel_access::wake_by_rate(", "    if (false)\n        detail::channel_access::wake_by_rate(")
 ending("rate-drops-after-reset", "what came before a reset is dropped while it waits for a rate",
        "        return rare_->clocks.stop(detail::deadlines::clock::close);\n", "        {}\n")
 times("rate-idle", "a channel that waits for its rate is ended as idle",
       " || is_held())\n        return counting", ")\n        return counting")
 closing("rate-closed-in-the-queue", "the others wait for ever when the first that waits is closed",
-        "        leave_rates();\n", "        rare_->rates->is_held = false;\n")
+        "        detail::channel_access::leave_rates(*this);\n",
+        "        rare_->rates->is_held = false;\n")
 
 buffer = of("stream_buffer")
 stream = of("streams.hpp")
@@ -1612,8 +1613,7 @@ lending("pool-keeps-unfit", "a channel in the middle of a message is lent to the
         "if (!detail::channel_access::park(channel))",
         "if (!detail::channel_access::park(channel) && channel.closed())")
 channel("idle-channel-delivers", "T gets what arrives while it is idle in a pool",
-        "if ((state_->opening != 0 || state_->parked) && is_special(what))",
-        "if (state_->opening != 0 && is_special(what))")
+        "if ((state_->opening != 0 || state_->parked) &&", "if (state_->opening != 0 &&")
 ending("pool-takes-the-rest", "bytes behind the answer do not matter when a channel is handed back",
        "(under_way() && !under_way()->empty())", "false")
 times("ping-counts-as-answer", "our own output puts off handle_silence()",

@@ -35,6 +35,9 @@ struct channel_access {
         channel.sends_plainly_ = sends_plainly;
         channel.gate_.set(gate::steered, !keeps_terminator || channel.has_rates());
     }
+    /// Handles an event that is not for the user: of a handshake, or of a channel that is idle in a
+    /// pool. Returns false for others.
+    ASYNCHAT_DECL static bool take_event(dispatcher& channel, readiness what);
     template <class Body>
     static void in_event(dispatcher& channel, Body&& body)
     {
@@ -138,6 +141,20 @@ struct channel_access {
     /// Takes the connection from the channel.
     ASYNCHAT_DECL static socket end_receive(dispatcher& channel);
 
+    // --- rates -----------------------------------------------------------------------------------
+
+    /// What the channel shares with the others of its server; null if that has no rates.
+    static server_rates* rates_of_server(const dispatcher& channel) noexcept
+    {
+        return channel.slot_ ? channel.slot_->server->rates.get() : nullptr;
+    }
+    /// Sets the deadline of a channel that is held by a rate.
+    ASYNCHAT_DECL static void wake_by_rate(loop& owner, channel_state& which, loop::time_point at);
+    /// Wakes the channel that waits longest for the rate of the server.
+    ASYNCHAT_DECL static void wake_first_waiting(const dispatcher& of) noexcept;
+    /// The channel is closed, or has another connection.
+    ASYNCHAT_DECL static void leave_rates(dispatcher& channel) noexcept;
+
     // --- servers -------------------------------------------------------------------------------
 
     static address_slot* slot(const dispatcher& channel) noexcept { return channel.slot_; }
@@ -154,10 +171,6 @@ struct channel_access {
     }
     static void finish(dispatcher& channel, close_reason reason) { channel.finish(reason); }
     static void obey_rates(dispatcher& channel) { channel.obey_rates_(); }
-    static void wake_by_rate(dispatcher& channel, channel_state& which)
-    {
-        channel.wake_by_rate(which, channel.loop_.now());
-    }
     /// The channel listens with these transports, which listen already; addr() is `where`.
     ASYNCHAT_DECL static void listen_with(dispatcher& channel,
                                           std::vector<std::unique_ptr<transport>> listeners,
@@ -202,14 +215,18 @@ struct channel_access {
 
     // --- clients -------------------------------------------------------------------------------
 
-    static bool park(dispatcher& channel) { return channel.park(); }
-    static void unpark(dispatcher& channel) { channel.unpark(); }
+    /// Makes the channel idle in a pool, unless it is in the middle of something. Returns whether
+    /// it did.
+    ASYNCHAT_DECL static bool park(dispatcher& channel);
+    ASYNCHAT_DECL static void unpark(dispatcher& channel);
+    /// Nothing may come while the channel is idle: bytes, an end or an error end it.
+    ASYNCHAT_DECL static void look_while_parked(dispatcher& channel);
     /// Whether what has arrived ends the channel is known before it is lent.
     static void look_before_use(dispatcher& channel)
     {
         if (!channel.state_->parked)
             return look_now(channel);
-        channel.in_event([&channel] { channel.look_while_parked(); });
+        channel.in_event([&channel] { look_while_parked(channel); });
     }
     static void log(loop& owner, log_type type, std::string_view message)
     {

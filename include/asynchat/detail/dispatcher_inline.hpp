@@ -10,6 +10,9 @@
 #include <cassert>
 #include <cstddef>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -30,6 +33,42 @@ inline bool dispatcher::ignores(log_type type) const noexcept
 inline detail::handshake_stage dispatcher::opening() const noexcept
 {
     return static_cast<detail::handshake_stage>(state_->opening);
+}
+
+template <class Unsigned, detail::if_wide_unsigned<Unsigned>>
+void dispatcher::connect(std::string_view host, Unsigned port)
+{
+    connect(host, std::to_string(port));
+}
+
+inline void dispatcher::connection_lost_(asynchat::close_reason reason,
+                                         const std::error_code& error)
+{
+    finish(reason, error);
+}
+
+inline void dispatcher::end_opening() noexcept
+{
+    state_->opening = 0;
+    if (state_->opening_counted)
+        uncount_opening();
+}
+
+inline void dispatcher::set_connected(bool on)
+{
+    connected_ = on;
+    flush_soon(); // what was pushed before
+}
+
+inline std::error_code dispatcher::close_error() const noexcept
+{
+    return rare_ ? rare_->error : std::error_code();
+}
+
+template <class... Args>
+void dispatcher::log_of_peer(log_type type, fmt::format_string<Args...> format, const Args&... args)
+{
+    log_line_of_peer(type, detail::text_of(format), fmt::make_format_args(args...));
 }
 
 inline bool dispatcher::is_deaf() const noexcept

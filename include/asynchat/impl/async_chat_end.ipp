@@ -141,7 +141,7 @@ ASYNCHAT_DECL void async_chat::forget_connection_()
     if (under_way())
         gate_.set(detail::gate::renewed);
     if (is_held()) {
-        leave_rates();
+        detail::channel_access::leave_rates(*this);
         gate_.set(detail::gate::turn_over, false);
     }
     decoder_.start_anew();

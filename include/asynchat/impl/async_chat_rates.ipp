@@ -6,6 +6,7 @@
 
 #include <asynchat/async_chat.hpp>
 
+#include <asynchat/detail/channel_access.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 
 #include <algorithm>
@@ -38,7 +39,8 @@ ASYNCHAT_DECL void async_chat::set_rate(detail::rate_limit detail::rate_limits::
         charge_frames(under_way()->frames()); // at the rate of before
     (rare_->rates->own.*which).rate(per_second, owner().now());
     if (is_held())
-        wake_by_rate(*state_, owner().now()); // it may go on earlier
+        detail::channel_access::wake_by_rate(owner(), *state_,
+                                             owner().now()); // it may go on earlier
 }
 
 ASYNCHAT_DECL void async_chat::obey_rates_()
@@ -57,7 +59,7 @@ inline void async_chat::charge(detail::rate_limit detail::rate_limits::*which,
 {
     const loop::time_point now = owner().now();
     (rare_->rates->own.*which).charge(n, now);
-    if (auto* const all = server_rates())
+    if (auto* const all = detail::channel_access::rates_of_server(*this))
         (all->limits.*which).charge(n, now);
 }
 
@@ -67,7 +69,8 @@ ASYNCHAT_DECL void async_chat::charge_bytes(std::size_t n) noexcept
         charge(&detail::rate_limits::bytes, n);
 }
 
-/// `in_pass`: so many frames have ended in the pass.
+/// Charges the frames that have ended since the last call. `in_pass` is the number of those that
+/// have ended in the present pass.
 ASYNCHAT_DECL void async_chat::charge_frames(std::size_t in_pass) noexcept
 {
     std::size_t& charged = rare_->rates->charged_frames;
@@ -92,7 +95,7 @@ ASYNCHAT_DECL bool async_chat::rates_allow(bool receives)
         hold(own, nullptr);
         return false;
     }
-    auto* const all = server_rates();
+    auto* const all = detail::channel_access::rates_of_server(*this);
     const loop::time_point next = all ? all->limits.next(rates.need) : loop::time_point::min();
     const bool is_limited = next > loop::time_point::min();
     if (!is_limited || (next <= now && (rates.has_turn || all->waiting.is_empty())))
@@ -106,7 +109,8 @@ ASYNCHAT_DECL void async_chat::hold(loop::time_point until, detail::server_rates
 {
     detail::channel_rates& rates = *rare_->rates;
     const bool is_first = !all || all->waiting.is_empty();
-    wake_by_rate(is_first ? *state_ : all->waiting.first().channel, until); // or throws
+    detail::channel_access::wake_by_rate(owner(), is_first ? *state_ : all->waiting.first().channel,
+                                         until); // or throws
     if (all)
         all->waiting.add(rates);
     rates.is_held = true;
@@ -121,14 +125,14 @@ ASYNCHAT_DECL bool async_chat::hold_is_over()
     const detail::channel_rates& rates = *rare_->rates;
     loop::time_point next = rates.own.next(rates.need);
     if (rates.is_waiting()) {
-        const detail::server_rates& all = *server_rates();
+        const detail::server_rates& all = *detail::channel_access::rates_of_server(*this);
         if (&all.waiting.first() != &rates)
             return false; // it is woken when it is
         next = std::max(next, all.limits.next(rates.need));
     }
     if (next <= owner().now())
         return true;
-    wake_by_rate(*state_, next);
+    detail::channel_access::wake_by_rate(owner(), *state_, next);
     return false;
 }
 
@@ -138,10 +142,10 @@ ASYNCHAT_DECL void async_chat::end_hold()
 {
     detail::channel_rates& rates = *rare_->rates;
     if (rates.is_waiting()) {
-        server_rates()->waiting.remove(rates);
+        detail::channel_access::rates_of_server(*this)->waiting.remove(rates);
         rates.has_turn = true;
     }
-    const detail::scope_exit others([this] { wake_first_waiting(); });
+    const detail::scope_exit others([this] { detail::channel_access::wake_first_waiting(*this); });
     rates.is_held = false;
     stop_or_go_on_timing_frame();
     note_activity(true);

@@ -8,13 +8,20 @@
 
 #include <asynchat/detail/io/joint_listener.hpp>
 #include <asynchat/detail/io/socket_transport.hpp>
+#include <asynchat/detail/timing/later.hpp>
+#include <asynchat/escape.hpp>
 #include <asynchat/socket.hpp>
 #include <asynchat/transport.hpp>
+
+#include <asio/buffer.hpp>
+#include <asio/error.hpp>
 
 #include <fcntl.h>
 
 #include <cerrno>
+#include <chrono>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 namespace asynchat::detail {
@@ -156,6 +163,93 @@ ASYNCHAT_DECL void channel_access::stop_listening(dispatcher& channel)
 {
     channel.accepting_ = false;
     channel.set_transport(nullptr);
+}
+
+// --- events that are not for the user ----------------------------------------------------------
+
+ASYNCHAT_DECL bool channel_access::take_event(dispatcher& channel, readiness what)
+{
+    if (channel.state_->opening != 0) {
+        channel.go_on_opening();
+        return true;
+    }
+    if (what != readiness::read)
+        return false;
+    look_while_parked(channel);
+    return true;
+}
+
+// Bytes of a layer itself, which bring no input, may come.
+ASYNCHAT_DECL void channel_access::look_while_parked(dispatcher& channel)
+{
+    if (!channel.transport_)
+        return;
+    char byte = 0;
+    std::error_code error;
+    channel.transport_->read_some(asio::buffer(&byte, 1), error);
+    if (!error)
+        return channel.finish("input came while it was idle in a pool");
+    if (is_would_block(error))
+        return;
+    if (error == asio::error::eof)
+        return channel.finish(close_reason::peer_finished);
+    if (const auto why = channel.transport_->explain(error)) {
+        channel.note_text(escaped(why->text, longest_text));
+        return channel.finish(why->reason, error);
+    }
+    channel.finish(is_disconnected(error) ? close_reason::reset : close_reason::system_error,
+                   error);
+}
+
+ASYNCHAT_DECL bool channel_access::park(dispatcher& channel)
+{
+    constexpr unsigned reasons = gate::of_input | gate::of_output;
+    if (!channel.connected_ || channel.eof_ || channel.state_->opening != 0 ||
+        channel.gate_.has(reasons) || !channel.is_at_rest_())
+        return false;
+    channel.state_->parked = true;
+    return true;
+}
+
+ASYNCHAT_DECL void channel_access::unpark(dispatcher& channel)
+{
+    channel.state_->parked = false;
+    if (channel.active_timeouts().silence > loop::duration::zero())
+        channel.restart_clocks(true);
+}
+
+// --- rates -----------------------------------------------------------------------------------
+
+// Many channels share a wake-up also here, but the ticks are shorter than those of deadlines,
+// because what is waited for comes evenly.
+ASYNCHAT_DECL void channel_access::wake_by_rate(loop& owner, channel_state& which,
+                                                loop::time_point at)
+{
+    constexpr loop::duration rate_tick = std::chrono::milliseconds(10);
+    const loop::time_point now = owner.now();
+    owner.set_exact_deadline(which, at <= now ? now : rounded_up(at, rate_tick));
+}
+
+ASYNCHAT_DECL void channel_access::wake_first_waiting(const dispatcher& of) noexcept
+{
+    auto* const all = rates_of_server(of);
+    if (!all || all->waiting.is_empty())
+        return;
+    auto& first = all->waiting.first();
+    try {
+        wake_by_rate(of.loop_, first.channel, all->limits.next(first.need));
+    } catch (...) { // no memory: the next one that waits tries it again
+    }
+}
+
+ASYNCHAT_DECL void channel_access::leave_rates(dispatcher& channel) noexcept
+{
+    channel_rates& rates = *channel.rare_->rates;
+    rates.is_held = rates.has_turn = false;
+    if (!rates.is_waiting())
+        return;
+    rates_of_server(channel)->waiting.remove(rates);
+    wake_first_waiting(channel);
 }
 
 } // namespace asynchat::detail

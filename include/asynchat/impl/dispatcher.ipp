@@ -127,7 +127,8 @@ ASYNCHAT_DECL void dispatcher::handle_readiness(readiness what, const std::error
     in_event([&] {
         if (error)
             throw detail::io_error(close_reason::system_error, error, "wait");
-        if ((state_->opening != 0 || state_->parked) && is_special(what))
+        if ((state_->opening != 0 || state_->parked) &&
+            detail::channel_access::take_event(*this, what))
             return;
         if (is_stale(what))
             return;
@@ -148,58 +149,6 @@ ASYNCHAT_DECL void dispatcher::handle_readiness(readiness what, const std::error
         if (rare_ && rare_->urgent.is_on() && rare_->urgent.is_pending() && transport_)
             rare_->urgent.passed(poll_now(POLLPRI));
     });
-}
-
-/// An event that is not for the user: of a handshake, or input of a channel that is idle in a pool.
-ASYNCHAT_DECL bool dispatcher::is_special(readiness what)
-{
-    if (state_->opening != 0) {
-        go_on_opening();
-        return true;
-    }
-    if (what != readiness::read)
-        return false;
-    look_while_parked();
-    return true;
-}
-
-/// Nothing may come while the channel is idle in a pool: bytes, an end or an error end it. Bytes of
-/// a layer itself, which bring no input, may come.
-ASYNCHAT_DECL void dispatcher::look_while_parked()
-{
-    if (!transport_)
-        return;
-    char byte = 0;
-    std::error_code error;
-    transport_->read_some(asio::buffer(&byte, 1), error);
-    if (!error)
-        return finish("input came while it was idle in a pool");
-    if (is_would_block(error))
-        return;
-    if (error == asio::error::eof)
-        return finish(close_reason::peer_finished);
-    if (const auto why = transport_->explain(error)) {
-        note_text(escaped(why->text, detail::longest_text));
-        return finish(why->reason, error);
-    }
-    finish(is_disconnected(error) ? close_reason::reset : close_reason::system_error, error);
-}
-
-/// Makes the channel idle, unless it is in the middle of something. Returns whether it did.
-ASYNCHAT_DECL bool dispatcher::park()
-{
-    constexpr unsigned reasons = detail::gate::of_input | detail::gate::of_output;
-    if (!connected_ || eof_ || state_->opening != 0 || gate_.has(reasons) || !is_at_rest_())
-        return false;
-    state_->parked = true;
-    return true;
-}
-
-ASYNCHAT_DECL void dispatcher::unpark()
-{
-    state_->parked = false;
-    if (active_timeouts().silence > loop::duration::zero())
-        restart_clocks(true);
 }
 
 /// Whether an event belongs to a channel that was closed while the event was queued: Asio reuses

@@ -46,7 +46,7 @@ ASYNCHAT_DECL void dispatcher::close()
     if (state_->owned)
         loop_.remove(*state_);
     if (has_rates())
-        leave_rates();
+        detail::channel_access::leave_rates(*this);
     end_timers();
 }
 

@@ -92,22 +92,26 @@ ASYNCHAT_DECL std::string dispatcher::safe_repr() const
     }
 }
 
+namespace detail {
+
 /// Logs the result of `line`. Exceptions are ignored, so that the caller continues.
 template <class Line>
-void dispatcher::log_in_any_case(const Line& line)
+void log_in_any_case(dispatcher& channel, const Line& line)
 {
     try {
-        log_of_peer(log_type::error, "{}", line());
+        channel_access::log_of_peer(channel, log_type::error, "{}", line());
     } catch (const exit_now&) {
         throw;
     } catch (...) { // no memory, or an override of the log throws
     }
 }
 
+} // namespace detail
+
 /// `where` says where the exception came from; it precedes the name of the channel.
 ASYNCHAT_DECL void dispatcher::log_exception(const char* where)
 {
-    log_in_any_case([&] {
+    detail::log_in_any_case(*this, [&] {
         return fmt::format("uncaptured exception {} {} ({})", where, safe_repr(),
                            detail::failure::text());
     });
@@ -117,7 +121,7 @@ ASYNCHAT_DECL void dispatcher::log_exception(const char* where)
 /// a refused connection, is not logged as an exception of the program.
 ASYNCHAT_DECL void dispatcher::log_failure(const char* follows)
 {
-    log_in_any_case([&] {
+    detail::log_in_any_case(*this, [&] {
         const std::string text = detail::failure::text();
         if (detail::failure::is_of_the_system())
             return fmt::format("{} {}: {}", follows, safe_repr(), text);

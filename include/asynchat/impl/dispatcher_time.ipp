@@ -266,41 +266,6 @@ ASYNCHAT_DECL void dispatcher::log_timeout(std::string_view what, std::string_vi
     note_text(std::move(text));
 }
 
-// --- rates -----------------------------------------------------------------------------------
-
-/// Sets the deadline of a channel that is held by a rate. Many share a wake-up also here, but the
-/// ticks are shorter, because what is waited for comes evenly.
-ASYNCHAT_DECL void dispatcher::wake_by_rate(detail::channel_state& which, loop::time_point at)
-{
-    constexpr loop::duration rate_tick = std::chrono::milliseconds(10);
-    const loop::time_point now = loop_.now();
-    loop_.set_exact_deadline(which, at <= now ? now : detail::rounded_up(at, rate_tick));
-}
-
-/// Wakes the channel that waits longest for the rate of the server.
-ASYNCHAT_DECL void dispatcher::wake_first_waiting() noexcept
-{
-    auto* const all = server_rates();
-    if (!all || all->waiting.is_empty())
-        return;
-    auto& first = all->waiting.first();
-    try {
-        wake_by_rate(first.channel, all->limits.next(first.need));
-    } catch (...) { // no memory: the next one that waits tries it again
-    }
-}
-
-/// The channel is closed, or has another connection.
-ASYNCHAT_DECL void dispatcher::leave_rates() noexcept
-{
-    detail::channel_rates& rates = *rare_->rates;
-    rates.is_held = rates.has_turn = false;
-    if (!rates.is_waiting())
-        return;
-    server_rates()->waiting.remove(rates);
-    wake_first_waiting();
-}
-
 /// For channels with an output queue.
 ASYNCHAT_DECL void dispatcher::set_marks(std::size_t high, std::size_t low)
 {

@@ -267,7 +267,8 @@ ASYNCHAT_DECL void server_base::set_rate(detail::rate_limit detail::rate_limits:
     }
     (shared_->rates->limits.*which).rate(per_second, owner().now());
     if (!shared_->rates->waiting.is_empty()) // it may go on earlier
-        channel_access::wake_by_rate(*this, shared_->rates->waiting.first().channel);
+        channel_access::wake_by_rate(owner(), shared_->rates->waiting.first().channel,
+                                     owner().now());
 }
 
 // --- behind a proxy --------------------------------------------------------------------------
