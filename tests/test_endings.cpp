@@ -88,7 +88,7 @@ TEST_CASE("close_when_done: the reply arrives whole while the other side still s
           "[async_chat][close][linger][no-tls][slow]")
 {
     asynchat::loop loop;
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < 200; ++i) {
         connection c(loop);
         c.chat->answer.assign(4096, 'r');
         c.peer.send("request\n");

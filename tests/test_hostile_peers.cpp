@@ -147,7 +147,7 @@ void send_gibibyte(loop& loop, Channel& channel, raw_peer peer)
 
 } // namespace
 
-TEST_CASE("a gibibyte without a terminator takes no memory", "[hostile][no-tls]")
+TEST_CASE("a gibibyte without a terminator takes no memory", "[hostile][no-layers]")
 {
     loop loop;
     auto ends = connected_pair();
@@ -186,7 +186,7 @@ public:
 } // namespace
 
 TEST_CASE("a thousand begun frames of a mebibyte take what max_frame allows",
-          "[hostile][no-records]")
+          "[hostile][no-layers]")
 {
     const auto announced = terminator::length_prefix(4);
     struct {
