@@ -290,7 +290,17 @@ TEST_CASE("pool: a constructor that throws, or closes, is a failure", "[pool]")
                 throw std::runtime_error("no config");
             close();
         }
+        void handle_end() override { told_end(); }
+        static int& ends()
+        {
+            static int count = 0;
+            return count;
+        }
+
+    private:
+        static void told_end() { ++ends(); }
     };
+    broken::ends() = 0;
     const bool throws = GENERATE(false, true);
     lines told;
     std::string logged;
@@ -304,9 +314,90 @@ TEST_CASE("pool: a constructor that throws, or closes, is a failure", "[pool]")
     loop.settle();
     CHECK(failures == lines{scene::text(errc::not_connected)});
     CHECK(pool.size() == 0);
+    CHECK(broken::ends() == (throws ? 0 : 1));
     if (throws)
         CHECK_THAT(logged, Catch::Matchers::ContainsSubstring("127.0.0.1:7000") &&
                                Catch::Matchers::ContainsSubstring("no config"));
+}
+
+TEST_CASE("pool: a channel that connects is lent, though another could not", "[pool]")
+{
+    const endpoint nobody("127.0.0.1", 7001);
+    lines told;
+    lines results;
+    asynchat::testing::loop loop;
+    loop.log_sink([](asynchat::log_type, std::string_view) {});
+    const auto server = loop.listen(here);
+    for (const endpoint& each : {here, nobody})
+        loop.answer_after(each, 2s);
+    worker_pool pool(loop, std::vector<target>{target(here), target(nobody)}, std::ref(told));
+    for (const asynchat::loop::duration timeout : {0s, 1s})
+        pool.checkout(timeout, [&](const worker_handle&, const std::error_code& error) {
+            results.push_back(error.message());
+        });
+    loop.advance(2s);
+    CHECK(results == lines{scene::text(errc::timed_out), std::error_code().message()});
+}
+
+TEST_CASE("pool: a constructor may stop the pool", "[pool]")
+{
+    class last : public worker {
+    public:
+        last(asynchat::loop& owner, lines& told, std::function<void()>& made) : worker(owner, told)
+        {
+            made();
+        }
+        void handle_end() override { ++ends(); }
+        static int& ends()
+        {
+            static int count = 0;
+            return count;
+        }
+    };
+    last::ends() = 0;
+    lines told;
+    lines failures;
+    std::function<void()> made;
+    asynchat::testing::loop loop;
+    const auto server = loop.listen(here);
+    asynchat::pool<last> pool(loop, target(here), std::ref(told), std::ref(made));
+    made = [&] { pool.stop(); };
+    for (int i = 0; i < 2; ++i)
+        pool.checkout(0s, [&](const asynchat::handle<last>&, const std::error_code& error) {
+            failures.push_back(error.message());
+        });
+    loop.settle();
+    const std::string canceled = scene::text(errc::operation_canceled);
+    CHECK(failures == lines{canceled, canceled});
+    CHECK(pool.size() == 0);
+    CHECK(loop.channels().empty());
+    CHECK(told == lines{"made", "gone"});
+    CHECK(last::ends() == 1);
+}
+
+TEST_CASE("pool: exit_now of a constructor ends run(), not the wait", "[pool]")
+{
+    class leaving : public worker {
+    public:
+        leaving(asynchat::loop& owner, lines& told, bool& leaves) : worker(owner, told)
+        {
+            if (std::exchange(leaves, false))
+                throw asynchat::exit_now();
+        }
+    };
+    lines told;
+    bool leaves = true;
+    bool got = false;
+    asynchat::testing::loop loop;
+    const auto server = loop.listen(here);
+    asynchat::pool<leaving> pool(loop, target(here), std::ref(told), std::ref(leaves));
+    pool.checkout(0s, [&](const asynchat::handle<leaving>& channel, const std::error_code&) {
+        got = static_cast<bool>(channel);
+    });
+    CHECK_THROWS_AS(loop.settle(), asynchat::exit_now);
+    CHECK(pool.waiting() == 1);
+    loop.settle();
+    CHECK(got);
 }
 
 TEST_CASE("pool: without a descriptor the checkout fails", "[pool]")
@@ -538,6 +629,20 @@ TEST_CASE("pool: a channel that connected for nobody has a limit, too", "[pool]"
     s.ask(1s);
     s.loop.advance(5s);
     CHECK(s.pool->idle() == 1);
+    s.loop.advance(1min);
+    CHECK(s.pool->size() == 0);
+}
+
+TEST_CASE("pool: so has one that connects in the same turn as one that is lent", "[pool]")
+{
+    scene s;
+    s.loop.answer_after(here, 2s);
+    s.ask();
+    s.ask(1s);
+    s.loop.advance(2s);
+    REQUIRE(s.got.size() == 1);
+    CHECK(s.pool->idle() == 1);
+    s.got[0]->close();
     s.loop.advance(1min);
     CHECK(s.pool->size() == 0);
 }

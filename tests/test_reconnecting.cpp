@@ -408,6 +408,30 @@ TEST_CASE("several servers are tried in turn, from a random one on", "[reconnect
     CHECK(first == std::set<std::string>{"connects to a:1", "connects to b:2", "connects to c:3"});
 }
 
+TEST_CASE("exit_now of a constructor ends run(), and another attempt is made in the next",
+          "[reconnecting]")
+{
+    class leaving : public feed {
+    public:
+        leaving(asynchat::loop& owner, lines& told, bool& leaves) : feed(owner, told)
+        {
+            if (std::exchange(leaves, false))
+                throw asynchat::exit_now();
+        }
+    };
+    lines told;
+    asynchat::testing::loop loop;
+    bool leaves = true;
+    auto server = loop.listen(here);
+    const auto made =
+        loop.create<watched<leaving>>(target(here), std::ref(told), std::ref(leaves)).lock();
+    made->back_off(100ms, 100ms);
+    CHECK_THROWS_AS(loop.settle(), asynchat::exit_now);
+    loop.advance(100ms);
+    CHECK(made->asked == lines{"callback error 1"});
+    CHECK(server.waiting() == 1);
+}
+
 TEST_CASE("a channel whose constructor throws is an attempt that failed", "[reconnecting]")
 {
     class broken : public feed {

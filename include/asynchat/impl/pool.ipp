@@ -164,11 +164,12 @@ ASYNCHAT_DECL void pool_base::add_waiter(loop::duration timeout, receiver done)
         guard_ = loop_.keep_running(); // there may be no channel that does
 }
 
-/// The others are served in a later turn: what is called next may do anything.
+/// The others are served in a later turn, as what is called next may do anything; and what has
+/// connected for nobody gets its limit.
 inline pool_base::waiter pool_base::take_oldest()
 {
     assert(!waiters_.empty());
-    if (waiters_.size() > 1)
+    if (waiters_.size() > 1 || count({stage::ready}) > 0)
         work_soon();
     waiter oldest = std::move(waiters_.front());
     waiters_.pop_front();
@@ -232,7 +233,8 @@ ASYNCHAT_DECL void pool_base::work()
     if (failed != members_.end()) {
         const std::error_code error = failed->error;
         members_.erase(failed);
-        return waiters_.empty() ? work_soon() : fail_oldest(error);
+        const bool is_told = waiters_.size() > idle(); // else there is a channel for each
+        return is_told ? fail_oldest(error) : work_soon();
     }
     if (waiters_.empty())
         return end_old_ones(); // a channel may have connected for nobody
@@ -306,9 +308,14 @@ ASYNCHAT_DECL std::error_code pool_base::connect_one()
         ++making_;
         const detail::scope_exit made([this] { --making_; });
         channel = link_->make(loop_);
+        if (stopping_) { // by its constructor
+            channel->close();
+            return std::make_error_code(std::errc::operation_canceled);
+        }
         members_.emplace_back(detail::channel_access::state(*channel));
         detail::target_list::connect(*channel, to);
     } catch (const exit_now&) {
+        work_soon(); // when the loop runs again
         throw;
     } catch (...) {
         const std::error_code error = detail::current_error();

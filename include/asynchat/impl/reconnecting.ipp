@@ -126,7 +126,8 @@ ASYNCHAT_DECL void reconnector::attempt()
     try {
         channel = link_->make(owner());
         detail::target_list::connect(*channel, to);
-    } catch (const exit_now&) {
+    } catch (const exit_now&) { // it goes on when the loop runs again
+        attempt_ended(close_reason::callback_error, {}, "exit_now");
         throw;
     } catch (...) {
         const auto failure = detail::failure::current();
