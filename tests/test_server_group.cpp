@@ -394,6 +394,51 @@ TEST_CASE("what comes to nothing does not keep its place in the group", "[thread
     CHECK(all.closes(close_reason::callback_error) == 6);
 }
 
+TEST_CASE("who waits for its PROXY header has a place in the group already", "[threads][limit]")
+{
+    quiet_echo::hooks hooks;
+    echo_group group(with(spread::hand_off, 2), std::ref(hooks));
+    silence(group);
+    group.each([](server_base& server) {
+        server.max_connections(2);
+        server.expect_proxy({address_range("127.0.0.1")});
+    });
+    running_group run(group);
+    const std::string header = "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n";
+    std::vector<raw_peer> peers;
+    for (int i = 0; i < 5; ++i)
+        peers.push_back(raw_peer::connected_to(group.local_endpoint()));
+    for (std::size_t i = 0; i < 3; ++i) {
+        peers[i].send(header + "hello\n");
+        REQUIRE(receives(peers[i], "hello\n"));
+    }
+    REQUIRE(run.until([](const server_counters& all) { return all.handshakes == 1; }));
+    peers[4].send(header + "last\n"); // waits in the system's queue
+    peers[3].send(header + "fourth\n");
+    REQUIRE(receives(peers[3], "fourth\n"));
+    CHECK(run.counters().accepted == 4);
+    peers[0].close();
+    REQUIRE(receives(peers[4], "last\n"));
+    CHECK(run.counters().refused == 0);
+}
+
+TEST_CASE("a server of a group that was closed gets no more connections", "[threads]")
+{
+    quiet_echo::hooks hooks;
+    echo_group group(with(spread::hand_off, 3), std::ref(hooks));
+    running_group run(group);
+    group.post([](server_base& server) {
+        if (server.local_endpoints().empty()) // it does not accept for the others
+            server.close();
+    });
+    REQUIRE(run.until([](const server_counters&) { return true; })); // behind it in each loop
+    for (int i = 0; i < 6; ++i) {
+        auto peer = raw_peer::connected_to(group.local_endpoint());
+        peer.send("hello\n");
+        CHECK(receives(peer, "hello\n"));
+    }
+}
+
 // --- the end -----------------------------------------------------------------------------------
 
 TEST_CASE("an exception that leaves one loop ends all, and comes out of run()", "[threads]")
@@ -418,6 +463,26 @@ TEST_CASE("an exception that leaves one loop ends all, and comes out of run()", 
     group.stop(10s);
     CHECK(again.end() == nullptr);
     CHECK(ends(other));
+}
+
+TEST_CASE("an exception ends all loops also when no server is left", "[threads]")
+{
+    quiet_echo::hooks hooks;
+    echo_group group(with(spread::hand_off, 2), std::ref(hooks));
+    running_group run(group);
+    std::vector<raw_peer> peers;
+    for (int i = 0; i < 2; ++i) { // one in each loop
+        peers.push_back(raw_peer::connected_to(group.local_endpoint()));
+        peers.back().send("hello\n");
+        REQUIRE(receives(peers.back(), "hello\n"));
+    }
+    group.post([](server_base& server) { server.close(); });
+    REQUIRE(run.until([](const server_counters&) { return true; })); // behind it in each loop
+    peers[0].send("exit\n");
+    const auto failure = run.end();
+    REQUIRE(failure);
+    CHECK_THROWS_AS(std::rethrow_exception(failure), exit_now);
+    CHECK(group.counters().open == 2);
 }
 
 TEST_CASE("stop() of one loop ends the run of all", "[threads]")

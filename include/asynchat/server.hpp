@@ -173,6 +173,7 @@ private:
     ASYNCHAT_DECL void accepted_(socket connection, const endpoint& peer) override;
     ASYNCHAT_DECL void end_of_event_() override;
     ASYNCHAT_DECL void join(std::shared_ptr<detail::hand_off> group);
+    ASYNCHAT_DECL void leave_group() noexcept;
     bool has_room() noexcept;
     void hand_on(socket&& connection, const endpoint& peer);
     void take(socket&& connection);

@@ -132,7 +132,7 @@ private:
     void stop_loops();
 
     /// A server has ended.
-    ASYNCHAT_DECL void ended() noexcept;
+    ASYNCHAT_DECL void ended(server_base& server) noexcept;
 
     std::vector<endpoint> where_;
     std::atomic<std::size_t> serving_{0}; // servers that have not ended
@@ -197,7 +197,7 @@ private:
             : server<Handler>(owner, where, std::move(args)...), group_(group)
         {
         }
-        void handle_end() override { group_.ended(); }
+        void handle_end() override { group_.ended(*this); }
 
     private:
         server_group& group_;

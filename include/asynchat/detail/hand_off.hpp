@@ -7,6 +7,7 @@
 #include <asynchat/config.hpp>
 #include <asynchat/fwd.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <memory>
@@ -25,10 +26,15 @@ public:
     struct member {
         explicit member(dispatcher& of) noexcept;
 
-        /// Whether another connection may be given to it.
-        bool has_room() const noexcept
+        /// The connections that may be given to it.
+        std::size_t room() const noexcept
         {
-            return !stops && connections < max_connections && handshakes + coming < max_handshakes;
+            const auto left = [](std::size_t limit, std::size_t used) {
+                return limit - std::min(limit, used);
+            };
+            return stops ? 0
+                         : std::min(left(max_connections, connections),
+                                    left(max_handshakes, handshakes + coming));
         }
 
         loop& owner;
@@ -57,8 +63,8 @@ public:
 
     // --- for the acceptor -----------------------------------------------------------------------
 
-    /// Whether a member has room. If not, changed() wakes the acceptor.
-    ASYNCHAT_DECL bool has_room() noexcept;
+    /// Whether the members have room for so many together. If not, changed() wakes the acceptor.
+    ASYNCHAT_DECL bool has_room_for(std::size_t count) noexcept;
 
     /// The member with the fewest connections, with one more that is under way to it; null if all
     /// are full or stop.
@@ -69,7 +75,7 @@ public:
     ASYNCHAT_DECL void give(member& to, socket&& connection);
 
 private:
-    bool any_room() const noexcept;
+    bool is_room_for(std::size_t count) const noexcept;
     bool wake(member& who) noexcept;
 
     std::vector<std::unique_ptr<member>> members_;

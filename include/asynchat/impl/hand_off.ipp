@@ -23,18 +23,20 @@ ASYNCHAT_DECL hand_off::member& hand_off::add(dispatcher& server)
     return *members_.emplace_back(std::make_unique<member>(server));
 }
 
-ASYNCHAT_DECL bool hand_off::any_room() const noexcept
+ASYNCHAT_DECL bool hand_off::is_room_for(std::size_t count) const noexcept
 {
-    return std::any_of(members_.begin(), members_.end(),
-                       [](const auto& each) { return each->has_room(); });
+    return std::any_of(members_.begin(), members_.end(), [&](const auto& each) {
+        count -= std::min(count, each->room());
+        return count == 0;
+    });
 }
 
-ASYNCHAT_DECL bool hand_off::has_room() noexcept
+ASYNCHAT_DECL bool hand_off::has_room_for(std::size_t count) noexcept
 {
-    if (any_room())
+    if (is_room_for(count))
         return true;
     waits_ = true;
-    return any_room();
+    return is_room_for(count);
 }
 
 ASYNCHAT_DECL void hand_off::changed() noexcept
@@ -62,7 +64,7 @@ ASYNCHAT_DECL hand_off::member* hand_off::choose() noexcept
     for (;;) {
         member* best = nullptr;
         for (const auto& each : members_) {
-            if (each->has_room() && (!best || each->connections < best->connections))
+            if (each->room() > 0 && (!best || each->connections < best->connections))
                 best = each.get();
         }
         if (!best)

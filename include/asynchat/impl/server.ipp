@@ -53,6 +53,15 @@ ASYNCHAT_DECL void server_base::join(std::shared_ptr<detail::hand_off> group)
     shared_->group = std::move(group);
 }
 
+/// Its group gives it no more connections.
+ASYNCHAT_DECL void server_base::leave_group() noexcept
+{
+    if (!shared_->place)
+        return;
+    shared_->place->stops = true;
+    shared_->group->changed();
+}
+
 ASYNCHAT_DECL server_base::~server_base()
 {
     shared_->listener = nullptr;
@@ -85,10 +94,11 @@ ASYNCHAT_DECL void server_base::max_handshakes(std::size_t n)
     flush_soon(); // it may accept again
 }
 
-/// The connections that count in the limit.
+/// The connections that count in the limit. Those whose PROXY header is awaited will be of any
+/// server of the group.
 ASYNCHAT_DECL std::size_t server_base::connections() const noexcept
 {
-    return counters().open + shared_->receivers.size();
+    return counters().open + (shared_->group ? 0 : shared_->receivers.size());
 }
 
 ASYNCHAT_DECL bool server_base::readable()
@@ -104,7 +114,7 @@ ASYNCHAT_DECL bool server_base::readable()
 ASYNCHAT_DECL bool server_base::has_room() noexcept
 {
     if (shared_->group && listens_)
-        return shared_->group->has_room() && shared_->receivers.size() < max_connections_;
+        return shared_->group->has_room_for(shared_->receivers.size() + 1);
     return connections() < max_connections_ && counters().handshakes < max_handshakes_;
 }
 

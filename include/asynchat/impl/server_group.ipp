@@ -150,8 +150,9 @@ ASYNCHAT_DECL void server_group_base::run_member(loop& owner) noexcept
         const std::lock_guard lock(failure_mutex_);
         if (!failure_)
             failure_ = std::current_exception();
+        stop_loops();
     }
-    if (serving_ > 0) // an exception, or somebody has stopped this loop
+    if (serving_ > 0) // somebody has stopped this loop
         stop_loops();
 }
 
@@ -161,8 +162,9 @@ ASYNCHAT_DECL void server_group_base::stop_loops()
         each->owner.stop();
 }
 
-ASYNCHAT_DECL void server_group_base::ended() noexcept
+ASYNCHAT_DECL void server_group_base::ended(server_base& server) noexcept
 {
+    server.leave_group();
     if (--serving_ == 0)
         guards_.clear(); // the loops go on until no channel is left
 }
