@@ -3,7 +3,13 @@
 
 #include "openssl_peer.hpp"
 
+#include "support/descriptors.hpp"
+
+#include <asynchat/detail/scope_exit.hpp>
+
 #include <chrono>
+#include <cstdlib>
+#include <fstream>
 #include <stdexcept>
 
 using asynchat::close_reason;
@@ -369,4 +375,35 @@ TEST_CASE("tls: what a certificate says", "[tls][verify]")
     CHECK(said.sha256.size() == 64);
     CHECK(said.pem == shown.certificate);
     CHECK(tls::connection(*pair.accepted()).getpeercert().empty());
+}
+
+TEST_CASE("tls: with authorities of its own a client trusts no other, whatever was loaded first",
+          "[tls][verify]")
+{
+    const asynchat::testing::authority other("other");
+    temp_dir dir;
+    const std::string file = dir.file("system.pem");
+    std::ofstream(file) << other.certificate();
+    const std::string lists = ca().revoke({}) + other.revoke({});
+    const bool lists_first = GENERATE(false, true);
+    ::setenv("SSL_CERT_FILE", file.c_str(), 1); // the system's authorities
+    const asynchat::detail::scope_exit restored([] { ::unsetenv("SSL_CERT_FILE"); });
+    SECTION("the system's authority is trusted without others")
+    {
+        both<> pair(server_context(other.issue("localhost")), tls::context::for_client());
+        pair.client->push("secret\n");
+        pair.loop.settle();
+        CHECK_FALSE(pair.client->closed());
+    }
+    SECTION("and not with them")
+    {
+        auto context = tls::context::for_client();
+        if (lists_first)
+            context.load_crls(pem{lists});
+        context.load_verify_locations(pem{ca().certificate()});
+        if (!lists_first)
+            context.load_crls(pem{lists});
+        both<> pair(server_context(other.issue("localhost")), context);
+        failure_of(pair);
+    }
 }

@@ -144,7 +144,7 @@ ASYNCHAT_DECL void context::load_verify_locations(const pem_source& authorities)
 {
     auto trust = detail::tls_trust::read(authorities, false);
     state_->change([&](detail::tls_settings& settings) {
-        if (settings.trust.empty() && !settings.is_server)
+        if (!settings.is_server) // with authorities of its own
             settings.uses_default_certs = settings.asked_for_default_certs;
         settings.trust.push_back(std::move(trust));
     });
