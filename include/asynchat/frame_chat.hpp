@@ -52,8 +52,11 @@ protected:
     ASYNCHAT_DECL std::string take_frame();
 
 private:
+    friend class frame_source;
     using step = detail::frame_decoder::step;
 
+    ASYNCHAT_DECL std::string take_or_copy(std::string_view frame);
+    std::string copy_of(std::string_view frame);
     ASYNCHAT_DECL void found_terminator() final;
     ASYNCHAT_DECL void deliver_(delivery& input) override;
     bool keeps_frames_() const noexcept override { return true; }

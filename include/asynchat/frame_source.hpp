@@ -72,14 +72,15 @@ asio::awaitable<std::shared_ptr<T>> closed(handle<T> channel)
 /// channel reads only while a coroutine waits, so the terminator can be changed between two frames.
 ///
 /// Callbacks and a coroutine may share the work: an override of found_frame() handles what it
-/// wants, and calls the original with what is for the coroutine. The coroutine goes on within it.
+/// wants, and calls the original with what is for the coroutine: the frame, a part of it, or other
+/// bytes. The coroutine goes on within it.
 class frame_source : public frame_chat {
 public:
     using frame_chat::frame_chat;
 
-    void found_frame(std::string_view) override
+    void found_frame(std::string_view frame) override
     {
-        frame_ = take_frame();
+        frame_ = take_or_copy(frame);
         const auto room = detail::end_room::of(*this);
         room->wake_reader();
         if (!room->has_reader() && !closed()) {

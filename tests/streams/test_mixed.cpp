@@ -10,6 +10,7 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <exception>
@@ -66,7 +67,8 @@ struct fixture {
     asynchat::testing::peer peer;
 };
 
-awaitable<void> take_all(asynchat::handle<pinged> from, texts* seen)
+template <class Source>
+awaitable<void> take_all(asynchat::handle<Source> from, texts* seen)
 {
     try {
         for (auto frame = co_await next_frame(from); frame; frame = co_await next_frame(from))
@@ -99,6 +101,41 @@ TEST_CASE("streams: a coroutine takes the frames that callbacks leave to it", "[
     l.peer.finish();
     l.loop.settle();
     CHECK(l.seen == texts{"one", "two", "three", "end"});
+}
+
+TEST_CASE("streams: a callback may leave a part of a frame, however it arrives", "[streams]")
+{
+    /// Takes the tag off.
+    class untagged : public frame_source {
+    public:
+        using frame_source::frame_source;
+        void handle_open() override { set_terminator("\n"); }
+        void found_frame(std::string_view frame) override
+        {
+            if (frame.substr(0, 1) == "=") { // or what was made of it
+                const std::string own = take_frame();
+                return frame_source::found_frame(own + own);
+            }
+            frame_source::found_frame(frame.substr(std::min<std::size_t>(4, frame.size())));
+        }
+    };
+    const std::string tail(1000, 'x'); // no short string
+    const std::string input = "TAG:" + tail + "\n=" + tail + "\nTAG:\n";
+    for (const std::size_t cut :
+         {std::size_t(0), std::size_t(2), std::size_t(500), std::size_t(1500)}) {
+        texts seen;
+        asynchat::testing::loop loop;
+        auto listener = loop.listen(here);
+        const auto channel = loop.create<untagged>();
+        channel->connect(here);
+        auto peer = listener.accept();
+        asynchat::spawn(loop, take_all(channel, &seen));
+        peer.send(input.substr(0, cut));
+        loop.settle();
+        peer.send(input.substr(cut));
+        loop.settle();
+        CHECK(seen == texts{tail, "=" + tail + "=" + tail, ""});
+    }
 }
 
 TEST_CASE("streams: the terminator can be changed between two frames, however they arrive",

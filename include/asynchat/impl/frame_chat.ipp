@@ -41,9 +41,26 @@ ASYNCHAT_DECL std::string frame_chat::take_frame()
         throw std::logic_error("asynchat: take_frame() outside of found_frame()");
     if (input->storage)
         return std::move(*input->storage);
-    std::string frame = frame_memory().take_string(input->frame.size()); // that a push gave back
-    frame.assign(input->frame);
-    return frame;
+    return copy_of(input->frame);
+}
+
+/// take_frame(), if this is the frame.
+ASYNCHAT_DECL std::string frame_chat::take_or_copy(std::string_view frame)
+{
+    if (const delivery* const input = under_way()) {
+        const std::string_view whole =
+            input->storage ? std::string_view(*input->storage) : input->frame;
+        if (frame.data() == whole.data() && frame.size() == whole.size())
+            return take_frame();
+    }
+    return copy_of(frame);
+}
+
+ASYNCHAT_DECL std::string frame_chat::copy_of(std::string_view frame)
+{
+    std::string copy = frame_memory().take_string(frame.size()); // that a push gave back
+    copy.assign(frame);
+    return copy;
 }
 
 // --- frames that lie in the input ----------------------------------------------------------------
