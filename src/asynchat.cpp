@@ -15,6 +15,7 @@
 #include <asynchat/impl/channel_access.ipp>
 #include <asynchat/impl/connect_attempt.ipp>
 #include <asynchat/impl/connect_race.ipp>
+#include <asynchat/impl/crc32c.ipp>
 #include <asynchat/impl/deadlines.ipp>
 #include <asynchat/impl/descriptors.ipp>
 #include <asynchat/impl/dispatcher.ipp>

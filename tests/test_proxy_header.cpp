@@ -5,6 +5,7 @@
 #include "support/cuts.hpp"
 #include "support/proxy_headers.hpp"
 
+#include <asynchat/detail/crc32c.hpp>
 #include <asynchat/detail/proxy_header.hpp>
 
 #include <cstddef>

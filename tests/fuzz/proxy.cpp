@@ -6,6 +6,7 @@
 #include "fuzz/input.hpp"
 #include "support/proxy_headers.hpp"
 
+#include <asynchat/detail/crc32c.hpp>
 #include <asynchat/detail/proxy_header.hpp>
 
 #include <algorithm>

@@ -44,12 +44,6 @@ struct proxy_fields {
 ASYNCHAT_DECL std::optional<std::string_view> find_tlv(std::string_view tlvs,
                                                        unsigned char type) noexcept;
 
-/// The checksum CRC-32C of `bytes`, behind bytes whose checksum is `before`.
-ASYNCHAT_DECL std::uint32_t crc32c(std::string_view bytes, std::uint32_t before = 0) noexcept;
-/// The same on every processor.
-ASYNCHAT_DECL std::uint32_t crc32c_by_table(std::string_view bytes,
-                                            std::uint32_t before = 0) noexcept;
-
 /// Decodes the header of the PROXY protocol, version 1 or 2, with which a connection begins.
 ///
 /// Flow: look() at the input that is there. While the header is incomplete, all of the input

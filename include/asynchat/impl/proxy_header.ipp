@@ -6,6 +6,8 @@
 
 #include <asynchat/detail/proxy_header.hpp>
 
+#include <asynchat/detail/crc32c.hpp>
+
 #include <algorithm>
 #include <cassert>
 #include <cstring>
@@ -65,67 +67,7 @@ inline std::string_view path_in(std::string_view field) noexcept
     return field.substr(0, last == field.npos ? 0 : last + 1);
 }
 
-/// The checksum of each byte, behind which 0 to 3 zeros follow: four bytes are looked up at a time.
-constexpr std::array<std::array<std::uint32_t, 256>, 4> make_crc32c_table() noexcept
-{
-    std::array<std::array<std::uint32_t, 256>, 4> table{};
-    for (std::uint32_t i = 0; i < 256; ++i) {
-        std::uint32_t value = i;
-        for (auto& zeros : table) {
-            for (int bit = 0; bit < 8; ++bit)
-                value = value >> 1U ^ ((value & 1U) != 0 ? 0x82f63b78U : 0U);
-            zeros[i] = value;
-        }
-    }
-    return table;
-}
-
-inline constexpr auto crc32c_table = make_crc32c_table();
-
-#if defined(__x86_64__)
-__attribute__((target("sse4.2"))) inline std::uint32_t
-crc32c_by_processor(std::string_view bytes, std::uint32_t before) noexcept
-{
-    std::uint64_t crc = ~before;
-    for (; bytes.size() >= 8; bytes.remove_prefix(8)) {
-        std::uint64_t eight;
-        std::memcpy(&eight, bytes.data(), 8);
-        crc = __builtin_ia32_crc32di(crc, eight);
-    }
-    auto rest = static_cast<std::uint32_t>(crc);
-    for (const char c : bytes)
-        rest = __builtin_ia32_crc32qi(rest, static_cast<unsigned char>(c));
-    return ~rest;
-}
-#endif
-
 } // namespace proxy_format
-
-// Four bytes at a time, where the processor has no instruction for it.
-ASYNCHAT_DECL std::uint32_t crc32c_by_table(std::string_view bytes, std::uint32_t before) noexcept
-{
-    const auto& table = proxy_format::crc32c_table;
-    std::uint32_t crc = ~before;
-    for (; bytes.size() >= 4; bytes.remove_prefix(4)) {
-        crc ^= static_cast<std::uint32_t>(proxy_format::byte_at(bytes, 0)) |
-               proxy_format::byte_at(bytes, 1) << 8U | proxy_format::byte_at(bytes, 2) << 16U |
-               proxy_format::byte_at(bytes, 3) << 24U;
-        crc = table[3][crc & 0xffU] ^ table[2][crc >> 8U & 0xffU] ^ table[1][crc >> 16U & 0xffU] ^
-              table[0][crc >> 24U];
-    }
-    for (const char c : bytes)
-        crc = crc >> 8U ^ table[0][(crc ^ static_cast<unsigned char>(c)) & 0xffU];
-    return ~crc;
-}
-
-ASYNCHAT_DECL std::uint32_t crc32c(std::string_view bytes, std::uint32_t before) noexcept
-{
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("sse4.2"))
-        return proxy_format::crc32c_by_processor(bytes, before);
-#endif
-    return crc32c_by_table(bytes, before);
-}
 
 ASYNCHAT_DECL std::optional<std::string_view> find_tlv(std::string_view tlvs,
                                                        unsigned char type) noexcept
