@@ -61,9 +61,11 @@
 #include <asynchat/impl/socket_transport.ipp>
 #include <asynchat/impl/stream_buffer.ipp>
 #include <asynchat/impl/string_search.ipp>
+#include <asynchat/impl/system_calls.ipp>
 #include <asynchat/impl/target.ipp>
 #include <asynchat/impl/terminator.ipp>
 #include <asynchat/impl/terminator_scanner.ipp>
 #include <asynchat/impl/testing.ipp>
 #include <asynchat/impl/timer_queue.ipp>
 #include <asynchat/impl/transport.ipp>
+#include <asynchat/impl/version.ipp>

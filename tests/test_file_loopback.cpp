@@ -40,7 +40,7 @@ TEST_CASE("a socket lets the system send a file, and says when it cannot", "[fil
     {
         auto [ours, peer] = connected_pair(GENERATE(AF_INET, AF_INET6, AF_UNIX));
         asynchat::detail::socket_transport transport(loop.context(), std::move(ours));
-#ifdef __linux__
+#if ASYNCHAT_HAS_SENDFILE
         CHECK(transport.write_file(file.get(), 3, 100, error) == 7);
         CHECK_FALSE(error);
         CHECK(transport.write_file(file.get(), 10, 100, error) == 0);

@@ -299,6 +299,7 @@ TEST_CASE("who does not read his answers costs no more than the marks and caps",
 TEST_CASE("thousands who send a byte now and then are gone at the frame deadline",
           "[hostile][no-tls]")
 {
+    ASYNCHAT_TEST_NEEDS(asynchat::platform() != "posix select", "something better than select()");
     constexpr std::size_t connections = 2000;
     const descriptor_limit enough(2 * connections + 200);
     if (!enough.possible()) {

@@ -145,6 +145,7 @@ TEST_CASE("connections that are reset before they are accepted leave nothing beh
 
 TEST_CASE("thousands of idle connections at once are gone after a stop", "[many][stop][no-tls]")
 {
+    ASYNCHAT_TEST_NEEDS(asynchat::platform() != "posix select", "something better than select()");
     constexpr std::size_t connections = 9500;
     rlimit limit = {};
     check_call(::getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit");

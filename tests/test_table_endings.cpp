@@ -429,6 +429,7 @@ TEST_CASE("the table of endings: input, output and the reason", "[table]")
 
 TEST_CASE("the table of endings: real sockets are as those in memory", "[table]")
 {
+    ASYNCHAT_TEST_NEEDS(ASYNCHAT_HAS_PEER_STATE != 0, "a system that tells of a peer's end");
     const int family = GENERATE(AF_INET, AF_UNIX);
     const table expected({endings, support::before, support::pauses}, what_happens);
     expected.walk(

@@ -8,6 +8,8 @@
 // translation units have to get the same answer.
 #include <cstddef>
 
+#include <asynchat/detail/platform.hpp>
+
 // The library is header-only unless ASYNCHAT_COMPILED_LIB is defined. The CMake target
 // asynchat::asynchat defines it for its users; asynchat::header_only does not. A program uses one
 // of the two throughout: mixing them breaks the one-definition rule.

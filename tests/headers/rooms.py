@@ -4,8 +4,9 @@
 
 A machine calls nobody, so it includes nothing that it could call: the way in (detail/framing), the
 way out (detail/output) and a few others know neither sockets, nor the loop, nor channels, nor logs,
-nor clocks. No file of the two rooms is long. No header includes itself by way of others. With
-`test`, looks whether all that would be noticed.
+nor clocks. No file of the two rooms is long. No header includes itself by way of others. One file
+asks which system it is, and one calls what is not in POSIX of 2008. With `test`, looks whether all
+that would be noticed.
 """
 
 import pathlib
@@ -15,13 +16,19 @@ import tempfile
 
 INCLUDE = pathlib.Path(__file__).resolve().parents[2] / "include" / "asynchat"
 ROOMS = ("detail/framing/", "detail/output/")
-MACHINES = ("detail/gate.hpp", "detail/io/accept_backoff.hpp", "detail/io/connect_race.hpp",
+MACHINES = ("detail/crc32c.hpp", "detail/gate.hpp", "detail/io/accept_backoff.hpp", "detail/io/connect_race.hpp",
             "detail/io/urgent_watch.hpp", "detail/proxy_header.hpp", "detail/timing/back_off.hpp",
             "detail/timing/deadlines.hpp", "detail/timing/rate_limit.hpp")
 MAX_LINES = 300
 FORBIDDEN = re.compile(r"asio(\.hpp|/)|fmt/|chrono$|ctime$|time\.h$|sys/time\.h$|"
                        r"asynchat/(loop|dispatcher|socket|const_buffers|detail/timing/clock|"
                        r"detail/io/\w+)\.hpp$")
+# What not every POSIX system has, and the files that may name it.
+SYSTEM = re.compile(r"__linux__|__unix__|__APPLE__|__\w+BSD__|\baccept4\b|\bSOCK_(?:CLOEXEC|NONBLOCK)\b|"
+                    r"\bMSG_(?:NOSIGNAL|CMSG_CLOEXEC)\b|\bSO_NOSIGPIPE\b|\bsigtimedwait\b|"
+                    r"\bSIOCOUTQ\b|\bPOLLRDHUP\b|\bsched_\w+|\bpipe2\b|"
+                    r"<linux/[\w/.]+>|<sys/(?:epoll|eventfd|sendfile|signalfd|timerfd)\.h>")
+MAY_NAME_SYSTEMS = ("detail/platform.hpp", "impl/system_calls.ipp")
 # What counts time is told it.
 ALLOWED = {("detail/timing/back_off.hpp", "chrono"), ("impl/back_off.ipp", "chrono"),
            ("detail/timing/deadlines.hpp", "chrono"), ("impl/deadlines.ipp", "chrono"),
@@ -97,6 +104,10 @@ def faults(files):
         lines = files[name].count("\n")
         if lines > MAX_LINES:
             found.append(f"{name} has {lines} lines, {MAX_LINES} at most are allowed")
+    for name, text in files.items():
+        code = re.sub(r"//[^\n]*", "", text)
+        if name not in MAY_NAME_SYSTEMS:
+            found += [f"{name} names {what}" for what in sorted(set(SYSTEM.findall(code)))]
     if not inside(files):
         found.append("there is nothing in " + " and ".join(ROOMS))
     round_trip = circle(files)
@@ -123,6 +134,9 @@ def notices():
         "a channel, by way of another": {queue: '#include "asynchat/chat.hpp"\n'},
         "the loop, in the bodies": {"impl/queue.ipp": "#include <asynchat/loop.hpp>\n"},
         "a long file": {queue: "\n" * (MAX_LINES + 1)},
+        "a system": {"loop.hpp": "#ifdef __linux__\n#endif\n"},
+        "a call that only some systems have": {"impl/queue.ipp": "accept4(1, nullptr, nullptr, 0);\n"},
+        "a header of Linux": {"loop.hpp": "#include <sys/epoll.h>\n"},
         "a circle": {"loop.hpp": "#include <asynchat/chat.hpp>\n"},
         "a header that includes itself": {"loop.hpp": "#include <asynchat/loop.hpp>\n"},
     }

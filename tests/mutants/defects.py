@@ -707,9 +707,6 @@ system = of("socket_transport")
 
 system("aborted-connection-is-an-error", "ECONNABORTED stops the listener for a while",
        "    case ECONNABORTED:\n", "")
-system("killed-by-sigpipe", "sendfile() to a closed connection kills the process",
-       "pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);",
-       "pthread_sigmask(SIG_BLOCK, nullptr, &before_);")
 system("full-backlog-waits", "a UNIX socket whose backlog is full is not connected for a while",
        "if (family_ != AF_UNIX) {", "if (true) {")
 system("abort-is-orderly", "abort() ends the stream as if all had been sent",
@@ -850,9 +847,17 @@ channel("unheard-reset-is-an-error", "a reset while nobody reads is reported as 
         "        return connection_lost_(close_reason::system_error, error);")
 times("finished-peer-unheard", "a write timeout drops what a peer said before it finished",
       "if (transport_ && transport_->peer_has_finished())", "if (false)")
-system("finished-peer-unnoticed", "no socket tells that its other side has finished",
-       "return (poll_now(native_handle(), POLLRDHUP) & (POLLRDHUP | POLLHUP)) != 0;",
-       "return false;")
+calls = of("system_calls")
+
+calls("killed-by-sigpipe", "sendfile() to a closed connection kills the process",
+      "pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);",
+      "pthread_sigmask(SIG_BLOCK, nullptr, &before_);")
+calls("finished-peer-unnoticed", "no socket tells that its other side has finished",
+      "return (poll_now(descriptor, POLLRDHUP) & (POLLRDHUP | POLLHUP)) != 0;",
+      "return false;")
+calls("inherited-connection", "a connection that was accepted outlives exec()",
+      "return ::accept4(listener, peer, size, SOCK_CLOEXEC);",
+      "return ::accept4(listener, peer, size, 0);")
 
 with_send = of("dispatcher_with_send")
 

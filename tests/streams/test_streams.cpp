@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/descriptors.hpp"
 
 #include <asynchat/streams.hpp>
 #include <asynchat/testing.hpp>
@@ -11,8 +12,6 @@
 #include <asio/co_spawn.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
-
-#include <unistd.h>
 
 #include <chrono>
 #include <cstddef>
@@ -513,9 +512,8 @@ TEST_CASE("streams: spawn() keeps a loop running, and its exception leaves run()
 TEST_CASE("streams: over a UNIX socket", "[streams][loopback]")
 {
     asynchat::loop loop;
-    // An abstract name: nothing is left in the file system.
-    const std::string name =
-        std::string(1, '\0') + "asynchat-streams-" + std::to_string(::getpid());
+    support::temp_dir dir;
+    const std::string name = dir.file("socket");
     auto server = asynchat::start_server(loop, echo, endpoint::unix_path(name));
     std::string got;
     const auto client = [&]() -> awaitable<void> {

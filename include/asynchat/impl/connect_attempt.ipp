@@ -8,6 +8,7 @@
 
 #include <asynchat/detail/io/network.hpp>
 #include <asynchat/detail/io/socket_transport.hpp>
+#include <asynchat/detail/io/system_calls.hpp>
 #include <asynchat/escape.hpp>
 #include <asynchat/number.hpp>
 

@@ -6,6 +6,8 @@
 
 #include <asynchat/descriptors.hpp>
 
+#include <asynchat/detail/io/system_calls.hpp>
+
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -106,7 +108,7 @@ ASYNCHAT_DECL void send_descriptors(int connection, const std::vector<socket>& s
     }
     ssize_t sent = -1;
     do {
-        sent = ::sendmsg(connection, &message.header, MSG_NOSIGNAL);
+        sent = detail::send_message(connection, message.header);
     } while (sent < 0 && errno == EINTR);
     if (sent < 0)
         throw std::system_error(errno, std::system_category(), "asynchat: send_descriptors");
@@ -117,7 +119,7 @@ ASYNCHAT_DECL std::vector<socket> recv_descriptors(int connection, std::size_t m
     detail::descriptor_message message(detail::max_descriptors);
     ssize_t received = -1;
     do {
-        received = ::recvmsg(connection, &message.header, MSG_CMSG_CLOEXEC);
+        received = detail::receive_message(connection, message.header);
     } while (received < 0 && errno == EINTR);
     if (received < 0)
         throw std::system_error(errno, std::system_category(), "asynchat: recv_descriptors");

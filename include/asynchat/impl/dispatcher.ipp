@@ -9,6 +9,7 @@
 #include <asynchat/detail/failure.hpp>
 #include <asynchat/detail/io/connect_attempt.hpp>
 #include <asynchat/detail/io/socket_transport.hpp>
+#include <asynchat/detail/io/system_calls.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/detail/timing/later.hpp>
 #include <asynchat/escape.hpp>

@@ -297,7 +297,7 @@ ASYNCHAT_DECL void dispatcher::set_keep_alive(loop::duration idle, loop::duratio
 
 ASYNCHAT_DECL void dispatcher::set_user_timeout(loop::duration timeout)
 {
-#ifdef TCP_USER_TIMEOUT
+#if ASYNCHAT_HAS_TCP_TIMEOUTS
     set_tcp_option("set_user_timeout", TCP_USER_TIMEOUT,
                    detail::option_value<std::chrono::milliseconds>(timeout));
 #else
@@ -315,7 +315,7 @@ ASYNCHAT_DECL void dispatcher::set_reuse_port()
 
 ASYNCHAT_DECL void dispatcher::set_defer_accept(loop::duration timeout)
 {
-#ifdef TCP_DEFER_ACCEPT
+#if ASYNCHAT_HAS_TCP_TIMEOUTS
     set_tcp_option("set_defer_accept", TCP_DEFER_ACCEPT,
                    detail::option_value<std::chrono::seconds>(timeout));
 #else

@@ -7,6 +7,7 @@
 #include <asynchat/dispatcher.hpp>
 
 #include <asynchat/detail/io/socket_transport.hpp>
+#include <asynchat/detail/io/system_calls.hpp>
 #include <asynchat/detail/timing/later.hpp>
 
 #include <asio/error.hpp>

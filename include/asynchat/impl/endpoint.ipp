@@ -66,6 +66,9 @@ ASYNCHAT_DECL endpoint endpoint::unix_path(std::string_view text)
         throw std::invalid_argument("asynchat: the path of a UNIX socket has at most " +
                                     std::to_string(sizeof(sockaddr_un::sun_path) - 1) +
                                     " bytes, not " + std::to_string(text.size()));
+    if (ASYNCHAT_HAS_ABSTRACT_UNIX == 0 && text.front() == '\0')
+        throw std::invalid_argument("asynchat: only Linux knows '" + detail::quoted(text) +
+                                    "', an abstract name of a UNIX socket");
     if (const auto nul = text.find('\0'); nul != 0 && nul != std::string_view::npos)
         throw std::invalid_argument("asynchat: '" + detail::quoted(text) + "' has a NUL inside");
     return endpoint(kind::path, std::string(text));

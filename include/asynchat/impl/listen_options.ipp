@@ -10,6 +10,7 @@
 #include <asynchat/detail/io/joint_listener.hpp>
 #include <asynchat/detail/io/network.hpp>
 #include <asynchat/detail/io/socket_transport.hpp>
+#include <asynchat/detail/io/system_calls.hpp>
 #include <asynchat/dispatcher.hpp>
 #include <asynchat/escape.hpp>
 
@@ -63,8 +64,8 @@ private:
 inline bool is_dead_socket(const endpoint& where)
 {
     const auto native = where.native();
-    const scoped_descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    return probe.get() >= 0 &&
+    const scoped_descriptor probe(open_socket(AF_UNIX, SOCK_STREAM));
+    return probe.get() >= 0 && ::fcntl(probe.get(), F_SETFL, O_NONBLOCK) == 0 &&
            ::connect(probe.get(), native.data(), static_cast<socklen_t>(native.size())) != 0 &&
            errno == ECONNREFUSED;
 }

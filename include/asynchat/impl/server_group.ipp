@@ -7,11 +7,8 @@
 #include <asynchat/server_group.hpp>
 
 #include <asynchat/detail/hand_off.hpp>
+#include <asynchat/detail/io/system_calls.hpp>
 #include <asynchat/detail/scope_exit.hpp>
-
-#ifdef __linux__
-#  include <sched.h>
-#endif
 
 #include <algorithm>
 #include <stdexcept>
@@ -19,21 +16,6 @@
 #include <thread>
 
 namespace asynchat {
-
-namespace detail {
-
-/// The processors that this process may use.
-inline std::size_t usable_processors() noexcept
-{
-#ifdef __linux__
-    cpu_set_t usable;
-    if (::sched_getaffinity(0, sizeof usable, &usable) == 0)
-        return static_cast<std::size_t>(CPU_COUNT(&usable));
-#endif
-    return std::max(1U, std::thread::hardware_concurrency());
-}
-
-} // namespace detail
 
 ASYNCHAT_DECL group_options& group_options::loops(std::size_t n)
 {

@@ -7,6 +7,7 @@
 #include <asynchat/service_manager.hpp>
 
 #include <asynchat/descriptors.hpp>
+#include <asynchat/detail/io/system_calls.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/escape.hpp>
@@ -105,10 +106,9 @@ ASYNCHAT_DECL bool notify_service_manager(std::string_view state)
     if (path.front() == '@') // an abstract name
         path.front() = '\0';
     const auto to = endpoint::unix_path(path).native();
-    const socket from(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), AF_UNIX, SOCK_DGRAM);
-    if (!from ||
-        ::sendto(from.native_handle(), state.data(), state.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
-                 to.data(), static_cast<socklen_t>(to.size())) < 0)
+    const socket from(detail::open_socket(AF_UNIX, SOCK_DGRAM), AF_UNIX, SOCK_DGRAM);
+    if (!from || ::sendto(from.native_handle(), state.data(), state.size(), MSG_DONTWAIT, to.data(),
+                          static_cast<socklen_t>(to.size())) < 0)
         throw std::system_error(errno, std::system_category(), "asynchat: NOTIFY_SOCKET");
     return true;
 }

@@ -6,6 +6,7 @@
 
 #include <asynchat/socket.hpp>
 
+#include <asynchat/detail/io/system_calls.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/transport.hpp>
 
@@ -72,7 +73,7 @@ ASYNCHAT_DECL void socket::add_layer(std::unique_ptr<transport_layer> layer)
 ASYNCHAT_DECL std::pair<socket, socket> socket::pair()
 {
     int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    if (detail::open_socket_pair(ends) != 0)
         throw std::system_error(errno, std::system_category(), "asynchat: socketpair");
     return {socket(ends[0], AF_UNIX, SOCK_STREAM), socket(ends[1], AF_UNIX, SOCK_STREAM)};
 }

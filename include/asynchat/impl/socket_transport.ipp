@@ -5,25 +5,20 @@
 #define ASYNCHAT_IMPL_SOCKET_TRANSPORT_IPP
 
 #include <asynchat/detail/io/socket_transport.hpp>
+#include <asynchat/detail/io/system_calls.hpp>
 #include <asynchat/socket.hpp>
 
 #include <asio/error.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
 
-#ifdef __linux__
-#  include <linux/sockios.h>
-#  include <sys/sendfile.h>
-#endif
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <utility>
 
 namespace asynchat::detail {
@@ -42,51 +37,12 @@ ASYNCHAT_DECL bool is_lost_connection(const std::error_code& error) noexcept
     }
 }
 
-/// Prevents that a write without a reader ends the process, for any disposition of SIGPIPE: blocks
-/// the signal in this thread and removes the signal that the write made.
-class sigpipe_guard {
-public:
-    sigpipe_guard() noexcept
-    {
-        sigemptyset(&sigpipe_);
-        sigaddset(&sigpipe_, SIGPIPE);
-        sigset_t pending;
-        sigpending(&pending);
-        was_pending_ = sigismember(&pending, SIGPIPE) == 1;
-        if (!was_pending_)
-            pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);
-    }
-    ~sigpipe_guard()
-    {
-        if (was_pending_)
-            return; // it was pending before, so other code has blocked it
-        const timespec at_once = {};
-        while (sigtimedwait(&sigpipe_, nullptr, &at_once) < 0 && errno == EINTR) {
-        }
-        pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    }
-    sigpipe_guard(const sigpipe_guard&) = delete;
-    sigpipe_guard& operator=(const sigpipe_guard&) = delete;
-
-private:
-    sigset_t sigpipe_;
-    sigset_t before_;
-    bool was_pending_;
-};
-
-ASYNCHAT_DECL int poll_now(int descriptor, int events) noexcept
-{
-    pollfd state = {};
-    state.fd = descriptor;
-    state.events = static_cast<short>(events);
-    return ::poll(&state, 1, 0) > 0 ? state.revents : 0;
-}
-
 // --- sockets ---------------------------------------------------------------------------------
 
 ASYNCHAT_DECL socket_transport::socket_transport(asio::io_context& context, asynchat::socket source)
     : socket_(context), family_(source.family()), type_(source.type())
 {
+    without_sigpipe(source.native_handle());
     socket_.assign(any_protocol(family_, type_), source.native_handle());
     source.release();
     socket_.non_blocking(true);
@@ -94,7 +50,7 @@ ASYNCHAT_DECL socket_transport::socket_transport(asio::io_context& context, asyn
 
 ASYNCHAT_DECL asynchat::socket socket_transport::open(int family, int type)
 {
-    const int descriptor = ::socket(family, type | SOCK_CLOEXEC, 0);
+    const int descriptor = open_socket(family, type);
     if (descriptor < 0)
         throw std::system_error(errno, std::system_category(), "asynchat: socket");
     return asynchat::socket(descriptor, family, type);
@@ -157,19 +113,16 @@ ASYNCHAT_DECL std::size_t socket_transport::write_some(const_buffers from, std::
         return socket_.send(from, 0, error);      // Asio adds MSG_NOSIGNAL
     const asio::const_buffer all = *from.begin(); // send() is cheaper than sendmsg()
     return static_cast<std::size_t>(again_after_signals(
-        [&] { return ::send(native_handle(), all.data(), all.size(), MSG_NOSIGNAL); }, error));
+        [&] { return send_bytes(native_handle(), all.data(), all.size()); }, error));
 }
 
 ASYNCHAT_DECL std::size_t socket_transport::write_file(int file, std::uint64_t offset,
                                                        std::size_t count, std::error_code& error)
 {
-#ifdef __linux__
-    if (is_stream()) {
-        const sigpipe_guard guard; // sendfile() has no MSG_NOSIGNAL
-        auto from = static_cast<off_t>(offset);
+#if ASYNCHAT_HAS_SENDFILE
+    if (is_stream())
         return static_cast<std::size_t>(again_after_signals(
-            [&] { return ::sendfile(native_handle(), file, &from, count); }, error));
-    }
+            [&] { return send_file(native_handle(), file, offset, count); }, error));
 #endif
     return transport::write_file(file, offset, count, error);
 }
@@ -193,21 +146,12 @@ ASYNCHAT_DECL std::error_code socket_transport::take_error()
 
 ASYNCHAT_DECL bool socket_transport::peer_has_finished()
 {
-#ifdef POLLRDHUP
-    return (poll_now(native_handle(), POLLRDHUP) & (POLLRDHUP | POLLHUP)) != 0;
-#else
-    return false;
-#endif
+    return detail::peer_has_finished(native_handle());
 }
 
 ASYNCHAT_DECL std::size_t socket_transport::in_flight()
 {
-#ifdef SIOCOUTQ
-    int bytes = 0;
-    if (::ioctl(native_handle(), SIOCOUTQ, &bytes) == 0 && bytes > 0)
-        return static_cast<std::size_t>(bytes);
-#endif
-    return 0;
+    return unreceived_bytes(native_handle());
 }
 
 ASYNCHAT_DECL bool socket_transport::may_read()
@@ -252,7 +196,7 @@ ASYNCHAT_DECL asynchat::socket socket_transport::accept(std::error_code& error)
     sockaddr_storage address = {};
     socklen_t size = sizeof address;
     auto* const raw = reinterpret_cast<sockaddr*>(&address);
-    const int descriptor = ::accept4(native_handle(), raw, &size, SOCK_CLOEXEC);
+    const int descriptor = accept_socket(native_handle(), raw, &size);
     if (descriptor < 0) {
         error.assign(errno, std::system_category());
         return {};

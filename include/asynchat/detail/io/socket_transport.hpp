@@ -35,9 +35,6 @@ inline constexpr int reuse_port_option = SO_REUSEPORT_LB;
 inline constexpr int reuse_port_option = SO_REUSEPORT;
 #endif
 
-/// The result of poll() for a descriptor now; 0 without a descriptor.
-ASYNCHAT_DECL int poll_now(int descriptor, int events) noexcept;
-
 /// Receives from a stream without blocking, in any mode of the descriptor. With `keep` the bytes
 /// stay. Errors as those of transport::read_some().
 ASYNCHAT_DECL std::size_t receive_now(int descriptor, asio::mutable_buffer into, bool keep,
