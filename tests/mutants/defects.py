@@ -607,6 +607,13 @@ server("newcomers-unheard-at-the-stop", "what they have asked already is not ans
 given = of("hand_off")
 given("acceptor-sleeps-on", "a free place in another loop is not noticed",
       "!wake(*members_.front())", "false")
+given("headers-without-places", "connections that await their header do not count in the group",
+      "    if (is_room_for(count))\n", "    if (is_room_for(1))\n")
+of("server_group")("closed-server-gets-all", "the server of a group that was closed gets connections",
+                   "    server.leave_group();\n", "")
+of("server_group")("others-run-on", "after an exception the loops without a server go on",
+                   "            failure_ = std::current_exception();\n        stop_loops();\n",
+                   "            failure_ = std::current_exception();\n")
 given("fullest-loop-first", "the loop with the most connections gets the next one",
       "each->connections < best->connections", "each->connections > best->connections")
 server("throwing-handler-counted-for-ever", "a handler that cannot be made keeps its place",
@@ -1404,6 +1411,8 @@ channel("loss-forgotten-by-exception", "an exception that is survived is taken f
 
 built = of("tls/build")
 names = of("tls/context")
+names("lists-before-authorities", "with revocation lists loaded first the system's store is trusted",
+      "if (!settings.is_server) // with", "if (settings.trust.empty() && !settings.is_server) // with")
 shaking = of("tls/handshake")
 decrypting = of("tls/tls_input")
 encrypting = of("tls/tls_output")
@@ -1561,6 +1570,8 @@ closing("rate-closed-in-the-queue", "the others wait for ever when the first tha
 buffer = of("stream_buffer")
 stream = of("streams.hpp")
 frames = of("frame_source.hpp")
+frames("coroutine-gets-all-of-it", "what an override passes to the coroutine is not looked at",
+       "frame_ = take_or_copy(frame);", "frame_ = take_frame(), static_cast<void>(frame);")
 stream_channel = of("detail/streams/stream_channel.hpp")
 waiting = of("detail/streams/waiting_room.hpp")
 
@@ -1606,6 +1617,12 @@ lending = of("pool")
 
 lending("pool-lends-what-has-ended", "a connection whose end has arrived is lent",
         "        detail::channel_access::look_before_use(*channel);\n", "")
+lending("pool-keeps-what-nobody-wanted", "what connects beside a channel that is lent has no limit",
+        "if (waiters_.size() > 1 || count({stage::ready}) > 0)", "if (waiters_.size() > 1)")
+lending("pool-fails-with-a-channel-ready", "a checkout fails though a channel is there for it",
+        "const bool is_told = waiters_.size() > idle();", "const bool is_told = !waiters_.empty();")
+lending("pool-stopped-while-it-makes-one", "stop() in a constructor leaves a channel behind",
+        "if (stopping_) { // by its constructor", "if (false) {")
 lending("pool-tries-again", "a server that is down gets attempts without end for one checkout",
         "if (was_new && !waiters_.empty())", "if (false)")
 lending("pool-forgets-the-order", "the channel that was handed back last waits behind the others",
