@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/leaving.hpp"
 #include "support/pool_worker.hpp"
 
 #include <asynchat/asynchat.hpp>
@@ -284,37 +285,33 @@ TEST_CASE("pool: a constructor that throws, or closes, is a failure", "[pool]")
 {
     class broken : public worker {
     public:
-        broken(asynchat::loop& owner, lines& told, bool throws) : worker(owner, told)
+        broken(asynchat::loop& owner, lines& told, bool throws, int& ends)
+            : worker(owner, told), ends_(ends)
         {
             if (throws)
                 throw std::runtime_error("no config");
             close();
         }
-        void handle_end() override { told_end(); }
-        static int& ends()
-        {
-            static int count = 0;
-            return count;
-        }
+        void handle_end() override { ++ends_; }
 
     private:
-        static void told_end() { ++ends(); }
+        int& ends_;
     };
-    broken::ends() = 0;
     const bool throws = GENERATE(false, true);
+    int ends = 0;
     lines told;
     std::string logged;
     lines failures;
     asynchat::testing::loop loop;
     loop.log_sink([&](asynchat::log_type, std::string_view line) { logged += line; });
-    asynchat::pool<broken> pool(loop, target(here), std::ref(told), throws);
+    asynchat::pool<broken> pool(loop, target(here), std::ref(told), throws, std::ref(ends));
     pool.checkout(0s, [&](const asynchat::handle<broken>&, const std::error_code& error) {
         failures.push_back(error.message());
     });
     loop.settle();
     CHECK(failures == lines{scene::text(errc::not_connected)});
     CHECK(pool.size() == 0);
-    CHECK(broken::ends() == (throws ? 0 : 1));
+    CHECK(ends == (throws ? 0 : 1));
     if (throws)
         CHECK_THAT(logged, Catch::Matchers::ContainsSubstring("127.0.0.1:7000") &&
                                Catch::Matchers::ContainsSubstring("no config"));
@@ -343,24 +340,23 @@ TEST_CASE("pool: a constructor may stop the pool", "[pool]")
 {
     class last : public worker {
     public:
-        last(asynchat::loop& owner, lines& told, std::function<void()>& made) : worker(owner, told)
+        last(asynchat::loop& owner, lines& told, std::function<void()>& made, int& ends)
+            : worker(owner, told), ends_(ends)
         {
             made();
         }
-        void handle_end() override { ++ends(); }
-        static int& ends()
-        {
-            static int count = 0;
-            return count;
-        }
+        void handle_end() override { ++ends_; }
+
+    private:
+        int& ends_;
     };
-    last::ends() = 0;
+    int ends = 0;
     lines told;
     lines failures;
     std::function<void()> made;
     asynchat::testing::loop loop;
     const auto server = loop.listen(here);
-    asynchat::pool<last> pool(loop, target(here), std::ref(told), std::ref(made));
+    asynchat::pool<last> pool(loop, target(here), std::ref(told), std::ref(made), std::ref(ends));
     made = [&] { pool.stop(); };
     for (int i = 0; i < 2; ++i)
         pool.checkout(0s, [&](const asynchat::handle<last>&, const std::error_code& error) {
@@ -372,19 +368,12 @@ TEST_CASE("pool: a constructor may stop the pool", "[pool]")
     CHECK(pool.size() == 0);
     CHECK(loop.channels().empty());
     CHECK(told == lines{"made", "gone"});
-    CHECK(last::ends() == 1);
+    CHECK(ends == 1);
 }
 
 TEST_CASE("pool: exit_now of a constructor ends run(), not the wait", "[pool]")
 {
-    class leaving : public worker {
-    public:
-        leaving(asynchat::loop& owner, lines& told, bool& leaves) : worker(owner, told)
-        {
-            if (std::exchange(leaves, false))
-                throw asynchat::exit_now();
-        }
-    };
+    using leaving = support::leaving<worker>;
     lines told;
     bool leaves = true;
     bool got = false;

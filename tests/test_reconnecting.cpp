@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/leaving.hpp"
 
 #include <asynchat/asynchat.hpp>
 #include <asynchat/detail/timing/back_off.hpp>
@@ -411,14 +412,7 @@ TEST_CASE("several servers are tried in turn, from a random one on", "[reconnect
 TEST_CASE("exit_now of a constructor ends run(), and another attempt is made in the next",
           "[reconnecting]")
 {
-    class leaving : public feed {
-    public:
-        leaving(asynchat::loop& owner, lines& told, bool& leaves) : feed(owner, told)
-        {
-            if (std::exchange(leaves, false))
-                throw asynchat::exit_now();
-        }
-    };
+    using leaving = support::leaving<feed>;
     lines told;
     asynchat::testing::loop loop;
     bool leaves = true;

@@ -63,7 +63,8 @@ public:
 
     // --- for the acceptor -----------------------------------------------------------------------
 
-    /// Whether the members have room for so many together. If not, changed() wakes the acceptor.
+    /// Whether all members together have room for `count` connections. If they do not, the next
+    /// changed() wakes the acceptor.
     ASYNCHAT_DECL bool has_room_for(std::size_t count) noexcept;
 
     /// The member with the fewest connections, with one more that is under way to it; null if all

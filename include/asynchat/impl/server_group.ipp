@@ -126,15 +126,17 @@ ASYNCHAT_DECL void server_group_base::run()
 
 ASYNCHAT_DECL void server_group_base::run_member(loop& owner) noexcept
 {
+    bool ends_all = false;
     try {
         owner.run();
+        ends_all = serving_ > 0; // somebody has stopped this loop
     } catch (...) {
         const std::lock_guard lock(failure_mutex_);
         if (!failure_)
             failure_ = std::current_exception();
-        stop_loops();
+        ends_all = true;
     }
-    if (serving_ > 0) // somebody has stopped this loop
+    if (ends_all)
         stop_loops();
 }
 
