@@ -45,6 +45,7 @@
 #include <asynchat/impl/memory_network.ipp>
 #include <asynchat/impl/output_pump.ipp>
 #include <asynchat/impl/output_queue.ipp>
+#include <asynchat/impl/platform.ipp>
 #include <asynchat/impl/pool.ipp>
 #include <asynchat/impl/print.ipp>
 #include <asynchat/impl/producer.ipp>
@@ -68,4 +69,3 @@
 #include <asynchat/impl/testing.ipp>
 #include <asynchat/impl/timer_queue.ipp>
 #include <asynchat/impl/transport.ipp>
-#include <asynchat/impl/version.ipp>

@@ -60,6 +60,7 @@ public:
         case place::handle_error: actor_->throws_at_frame = true; break;
         case place::handle_expt:
             actor_->watch_urgent_data();
+            settle(loop_); // with select() it waits from the next turn on
             peer_.send("!", MSG_OOB);
             break;
         case place::send: actor_->push("something"); break;

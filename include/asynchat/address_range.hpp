@@ -12,6 +12,7 @@
 #include <string_view>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// A set of addresses: an IP network, one IP address, or all UNIX sockets.
 ///
@@ -44,6 +45,7 @@ private:
     kind of_ = kind::path;
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

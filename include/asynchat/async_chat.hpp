@@ -27,6 +27,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 class output_pump;
@@ -603,6 +604,7 @@ private:
     detail::frame_store frame_; // _collect_incoming_data(), or a begun frame
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

@@ -54,6 +54,7 @@
 #include <asynchat/listen_options.hpp>
 #include <asynchat/loop.hpp>
 #include <asynchat/number.hpp>
+#include <asynchat/platform.hpp>
 #include <asynchat/pool.hpp>
 #include <asynchat/producer.hpp>
 #include <asynchat/proxy_header.hpp>

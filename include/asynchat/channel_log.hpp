@@ -14,6 +14,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// The part of a dispatcher that writes to its log.
 ///
@@ -68,6 +69,7 @@ private:
     ASYNCHAT_DECL void format_line(log_type type, fmt::string_view format, fmt::format_args args);
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

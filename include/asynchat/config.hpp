@@ -9,21 +9,30 @@
 #include <cstddef>
 
 #include <asynchat/detail/platform.hpp>
+#include <asynchat/version.hpp>
 
 // The library is header-only unless ASYNCHAT_COMPILED_LIB is defined. The CMake target
 // asynchat::asynchat defines it for its users; asynchat::header_only does not. A program uses one
-// of the two throughout: mixing them breaks the one-definition rule.
+// of the two throughout.
 //
 // A build without CMake may define ASYNCHAT_HEADER_ONLY as well. If both are defined,
 // ASYNCHAT_COMPILED_LIB wins.
+//
+// All names are in an inline namespace, which users do not write: `v0_1`, or `v0_1_header_only`.
+// So code for another minor version, or a mix of the two kinds, does not link where one hands our
+// types to the other, and does no harm where they only share a process.
+#define ASYNCHAT_ABI_NAME(major, minor, kind) v##major##_##minor##kind
+#define ASYNCHAT_ABI_OF(major, minor, kind) ASYNCHAT_ABI_NAME(major, minor, kind)
 #ifdef ASYNCHAT_COMPILED_LIB
 #  undef ASYNCHAT_HEADER_ONLY
 #  define ASYNCHAT_DECL
+#  define ASYNCHAT_ABI ASYNCHAT_ABI_OF(ASYNCHAT_VERSION_MAJOR, ASYNCHAT_VERSION_MINOR, )
 #else
 #  ifndef ASYNCHAT_HEADER_ONLY
 #    define ASYNCHAT_HEADER_ONLY
 #  endif
 #  define ASYNCHAT_DECL inline
+#  define ASYNCHAT_ABI ASYNCHAT_ABI_OF(ASYNCHAT_VERSION_MAJOR, ASYNCHAT_VERSION_MINOR, _header_only)
 #endif
 
 #endif

@@ -13,6 +13,7 @@
 #include <string_view>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// The parameter of dispatcher::send(): one or more pieces of memory that are sent in order.
 ///
@@ -74,6 +75,7 @@ private:
     std::size_t count_ = 1;
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

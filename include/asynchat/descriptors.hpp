@@ -11,6 +11,7 @@
 #include <vector>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -42,6 +43,7 @@ ASYNCHAT_DECL void send_descriptors(int connection, const std::vector<socket>& s
 [[nodiscard]] ASYNCHAT_DECL std::vector<socket> recv_descriptors(int connection,
                                                                  std::size_t max_count);
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

@@ -37,6 +37,7 @@
 #include <vector>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 class connect_attempt;
@@ -689,6 +690,7 @@ private:
     bool has_event_ : 1;       // an event of the present transport was found to be its own
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 // These need the class.

@@ -12,6 +12,7 @@
 #include <cstddef>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// A dispatcher whose send() queues all data and sends it when the socket takes it.
 ///
@@ -81,6 +82,7 @@ private:
     asynchat::close_reason ends_for_ = asynchat::close_reason::open; // once all is sent
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

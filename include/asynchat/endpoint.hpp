@@ -24,6 +24,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -185,6 +186,7 @@ struct connect_error {
     std::error_code error;
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 template <>

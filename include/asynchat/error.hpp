@@ -12,6 +12,7 @@
 #include <system_error>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// Throw it in a callback to leave loop::run(), loop::poll() or the call that runs the io_context.
 ///
@@ -79,6 +80,7 @@ ASYNCHAT_DECL std::error_code to_std(const std::error_code& error) noexcept;
 
 } // namespace detail
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

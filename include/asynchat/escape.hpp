@@ -4,12 +4,15 @@
 #ifndef ASYNCHAT_ESCAPE_HPP
 #define ASYNCHAT_ESCAPE_HPP
 
+#include <asynchat/config.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// `bytes` as printable ASCII, for logs: \n, \r, \t, and \xNN for other unprintable bytes.
 ///
@@ -57,6 +60,7 @@ inline std::string quoted(std::string_view name)
 
 } // namespace detail
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

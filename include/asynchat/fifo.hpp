@@ -4,6 +4,8 @@
 #ifndef ASYNCHAT_FIFO_HPP
 #define ASYNCHAT_FIFO_HPP
 
+#include <asynchat/config.hpp>
+
 #include <cstddef>
 #include <initializer_list>
 #include <optional>
@@ -12,6 +14,7 @@
 #include <vector>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// A first-in, first-out queue: push at the back, read and take at the front.
 ///
@@ -87,6 +90,7 @@ private:
     std::size_t front_ = 0; // items before it were popped
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -8,6 +8,7 @@
 #include <asynchat/dispatcher.hpp>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// A channel over a descriptor that is not a socket: a pipe, a terminal, a device, a regular file.
 ///
@@ -27,6 +28,7 @@ private:
     bool is_readable_;
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

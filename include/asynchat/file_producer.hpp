@@ -15,6 +15,7 @@
 #include <string_view>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// Sends a file, or a part of it, with as few copies as the system allows.
 ///
@@ -93,6 +94,7 @@ private:
     std::size_t buffer_size_ = 0;
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

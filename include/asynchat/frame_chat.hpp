@@ -10,6 +10,7 @@
 #include <string_view>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// An async_chat with one callback for each frame, which gets the whole frame.
 ///
@@ -71,6 +72,7 @@ private:
     using async_chat::_get_data;
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

@@ -32,6 +32,7 @@
 #  include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -130,6 +131,7 @@ asio::awaitable<std::optional<std::string>> next_frame(handle<T> from)
     }
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

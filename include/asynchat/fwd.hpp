@@ -4,9 +4,12 @@
 #ifndef ASYNCHAT_FWD_HPP
 #define ASYNCHAT_FWD_HPP
 
+#include <asynchat/config.hpp>
+
 // Forward declarations only, for headers that name our types without using them.
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 class address_range;
 class async_chat;
@@ -66,6 +69,7 @@ struct proxy_fields;
 class stream_channel;
 } // namespace detail
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

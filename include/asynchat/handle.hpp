@@ -14,6 +14,7 @@
 #include <stdexcept>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -104,6 +105,7 @@ private:
     std::weak_ptr<T> channel_;
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 template <class T>

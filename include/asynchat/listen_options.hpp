@@ -23,6 +23,7 @@
 #include <vector>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// Where and how a server listens. An endpoint converts to it.
 ///
@@ -140,6 +141,7 @@ private:
     bool remove_dead_socket_ = false;
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

@@ -39,6 +39,7 @@
 #include <vector>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 class dispatcher;
 
@@ -330,6 +331,7 @@ private:
     unsigned openings_ = 0; // steps of handshakes in this pass
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #include <asynchat/detail/loop_inline.hpp> // needs the class

@@ -4,6 +4,8 @@
 #ifndef ASYNCHAT_NUMBER_HPP
 #define ASYNCHAT_NUMBER_HPP
 
+#include <asynchat/config.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -11,6 +13,7 @@
 #include <type_traits>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// What is wrong with the text of a number.
 enum class number_error : unsigned char {
@@ -210,6 +213,7 @@ parse_integer(std::string_view text, std::int64_t min, Unsigned max,
     return parse_integer(text, min, is_over ? largest : static_cast<std::int64_t>(max), base);
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -26,6 +26,7 @@
 #include <vector>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// The base of every pool<T>: connected channels that are lent, one user at a time.
 ///
@@ -219,6 +220,7 @@ public:
     }
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

@@ -15,6 +15,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 class output_pump;
@@ -120,6 +121,7 @@ private:
 
 } // namespace detail
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

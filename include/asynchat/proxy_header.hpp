@@ -15,6 +15,7 @@
 #include <string_view>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// What a proxy has announced of a connection: the header of the PROXY protocol, version 1 or 2.
 /// See server_base::expect_proxy().
@@ -83,6 +84,7 @@ private:
     bool is_local_;
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

@@ -19,6 +19,7 @@
 #include <vector>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// The base of every reconnecting<T>: makes a channel, and another one when it has ended.
 ///
@@ -133,6 +134,7 @@ public:
     }
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

@@ -9,6 +9,7 @@
 #include <string_view>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// One of two joined channels: each sends what the other one receives.
 ///
@@ -66,6 +67,7 @@ private:
     relay* other_ = nullptr;
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

@@ -19,6 +19,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// The requests of a client that wait for their answers, for a protocol whose answers come in the
 /// order of the requests. A member of the channel:
@@ -159,6 +160,7 @@ void request_queue<Answer>::fail_all(const std::error_code& error)
         fail_oldest(why);
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

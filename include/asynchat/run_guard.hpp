@@ -10,6 +10,7 @@
 #include <memory>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 struct loop_anchor;
@@ -38,6 +39,7 @@ private:
     std::weak_ptr<detail::loop_anchor> loop_;
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -25,6 +25,7 @@
 #include <vector>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// The base of every server<Handler>: a listener with limits, counters and an orderly end.
 ///
@@ -259,6 +260,7 @@ public:
     }
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

@@ -13,6 +13,7 @@
 #include <functional>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// Counters of a server since it was made; see server_base::counters().
 struct server_counters {
@@ -52,6 +53,7 @@ struct server_counters {
     }
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -25,6 +25,7 @@
 #include <vector>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// How the connections of a server_group come to its loops.
 enum class spread : unsigned char {
@@ -214,6 +215,7 @@ void server_group_base::gather_counters(F f)
     gather(std::move(f));
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

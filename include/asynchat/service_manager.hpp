@@ -18,6 +18,7 @@
 // program starts (sd_listen_fds), and messages about its state (sd_notify). No library is needed.
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// The sockets that the service manager has opened for this process, each with its name, in the
 /// order of its configuration. Empty without a service manager, and in each further call.
@@ -45,6 +46,7 @@ ASYNCHAT_DECL bool notify_service_manager(std::string_view state);
 /// Without a watchdog (the variables WATCHDOG_USEC and WATCHDOG_PID) there is no timer.
 ASYNCHAT_DECL timer start_watchdog(loop& owner);
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

@@ -15,6 +15,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace testing {
 class loop;
@@ -109,6 +110,7 @@ private:
     endpoint peer_;
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

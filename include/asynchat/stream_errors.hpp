@@ -19,6 +19,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// The stream ended before a read had what it wants. Python: asyncio.IncompleteReadError
 class incomplete_read_error : public std::runtime_error {
@@ -91,6 +92,7 @@ public:
     timeout_error() : std::runtime_error("asynchat: the operation took longer than its time") {}
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -58,6 +58,7 @@
 #  include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 // --- reader and writer ---------------------------------------------------------------------------
 
@@ -543,6 +544,7 @@ asio::awaitable<T> with_timeout(loop& owner, loop::duration time, asio::awaitabl
     throw timeout_error();
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -21,6 +21,7 @@
 #include <vector>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 class target_list;
@@ -103,6 +104,7 @@ client_maker clients_with(Args... args)
 
 } // namespace detail
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

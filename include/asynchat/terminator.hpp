@@ -18,6 +18,7 @@
 #include <vector>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -242,6 +243,7 @@ private:
 /// Python: Lib/asynchat.py, find_prefix_at_end
 ASYNCHAT_DECL std::size_t find_prefix_at_end(std::string_view haystack, std::string_view needle);
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

@@ -38,7 +38,9 @@
 #include <utility>
 #include <vector>
 
-namespace asynchat::testing {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace testing {
 
 class loop;
 
@@ -210,9 +212,13 @@ private:
                                             bool accepted = false);
 };
 
-} // namespace asynchat::testing
+} // namespace testing
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The part of testing::recorder for all channels.
 template <class Base>
@@ -306,9 +312,13 @@ public:
     }
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
-namespace asynchat::testing {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace testing {
 
 /// A channel that records its callbacks in order. `events` has one line for each, to compare with a
 /// literal list:
@@ -389,7 +399,9 @@ void for_seeds(std::uint64_t count, Test test)
     }
 }
 
-} // namespace asynchat::testing
+} // namespace testing
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/testing.ipp>

@@ -12,6 +12,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// A handle to a running timer of a loop or of a channel. Dropping the handle does not cancel the
 /// timer. See scoped_timer for a timer that ends with its owner, and dispatcher::call_later() for a
@@ -61,6 +62,7 @@ private:
     timer timer_;
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -28,6 +28,7 @@
 #include <vector>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 class tls_layer;
@@ -275,6 +276,7 @@ ASYNCHAT_DECL const std::error_category& tls_category() noexcept;
 
 } // namespace tls
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

@@ -23,7 +23,9 @@
 #include <string>
 #include <vector>
 
-namespace asynchat::testing {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace testing {
 
 /// A certificate and its private key, as PEM text.
 struct issued {
@@ -71,7 +73,9 @@ private:
     std::unique_ptr<inside> inside_;
 };
 
-} // namespace asynchat::testing
+} // namespace testing
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/tls/tls_testing.ipp>

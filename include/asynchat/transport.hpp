@@ -23,6 +23,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// What a channel waits for: input, room for output, or urgent data and errors.
 enum class readiness : unsigned char { read, write, urgent };
@@ -327,6 +328,7 @@ private:
     bool holds_input_ = false;    // reading does not wait at present
 };
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

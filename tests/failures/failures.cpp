@@ -145,14 +145,8 @@ struct over_sockets {
     using peer = support::raw_peer;
 
     asynchat::loop loop;
-    asynchat::endpoint address = asynchat::endpoint::unix_path(name());
-
-    /// An abstract name that nobody else has.
-    static std::string name()
-    {
-        static unsigned number = 0;
-        return std::string(1, '\0') + fmt::format("asynchat-failures-{}-{}", ::getpid(), ++number);
-    }
+    support::temp_dir directory;
+    asynchat::endpoint address = asynchat::endpoint::unix_path(directory.file("socket"));
 
     template <class T>
     std::pair<std::shared_ptr<T>, peer> accept()

@@ -5,8 +5,8 @@
 A machine calls nobody, so it includes nothing that it could call: the way in (detail/framing), the
 way out (detail/output) and a few others know neither sockets, nor the loop, nor channels, nor logs,
 nor clocks. No file of the two rooms is long. No header includes itself by way of others. One file
-asks which system it is, and one calls what is not in POSIX of 2008. With `test`, looks whether all
-that would be noticed.
+asks which system it is, and one calls what is not in POSIX of 2008. All names are in the inline
+namespace that tells versions apart. With `test`, looks whether all that would be noticed.
 """
 
 import pathlib
@@ -29,6 +29,8 @@ SYSTEM = re.compile(r"__linux__|__unix__|__APPLE__|__\w+BSD__|\baccept4\b|\bSOCK
                     r"\bSIOCOUTQ\b|\bPOLLRDHUP\b|\bsched_\w+|\bpipe2\b|"
                     r"<linux/[\w/.]+>|<sys/(?:epoll|eventfd|sendfile|signalfd|timerfd)\.h>")
 MAY_NAME_SYSTEMS = ("detail/platform.hpp", "impl/system_calls.ipp")
+# What defines ASYNCHAT_ABI, in which all our names are. All others include it, if only by way of others.
+FIRST = ("config.hpp", "detail/platform.hpp", "version.hpp")
 # What counts time is told it.
 ALLOWED = {("detail/timing/back_off.hpp", "chrono"), ("impl/back_off.ipp", "chrono"),
            ("detail/timing/deadlines.hpp", "chrono"), ("impl/deadlines.ipp", "chrono"),
@@ -106,6 +108,10 @@ def faults(files):
             found.append(f"{name} has {lines} lines, {MAX_LINES} at most are allowed")
     for name, text in files.items():
         code = re.sub(r"//[^\n]*", "", text)
+        if name not in FIRST and not any(each.startswith("asynchat/") for each in includes(text)):
+            found.append(f"{name} includes no header of ours, so ASYNCHAT_ABI may not be defined")
+        if re.search(r"^namespace asynchat\b(?! \{\ninline namespace ASYNCHAT_ABI \{$)", code, re.M):
+            found.append(f"{name} declares names outside of ASYNCHAT_ABI")
         if name not in MAY_NAME_SYSTEMS:
             found += [f"{name} names {what}" for what in sorted(set(SYSTEM.findall(code)))]
     if not inside(files):
@@ -119,24 +125,30 @@ def faults(files):
 def notices():
     """Whether each fault is found, in a few files that are made up."""
     good = {
-        "loop.hpp": "#include <asio.hpp>\n#include <chrono>\n",
-        "detail/output/queue.hpp": "#include <string>\n#ifdef ASYNCHAT_HEADER_ONLY\n"
+        "config.hpp": "",
+        "loop.hpp": "#include <asynchat/config.hpp>\n#include <asio.hpp>\n#include <chrono>\n",
+        "detail/output/queue.hpp": "#include <asynchat/config.hpp>\n#include <string>\n#ifdef ASYNCHAT_HEADER_ONLY\n"
                                    "#  include <asynchat/impl/queue.ipp>\n#endif\n#endif\n",
         "impl/queue.ipp": "#include <asynchat/detail/output/queue.hpp>\n",
-        "chat.hpp": "#include <asynchat/detail/output/queue.hpp>\n#include <asynchat/loop.hpp>\n",
+        "chat.hpp": "#include <asynchat/detail/output/queue.hpp>\n#include <asynchat/loop.hpp>\n"
+                    "namespace asynchat {\ninline namespace ASYNCHAT_ABI {\n",
     }
     queue = "detail/output/queue.hpp"
+    with_config = "#include <asynchat/config.hpp>\n"
     defects = {
-        "asio": {queue: "#include <asio/buffer.hpp>\n"},
-        "a clock": {queue: "#  include <chrono>\n"},
-        "fmt": {queue: "#include <fmt/core.h>\n"},
+        "asio": {queue: with_config + "#include <asio/buffer.hpp>\n"},
+        "a clock": {queue: with_config + "#  include <chrono>\n"},
+        "fmt": {queue: with_config + "#include <fmt/core.h>\n"},
         "the loop": {queue: "#include <asynchat/loop.hpp>\n"},
-        "a channel, by way of another": {queue: '#include "asynchat/chat.hpp"\n'},
+        "a channel, by way of another": {queue: with_config + '#include "asynchat/chat.hpp"\n'},
         "the loop, in the bodies": {"impl/queue.ipp": "#include <asynchat/loop.hpp>\n"},
-        "a long file": {queue: "\n" * (MAX_LINES + 1)},
-        "a system": {"loop.hpp": "#ifdef __linux__\n#endif\n"},
-        "a call that only some systems have": {"impl/queue.ipp": "accept4(1, nullptr, nullptr, 0);\n"},
-        "a header of Linux": {"loop.hpp": "#include <sys/epoll.h>\n"},
+        "a long file": {queue: with_config + "\n" * (MAX_LINES + 1)},
+        "a system": {"loop.hpp": with_config + "#ifdef __linux__\n#endif\n"},
+        "a call that only some systems have": {"impl/queue.ipp": with_config + "accept4(1, nullptr, nullptr, 0);\n"},
+        "a header of Linux": {"loop.hpp": with_config + "#include <sys/epoll.h>\n"},
+        "no header of ours": {queue: "#include <string>\n"},
+        "another namespace": {queue: with_config + "namespace asynchat {\nclass queue;\n}\n"},
+        "another namespace, nested": {queue: with_config + "namespace asynchat::detail {\n"},
         "a circle": {"loop.hpp": "#include <asynchat/chat.hpp>\n"},
         "a header that includes itself": {"loop.hpp": "#include <asynchat/loop.hpp>\n"},
     }

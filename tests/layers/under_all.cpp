@@ -33,7 +33,9 @@ std::string wanted_kind()
 
 } // namespace
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 std::vector<std::unique_ptr<transport_layer>> layers_under_test(transport& below)
 {
@@ -74,4 +76,6 @@ void prepare_layers_under_test(transport_layer& top)
         throw std::logic_error("the handshake has failed");
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat

@@ -20,7 +20,9 @@
 #include <utility>
 #include <vector>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The only access of the rest of the library to private members of a dispatcher.
 struct channel_access {
@@ -275,6 +277,8 @@ struct channel_access {
     }
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -6,10 +6,13 @@
 #ifndef ASYNCHAT_DETAIL_CHANNEL_EVENT_HPP
 #define ASYNCHAT_DETAIL_CHANNEL_EVENT_HPP
 
+#include <asynchat/config.hpp>
+
 #include <cassert>
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// A running event of a channel, on the stack. Keeps the channel alive and makes it the channel
 /// that is flushed at the end.
@@ -76,6 +79,7 @@ inline void dispatcher::ask_for_interest()
         interest_failed_ = false;
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -11,7 +11,9 @@
 #include <cassert>
 #include <cstddef>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// What a channel wants to do next.
 struct rate_need {
@@ -94,6 +96,8 @@ struct server_rates {
     rate_queue waiting;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

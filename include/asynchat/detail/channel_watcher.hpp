@@ -8,7 +8,9 @@
 
 #include <chrono>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Is told what becomes of a channel: by whom it was made, or who waits for its end. It must not
 /// end the channel. A channel may have several watchers.
@@ -32,6 +34,8 @@ protected:
     ~channel_watcher() = default; // they are shared, as what they are
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

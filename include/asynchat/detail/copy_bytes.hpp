@@ -4,10 +4,14 @@
 #ifndef ASYNCHAT_DETAIL_COPY_BYTES_HPP
 #define ASYNCHAT_DETAIL_COPY_BYTES_HPP
 
+#include <asynchat/config.hpp>
+
 #include <cstddef>
 #include <cstring>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 // If g++ sees the array of a view but not the size of the view, it warns about each copy here that
 // is too large for the array.
@@ -40,6 +44,8 @@ inline void copy_bytes(char* to, const char* from, std::size_t size) noexcept
 #  pragma GCC diagnostic pop
 #endif
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -9,7 +9,9 @@
 #include <cstdint>
 #include <string_view>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The checksum CRC-32C of `bytes`, behind bytes whose checksum is `before`.
 ASYNCHAT_DECL std::uint32_t crc32c(std::string_view bytes, std::uint32_t before = 0) noexcept;
@@ -17,7 +19,9 @@ ASYNCHAT_DECL std::uint32_t crc32c(std::string_view bytes, std::uint32_t before 
 ASYNCHAT_DECL std::uint32_t crc32c_by_table(std::string_view bytes,
                                             std::uint32_t before = 0) noexcept;
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/crc32c.ipp>

@@ -7,6 +7,8 @@
 #ifndef ASYNCHAT_DETAIL_DISPATCHER_INLINE_HPP
 #define ASYNCHAT_DETAIL_DISPATCHER_INLINE_HPP
 
+#include <asynchat/config.hpp>
+
 #include <cassert>
 #include <cstddef>
 #include <memory>
@@ -17,6 +19,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 inline void dispatcher::flush_soon()
 {
@@ -150,6 +153,7 @@ void handle<T>::post(F f) const
     });
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

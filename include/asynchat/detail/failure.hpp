@@ -12,7 +12,9 @@
 #include <system_error>
 #include <typeinfo>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The operation that failed: it decides what the connection can still do.
 enum class error_source : unsigned char { other, input, output };
@@ -70,7 +72,9 @@ struct failure {
     ASYNCHAT_DECL static std::string text();
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/failure.ipp>

@@ -4,12 +4,16 @@
 #ifndef ASYNCHAT_DETAIL_FORMAT_HPP
 #define ASYNCHAT_DETAIL_FORMAT_HPP
 
+#include <asynchat/config.hpp>
+
 #include <fmt/core.h>
 
 #include <string_view>
 #include <type_traits>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The text of a fmt::format_string; fmt 11 has a member function for it.
 template <class Format>
@@ -36,6 +40,8 @@ using if_message =
                            std::is_const_v<std::remove_extent_t<std::remove_reference_t<Text>>>),
                      int>;
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

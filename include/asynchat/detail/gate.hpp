@@ -4,10 +4,14 @@
 #ifndef ASYNCHAT_DETAIL_GATE_HPP
 #define ASYNCHAT_DETAIL_GATE_HPP
 
+#include <asynchat/config.hpp>
+
 #include <cassert>
 #include <cstdint>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Whether a channel may deliver input and accept output, and why not.
 ///
@@ -70,6 +74,8 @@ private:
     std::uint8_t output_ = 0;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -13,7 +13,9 @@
 #include <memory>
 #include <vector>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The servers of a group of which one accepts for all.
 ///
@@ -83,7 +85,9 @@ private:
     std::atomic<bool> waits_{false}; // the acceptor accepts nothing at present
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/dispatcher.hpp> // which has the implementation

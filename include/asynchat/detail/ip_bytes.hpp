@@ -14,7 +14,9 @@
 #include <cstddef>
 #include <cstring>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The bytes of an IP address in network order: 4 or 16.
 struct ip_bytes {
@@ -51,6 +53,8 @@ inline ip_bytes ip_bytes_of(const endpoint& where)
     return ip;
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

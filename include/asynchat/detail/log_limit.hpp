@@ -11,7 +11,9 @@
 #include <string>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Limits the log lines per second. Further lines are left out and counted.
 template <std::uint32_t MaxLines>
@@ -64,7 +66,9 @@ ASYNCHAT_DECL bool admit_line(std::uint32_t second, channel_log_limit& of_channe
 ASYNCHAT_DECL std::string left_out_before(channel_log_limit& of_channel,
                                           server_log_limit* of_server, loop_log_limit& of_loop);
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/log_limit.ipp>

@@ -7,6 +7,8 @@
 #ifndef ASYNCHAT_DETAIL_LOOP_INLINE_HPP
 #define ASYNCHAT_DETAIL_LOOP_INLINE_HPP
 
+#include <asynchat/config.hpp>
+
 #include <asio/post.hpp>
 
 #include <cstddef>
@@ -16,6 +18,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// Marks that the loop or one of its channels is calling user code. Closed channels are destroyed
 /// when the outermost turn ends. Channels that were made inside a nested run() or poll() are
@@ -141,6 +144,7 @@ void loop::post(F f)
                });
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

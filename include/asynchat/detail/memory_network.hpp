@@ -34,7 +34,9 @@
 #include <utility>
 #include <vector>
 
-namespace asynchat::testing {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace testing {
 
 using random = asynchat::detail::random;
 
@@ -62,9 +64,13 @@ enum class operation : unsigned char {
     shutdown
 };
 
-} // namespace asynchat::testing
+} // namespace testing
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 class memory_socket;
 
@@ -303,7 +309,9 @@ struct memory_world {
     virtual_clock* clock;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/memory_network.ipp>

@@ -9,7 +9,9 @@
 #include <cstddef>
 #include <type_traits>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Whether T sends directly to its transport: no class from dispatcher to T overrides send(). The
 /// type of a pointer to a member names the class that declares it. If send() cannot be named here,
@@ -39,6 +41,8 @@ template <class T>
 struct keeps_terminator : decltype(terminator_override::look<T>(0)) {
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -13,7 +13,9 @@
 #include <string>
 #include <string_view>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// What a complete PROXY header says.
 struct proxy_fields {
@@ -100,7 +102,9 @@ private:
     std::string error_;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/proxy_header.ipp>

@@ -4,10 +4,14 @@
 #ifndef ASYNCHAT_DETAIL_RANDOM_HPP
 #define ASYNCHAT_DETAIL_RANDOM_HPP
 
+#include <asynchat/config.hpp>
+
 #include <cstddef>
 #include <cstdint>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Pseudo-random numbers, the same for the same seed on every system (SplitMix64; distributions of
 /// the standard library may differ between systems). Not for secrets.
@@ -37,6 +41,8 @@ private:
     std::uint64_t state_;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -23,7 +23,9 @@
 #include <system_error>
 #include <vector>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 struct timer_state;
 
@@ -76,6 +78,8 @@ struct rare_state {
     bool output_is_full() const noexcept { return output_left > output.max_bytes; }
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -4,9 +4,13 @@
 #ifndef ASYNCHAT_DETAIL_RUN_THEN_ALWAYS_HPP
 #define ASYNCHAT_DETAIL_RUN_THEN_ALWAYS_HPP
 
+#include <asynchat/config.hpp>
+
 #include <new>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Calls `work` and then `rest`, also if `work` throws. If both fail because there is no memory,
 /// the next run() does the work.
@@ -25,6 +29,8 @@ void run_then_always(const Work& work, const Rest& rest)
     rest();
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -4,9 +4,13 @@
 #ifndef ASYNCHAT_DETAIL_SCOPE_EXIT_HPP
 #define ASYNCHAT_DETAIL_SCOPE_EXIT_HPP
 
+#include <asynchat/config.hpp>
+
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Calls a function at the end of the scope, also after an exception. The function must not throw.
 template <class F>
@@ -21,6 +25,8 @@ private:
     F f_;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -20,6 +20,7 @@
 #include <optional>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -92,6 +93,7 @@ private:
 
 } // namespace detail
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY

@@ -4,13 +4,17 @@
 #ifndef ASYNCHAT_DETAIL_UNIQUE_FUNCTION_HPP
 #define ASYNCHAT_DETAIL_UNIQUE_FUNCTION_HPP
 
+#include <asynchat/config.hpp>
+
 #include <cassert>
 #include <cstddef>
 #include <new>
 #include <type_traits>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 template <class Signature>
 class unique_function;
@@ -114,6 +118,8 @@ private:
     alignas(void*) unsigned char space_[space_size];
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -17,6 +17,7 @@
 #include <stdexcept>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 ASYNCHAT_DECL address_range::address_range(std::string_view text)
 {
@@ -86,6 +87,7 @@ ASYNCHAT_DECL std::string address_range::to_string() const
     return address.to_string() + "/" + std::to_string(prefix_);
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -24,6 +24,7 @@
 #include <system_error>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -588,6 +589,7 @@ ASYNCHAT_DECL std::string async_chat::_get_data()
     return frame_.take(frame_memory());
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -16,6 +16,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// At the end of end_of_input_(): an exception that leaves a callback, such as exit_now, must not
 /// lose the end, which nothing else reports.
@@ -221,6 +222,7 @@ ASYNCHAT_DECL void async_chat::handle_shutdown()
     close_when_done();
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -21,6 +21,7 @@
 #include <system_error>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -488,6 +489,7 @@ ASYNCHAT_DECL void async_chat::ask_producer(detail::output_pump& pump)
     pump.answered(std::move(source), piece);
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -17,6 +17,7 @@
 // rate, gate::steered is set, so that a channel without one does not test for it.
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 ASYNCHAT_DECL void async_chat::read_rate(std::size_t bytes_per_second)
 {
@@ -157,6 +158,7 @@ ASYNCHAT_DECL void async_chat::end_hold()
     handle_read_event();
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

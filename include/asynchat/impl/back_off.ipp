@@ -8,7 +8,9 @@
 
 #include <algorithm>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The largest wait for now.
 inline back_off::duration back_off::bound() const noexcept
@@ -35,6 +37,8 @@ ASYNCHAT_DECL back_off::duration back_off::next(bool is_good, duration up, rando
     return shortest_wait + duration(static_cast<duration::rep>(numbers.below(range + 1)));
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

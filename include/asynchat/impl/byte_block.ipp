@@ -10,7 +10,9 @@
 #include <cstring>
 #include <memory>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 ASYNCHAT_DECL void byte_block::grow(std::size_t bytes)
 {
@@ -23,6 +25,8 @@ ASYNCHAT_DECL void byte_block::grow(std::size_t bytes)
     capacity_ = stop_ = capacity;
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

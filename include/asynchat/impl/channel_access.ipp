@@ -24,7 +24,9 @@
 #include <system_error>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 ASYNCHAT_DECL void channel_access::set_transport(dispatcher& channel,
                                                  std::unique_ptr<transport> next)
@@ -252,6 +254,8 @@ ASYNCHAT_DECL void channel_access::leave_rates(dispatcher& channel) noexcept
     wake_first_waiting(channel);
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

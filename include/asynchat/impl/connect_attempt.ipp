@@ -25,7 +25,9 @@
 #include <stdexcept>
 #include <string>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 ASYNCHAT_DECL void require_name(const char* what, std::string_view name)
 {
@@ -201,6 +203,8 @@ ASYNCHAT_DECL std::vector<endpoint> connect_attempt::under_way() const
     return all;
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -11,7 +11,9 @@
 #include <algorithm>
 #include <cassert>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 ASYNCHAT_DECL connect_race::step connect_race::next(time_point now) noexcept
 {
@@ -70,6 +72,8 @@ ASYNCHAT_DECL std::vector<std::size_t> connect_race::interleave(const std::vecto
     return order;
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

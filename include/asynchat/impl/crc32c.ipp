@@ -10,7 +10,9 @@
 #include <cstddef>
 #include <cstring>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The checksum of each byte, behind which 0 to 3 zeros follow: four bytes are looked up at a time.
 constexpr std::array<std::array<std::uint32_t, 256>, 4> make_crc32c_table() noexcept
@@ -72,6 +74,8 @@ ASYNCHAT_DECL std::uint32_t crc32c(std::string_view bytes, std::uint32_t before)
     return crc32c_by_table(bytes, before);
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -11,7 +11,9 @@
 #include <algorithm>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The order of the checks: the time of close_when_done() comes first, before the timeouts that
 /// depend on the peer.
@@ -77,6 +79,8 @@ ASYNCHAT_DECL void deadlines::start_anew(time_point now) noexcept
         heard(now);
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

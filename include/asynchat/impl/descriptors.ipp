@@ -21,6 +21,7 @@
 #include <system_error>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -151,6 +152,7 @@ ASYNCHAT_DECL std::vector<socket> recv_descriptors(int connection, std::size_t m
     return found;
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

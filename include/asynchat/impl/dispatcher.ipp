@@ -26,6 +26,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -608,6 +609,7 @@ ASYNCHAT_DECL void dispatcher::handle_error()
         finish(failure.reason, failure.error);
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -30,6 +30,7 @@
 #include <vector>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 // --- settings --------------------------------------------------------------------------------
 
@@ -341,6 +342,7 @@ ASYNCHAT_DECL void dispatcher::note_unfinished(const std::error_code& error) noe
     }
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

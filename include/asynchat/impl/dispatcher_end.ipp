@@ -20,6 +20,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 ASYNCHAT_DECL void dispatcher::close()
 {
@@ -229,6 +230,7 @@ ASYNCHAT_DECL void dispatcher::end_lost()
     finish(rare_->lost.reason, rare_->lost.error);
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

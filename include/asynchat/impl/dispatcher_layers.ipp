@@ -24,6 +24,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -222,6 +223,7 @@ ASYNCHAT_DECL bool dispatcher::has_said_last_words()
     return !is_would_block(error);
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -18,6 +18,7 @@
 #include <typeinfo>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 ASYNCHAT_DECL void channel_log::format_line(log_type type, fmt::string_view format,
                                             fmt::format_args args)
@@ -129,6 +130,7 @@ ASYNCHAT_DECL void dispatcher::log_failure(const char* follows)
     });
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

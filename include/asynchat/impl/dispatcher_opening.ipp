@@ -27,6 +27,7 @@
 // connects: it queues its output and delivers nothing.
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 /// A layer that needs a handshake was put on the connection.
 ASYNCHAT_DECL void dispatcher::begin_opening() noexcept
@@ -261,6 +262,7 @@ ASYNCHAT_DECL bool dispatcher::end_with_explanation(const std::error_code& error
     return true;
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

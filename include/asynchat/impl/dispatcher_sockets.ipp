@@ -33,6 +33,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -329,6 +330,7 @@ ASYNCHAT_DECL void dispatcher::set_dual_stack(bool on)
     set_option("set_dual_stack", asio::ip::v6_only(!on));
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -24,6 +24,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 ASYNCHAT_DECL detail::rare_state& dispatcher::rare()
 {
@@ -297,6 +298,7 @@ ASYNCHAT_DECL void dispatcher::output_flows() noexcept
         rare_->clocks.stop(detail::deadlines::clock::write);
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

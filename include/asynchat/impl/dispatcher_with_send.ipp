@@ -9,6 +9,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 ASYNCHAT_DECL dispatcher_with_send::dispatcher_with_send(loop& owner)
     : dispatcher_with_send(owner, socket())
@@ -159,6 +160,7 @@ ASYNCHAT_DECL void dispatcher_with_send::handle_shutdown()
     flush_soon();
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -18,6 +18,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 ASYNCHAT_DECL void detail::refuse_port(const std::string& value)
 {
@@ -179,6 +180,7 @@ ASYNCHAT_DECL asio::generic::datagram_protocol::endpoint endpoint::native() cons
     return asio::generic::datagram_protocol::endpoint(&raw, size);
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -11,6 +11,7 @@
 #include <cerrno>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 ASYNCHAT_DECL std::string_view to_string(close_reason reason) noexcept
 {
@@ -91,6 +92,7 @@ ASYNCHAT_DECL bool is_would_block(const std::error_code& error) noexcept
     return number == EAGAIN || number == EWOULDBLOCK || number == EINTR;
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

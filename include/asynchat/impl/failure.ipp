@@ -14,7 +14,9 @@
 #include <exception>
 #include <memory>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 ASYNCHAT_DECL std::string type_name(const std::type_info& type)
 {
@@ -65,6 +67,8 @@ ASYNCHAT_DECL std::string failure::text()
     }
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

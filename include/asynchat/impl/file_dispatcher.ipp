@@ -16,6 +16,7 @@
 #include <system_error>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 ASYNCHAT_DECL file_dispatcher::file_dispatcher(loop& owner, int descriptor)
     : dispatcher(owner), is_readable_((::fcntl(descriptor, F_GETFL) & O_ACCMODE) != O_WRONLY)
@@ -28,6 +29,7 @@ ASYNCHAT_DECL file_dispatcher::file_dispatcher(loop& owner, int descriptor)
     set_connected(true);
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

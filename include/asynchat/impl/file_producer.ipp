@@ -25,6 +25,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 // Both constructors delegate, so that the destructor runs when they throw.
 
@@ -147,6 +148,7 @@ ASYNCHAT_DECL std::optional<std::size_t> file_producer::send_to(transport& to,
     return sent;
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

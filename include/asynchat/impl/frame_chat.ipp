@@ -15,6 +15,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -187,6 +188,7 @@ ASYNCHAT_DECL void frame_chat::receive_in_place()
     deliver_kept_frame(whole);
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

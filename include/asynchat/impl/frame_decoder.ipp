@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <new>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 // --- changes, at any time ------------------------------------------------------------------------
 
@@ -119,6 +121,8 @@ ASYNCHAT_DECL bool frame_decoder::filled(std::size_t bytes) noexcept
     return true;
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -8,7 +8,9 @@
 
 #include <algorithm>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 // --- looking for the end -------------------------------------------------------------------------
 
@@ -286,6 +288,8 @@ ASYNCHAT_DECL void frame_decoder::pass::keep() noexcept
     decoder_.unread_ = std::move(storage_);
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

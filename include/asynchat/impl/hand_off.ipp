@@ -14,7 +14,9 @@
 #include <new>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 inline hand_off::member::member(dispatcher& of) noexcept : owner(of.owner()), server(&of) {}
 
@@ -97,6 +99,8 @@ ASYNCHAT_DECL void hand_off::give(member& to, socket&& connection)
     }
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -13,7 +13,9 @@
 #include <optional>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The waits for sockets go on when one of them has ended: Asio has no call that ends a single one.
 struct joint_listener::waits {
@@ -86,6 +88,8 @@ ASYNCHAT_DECL std::size_t joint_listener::write_some(const_buffers, std::error_c
     return 0;
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

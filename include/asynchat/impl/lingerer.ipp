@@ -16,6 +16,7 @@
 #include <memory>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -72,6 +73,7 @@ ASYNCHAT_DECL void loop::end_oldest_linger(const detail::server_state* server,
     }
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

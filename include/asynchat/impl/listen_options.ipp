@@ -33,6 +33,7 @@
 #include <stdexcept>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -259,6 +260,7 @@ ASYNCHAT_DECL std::unique_ptr<transport> listen_options::take(loop& owner, const
     return std::make_unique<detail::socket_transport>(owner.context(), std::move(listening));
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -8,7 +8,9 @@
 
 #include <fmt/format.h>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 ASYNCHAT_DECL bool admit_line(std::uint32_t second, channel_log_limit& of_channel,
                               server_log_limit* of_server, loop_log_limit& of_loop) noexcept
@@ -38,6 +40,8 @@ ASYNCHAT_DECL std::string left_out_before(channel_log_limit& of_channel,
     return fmt::format(" (lines left out before this one: {})", left_out);
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

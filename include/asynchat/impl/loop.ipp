@@ -22,6 +22,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 // No concurrency hint: with a hint of 1 Asio keeps the count of what a handler posts to itself
 // until the handler returns, and a nested run() would find no work.
@@ -552,6 +553,7 @@ ASYNCHAT_DECL void loop::set_signal_handler(callback f)
         });
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -19,6 +19,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -223,6 +224,7 @@ ASYNCHAT_DECL void scoped_timer::cancel()
     timer_.cancel();
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

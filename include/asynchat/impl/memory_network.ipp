@@ -20,7 +20,9 @@
 #include <cstring>
 #include <stdexcept>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 // --- the clock -------------------------------------------------------------------------------
 
@@ -529,6 +531,8 @@ ASYNCHAT_DECL void memory_socket::answer(const endpoint& to, const connect_handl
     asio::post(network_->owner->context(), [done, error] { done(error); });
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -9,7 +9,9 @@
 #include <cassert>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 ASYNCHAT_DECL output_pump::action output_pump::next_of_producer() const
 {
@@ -61,6 +63,8 @@ ASYNCHAT_DECL void output_pump::put_back(std::unique_ptr<producer> source)
     stop();
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -10,7 +10,9 @@
 #include <cassert>
 #include <new>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 // Below this size a copy is cheaper than a separate buffer: the system has to process each buffer,
 // and the queue needs an entry for each.
@@ -269,6 +271,8 @@ ASYNCHAT_DECL bool output_queue::adds_up() const noexcept
     return listed == storage.block_listed && sum - storage.head_sent == size_;
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -17,6 +17,7 @@
 #include <stdexcept>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -455,6 +456,7 @@ ASYNCHAT_DECL void pool_base::retire(const detail::state_ptr& state)
     channel->owner().handle_of(*channel).post([](dispatcher& last) { last.handle_shutdown(); });
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -13,6 +13,7 @@
 #include <string_view>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -112,6 +113,7 @@ ASYNCHAT_DECL bool async_chat::print_by_fmt(fmt::string_view format, fmt::format
     return queue_first(std::string_view(text.data(), text.size()));
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

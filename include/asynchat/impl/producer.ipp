@@ -10,6 +10,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 ASYNCHAT_DECL simple_producer::simple_producer(std::string data, std::size_t buffer_size)
     : data_(std::move(data)), buffer_size_(buffer_size)
@@ -25,6 +26,7 @@ ASYNCHAT_DECL std::string_view simple_producer::more()
     return piece;
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

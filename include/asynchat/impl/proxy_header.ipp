@@ -16,7 +16,9 @@
 // The PROXY protocol is a specification of the HAProxy project, proxy-protocol.txt. Where it leaves
 // a choice, the verdict is that of HAProxy.
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 namespace proxy_format {
 
@@ -251,6 +253,8 @@ ASYNCHAT_DECL bool proxy_decoder::check_crc32c(std::string_view bytes, std::size
     return crc == stated || fail("the CRC32C at byte " + std::to_string(at) + " is wrong");
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -16,7 +16,9 @@
 
 // Version 1 of the PROXY protocol: a line of text.
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 ASYNCHAT_DECL proxy_decoder::step proxy_decoder::read_line(std::string_view bytes)
 {
@@ -96,6 +98,8 @@ ASYNCHAT_DECL bool proxy_decoder::read_port(std::string_view text, proxy_fields:
     return true;
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -21,6 +21,7 @@
 #include <vector>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -153,6 +154,7 @@ ASYNCHAT_DECL void proxy_receiver::close_all(server_state& server)
 
 } // namespace detail
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -15,6 +15,7 @@
 #include <stdexcept>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 // --- the channels ----------------------------------------------------------------------------
 
@@ -204,6 +205,7 @@ ASYNCHAT_DECL void reconnector::shut_down()
     owner().handle_of(*channel).post([](dispatcher& last) { last.handle_shutdown(); });
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

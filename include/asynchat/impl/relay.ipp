@@ -11,6 +11,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 ASYNCHAT_DECL relay::relay(loop& owner) : relay(owner, socket()) {}
 
@@ -92,6 +93,7 @@ ASYNCHAT_DECL void relay::part() noexcept
     other_ = nullptr;
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

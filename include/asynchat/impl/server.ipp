@@ -22,6 +22,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 ASYNCHAT_DECL server_base::server_base(loop& owner, const listen_options& where, maker make)
     : dispatcher(owner), make_(std::move(make)), shared_(std::make_shared<detail::server_state>())
@@ -508,6 +509,7 @@ ASYNCHAT_DECL void server_base::handle_close()
     close();
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -16,6 +16,7 @@
 #include <thread>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 ASYNCHAT_DECL group_options& group_options::loops(std::size_t n)
 {
@@ -197,6 +198,7 @@ ASYNCHAT_DECL void server_group_base::gather(counters_handler f)
     }
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -11,7 +11,9 @@
 
 #include <algorithm>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 ASYNCHAT_DECL std::optional<std::uint64_t> server_state::address_of(const endpoint& peer)
 {
@@ -124,6 +126,8 @@ ASYNCHAT_DECL void server_state::forget(address_slot& slot) noexcept
     server->slots_.erase(slot.address);
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -26,6 +26,7 @@
 #include <system_error>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -128,6 +129,7 @@ ASYNCHAT_DECL timer start_watchdog(loop& owner)
     });
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -18,6 +18,7 @@
 #include <system_error>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -78,6 +79,7 @@ ASYNCHAT_DECL std::pair<socket, socket> socket::pair()
     return {socket(ends[0], AF_UNIX, SOCK_STREAM), socket(ends[1], AF_UNIX, SOCK_STREAM)};
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

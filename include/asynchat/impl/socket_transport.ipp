@@ -21,7 +21,9 @@
 #include <cerrno>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 ASYNCHAT_DECL bool is_lost_connection(const std::error_code& error) noexcept
 {
@@ -297,6 +299,8 @@ ASYNCHAT_DECL void descriptor_transport::async_wait(readiness what, wait_handler
     descriptor_.async_wait(kind, std::move(ready));
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

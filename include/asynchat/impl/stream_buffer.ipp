@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 // --- bytes ---------------------------------------------------------------------------------------
 
@@ -189,6 +191,8 @@ ASYNCHAT_DECL stream_buffer::result stream_buffer::next_line()
     return search(false);
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -15,7 +15,9 @@
 #  include <emmintrin.h>
 #endif
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 ASYNCHAT_DECL void append_string(std::string& list, std::string_view next)
 {
@@ -149,6 +151,8 @@ ASYNCHAT_DECL string_search::result string_search::find(std::string_view input, 
     }
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -27,7 +27,9 @@
 #include <ctime>
 #include <thread>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 #if ASYNCHAT_HAS_SOCK_FLAGS
 inline constexpr int close_on_exec_flag = SOCK_CLOEXEC;
@@ -205,6 +207,8 @@ ASYNCHAT_DECL sigpipe_guard::~sigpipe_guard()
     errno = error;
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 ASYNCHAT_DECL target::target(std::string_view host, std::string_view service)
     : host_(host), service_(service)
@@ -59,6 +60,7 @@ ASYNCHAT_DECL void target_list::connect(dispatcher& channel, const target& to)
 
 } // namespace detail
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

@@ -15,6 +15,7 @@
 #include <stdexcept>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 namespace detail {
 
@@ -142,6 +143,7 @@ ASYNCHAT_DECL std::size_t find_prefix_at_end(std::string_view haystack, std::str
     return matched;
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

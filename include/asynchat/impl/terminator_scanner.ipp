@@ -12,7 +12,9 @@
 #include <algorithm>
 #include <cstring>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 ASYNCHAT_DECL bool terminator_scanner::set(const terminator& next)
 {
@@ -163,6 +165,8 @@ ASYNCHAT_DECL terminator_scanner::landing terminator_scanner::jump(std::string_v
     return {at, found};
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -13,7 +13,9 @@
 #include <stdexcept>
 #include <utility>
 
-namespace asynchat::testing {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace testing {
 
 // --- peer ------------------------------------------------------------------------------------
 
@@ -194,6 +196,8 @@ ASYNCHAT_DECL void loop::fail(std::size_t n, int error, std::optional<operation>
         network->failures.push_back({n, {error, asio::error::get_system_category()}, what});
 }
 
-} // namespace asynchat::testing
+} // namespace testing
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -6,7 +6,9 @@
 
 #include <asynchat/detail/timing/timer_queue.hpp>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Moves the appended last element to its place.
 ASYNCHAT_DECL void timer_queue::added() noexcept
@@ -65,6 +67,8 @@ ASYNCHAT_DECL void timer_queue::sink(entry what, std::size_t place) noexcept
     put(std::move(what), place);
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

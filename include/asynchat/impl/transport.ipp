@@ -18,6 +18,7 @@
 #include <utility>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 // --- waits -----------------------------------------------------------------------------------
 
@@ -374,6 +375,7 @@ ASYNCHAT_DECL bool transport_layer::wait_ended(unsigned level, readiness what,
     return was_awaited;
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif

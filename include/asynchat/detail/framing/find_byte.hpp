@@ -4,6 +4,8 @@
 #ifndef ASYNCHAT_DETAIL_FRAMING_FIND_BYTE_HPP
 #define ASYNCHAT_DETAIL_FRAMING_FIND_BYTE_HPP
 
+#include <asynchat/config.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -13,7 +15,9 @@
 #  include <emmintrin.h>
 #endif
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Index of the first `byte` among the first 16 bytes. input.size() when it is not there, or when
 /// the input is shorter than 16 bytes. Makes no call.
@@ -89,6 +93,8 @@ inline constexpr std::size_t find_bytes_size = 64;
     return find_bytes(from, first) & find_bytes(from, last) >> 1;
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

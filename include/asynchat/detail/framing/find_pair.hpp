@@ -4,6 +4,8 @@
 #ifndef ASYNCHAT_DETAIL_FRAMING_FIND_PAIR_HPP
 #define ASYNCHAT_DETAIL_FRAMING_FIND_PAIR_HPP
 
+#include <asynchat/config.hpp>
+
 #include <cstddef>
 #include <cstring>
 
@@ -11,7 +13,9 @@
 #  include <emmintrin.h>
 #endif
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Calls accept(i) for each i in [from, to) where data[i] is `first` and data[i + distance] is
 /// `last`, in order, until it returns true. Returns that i; `to` without one.
@@ -66,6 +70,8 @@ inline bool equal(const char* a, const char* b, std::size_t size) noexcept
     return equal_few(a, b, 16) && std::memcmp(a + 16, b + 16, size - 16) == 0;
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

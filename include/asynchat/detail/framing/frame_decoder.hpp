@@ -19,7 +19,9 @@
 #include <string_view>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Largest frame in bytes, unless another limit is set.
 inline constexpr std::size_t default_max_frame = 65536;
@@ -251,6 +253,8 @@ private:
     bool out_of_memory_ = false;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -7,10 +7,14 @@
 #ifndef ASYNCHAT_DETAIL_FRAMING_FRAME_DECODER_INLINE_HPP
 #define ASYNCHAT_DETAIL_FRAMING_FRAME_DECODER_INLINE_HPP
 
+#include <asynchat/config.hpp>
+
 #include <cstddef>
 #include <string_view>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 inline bool frame_decoder::set_count_at_rest(std::size_t count, std::size_t limit) noexcept
 {
@@ -50,6 +54,8 @@ inline void frame_decoder::limit(std::size_t bytes) noexcept
         pass_->look_anew(); // its positions were for the old limit
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

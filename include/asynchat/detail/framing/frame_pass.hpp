@@ -17,7 +17,9 @@
 #include <string_view>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The input of one receive, on the stack.
 ///
@@ -257,7 +259,9 @@ inline frame_decoder::step frame_decoder::pass::look_far()
     return look();
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #include <asynchat/detail/framing/frame_decoder_inline.hpp> // needs the class
 

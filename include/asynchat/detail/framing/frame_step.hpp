@@ -4,9 +4,13 @@
 #ifndef ASYNCHAT_DETAIL_FRAMING_FRAME_STEP_HPP
 #define ASYNCHAT_DETAIL_FRAMING_FRAME_STEP_HPP
 
+#include <asynchat/config.hpp>
+
 #include <cstddef>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 class frame_decoder;
 
@@ -59,6 +63,8 @@ private:
     unsigned flags_;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -15,7 +15,9 @@
 #include <string_view>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The bytes of an incomplete frame, in memory from a pool; without a frame a pointer only. Bytes
 /// are appended, or received in place over the old content of the memory: setting a large frame to
@@ -134,6 +136,8 @@ private:
     std::unique_ptr<begun_frame> frame_;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

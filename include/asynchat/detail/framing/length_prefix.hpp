@@ -15,7 +15,9 @@
 // Reads a length prefix. There is no state: a prefix is short, so it is read again when more bytes
 // have arrived. A length that does not fit into std::size_t is not malformed: it is read as
 // largest_length, which is over any limit.
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 inline constexpr std::size_t largest_length = std::numeric_limits<std::size_t>::max();
 
@@ -98,6 +100,8 @@ inline length_prefix read_netstring(std::string_view input)
     return length_prefix::complete(*length, digits + 1);
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -4,11 +4,15 @@
 #ifndef ASYNCHAT_DETAIL_FRAMING_PREFIX_TABLE_HPP
 #define ASYNCHAT_DETAIL_FRAMING_PREFIX_TABLE_HPP
 
+#include <asynchat/config.hpp>
+
 #include <cstddef>
 #include <memory>
 #include <string_view>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The failure function of Knuth, Morris and Pratt for one needle.
 ///
@@ -47,6 +51,8 @@ private:
     std::unique_ptr<std::size_t[]> retries_; // not a vector: every channel has one, few build it
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -4,13 +4,17 @@
 #ifndef ASYNCHAT_DETAIL_FRAMING_SHORT_STRING_HPP
 #define ASYNCHAT_DETAIL_FRAMING_SHORT_STRING_HPP
 
+#include <asynchat/config.hpp>
+
 #include <cstddef>
 #include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// A string that is smaller than a std::string: up to 8 bytes lie in it, more are on the heap.
 ///
@@ -79,6 +83,8 @@ private:
     unsigned char near_size_ = 0;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

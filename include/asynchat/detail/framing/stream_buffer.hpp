@@ -14,7 +14,9 @@
 #include <string>
 #include <string_view>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The received and unread bytes of a stream: bytes in, results of reads out. It makes no calls,
 /// and knows no channel and no coroutine.
@@ -100,7 +102,9 @@ private:
     bool ended_ = false;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/stream_buffer.ipp>

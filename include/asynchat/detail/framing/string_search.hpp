@@ -14,7 +14,9 @@
 #include <string_view>
 #include <vector>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Several strings in one, for a terminator: short strings then need no allocation.
 ASYNCHAT_DECL void append_string(std::string& list, std::string_view next);
@@ -85,7 +87,9 @@ private:
     std::string_view found_;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/string_search.ipp>

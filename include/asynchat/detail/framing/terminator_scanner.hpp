@@ -17,7 +17,9 @@
 #include <string>
 #include <string_view>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Finds the end of a frame in input that arrives in any pieces. No I/O, no callbacks.
 ///
@@ -228,7 +230,9 @@ private:
     std::unique_ptr<search_tools> tools_; // made when they are needed
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/terminator_scanner.ipp>

@@ -4,10 +4,14 @@
 #ifndef ASYNCHAT_DETAIL_IO_ACCEPT_BACKOFF_HPP
 #define ASYNCHAT_DETAIL_IO_ACCEPT_BACKOFF_HPP
 
+#include <asynchat/config.hpp>
+
 #include <cassert>
 #include <chrono>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Decides when a listener pauses: after an event in which accept() failed and accepted nothing.
 /// The connection stays in the system's queue and the socket stays readable, so without a pause the
@@ -52,6 +56,8 @@ private:
     bool paused_ : 1;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

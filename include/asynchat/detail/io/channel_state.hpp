@@ -14,7 +14,9 @@
 #include <new>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The heap_index of an element that is not in a timer_queue.
 inline constexpr unsigned not_queued = std::numeric_limits<unsigned>::max();
@@ -291,6 +293,8 @@ private:
     state_ptr state_;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -22,7 +22,9 @@
 #include <utility>
 #include <vector>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 class network;
 
@@ -155,7 +157,9 @@ struct connect_record {
     std::unique_ptr<connect_attempt> attempt; // while a name is looked up and tried
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/connect_attempt.ipp>

@@ -10,7 +10,9 @@
 #include <cstddef>
 #include <vector>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// How the addresses of a name are tried. See dispatcher::happy_eyeballs_delay() and interleave().
 struct race_settings {
@@ -81,7 +83,9 @@ inline connect_race::connect_race(std::size_t addresses, duration delay) noexcep
 {
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/connect_race.ipp>

@@ -12,7 +12,9 @@
 #include <system_error>
 #include <vector>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Several listening transports as one: it is ready when one of them is.
 class joint_listener final : public transport {
@@ -43,7 +45,9 @@ private:
     std::size_t next_ = 0;         // is asked first for a connection
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/dispatcher.hpp> // which has the implementation

@@ -11,7 +11,9 @@
 #include <cstddef>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The lingering connections of a loop, oldest first: their channels were closed after all their
 /// output was sent. Each has a channel of the library, a lingerer, until the peer ends it.
@@ -54,6 +56,8 @@ private:
     std::size_t open_ = 0;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -11,7 +11,9 @@
 #include <string_view>
 #include <vector>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Makes the sockets of a loop, instead of the system.
 class network {
@@ -29,6 +31,8 @@ public:
                                                std::string_view service) const = 0;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -23,7 +23,9 @@
 #include <system_error>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Receives a PROXY header, and no byte behind it.
 ///
@@ -102,6 +104,8 @@ private:
     unsigned number_;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -4,10 +4,14 @@
 #ifndef ASYNCHAT_DETAIL_IO_RECEIVE_BUFFER_HPP
 #define ASYNCHAT_DETAIL_IO_RECEIVE_BUFFER_HPP
 
+#include <asynchat/config.hpp>
+
 #include <cstddef>
 #include <memory>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Memory to receive into. Several are in use only while loops are nested.
 struct receive_buffer {
@@ -27,6 +31,8 @@ struct receive_buffer {
     }
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -26,7 +26,9 @@
 #include <system_error>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// With it, the system spreads connections over the sockets that share a port.
 #ifdef SO_REUSEPORT_LB
@@ -148,7 +150,9 @@ private:
     asio::posix::basic_stream_descriptor<asio::io_context::executor_type> descriptor_;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/dispatcher.hpp> // which has the implementation of the handlers

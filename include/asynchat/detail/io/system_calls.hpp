@@ -16,7 +16,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 // These open descriptors that other programs do not inherit by exec(). Where the system opens and
 // marks them in two steps, a fork() of another thread in between hands them on. They return what
@@ -66,7 +68,9 @@ private:
     bool was_pending_;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/system_calls.ipp>

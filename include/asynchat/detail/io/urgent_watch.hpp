@@ -4,11 +4,15 @@
 #ifndef ASYNCHAT_DETAIL_IO_URGENT_WATCH_HPP
 #define ASYNCHAT_DETAIL_IO_URGENT_WATCH_HPP
 
+#include <asynchat/config.hpp>
+
 #include <poll.h>
 
 #include <cassert>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Decides whether a channel waits for urgent data. The system reports a mark until the urgent byte
 /// is read or passed. So each mark is reported once; then the channel waits until it is passed.
@@ -55,6 +59,8 @@ private:
     bool pending_ : 1; // the present mark was reported
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -14,7 +14,9 @@
 #include <memory>
 #include <string_view>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// A buffer that grows at the end. Nearly every push appends to one; with a std::string each append
 /// would be a call into the standard library.
@@ -77,7 +79,9 @@ private:
     std::size_t stop_ = 0; // limit of append_in_room(); at least the size
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/byte_block.ipp>

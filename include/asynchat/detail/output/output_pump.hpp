@@ -16,7 +16,9 @@
 #include <string_view>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Decides what to do next with an output queue, in one attempt to send.
 ///
@@ -146,7 +148,9 @@ private:
     bool reads_file_ = false; // the file at the head must be read
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/output_pump.ipp>

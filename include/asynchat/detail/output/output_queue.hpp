@@ -19,7 +19,9 @@
 #include <variant>
 #include <vector>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 class output_pool;
 
@@ -259,7 +261,9 @@ std::size_t output_queue::gather(std::size_t max_buffers, std::size_t max_bytes,
     return total;
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/output_queue.ipp>

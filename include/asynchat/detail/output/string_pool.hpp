@@ -4,6 +4,8 @@
 #ifndef ASYNCHAT_DETAIL_OUTPUT_STRING_POOL_HPP
 #define ASYNCHAT_DETAIL_OUTPUT_STRING_POOL_HPP
 
+#include <asynchat/config.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cassert>
@@ -14,7 +16,9 @@
 #include <utility>
 #include <vector>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// In bytes. A shorter text needs no memory but that of the string itself.
 inline constexpr std::size_t min_pooled_size = 24;
@@ -170,6 +174,8 @@ private:
     std::string string_;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

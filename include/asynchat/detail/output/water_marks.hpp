@@ -4,10 +4,14 @@
 #ifndef ASYNCHAT_DETAIL_OUTPUT_WATER_MARKS_HPP
 #define ASYNCHAT_DETAIL_OUTPUT_WATER_MARKS_HPP
 
+#include <asynchat/config.hpp>
+
 #include <cassert>
 #include <cstddef>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The limits for waiting output, in bytes.
 struct output_limits {
@@ -68,6 +72,8 @@ private:
     unsigned char state_ = 0;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -19,7 +19,9 @@
 #include <system_error>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 class stream_channel;
 
@@ -176,6 +178,8 @@ private:
     bool is_quiet_ = false;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

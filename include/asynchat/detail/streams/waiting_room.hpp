@@ -20,7 +20,9 @@
 #include <utility>
 #include <vector>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Where coroutines wait for something of a channel: at most one for input, any number for other
 /// changes.
@@ -121,6 +123,8 @@ private:
     std::size_t last_id_ = 0;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

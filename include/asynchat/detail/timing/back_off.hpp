@@ -10,7 +10,9 @@
 #include <chrono>
 #include <cstddef>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// How long a client waits before it connects again: random times whose bound doubles with each
 /// attempt that fails ("full jitter"), so that many clients do not come back at the same moment.
@@ -48,7 +50,9 @@ private:
     unsigned doublings_ = 0;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/back_off.ipp>

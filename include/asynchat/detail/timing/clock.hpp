@@ -13,7 +13,9 @@
 #include <chrono>
 #include <memory>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 struct loop_anchor;
 
@@ -64,6 +66,8 @@ private:
     asio::steady_timer timer_;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

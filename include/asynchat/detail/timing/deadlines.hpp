@@ -12,7 +12,9 @@
 #include <cstddef>
 #include <optional>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The timeouts of a channel; zero means no limit.
 struct timeouts {
@@ -183,7 +185,9 @@ private:
     time_point frame_stopped_ = never; // when the frame's clock was stopped
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/deadlines.ipp>

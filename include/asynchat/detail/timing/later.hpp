@@ -4,9 +4,13 @@
 #ifndef ASYNCHAT_DETAIL_TIMING_LATER_HPP
 #define ASYNCHAT_DETAIL_TIMING_LATER_HPP
 
+#include <asynchat/config.hpp>
+
 #include <chrono>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The sum, or the largest time if it overflows. A negative delay counts as 0.
 inline std::chrono::steady_clock::time_point
@@ -28,6 +32,8 @@ rounded_up(std::chrono::steady_clock::time_point at,
     return over > std::chrono::steady_clock::duration::zero() ? later(at, tick - over) : at;
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

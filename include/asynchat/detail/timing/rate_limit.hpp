@@ -13,7 +13,9 @@
 #include <limits>
 #include <stdexcept>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// A bucket of tokens that holds the tokens of one second, and is refilled at a rate.
 ///
@@ -85,6 +87,8 @@ inline void require_rate(std::size_t per_second)
                                     "asynchat::unlimited is no limit");
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -16,7 +16,9 @@
 #include <utility>
 #include <vector>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The timers and deadlines of a loop by time, and for equal times in the order of their addition.
 /// A binary heap whose elements know their index, so that each can be removed.
@@ -99,7 +101,9 @@ private:
     std::uint64_t next_sequence_ = 0;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/timer_queue.ipp>

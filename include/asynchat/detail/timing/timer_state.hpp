@@ -11,7 +11,9 @@
 #include <cassert>
 #include <chrono>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// A running call_later() or call_every() of a loop or of a channel.
 ///
@@ -54,6 +56,8 @@ struct timer_state {
     bool done = false;                // has run, or was cancelled
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

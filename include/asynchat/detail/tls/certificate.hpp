@@ -6,11 +6,15 @@
 #ifndef ASYNCHAT_DETAIL_TLS_CERTIFICATE_HPP
 #define ASYNCHAT_DETAIL_TLS_CERTIFICATE_HPP
 
+#include <asynchat/config.hpp>
+
 #include <chrono>
 #include <string>
 #include <vector>
 
-namespace asynchat::tls {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace tls {
 
 /// The certificate of a peer, as connection::getpeercert() returns it. Its texts come from the
 /// peer: escape them before you print them. Python: the dictionary of SSLSocket.getpeercert
@@ -27,6 +31,8 @@ struct certificate {
     bool empty() const noexcept { return pem.empty(); }
 };
 
-} // namespace asynchat::tls
+} // namespace tls
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -4,6 +4,8 @@
 #ifndef ASYNCHAT_DETAIL_TLS_OPENSSL_HPP
 #define ASYNCHAT_DETAIL_TLS_OPENSSL_HPP
 
+#include <asynchat/config.hpp>
+
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -18,7 +20,9 @@
 #  error "asynchat::tls needs OpenSSL 3"
 #endif
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Frees an object of OpenSSL, or gives back a reference to it.
 template <auto Free>
@@ -49,6 +53,8 @@ T needed(T result)
     return result;
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -11,7 +11,9 @@
 #include <mutex>
 #include <optional>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The keys that protect the session tickets of one context, for all loops of the process. They
 /// change twice a day; tickets under the key before are still accepted. So a ticket is valid for
@@ -47,7 +49,9 @@ private:
     std::optional<key> previous_;
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #ifdef ASYNCHAT_HEADER_ONLY
 #  include <asynchat/impl/tls/ticket_keys.ipp>

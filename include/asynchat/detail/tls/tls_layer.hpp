@@ -19,7 +19,9 @@
 #include <system_error>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Memory that a call of a layer needs while it runs; all layers of a thread share it.
 struct tls_scratch {
@@ -157,6 +159,8 @@ private:
     bool output_ended_ = false;        // close_notify was made
 };
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -17,7 +17,9 @@
 #include <utility>
 #include <vector>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// A certificate with its chain and key, read and checked, and where it came from.
 struct tls_identity {
@@ -147,6 +149,8 @@ ASYNCHAT_DECL std::string pem_text(const tls::pem_source& source);
 /// A name in one line: "CN=x,O=y".
 ASYNCHAT_DECL std::string name_text(const X509_NAME* name);
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

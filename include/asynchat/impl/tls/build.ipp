@@ -18,7 +18,9 @@
 
 // From settings to the contexts of OpenSSL.
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 [[noreturn]] inline void refuse_settings(const char* what)
 {
@@ -284,6 +286,8 @@ ASYNCHAT_DECL void build(tls_built& built)
     ERR_clear_error();
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -19,7 +19,9 @@
 #include <stdexcept>
 #include <utility>
 
-namespace asynchat::tls {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace tls {
 
 // --- starting ------------------------------------------------------------------------------------
 
@@ -224,6 +226,8 @@ ASYNCHAT_DECL const std::error_category& tls_category() noexcept
     return only;
 }
 
-} // namespace asynchat::tls
+} // namespace tls
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -12,7 +12,9 @@
 #include <stdexcept>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Names of hosts are the same in upper and lower case, and with a dot at the end.
 inline std::string lower_name(std::string_view name)
@@ -91,9 +93,13 @@ ASYNCHAT_DECL void tls_state::reload()
     built_ = changes_ == before_changes ? std::move(made) : nullptr;
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
-namespace asynchat::tls {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace tls {
 
 ASYNCHAT_DECL context::context(bool is_server)
 {
@@ -225,6 +231,8 @@ ASYNCHAT_DECL void context::reload()
     state_->reload();
 }
 
-} // namespace asynchat::tls
+} // namespace tls
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

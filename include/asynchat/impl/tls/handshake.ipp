@@ -16,7 +16,9 @@
 #include <string>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 ASYNCHAT_DECL tls_layer::tls_layer(std::shared_ptr<const tls_built> built,
                                    tls::start_options options)
@@ -319,6 +321,8 @@ ASYNCHAT_DECL std::optional<error_explanation> tls_layer::explain(const std::err
     return transport_layer::explain(error);
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -23,7 +23,9 @@
 
 // Certificates, keys and revocation lists: from PEM text to objects of OpenSSL.
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 ASYNCHAT_DECL std::string take_openssl_error()
 {
@@ -197,6 +199,8 @@ ASYNCHAT_DECL void tls_key_log::write(const char* line) noexcept
     std::fflush(file_.get());
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

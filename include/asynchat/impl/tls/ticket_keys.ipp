@@ -12,7 +12,9 @@
 #include <system_error>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 ASYNCHAT_DECL tls_ticket_keys::key tls_ticket_keys::current(time_point now)
 {
@@ -57,6 +59,8 @@ ASYNCHAT_DECL void tls_ticket_keys::drop_old(time_point now)
     }
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -16,7 +16,9 @@
 #include <new>
 #include <string>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// Receives from below. Returns false with an error, or when the stream has ended.
 ASYNCHAT_DECL bool tls_layer::receive(tls_scratch& scratch, std::size_t max_bytes,
@@ -174,6 +176,8 @@ ASYNCHAT_DECL readiness tls_layer::waits_for(readiness what)
     return has_waiting() ? readiness::write : readiness::read;
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -15,7 +15,9 @@
 #include <utility>
 #include <vector>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 // --- scratch memory ------------------------------------------------------------------------------
 
@@ -149,6 +151,8 @@ ASYNCHAT_DECL std::unique_ptr<transport_layer> tls_layer::renewed_() noexcept
     }
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -18,7 +18,9 @@
 #include <string_view>
 #include <utility>
 
-namespace asynchat::detail {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace detail {
 
 /// The plaintext of one record after the other: a large piece as it is, small ones gathered.
 class tls_layer::record_source {
@@ -307,6 +309,8 @@ ASYNCHAT_DECL void tls_layer::shutdown_write(std::error_code& error)
         transport_layer::shutdown_write(error);
 }
 
-} // namespace asynchat::detail
+} // namespace detail
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -17,7 +17,9 @@
 #include <stdexcept>
 #include <utility>
 
-namespace asynchat::testing {
+namespace asynchat {
+inline namespace ASYNCHAT_ABI {
+namespace testing {
 
 struct authority::inside {
     asynchat::detail::pkey_ptr key;
@@ -188,6 +190,8 @@ ASYNCHAT_DECL std::string authority::revoke(const std::vector<std::string>& revo
     return text_in(out.get());
 }
 
-} // namespace asynchat::testing
+} // namespace testing
+} // namespace ASYNCHAT_ABI
+} // namespace asynchat
 
 #endif

@@ -1,14 +1,15 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-#ifndef ASYNCHAT_IMPL_VERSION_IPP
-#define ASYNCHAT_IMPL_VERSION_IPP
+#ifndef ASYNCHAT_IMPL_PLATFORM_IPP
+#define ASYNCHAT_IMPL_PLATFORM_IPP
 
-#include <asynchat/version.hpp>
+#include <asynchat/platform.hpp>
 
 #include <asio/detail/config.hpp>
 
 namespace asynchat {
+inline namespace ASYNCHAT_ABI {
 
 ASYNCHAT_DECL std::string_view platform() noexcept
 {
@@ -27,6 +28,7 @@ ASYNCHAT_DECL std::string_view platform() noexcept
 #endif
 }
 
+} // namespace ASYNCHAT_ABI
 } // namespace asynchat
 
 #endif
