@@ -15,9 +15,10 @@ set_target_properties(asynchat_tls PROPERTIES
     VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
     POSITION_INDEPENDENT_CODE ON
-    CXX_VISIBILITY_PRESET default
-    VISIBILITY_INLINES_HIDDEN OFF)
+    CXX_VISIBILITY_PRESET hidden
+    VISIBILITY_INLINES_HIDDEN ON)
 target_link_libraries(asynchat_tls PUBLIC asynchat PRIVATE OpenSSL::SSL)
+target_link_options(asynchat_tls PRIVATE ${asynchat_export_options})
 asynchat_warnings(asynchat_tls)
 if(ASYNCHAT_DEVELOPER_MODE)
     target_compile_definitions(asynchat_tls PRIVATE ASIO_NO_DEPRECATED)

@@ -21,7 +21,7 @@ inline namespace ASYNCHAT_ABI {
 ///
 /// IPv4 within IPv6 counts as IPv4: "10.0.0.0/8" contains "::ffff:10.1.2.3", and "::/0" does not.
 /// Python: ipaddress.ip_network
-class address_range {
+class ASYNCHAT_API address_range {
 public:
     /// Reads the text. Throws std::invalid_argument that quotes it when it is not an address, when
     /// the length of the prefix is wrong, and when bits behind the prefix are set.
@@ -38,7 +38,7 @@ public:
 private:
     enum class kind : unsigned char { v4, v6, path };
 
-    ASYNCHAT_DECL void clear_host_bits() noexcept;
+    ASYNCHAT_PRIVATE void clear_host_bits() noexcept;
 
     std::array<unsigned char, 16> bytes_{}; // of IPv4 the first 4
     unsigned char prefix_ = 0;              // in bits

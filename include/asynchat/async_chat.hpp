@@ -72,7 +72,7 @@ enum class full_output : unsigned char {
 ///
 /// Thread safety and lifetime: as dispatcher. An idle channel holds no buffer.
 /// Python: Lib/asynchat.py, async_chat
-class async_chat : public dispatcher {
+class ASYNCHAT_API async_chat : public dispatcher {
     // First, in the last bytes of the dispatcher.
     detail::water_marks marks_;
     bool has_own_max_frame_ : 1; // by set_terminator(t, max_frame)
@@ -158,7 +158,7 @@ public:
     {
         if constexpr (std::is_signed_v<Integer>) {
             if (count < 0)
-                detail::throw_negative_count(count);
+                return set_terminator(terminator(count)); // which throws
         }
         set_count(static_cast<std::size_t>(count));
     }
@@ -469,11 +469,12 @@ private:
     class end_of_input_guard;
 
     ASYNCHAT_DECL bool vprint(fmt::string_view format, fmt::format_args args);
-    [[gnu::cold]] ASYNCHAT_DECL bool print_by_fmt(fmt::string_view format, fmt::format_args args);
+    [[gnu::cold]] ASYNCHAT_PRIVATE bool print_by_fmt(fmt::string_view format,
+                                                     fmt::format_args args);
     ASYNCHAT_DECL bool queue_first(std::string_view data);
     bool may_queue(std::size_t bytes);
     void queued();
-    ASYNCHAT_DECL void pushed_much();
+    ASYNCHAT_PRIVATE void pushed_much();
     bool accepts_output() const noexcept { return gate_.accepts_output(); }
     bool delivers_input() const noexcept { return gate_.delivers_input(); }
     bool input_flows() const noexcept { return gate_.input_flows(); }
@@ -514,45 +515,48 @@ private:
     ASYNCHAT_DECL void set_count(std::size_t count);
     ASYNCHAT_DECL void set_string(std::string_view string);
     // Apart, or the usual cases would save registers for them.
-    ASYNCHAT_DECL void set_other_count(std::size_t count);
-    ASYNCHAT_DECL void set_other_string(std::string_view string);
+    ASYNCHAT_PRIVATE void set_other_count(std::size_t count);
+    ASYNCHAT_PRIVATE void set_other_string(std::string_view string);
     void resume_string();
-    void change_terminator(const terminator& next, std::size_t max_frame);
+    ASYNCHAT_PRIVATE void change_terminator(const terminator& next, std::size_t max_frame);
     void terminator_has_changed();
-    void kept_frame_goes_on(bool was_dropping);
-    [[noreturn]] static void refuse_count(std::size_t count, std::size_t max_frame);
+    ASYNCHAT_PRIVATE void kept_frame_goes_on(bool was_dropping);
+    [[noreturn]] ASYNCHAT_PRIVATE static void refuse_count(std::size_t count,
+                                                           std::size_t max_frame);
     void follow_override();
-    void drop_input();
-    void tell_no_terminator();
-    ASYNCHAT_DECL std::string_view behind_carried(char* input, std::size_t size);
-    std::size_t receive(asio::mutable_buffer into);
-    ASYNCHAT_DECL bool may_receive_now();
+    ASYNCHAT_PRIVATE void drop_input();
+    ASYNCHAT_PRIVATE void tell_no_terminator();
+    ASYNCHAT_PRIVATE std::string_view behind_carried(char* input, std::size_t size);
+    ASYNCHAT_PRIVATE std::size_t receive(asio::mutable_buffer into);
+    ASYNCHAT_PRIVATE bool may_receive_now();
     inline std::size_t max_receive() const noexcept;
-    ASYNCHAT_DECL std::size_t large_receive(std::size_t size) const noexcept;
+    ASYNCHAT_PRIVATE std::size_t large_receive(std::size_t size) const noexcept;
     template <class... Input>
-    std::size_t parse(std::size_t part, Input... input);
+    ASYNCHAT_PRIVATE std::size_t parse(std::size_t part, Input... input);
     bool goes_on_with(delivery& input) { return input.has_more() && begin_next_part(input); }
-    ASYNCHAT_DECL bool begin_next_part(delivery& input);
+    ASYNCHAT_PRIVATE bool begin_next_part(delivery& input);
     void input_is_over(delivery& input) noexcept
     {
         if (!gate_.input_flows())
             stopped_input_is_over(input);
         count_frames(input.frames());
     }
-    ASYNCHAT_DECL void stopped_input_is_over(delivery& input) noexcept;
+    ASYNCHAT_PRIVATE void stopped_input_is_over(delivery& input) noexcept;
     void time_frame_of(const delivery& input);
     bool may_deliver(delivery& input) { return gate_.input_flows() || may_deliver_steered(input); }
-    ASYNCHAT_DECL bool may_deliver_steered(delivery& input);
-    ASYNCHAT_DECL bool obey(delivery& input, detail::frame_decoder::step step);
-    bool ask_overflow(delivery* input);
-    void set_rate(detail::rate_limit detail::rate_limits::*which, std::size_t per_second);
-    void charge(detail::rate_limit detail::rate_limits::*which, std::size_t n) noexcept;
-    ASYNCHAT_DECL void charge_bytes(std::size_t n) noexcept;
-    void charge_frames(std::size_t in_pass) noexcept;
-    bool rates_allow(bool receives);
-    void hold(loop::time_point until, detail::server_rates* all);
-    bool hold_is_over();
-    void end_hold();
+    ASYNCHAT_PRIVATE bool may_deliver_steered(delivery& input);
+    ASYNCHAT_PRIVATE bool obey(delivery& input, detail::frame_decoder::step step);
+    ASYNCHAT_PRIVATE bool ask_overflow(delivery* input);
+    ASYNCHAT_PRIVATE void set_rate(detail::rate_limit detail::rate_limits::*which,
+                                   std::size_t per_second);
+    ASYNCHAT_PRIVATE void charge(detail::rate_limit detail::rate_limits::*which,
+                                 std::size_t n) noexcept;
+    ASYNCHAT_PRIVATE void charge_bytes(std::size_t n) noexcept;
+    ASYNCHAT_PRIVATE void charge_frames(std::size_t in_pass) noexcept;
+    ASYNCHAT_PRIVATE bool rates_allow(bool receives);
+    ASYNCHAT_PRIVATE void hold(loop::time_point until, detail::server_rates* all);
+    ASYNCHAT_PRIVATE bool hold_is_over();
+    ASYNCHAT_PRIVATE void end_hold();
     bool obeys_rates() const noexcept { return has_rates(); }
     void turn_is_used() noexcept
     {
@@ -560,44 +564,45 @@ private:
             rare_->rates->has_turn = false;
     }
     void send_if_much();
-    ASYNCHAT_DECL void send_much();
+    ASYNCHAT_PRIVATE void send_much();
     std::size_t frame_room() const noexcept
     {
         return decoder_.limit() - std::min(frame_.size(), decoder_.limit());
     }
-    std::size_t frame_to_come() const;
-    void close_for_frame_limit();
-    void close_for_malformed_frame(delivery& input);
-    void close_for_early_input();
-    bool deliver_remainder();
-    ASYNCHAT_DECL void frame_goes_on();
-    void time_frame();
-    ASYNCHAT_DECL void stop_or_go_on_timing_frame();
+    ASYNCHAT_PRIVATE std::size_t frame_to_come() const;
+    ASYNCHAT_PRIVATE void close_for_frame_limit();
+    ASYNCHAT_PRIVATE void close_for_malformed_frame(delivery& input);
+    ASYNCHAT_PRIVATE void close_for_early_input();
+    ASYNCHAT_PRIVATE bool deliver_remainder();
+    ASYNCHAT_PRIVATE void frame_goes_on();
+    ASYNCHAT_PRIVATE void time_frame();
+    ASYNCHAT_PRIVATE void stop_or_go_on_timing_frame();
     void frame_has_ended() noexcept
     {
         if (rare_)
             rare_->clocks.stop(detail::deadlines::clock::frame);
     }
-    ASYNCHAT_DECL void end_when_heard();
-    void deliver_later();
-    void deliver_kept();
-    ASYNCHAT_DECL void all_is_sent();
-    void wait_for_last_words();
-    void try_to_send();
-    std::string take_held_output();
-    void send_queued(sending what);
-    std::size_t send_some(sending what);
-    void send_data(detail::output_pump& pump, std::string_view piece, sending what);
-    void send_file(detail::output_pump& pump);
-    void ask_producer(detail::output_pump& pump);
-    void check_output_limit();
-    void compare_with_marks();
-    ASYNCHAT_DECL std::size_t stop_over() const noexcept;
-    void nothing_was_taken();
-    void tell_marks();
-    void set_full(bool on);
-    ASYNCHAT_DECL void time_full(bool is_full);
-    ASYNCHAT_DECL void check_full();
+    ASYNCHAT_PRIVATE void end_when_heard();
+    ASYNCHAT_PRIVATE void deliver_later();
+    ASYNCHAT_PRIVATE void deliver_kept();
+    ASYNCHAT_PRIVATE void all_is_sent();
+    ASYNCHAT_PRIVATE void wait_for_last_words();
+    ASYNCHAT_PRIVATE void try_to_send();
+    ASYNCHAT_PRIVATE std::string take_held_output();
+    ASYNCHAT_PRIVATE void send_queued(sending what);
+    ASYNCHAT_PRIVATE std::size_t send_some(sending what);
+    ASYNCHAT_PRIVATE void send_data(detail::output_pump& pump, std::string_view piece,
+                                    sending what);
+    ASYNCHAT_PRIVATE void send_file(detail::output_pump& pump);
+    ASYNCHAT_PRIVATE void ask_producer(detail::output_pump& pump);
+    ASYNCHAT_PRIVATE void check_output_limit();
+    ASYNCHAT_PRIVATE void compare_with_marks();
+    ASYNCHAT_PRIVATE std::size_t stop_over() const noexcept;
+    ASYNCHAT_PRIVATE void nothing_was_taken();
+    ASYNCHAT_PRIVATE void tell_marks();
+    ASYNCHAT_PRIVATE void set_full(bool on);
+    ASYNCHAT_PRIVATE void time_full(bool is_full);
+    ASYNCHAT_PRIVATE void check_full();
 
     detail::frame_decoder decoder_;
     detail::output_queue queue_;

@@ -20,7 +20,7 @@ inline namespace ASYNCHAT_ABI {
 ///
 /// A literal is a format string of fmt, with or without arguments; from C++20 on the compiler
 /// checks it. Any other text is written as it is: text of a peer is never used as a format.
-class channel_log {
+class ASYNCHAT_API channel_log {
 public:
     /// Writes "log: ..." to the log, by handle_log(). Python: dispatcher.log
     template <class... Args>

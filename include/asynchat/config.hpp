@@ -21,17 +21,25 @@
 // All names are in an inline namespace, which users do not write: `v0_1`, or `v0_1_header_only`.
 // So code for another minor version, or a mix of the two kinds, does not link where one hands our
 // types to the other, and does no harm where they only share a process.
+//
+// A compiled library is built with hidden visibility. What programs call or derive from bears
+// ASYNCHAT_API; ASYNCHAT_PRIVATE stands instead of ASYNCHAT_DECL at members of such a class that
+// only the library calls.
 #define ASYNCHAT_ABI_NAME(major, minor, kind) v##major##_##minor##kind
 #define ASYNCHAT_ABI_OF(major, minor, kind) ASYNCHAT_ABI_NAME(major, minor, kind)
 #ifdef ASYNCHAT_COMPILED_LIB
 #  undef ASYNCHAT_HEADER_ONLY
 #  define ASYNCHAT_DECL
+#  define ASYNCHAT_API [[gnu::visibility("default")]]
+#  define ASYNCHAT_PRIVATE [[gnu::visibility("hidden")]]
 #  define ASYNCHAT_ABI ASYNCHAT_ABI_OF(ASYNCHAT_VERSION_MAJOR, ASYNCHAT_VERSION_MINOR, )
 #else
 #  ifndef ASYNCHAT_HEADER_ONLY
 #    define ASYNCHAT_HEADER_ONLY
 #  endif
 #  define ASYNCHAT_DECL inline
+#  define ASYNCHAT_API
+#  define ASYNCHAT_PRIVATE inline
 #  define ASYNCHAT_ABI ASYNCHAT_ABI_OF(ASYNCHAT_VERSION_MAJOR, ASYNCHAT_VERSION_MINOR, _header_only)
 #endif
 

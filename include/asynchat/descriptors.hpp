@@ -31,7 +31,8 @@ ASYNCHAT_DECL void require_listening(const socket& from);
 /// output. Throws std::invalid_argument for no sockets or more than 253, std::system_error when
 /// they cannot be sent, also when that would block.
 /// Python: socket.send_fds
-ASYNCHAT_DECL void send_descriptors(int connection, const std::vector<socket>& sockets);
+ASYNCHAT_API ASYNCHAT_DECL void send_descriptors(int connection,
+                                                 const std::vector<socket>& sockets);
 
 /// Receives what send_descriptors() has sent: one byte, with sockets. Child processes do not
 /// inherit them. Waits for it if the connection blocks. Empty at the end of the stream.
@@ -40,8 +41,8 @@ ASYNCHAT_DECL void send_descriptors(int connection, const std::vector<socket>& s
 /// std::invalid_argument when one is no socket, std::system_error when some were lost, for lack of
 /// descriptors for example, or nothing can be received.
 /// Python: socket.recv_fds
-[[nodiscard]] ASYNCHAT_DECL std::vector<socket> recv_descriptors(int connection,
-                                                                 std::size_t max_count);
+[[nodiscard]] ASYNCHAT_API ASYNCHAT_DECL std::vector<socket>
+recv_descriptors(int connection, std::size_t max_count);
 
 } // namespace ASYNCHAT_ABI
 } // namespace asynchat

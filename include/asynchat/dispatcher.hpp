@@ -62,7 +62,7 @@ struct channel_access;
 /// Lifetime: made by loop::create(), otherwise its constructor throws std::logic_error; destroyed
 /// some time after close(), and never while one of its handlers is on the stack.
 /// Python: Lib/asyncore.py, dispatcher
-class dispatcher : public channel_log {
+class ASYNCHAT_API dispatcher : public channel_log {
 public:
     /// A channel without a socket; see create_socket() and connect().
     ASYNCHAT_DECL explicit dispatcher(loop& owner);
@@ -485,15 +485,15 @@ private:
     /// Calls `body` as one event: exceptions go to handle_error(), then output is flushed and the
     /// interest updated.
     template <class Body>
-    void in_event(Body&& body);
+    ASYNCHAT_PRIVATE void in_event(Body&& body);
 
     /// Returns false when an exception went to handle_error().
     template <class Body>
     bool guarded(Body&& body);
     ASYNCHAT_DECL void handle_exception();
-    void end_after_failed_handler();
-    void close_after_exception();
-    void input_failed(asynchat::close_reason reason, const std::error_code& error);
+    ASYNCHAT_PRIVATE void end_after_failed_handler();
+    ASYNCHAT_PRIVATE void close_after_exception();
+    ASYNCHAT_PRIVATE void input_failed(asynchat::close_reason reason, const std::error_code& error);
 
     /// No more input comes: calls handle_eof(), or ends a lost connection. For subclasses that have
     /// something to deliver before it.
@@ -505,13 +505,14 @@ private:
     inline virtual void connection_lost_(asynchat::close_reason reason,
                                          const std::error_code& error);
     /// Returns false when the connection was lost before, or the channel already ends.
-    ASYNCHAT_DECL bool lose_connection(asynchat::close_reason reason, const std::error_code& error);
+    ASYNCHAT_PRIVATE bool lose_connection(asynchat::close_reason reason,
+                                          const std::error_code& error);
     ASYNCHAT_DECL void end_lost();
-    ASYNCHAT_DECL void time_lost();
+    ASYNCHAT_PRIVATE void time_lost();
     bool is_lost() const noexcept { return gate_.has(detail::gate::lost); }
 
     /// Whether a lost connection may still have input to receive.
-    ASYNCHAT_DECL bool may_receive();
+    ASYNCHAT_PRIVATE bool may_receive();
 
     /// Called when a layer is added. Returns the input to feed to it. May end the channel.
     virtual std::string take_early_input_(early_input) { return {}; }
@@ -538,70 +539,72 @@ private:
     /// The time of loop::set_deadline() has come. Ends the channel if it took too long, or sets the
     /// next deadline.
     ASYNCHAT_DECL virtual void deadline_reached_();
-    ASYNCHAT_DECL void deadline_reached();
+    ASYNCHAT_PRIVATE void deadline_reached();
 
     /// Whether handle_read() may be called when it is only possible that input is there.
     virtual bool reads_speculatively_() const { return false; }
 
-    ASYNCHAT_DECL void handle_readiness(readiness what, const std::error_code& error);
-    void ask_for_interest();
+    ASYNCHAT_PRIVATE void handle_readiness(readiness what, const std::error_code& error);
+    ASYNCHAT_PRIVATE void ask_for_interest();
     ASYNCHAT_DECL void interest_refused();
-    bool is_stale(readiness what);
-    void speculative_read(bool alone);
-    void wait_for_input();
+    ASYNCHAT_PRIVATE bool is_stale(readiness what);
+    ASYNCHAT_PRIVATE void speculative_read(bool alone);
+    ASYNCHAT_PRIVATE void wait_for_input();
     ASYNCHAT_DECL void flush_later();
     ASYNCHAT_DECL void try_flush_soon() noexcept;
-    ASYNCHAT_DECL void wait_for(readiness what);
-    void set_transport(std::unique_ptr<transport> next);
-    void add_layer_to_connection(std::unique_ptr<transport_layer> layer, early_input early);
-    ASYNCHAT_DECL void put_on_layers() noexcept;
-    ASYNCHAT_DECL void put_on(std::unique_ptr<transport_layer> layers) noexcept;
-    ASYNCHAT_DECL std::unique_ptr<producer> make_layer_switch();
+    ASYNCHAT_PRIVATE void wait_for(readiness what);
+    ASYNCHAT_PRIVATE void set_transport(std::unique_ptr<transport> next);
+    ASYNCHAT_PRIVATE void add_layer_to_connection(std::unique_ptr<transport_layer> layer,
+                                                  early_input early);
+    ASYNCHAT_PRIVATE void put_on_layers() noexcept;
+    ASYNCHAT_PRIVATE void put_on(std::unique_ptr<transport_layer> layers) noexcept;
+    ASYNCHAT_PRIVATE std::unique_ptr<producer> make_layer_switch();
     /// Whether add_layer() waits for output, or for a connection.
     bool has_waiting_layers() const noexcept { return rare_ && rare_->layers; }
-    ASYNCHAT_DECL bool end_output();
-    ASYNCHAT_DECL bool has_said_last_words();
-    void require_life(const char* what) const;
-    transport& require_any_socket(const char* what) const;
-    detail::socket_transport& require_socket(const char* what) const;
+    ASYNCHAT_PRIVATE bool end_output();
+    ASYNCHAT_PRIVATE bool has_said_last_words();
+    ASYNCHAT_PRIVATE void require_life(const char* what) const;
+    ASYNCHAT_PRIVATE transport& require_any_socket(const char* what) const;
+    ASYNCHAT_PRIVATE detail::socket_transport& require_socket(const char* what) const;
     template <class Option>
     void set_option(const char* what, const Option& option);
-    void set_tcp_option(const char* what, int option, int value);
-    std::unique_ptr<transport> make_socket(int family, int type) const;
-    void use_socket(std::unique_ptr<transport> next);
-    detail::connect_record& connects();
-    detail::race_settings race_settings() const noexcept;
-    void drop_attempt();
-    void start_connect(const endpoint& to);
-    void looked_up(const std::error_code& error);
-    void go_on_connecting();
-    void wait_to_connect(loop::time_point until);
-    void start_address(std::size_t index);
-    void address_failed(std::size_t index, const std::error_code& error);
-    void answered(std::size_t index, const std::error_code& error);
-    void race_won();
-    void connect_ended(std::error_code error);
-    void connect_succeeded();
-    void connect_failed(asynchat::close_reason reason, std::error_code error);
-    void note_connect_error(const endpoint& to, const std::error_code& error) noexcept;
-    void note_unfinished(const std::error_code& error) noexcept;
-    detail::connect_attempt* attempt() const noexcept;
-    void end_attempt() noexcept;
-    void end_connect() noexcept;
-    void accept_event();
-    void pause_accepting();
-    void urgent_event();
-    void look_for_error();
+    ASYNCHAT_PRIVATE void set_tcp_option(const char* what, int option, int value);
+    ASYNCHAT_PRIVATE std::unique_ptr<transport> make_socket(int family, int type) const;
+    ASYNCHAT_PRIVATE void use_socket(std::unique_ptr<transport> next);
+    ASYNCHAT_PRIVATE detail::connect_record& connects();
+    ASYNCHAT_PRIVATE detail::race_settings race_settings() const noexcept;
+    ASYNCHAT_PRIVATE void drop_attempt();
+    ASYNCHAT_PRIVATE void start_connect(const endpoint& to);
+    ASYNCHAT_PRIVATE void looked_up(const std::error_code& error);
+    ASYNCHAT_PRIVATE void go_on_connecting();
+    ASYNCHAT_PRIVATE void wait_to_connect(loop::time_point until);
+    ASYNCHAT_PRIVATE void start_address(std::size_t index);
+    ASYNCHAT_PRIVATE void address_failed(std::size_t index, const std::error_code& error);
+    ASYNCHAT_PRIVATE void answered(std::size_t index, const std::error_code& error);
+    ASYNCHAT_PRIVATE void race_won();
+    ASYNCHAT_PRIVATE void connect_ended(std::error_code error);
+    ASYNCHAT_PRIVATE void connect_succeeded();
+    ASYNCHAT_PRIVATE void connect_failed(asynchat::close_reason reason, std::error_code error);
+    ASYNCHAT_PRIVATE void note_connect_error(const endpoint& to,
+                                             const std::error_code& error) noexcept;
+    ASYNCHAT_PRIVATE void note_unfinished(const std::error_code& error) noexcept;
+    ASYNCHAT_PRIVATE detail::connect_attempt* attempt() const noexcept;
+    ASYNCHAT_PRIVATE void end_attempt() noexcept;
+    ASYNCHAT_PRIVATE void end_connect() noexcept;
+    ASYNCHAT_PRIVATE void accept_event();
+    ASYNCHAT_PRIVATE void pause_accepting();
+    ASYNCHAT_PRIVATE void urgent_event();
+    ASYNCHAT_PRIVATE void look_for_error();
 
     /// Whether the channel would not notice the end of the connection, because it does not read.
     inline bool is_deaf() const noexcept;
-    int poll_now(int events) const;
-    void look_what_was_taken();
-    ASYNCHAT_DECL bool was_met(detail::deadlines::clock what);
-    void close_with(asynchat::close_reason reason);
-    void tell_end() noexcept;
-    ASYNCHAT_DECL void note_error(const std::error_code& error) noexcept;
-    ASYNCHAT_DECL void note_text(std::string text) noexcept;
+    ASYNCHAT_PRIVATE int poll_now(int events) const;
+    ASYNCHAT_PRIVATE void look_what_was_taken();
+    ASYNCHAT_PRIVATE bool was_met(detail::deadlines::clock what);
+    ASYNCHAT_PRIVATE void close_with(asynchat::close_reason reason);
+    ASYNCHAT_PRIVATE void tell_end() noexcept;
+    ASYNCHAT_PRIVATE void note_error(const std::error_code& error) noexcept;
+    ASYNCHAT_PRIVATE void note_text(std::string text) noexcept;
     inline void count_received(std::size_t bytes) noexcept;
     inline void count_sent(std::size_t bytes) noexcept;
     inline void count_frames(std::size_t frames) noexcept;
@@ -610,58 +613,59 @@ private:
     /// type do not count.
     template <class... Args>
     void log_of_peer(log_type type, fmt::format_string<Args...> format, const Args&... args);
-    ASYNCHAT_DECL void log_line_of_peer(log_type type, fmt::string_view format,
-                                        fmt::format_args args);
+    ASYNCHAT_PRIVATE void log_line_of_peer(log_type type, fmt::string_view format,
+                                           fmt::format_args args);
     inline bool ignores(log_type type) const noexcept;
     inline const detail::timeouts& active_timeouts() const noexcept;
     inline const detail::output_limits& active_output_limits() const noexcept;
     ASYNCHAT_DECL detail::rare_state& rare();
-    ASYNCHAT_DECL void set_marks(std::size_t high, std::size_t low);
-    ASYNCHAT_DECL void set_timeout(loop::duration detail::timeouts::*which, loop::duration timeout);
-    ASYNCHAT_DECL void start_clock(detail::deadlines::clock what);
-    ASYNCHAT_DECL void close_at(loop::time_point time);
+    ASYNCHAT_PRIVATE void set_marks(std::size_t high, std::size_t low);
+    ASYNCHAT_PRIVATE void set_timeout(loop::duration detail::timeouts::*which,
+                                      loop::duration timeout);
+    ASYNCHAT_PRIVATE void start_clock(detail::deadlines::clock what);
+    ASYNCHAT_PRIVATE void close_at(loop::time_point time);
     ASYNCHAT_DECL timer start_timer(loop::duration delay, loop::duration period,
                                     detail::unique_function<void()> f);
-    void end_timers();
-    ASYNCHAT_DECL void look_at_clocks_by(loop::time_point time);
+    ASYNCHAT_PRIVATE void end_timers();
+    ASYNCHAT_PRIVATE void look_at_clocks_by(loop::time_point time);
     bool has_rates() const noexcept { return rare_ && rare_->rates; }
     bool is_held() const noexcept { return has_rates() && rare_->rates->is_held; }
-    void clock_ran_out(detail::deadlines::clock what);
+    ASYNCHAT_PRIVATE void clock_ran_out(detail::deadlines::clock what);
     detail::deadlines::clock_set counting_clocks() const noexcept;
-    void close_time_reached();
-    void idle_time_is_over();
-    ASYNCHAT_DECL void log_timeout(std::string_view what, std::string_view setter,
-                                   loop::duration limit);
+    ASYNCHAT_PRIVATE void close_time_reached();
+    ASYNCHAT_PRIVATE void idle_time_is_over();
+    ASYNCHAT_PRIVATE void log_timeout(std::string_view what, std::string_view setter,
+                                      loop::duration limit);
     inline void note_activity(bool is_input);
-    ASYNCHAT_DECL void restart_clocks(bool is_input);
+    ASYNCHAT_PRIVATE void restart_clocks(bool is_input);
     /// For channels with an output queue, after an attempt to send: output is left after the peer
     /// took `sent` bytes; or no output is left.
-    ASYNCHAT_DECL void output_waits(std::size_t sent);
-    ASYNCHAT_DECL void output_flows() noexcept;
-    void leave_to_linger() noexcept;
-    void log_exception(const char* where);
-    void log_failure(const char* follows);
-    std::error_code pending_error();
-    std::string safe_repr() const;
+    ASYNCHAT_PRIVATE void output_waits(std::size_t sent);
+    ASYNCHAT_PRIVATE void output_flows() noexcept;
+    ASYNCHAT_PRIVATE void leave_to_linger() noexcept;
+    ASYNCHAT_PRIVATE void log_exception(const char* where);
+    ASYNCHAT_PRIVATE void log_failure(const char* follows);
+    ASYNCHAT_PRIVATE std::error_code pending_error();
+    ASYNCHAT_PRIVATE std::string safe_repr() const;
 
     inline detail::handshake_stage opening() const noexcept;
-    void begin_opening() noexcept;
+    ASYNCHAT_PRIVATE void begin_opening() noexcept;
     inline void end_opening() noexcept;
-    ASYNCHAT_DECL void count_opening() noexcept;
-    ASYNCHAT_DECL void uncount_opening() noexcept;
-    void step_opening();
-    void tell_opened(detail::handshake_stage stage);
-    void wait_for_opening();
-    void go_on_opening();
-    void opened();
-    void opening_failed(const std::error_code& error);
-    void opening_took_long();
-    void fail_to_open(asynchat::close_reason reason, const std::error_code& error,
-                      std::string text);
-    std::unique_ptr<transport_layer> layer_for_another_attempt();
-    ASYNCHAT_DECL void now_connected() noexcept;
-    void connection_made();
-    bool end_with_explanation(const std::error_code& error, bool of_input);
+    ASYNCHAT_PRIVATE void count_opening() noexcept;
+    ASYNCHAT_PRIVATE void uncount_opening() noexcept;
+    ASYNCHAT_PRIVATE void step_opening();
+    ASYNCHAT_PRIVATE void tell_opened(detail::handshake_stage stage);
+    ASYNCHAT_PRIVATE void wait_for_opening();
+    ASYNCHAT_PRIVATE void go_on_opening();
+    ASYNCHAT_PRIVATE void opened();
+    ASYNCHAT_PRIVATE void opening_failed(const std::error_code& error);
+    ASYNCHAT_PRIVATE void opening_took_long();
+    ASYNCHAT_PRIVATE void fail_to_open(asynchat::close_reason reason, const std::error_code& error,
+                                       std::string text);
+    ASYNCHAT_PRIVATE std::unique_ptr<transport_layer> layer_for_another_attempt();
+    ASYNCHAT_PRIVATE void now_connected() noexcept;
+    ASYNCHAT_PRIVATE void connection_made();
+    ASYNCHAT_PRIVATE bool end_with_explanation(const std::error_code& error, bool of_input);
 
     loop& loop_;
     detail::state_ptr state_;

@@ -23,7 +23,7 @@ inline namespace ASYNCHAT_ABI {
 /// waits ends the channel. When the connection is lost, the output is dropped, and the channel ends
 /// when handle_read() has received the remaining input.
 /// Python: Lib/asyncore.py, dispatcher_with_send
-class dispatcher_with_send : public dispatcher {
+class ASYNCHAT_API dispatcher_with_send : public dispatcher {
 public:
     ASYNCHAT_DECL explicit dispatcher_with_send(loop& owner);
     ASYNCHAT_DECL dispatcher_with_send(loop& owner, socket from);
@@ -75,7 +75,7 @@ private:
     ASYNCHAT_DECL void forget_connection_() override;
     bool is_at_rest_() const noexcept override { return queue_.is_empty(); }
     ASYNCHAT_DECL bool switches_later_() override;
-    void note_left();
+    ASYNCHAT_PRIVATE void note_left();
 
     detail::output_queue queue_;
     detail::water_marks marks_;

@@ -35,7 +35,7 @@ using if_wide_unsigned =
     std::enable_if_t<std::is_unsigned_v<T> && sizeof(T) >= sizeof(std::int64_t), int>;
 
 /// Throws std::invalid_argument that quotes the value.
-[[noreturn]] ASYNCHAT_DECL void refuse_port(const std::string& value);
+[[noreturn]] ASYNCHAT_API ASYNCHAT_DECL void refuse_port(const std::string& value);
 
 template <class Unsigned>
 std::int64_t narrow_port(Unsigned port)
@@ -55,7 +55,7 @@ std::int64_t narrow_port(Unsigned port)
 ///     endpoint("127.0.0.1", 8080)   endpoint("::1", 0)   endpoint::unix_path("/run/app.sock")
 ///
 /// Python: the address tuples of the socket module
-class endpoint {
+class ASYNCHAT_API endpoint {
 public:
     /// Empty: the address of a socket without one.
     endpoint() noexcept = default;
@@ -172,7 +172,7 @@ private:
     {
         return has_text() ? *is_.where.text : std::string_view();
     }
-    ASYNCHAT_DECL asio::ip::address address() const noexcept;
+    ASYNCHAT_PRIVATE asio::ip::address address() const noexcept;
     ASYNCHAT_DECL int compare(const endpoint& other) const noexcept;
     ASYNCHAT_DECL std::size_t hash() const noexcept;
 

@@ -18,7 +18,7 @@ inline namespace ASYNCHAT_ABI {
 ///
 /// handle_error() is not called. The channel stays open, and the loop can be run again.
 /// Python: Lib/asyncore.py, ExitNow
-class exit_now : public std::exception {
+class ASYNCHAT_API exit_now : public std::exception {
 public:
     const char* what() const noexcept override { return "asynchat::exit_now"; }
 };
@@ -53,21 +53,22 @@ enum class close_reason : unsigned char {
 inline constexpr std::size_t close_reason_count = static_cast<std::size_t>(close_reason::user) + 1;
 
 /// The reason in words, for logs: "peer finished", "frame limit", ...; never empty.
-[[nodiscard]] ASYNCHAT_DECL std::string_view to_string(close_reason reason) noexcept;
+[[nodiscard]] ASYNCHAT_API ASYNCHAT_DECL std::string_view to_string(close_reason reason) noexcept;
 
 /// The type of a log line: a type of dispatcher::log_info(), or `log` for dispatcher::log().
 enum class log_type : unsigned char { info, warning, error, log };
 
 /// "info", "warning", "error" or "log".
-[[nodiscard]] ASYNCHAT_DECL std::string_view to_string(log_type type) noexcept;
+[[nodiscard]] ASYNCHAT_API ASYNCHAT_DECL std::string_view to_string(log_type type) noexcept;
 
 /// True for the errors that mean "the connection is gone" and end in handle_close() instead of
 /// handle_error(): reset, not connected, shut down, aborted, broken pipe, bad descriptor.
 /// Python: Lib/asyncore.py, _DISCONNECTED
-[[nodiscard]] ASYNCHAT_DECL bool is_disconnected(const std::error_code& error) noexcept;
+[[nodiscard]] ASYNCHAT_API ASYNCHAT_DECL bool
+is_disconnected(const std::error_code& error) noexcept;
 
 /// True for the errors that mean "nothing now, try later"; an interrupted call counts.
-[[nodiscard]] ASYNCHAT_DECL bool is_would_block(const std::error_code& error) noexcept;
+[[nodiscard]] ASYNCHAT_API ASYNCHAT_DECL bool is_would_block(const std::error_code& error) noexcept;
 
 namespace detail {
 

@@ -15,7 +15,7 @@ inline namespace ASYNCHAT_ABI {
 /// The system cannot wait for a regular file, so it counts as always ready. The end of a file, and
 /// a pipe without a reader, end the channel like the end of a connection. SIGPIPE is never raised.
 /// Python: Lib/asyncore.py, file_dispatcher and file_wrapper
-class file_dispatcher : public dispatcher {
+class ASYNCHAT_API file_dispatcher : public dispatcher {
 public:
     /// Works on a duplicate of `descriptor`; the caller still owns the original. Both become
     /// non-blocking, because they share one open file. Throws std::system_error.

@@ -39,7 +39,7 @@ inline namespace ASYNCHAT_ABI {
 /// loop. For a pipe whose output comes at any time use a file_dispatcher.
 ///
 /// Lifetime: keeps its file open until it is destroyed.
-class file_producer final : public producer {
+class ASYNCHAT_API file_producer final : public producer {
 public:
     /// Sends `length` bytes of a regular file from `offset` on; without a length, all bytes up to
     /// its end. Throws std::system_error with the path in its text when the file cannot be opened
@@ -69,19 +69,19 @@ private:
     friend class async_chat;
 
     file_producer() = default;
-    void set_range(std::uint64_t offset, std::optional<std::uint64_t> length);
-    [[noreturn]] void fail(int number);
+    ASYNCHAT_PRIVATE void set_range(std::uint64_t offset, std::optional<std::uint64_t> length);
+    [[noreturn]] ASYNCHAT_PRIVATE void fail(int number);
 
     file_producer* as_file_() noexcept override { return this; }
     bool has_ended() const noexcept { return left_ == 0; }
 
     /// more() with another limit.
-    ASYNCHAT_DECL std::string_view read(std::size_t max_bytes);
+    ASYNCHAT_PRIVATE std::string_view read(std::size_t max_bytes);
 
     /// Lets the system send up to `max_bytes`. Returns the number of bytes sent, 0 when it would
     /// block. Returns std::nullopt when the bytes must be read instead; reading then reports an
     /// error, if there is one.
-    ASYNCHAT_DECL std::optional<std::size_t> send_to(transport& to, std::size_t max_bytes);
+    ASYNCHAT_PRIVATE std::optional<std::size_t> send_to(transport& to, std::size_t max_bytes);
 
     std::string name_; // for messages
     int descriptor_ = -1;

@@ -26,7 +26,7 @@ inline namespace ASYNCHAT_ABI {
 /// over max_frame() makes set_terminator() throw std::length_error, because the channel has to
 /// store the frame. A frame that a string ends is not delivered at all when it is over the limit.
 /// Python: none; async_chat with _collect_incoming_data() and _get_data() is the nearest
-class frame_chat : public async_chat {
+class ASYNCHAT_API frame_chat : public async_chat {
 public:
     /// As for async_chat.
     ASYNCHAT_DECL explicit frame_chat(loop& owner);
@@ -57,15 +57,15 @@ private:
     using step = detail::frame_decoder::step;
 
     ASYNCHAT_DECL std::string take_or_copy(std::string_view frame);
-    std::string copy_of(std::string_view frame);
+    ASYNCHAT_PRIVATE std::string copy_of(std::string_view frame);
     ASYNCHAT_DECL void found_terminator() final;
     ASYNCHAT_DECL void deliver_(delivery& input) override;
     bool keeps_frames_() const noexcept override { return true; }
-    bool receives_in_place();
-    void receive_in_place();
-    ASYNCHAT_DECL void keep(delivery& input, step next);
-    void deliver_begun_frame();
-    void deliver_kept_frame(delivery& input);
+    ASYNCHAT_PRIVATE bool receives_in_place();
+    ASYNCHAT_PRIVATE void receive_in_place();
+    ASYNCHAT_PRIVATE void keep(delivery& input, step next);
+    ASYNCHAT_PRIVATE void deliver_begun_frame();
+    ASYNCHAT_PRIVATE void deliver_kept_frame(delivery& input);
 
     // Private: they would use the same storage as the frames.
     using async_chat::_collect_incoming_data;

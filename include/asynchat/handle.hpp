@@ -20,7 +20,7 @@ namespace detail {
 
 /// Whether this thread may use a loop and its channels: no other thread runs the loop. Always true
 /// without assertions, because the thread is not recorded then.
-ASYNCHAT_DECL bool runs_here(const loop& owner) noexcept;
+ASYNCHAT_API ASYNCHAT_DECL bool runs_here(const loop& owner) noexcept;
 
 } // namespace detail
 

@@ -34,7 +34,7 @@ inline namespace ASYNCHAT_ABI {
 /// A regular value. Copies share the sockets: the first server that is made from one of them takes
 /// these.
 /// Python: socket.create_server, asyncio.create_server
-class listen_options {
+class ASYNCHAT_API listen_options {
 public:
     /// One address. With port 0 the system chooses the port.
     listen_options(endpoint where) { add_address(std::move(where), false); }
@@ -118,21 +118,22 @@ private:
     listen_options() = default;
 
     ASYNCHAT_DECL void add_address(endpoint where, bool may_be_missing);
-    ASYNCHAT_DECL bool has_sockets() const noexcept;
-    ASYNCHAT_DECL bool has_sockets_only() const noexcept;
-    ASYNCHAT_DECL bool has_paths() const noexcept;
+    ASYNCHAT_PRIVATE bool has_sockets() const noexcept;
+    ASYNCHAT_PRIVATE bool has_sockets_only() const noexcept;
+    ASYNCHAT_PRIVATE bool has_paths() const noexcept;
 
     /// Throws std::system_error if somebody listens on one of the addresses already, even with
     /// reuse_port().
-    ASYNCHAT_DECL void require_free() const;
+    ASYNCHAT_PRIVATE void require_free() const;
 
     /// Opens all of it. Throws std::system_error, and std::logic_error for a socket that another
     /// server has taken.
-    ASYNCHAT_DECL std::vector<std::unique_ptr<transport>> open(loop& owner) const;
-    std::unique_ptr<transport> open_address(loop& owner, const endpoint& where) const;
-    void set_options(int descriptor, const endpoint& where) const;
-    void bind(transport& listener, const endpoint& where) const;
-    static std::unique_ptr<transport> take(loop& owner, const place& from);
+    ASYNCHAT_PRIVATE std::vector<std::unique_ptr<transport>> open(loop& owner) const;
+    ASYNCHAT_PRIVATE std::unique_ptr<transport> open_address(loop& owner,
+                                                             const endpoint& where) const;
+    ASYNCHAT_PRIVATE void set_options(int descriptor, const endpoint& where) const;
+    ASYNCHAT_PRIVATE void bind(transport& listener, const endpoint& where) const;
+    ASYNCHAT_PRIVATE static std::unique_ptr<transport> take(loop& owner, const place& from);
 
     std::vector<place> places_;
     std::optional<bool> dualstack_ipv6_;

@@ -5,6 +5,7 @@
 #define ASYNCHAT_LOOP_HPP
 
 #include <asynchat/config.hpp>
+#include <asynchat/detail/asio_abi.hpp>
 #include <asynchat/detail/io/channel_state.hpp>
 #include <asynchat/detail/io/lingerer.hpp>
 #include <asynchat/detail/io/receive_buffer.hpp>
@@ -70,17 +71,17 @@ struct loop_anchor {
 /// run() and poll() pass on exit_now and the exceptions of posted functions and timers; the loop
 /// can be run again.
 /// Python: Lib/asyncore.py, socket_map, loop and poll
-class loop {
+class ASYNCHAT_API loop {
 public:
     using duration = std::chrono::steady_clock::duration;
     using time_point = std::chrono::steady_clock::time_point;
 
     /// A loop with its own io_context.
-    ASYNCHAT_DECL loop();
+    loop() : loop(detail::this_asio()) {}
 
     /// A loop in the caller's io_context. The caller runs it, in one thread, and destroys it after
     /// the loop. run() and poll() may be used too.
-    ASYNCHAT_DECL explicit loop(asio::io_context& borrowed);
+    explicit loop(asio::io_context& borrowed) : loop(borrowed, detail::this_asio()) {}
 
     ASYNCHAT_DECL virtual ~loop();
     loop(const loop&) = delete;
@@ -209,32 +210,35 @@ private:
     class running;
     class receive_lease;
 
+    ASYNCHAT_DECL explicit loop(detail::this_asio);
+    ASYNCHAT_DECL loop(asio::io_context& borrowed, detail::this_asio);
+
     // For channels. create() is make() and begin().
     template <class T, class... Args>
     std::shared_ptr<T> make(Args&&... args);
     ASYNCHAT_DECL void adopt(std::shared_ptr<dispatcher> channel, bool sends_plainly,
                              bool keeps_terminator);
     ASYNCHAT_DECL void begin(const std::shared_ptr<dispatcher>& channel);
-    ASYNCHAT_DECL void remove(detail::channel_state& state);
-    ASYNCHAT_DECL void flush_soon(const detail::state_ptr& state);
-    ASYNCHAT_DECL void try_again_soon(const detail::state_ptr& state);
+    ASYNCHAT_PRIVATE void remove(detail::channel_state& state);
+    ASYNCHAT_PRIVATE void flush_soon(const detail::state_ptr& state);
+    ASYNCHAT_PRIVATE void try_again_soon(const detail::state_ptr& state);
 
     /// Calls deadline_reached_() of the channel as an event of it, at `at` or up to a tenth of a
     /// second later, so that many channels share one wake-up. A channel has one deadline. An
     /// earlier time replaces it; deadline_reached_() sets later times. The second function does not
     /// round the time up.
-    ASYNCHAT_DECL void set_deadline(detail::channel_state& state, time_point at);
-    ASYNCHAT_DECL void set_exact_deadline(detail::channel_state& state, time_point at);
-    ASYNCHAT_DECL void drop_deadline(detail::channel_state& state);
+    ASYNCHAT_PRIVATE void set_deadline(detail::channel_state& state, time_point at);
+    ASYNCHAT_PRIVATE void set_exact_deadline(detail::channel_state& state, time_point at);
+    ASYNCHAT_PRIVATE void drop_deadline(detail::channel_state& state);
 
     /// Keeps the connection of a closed channel until the peer ends it, or for `timeout`. `slot` is
     /// the slot of the channel in its server, or null.
-    ASYNCHAT_DECL void linger(std::unique_ptr<transport> connection, duration timeout,
-                              detail::address_slot* slot);
+    ASYNCHAT_PRIVATE void linger(std::unique_ptr<transport> connection, duration timeout,
+                                 detail::address_slot* slot);
 
     /// Ends the oldest lingering connection: of all, of a server, or of one slot in it.
-    ASYNCHAT_DECL void end_oldest_linger(const detail::server_state* server = nullptr,
-                                         const detail::address_slot* slot = nullptr);
+    ASYNCHAT_PRIVATE void end_oldest_linger(const detail::server_state* server = nullptr,
+                                            const detail::address_slot* slot = nullptr);
 
     detail::output_pool& pool() noexcept { return output_pool_; }
     detail::string_pool& strings() noexcept { return output_pool_.strings(); }
@@ -247,27 +251,27 @@ private:
     }
     friend bool detail::runs_here(const loop& owner) noexcept;
 
-    ASYNCHAT_DECL detail::random& random_numbers();
+    ASYNCHAT_PRIVATE detail::random& random_numbers();
     std::size_t open() const noexcept { return channels_.size() - closed_; }
     bool has_to_run() const noexcept { return open() > 0 || guards_ > 0; }
     void end_run();
-    ASYNCHAT_DECL void end_guard() noexcept;
-    ASYNCHAT_DECL std::unique_ptr<detail::receive_buffer> new_receive_buffer();
+    ASYNCHAT_PRIVATE void end_guard() noexcept;
+    ASYNCHAT_PRIVATE std::unique_ptr<detail::receive_buffer> new_receive_buffer();
     void enter_thread() noexcept;
     void leave_thread() noexcept;
     ASYNCHAT_DECL void enter_turn() noexcept;
     ASYNCHAT_DECL void leave_turn() noexcept;
-    ASYNCHAT_DECL void destroy_closed() noexcept;
-    void find_doomed() noexcept;
+    ASYNCHAT_PRIVATE void destroy_closed() noexcept;
+    ASYNCHAT_PRIVATE void find_doomed() noexcept;
     void doom(std::size_t closed) noexcept;
-    void swap_channels(std::size_t a, std::size_t b) noexcept;
-    void post_flush();
-    void flush_posted();
-    void post_look();
-    void try_again();
-    ASYNCHAT_DECL bool may_open(const detail::state_ptr& state);
-    void post_openings();
-    void go_on_openings();
+    ASYNCHAT_PRIVATE void swap_channels(std::size_t a, std::size_t b) noexcept;
+    ASYNCHAT_PRIVATE void post_flush();
+    ASYNCHAT_PRIVATE void flush_posted();
+    ASYNCHAT_PRIVATE void post_look();
+    ASYNCHAT_PRIVATE void try_again();
+    ASYNCHAT_PRIVATE bool may_open(const detail::state_ptr& state);
+    ASYNCHAT_PRIVATE void post_openings();
+    ASYNCHAT_PRIVATE void go_on_openings();
 
     using callback = detail::unique_function<void()>;
     using sink = detail::unique_function<void(log_type, std::string_view)>;
@@ -282,11 +286,12 @@ private:
                                     detail::channel_state* channel = nullptr,
                                     detail::timer_state** list = nullptr);
     ASYNCHAT_DECL static duration require_period(duration period);
-    ASYNCHAT_DECL void forget_timer(detail::timer_state& state);
-    ASYNCHAT_DECL void forget_timers(detail::timer_state*& list);
-    ASYNCHAT_DECL void run_timers();
-    void run_timer(const std::shared_ptr<detail::timer_state>& state, time_point now);
-    void wait_for_timers();
+    ASYNCHAT_PRIVATE void forget_timer(detail::timer_state& state);
+    ASYNCHAT_PRIVATE void forget_timers(detail::timer_state*& list);
+    ASYNCHAT_PRIVATE void run_timers();
+    ASYNCHAT_PRIVATE void run_timer(const std::shared_ptr<detail::timer_state>& state,
+                                    time_point now);
+    ASYNCHAT_PRIVATE void wait_for_timers();
 
     // The context comes first and so is destroyed last, because sockets refer to it.
     std::unique_ptr<asio::io_context> own_context_;

@@ -13,7 +13,7 @@ inline namespace ASYNCHAT_ABI {
 
 /// The kind of system, and how its loops wait, for logs: "linux epoll", "posix kqueue", "posix
 /// select". Python: sys.platform, and the names in the module select
-ASYNCHAT_DECL std::string_view platform() noexcept;
+ASYNCHAT_API ASYNCHAT_DECL std::string_view platform() noexcept;
 
 } // namespace ASYNCHAT_ABI
 } // namespace asynchat

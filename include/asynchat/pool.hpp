@@ -42,7 +42,7 @@ inline namespace ASYNCHAT_ABI {
 /// then fail with std::errc::operation_canceled, the idle channels end, and the channels in use go
 /// on without it.
 /// Python: none; aiohttp has TCPConnector, redis-py has ConnectionPool
-class pool_base {
+class ASYNCHAT_API pool_base {
 public:
     pool_base(const pool_base&) = delete;
     pool_base& operator=(const pool_base&) = delete;
@@ -118,27 +118,27 @@ private:
     ASYNCHAT_DECL void add_waiter(loop::duration timeout, receiver done);
     ASYNCHAT_DECL void take_back(dispatcher& channel);
 
-    waiter take_oldest();
-    void fail_oldest(const std::error_code& error);
-    void timed_out(std::uint64_t number);
+    ASYNCHAT_PRIVATE waiter take_oldest();
+    ASYNCHAT_PRIVATE void fail_oldest(const std::error_code& error);
+    ASYNCHAT_PRIVATE void timed_out(std::uint64_t number);
 
-    void work_soon();
-    void try_work_soon() noexcept;
-    void work();
-    std::shared_ptr<dispatcher> find_ready();
-    std::shared_ptr<dispatcher> newest_ready() const;
-    void lend(const std::shared_ptr<dispatcher>& channel);
-    void connect_for_waiters();
-    std::error_code connect_one();
-    void connected(const dispatcher& channel, loop::time_point now) noexcept;
-    void ended(const dispatcher& channel) noexcept;
+    ASYNCHAT_PRIVATE void work_soon();
+    ASYNCHAT_PRIVATE void try_work_soon() noexcept;
+    ASYNCHAT_PRIVATE void work();
+    ASYNCHAT_PRIVATE std::shared_ptr<dispatcher> find_ready();
+    ASYNCHAT_PRIVATE std::shared_ptr<dispatcher> newest_ready() const;
+    ASYNCHAT_PRIVATE void lend(const std::shared_ptr<dispatcher>& channel);
+    ASYNCHAT_PRIVATE void connect_for_waiters();
+    ASYNCHAT_PRIVATE std::error_code connect_one();
+    ASYNCHAT_PRIVATE void connected(const dispatcher& channel, loop::time_point now) noexcept;
+    ASYNCHAT_PRIVATE void ended(const dispatcher& channel) noexcept;
 
-    std::vector<member>::iterator find(const dispatcher& channel) noexcept;
-    std::size_t count(std::initializer_list<stage> stages) const noexcept;
+    ASYNCHAT_PRIVATE std::vector<member>::iterator find(const dispatcher& channel) noexcept;
+    ASYNCHAT_PRIVATE std::size_t count(std::initializer_list<stage> stages) const noexcept;
     loop::time_point limit(loop::time_point from, loop::duration most);
-    void end_old_ones();
-    void end_by(loop::time_point time);
-    static void retire(const detail::state_ptr& state);
+    ASYNCHAT_PRIVATE void end_old_ones();
+    ASYNCHAT_PRIVATE void end_by(loop::time_point time);
+    ASYNCHAT_PRIVATE static void retire(const detail::state_ptr& state);
 
     loop& loop_;
     detail::target_list servers_;

@@ -26,7 +26,7 @@ class output_pump;
 /// Pass one to async_chat::push_with_producer(). It makes output of any size in constant memory.
 /// It is destroyed when it has ended, by discard_buffers(), or with its channel.
 /// Python: Lib/asynchat.py, the producer protocol of async_chat.push_with_producer
-class producer {
+class ASYNCHAT_API producer {
 public:
     producer() = default;
     producer(const producer&) = delete;
@@ -54,7 +54,7 @@ private:
 /// Sends a string in pieces of a fixed size.
 ///
 /// Python: Lib/asynchat.py, simple_producer
-class simple_producer : public producer {
+class ASYNCHAT_API simple_producer : public producer {
 public:
     /// @param buffer_size bytes per piece; throws std::invalid_argument when it is 0.
     ASYNCHAT_DECL explicit simple_producer(std::string data, std::size_t buffer_size = 512);

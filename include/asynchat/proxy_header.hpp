@@ -28,7 +28,7 @@ inline namespace ASYNCHAT_ABI {
 ///
 /// The values of version 2 (TLVs) come from the proxy, and many of them from the client of the
 /// proxy: escape them before you print them.
-class proxy_header {
+class ASYNCHAT_API proxy_header {
 public:
     /// The header of a channel's connection: in handle_handshake() and handle_open(), null before
     /// and after, and without a header. Copy what you need later.
@@ -46,10 +46,8 @@ public:
     [[nodiscard]] const endpoint& destination() const noexcept { return destination_; }
 
     /// The value of the first TLV of this type; std::nullopt without one. Version 1 has none.
-    [[nodiscard]] std::optional<std::string_view> tlv(unsigned char type) const noexcept
-    {
-        return detail::find_tlv(tlvs_, type);
-    }
+    [[nodiscard]] ASYNCHAT_DECL std::optional<std::string_view>
+    tlv(unsigned char type) const noexcept;
 
     /// The protocol above TLS that the client and the proxy agreed on; empty without one.
     [[nodiscard]] std::string_view alpn() const noexcept { return value_of(0x01); }
@@ -68,8 +66,8 @@ private:
     friend class server_base;
     friend class detail::proxy_receiver;
 
-    ASYNCHAT_DECL proxy_header(detail::proxy_fields&& from,
-                               std::chrono::steady_clock::time_point accepted);
+    ASYNCHAT_PRIVATE proxy_header(detail::proxy_fields&& from,
+                                  std::chrono::steady_clock::time_point accepted);
 
     std::string_view value_of(unsigned char type) const noexcept
     {

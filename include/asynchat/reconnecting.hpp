@@ -31,7 +31,7 @@ inline namespace ASYNCHAT_ABI {
 ///
 /// It is a channel itself, without a socket, so loop::run() continues while it waits.
 /// Thread safety and lifetime: as dispatcher. Its close() does not close the channel that it made.
-class reconnector : public dispatcher {
+class ASYNCHAT_API reconnector : public dispatcher {
 public:
     /// The waits between attempts are random. They have an upper bound, `base` after the first
     /// attempt, which doubles after each attempt that fails, up to `cap`; 0.5 and 30 seconds by
@@ -80,11 +80,11 @@ private:
 
     ASYNCHAT_DECL reconnector(loop& owner, std::vector<target> servers, detail::client_maker make);
 
-    void attempt();
-    void attempt_ended(asynchat::close_reason why, const std::error_code& error,
-                       std::string text) noexcept;
-    void judge();
-    void shut_down();
+    ASYNCHAT_PRIVATE void attempt();
+    ASYNCHAT_PRIVATE void attempt_ended(asynchat::close_reason why, const std::error_code& error,
+                                        std::string text) noexcept;
+    ASYNCHAT_PRIVATE void judge();
+    ASYNCHAT_PRIVATE void shut_down();
 
     detail::target_list servers_;
     std::shared_ptr<link> link_; // shared with the channels

@@ -32,7 +32,7 @@ inline namespace ASYNCHAT_ABI {
 /// its peer sees a reset too, and does not take a part of an answer for the whole.
 ///
 /// Lifetime: each may be destroyed at any time. Python: none
-class relay : public async_chat {
+class ASYNCHAT_API relay : public async_chat {
 public:
     /// As for async_chat.
     ASYNCHAT_DECL explicit relay(loop& owner);
@@ -62,7 +62,7 @@ protected:
 
 private:
     void found_terminator() final {} // never called
-    void part() noexcept;
+    ASYNCHAT_PRIVATE void part() noexcept;
 
     relay* other_ = nullptr;
 };

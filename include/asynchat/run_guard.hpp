@@ -21,7 +21,7 @@ struct loop_anchor;
 /// Movable. It may be moved to another thread and destroyed there while the loop lives. Functions
 /// that the thread posted earlier are called before run() ends. In the loop's thread it may outlive
 /// the loop.
-class [[nodiscard]] run_guard {
+class [[nodiscard]] ASYNCHAT_API run_guard {
 public:
     /// Keeps nothing running.
     run_guard() = default;

@@ -40,7 +40,7 @@ inline namespace ASYNCHAT_ABI {
 ///
 /// Thread safety and lifetime: as dispatcher. Its close() does not close the connections that it
 /// made; the counters still count them.
-class server_base : public dispatcher {
+class ASYNCHAT_API server_base : public dispatcher {
 public:
     /// Largest number of open connections; `unlimited` by default.
     ///
@@ -173,34 +173,37 @@ private:
 
     ASYNCHAT_DECL void accepted_(socket connection, const endpoint& peer) override;
     ASYNCHAT_DECL void end_of_event_() override;
-    ASYNCHAT_DECL void join(std::shared_ptr<detail::hand_off> group);
-    ASYNCHAT_DECL void leave_group() noexcept;
-    bool has_room() noexcept;
-    void hand_on(socket&& connection, const endpoint& peer);
-    void take(socket&& connection);
-    void admit(socket&& connection, const endpoint& peer);
-    void refuse(const endpoint& peer, std::size_t from_there);
-    void refuse(const endpoint& peer, const std::string& why);
-    void serve(socket&& connection, std::optional<std::uint64_t> address);
-    void take_proxied(socket&& connection, detail::proxy_fields&& fields,
-                      loop::time_point accepted);
+    ASYNCHAT_PRIVATE void join(std::shared_ptr<detail::hand_off> group);
+    ASYNCHAT_PRIVATE void leave_group() noexcept;
+    ASYNCHAT_PRIVATE bool has_room() noexcept;
+    ASYNCHAT_PRIVATE void hand_on(socket&& connection, const endpoint& peer);
+    ASYNCHAT_PRIVATE void take(socket&& connection);
+    ASYNCHAT_PRIVATE void admit(socket&& connection, const endpoint& peer);
+    ASYNCHAT_PRIVATE void refuse(const endpoint& peer, std::size_t from_there);
+    ASYNCHAT_PRIVATE void refuse(const endpoint& peer, const std::string& why);
+    ASYNCHAT_PRIVATE void serve(socket&& connection, std::optional<std::uint64_t> address);
+    ASYNCHAT_PRIVATE void take_proxied(socket&& connection, detail::proxy_fields&& fields,
+                                       loop::time_point accepted);
 
     // For a receiver. The server may be gone, or closed.
-    static void proxy_failed(const detail::server_state& server, const endpoint& peer,
-                             const std::string& why);
-    static void proxy_received(detail::server_state& server, socket&& connection,
-                               detail::proxy_fields&& fields, loop::time_point accepted);
-    std::size_t connections() const noexcept;
-    detail::address_slot& enter(std::optional<std::uint64_t> address);
-    void set_rate(detail::rate_limit detail::rate_limits::*which, std::size_t per_second);
-    void make_room(const detail::address_slot& slot);
-    void end_listening();
-    void accept_rest_soon();
-    void accept_rest();
-    bool accept_one_more();
-    static std::vector<detail::state_ptr> channels_of(loop& owner,
-                                                      const detail::server_state& shared);
-    static void shut_down(loop& owner, std::vector<detail::state_ptr> channels, bool now);
+    ASYNCHAT_PRIVATE static void proxy_failed(const detail::server_state& server,
+                                              const endpoint& peer, const std::string& why);
+    ASYNCHAT_PRIVATE static void proxy_received(detail::server_state& server, socket&& connection,
+                                                detail::proxy_fields&& fields,
+                                                loop::time_point accepted);
+    ASYNCHAT_PRIVATE std::size_t connections() const noexcept;
+    ASYNCHAT_PRIVATE detail::address_slot& enter(std::optional<std::uint64_t> address);
+    ASYNCHAT_PRIVATE void set_rate(detail::rate_limit detail::rate_limits::*which,
+                                   std::size_t per_second);
+    ASYNCHAT_PRIVATE void make_room(const detail::address_slot& slot);
+    ASYNCHAT_PRIVATE void end_listening();
+    ASYNCHAT_PRIVATE void accept_rest_soon();
+    ASYNCHAT_PRIVATE void accept_rest();
+    ASYNCHAT_PRIVATE bool accept_one_more();
+    ASYNCHAT_PRIVATE static std::vector<detail::state_ptr>
+    channels_of(loop& owner, const detail::server_state& shared);
+    ASYNCHAT_PRIVATE static void shut_down(loop& owner, std::vector<detail::state_ptr> channels,
+                                           bool now);
 
     maker make_;
     std::function<std::unique_ptr<transport_layer>()> make_layer_;

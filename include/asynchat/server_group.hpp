@@ -39,7 +39,7 @@ enum class spread : unsigned char {
 
 /// Where a server_group listens, and with how many loops. An endpoint and listen_options convert to
 /// it.
-class group_options {
+class ASYNCHAT_API group_options {
 public:
     template <class Where, std::enable_if_t<std::is_convertible_v<Where, listen_options>, int> = 0>
     group_options(Where&& where) : where_(std::forward<Where>(where))
@@ -75,7 +75,7 @@ private:
 /// group lives, everything else only while run() does not run. The loops share nothing but what
 /// the program gives them.
 /// Lifetime: not movable; destroyed when run() does not run.
-class server_group_base {
+class ASYNCHAT_API server_group_base {
 public:
     server_group_base(const server_group_base&) = delete;
     server_group_base& operator=(const server_group_base&) = delete;
@@ -125,12 +125,12 @@ private:
 
     server_group_base() = default;
     ASYNCHAT_DECL void make(group_options options, const maker& make_server);
-    void share_ports(listen_options where, const maker& make_server);
-    void share_listener(const listen_options& where, const maker& make_server);
+    ASYNCHAT_PRIVATE void share_ports(listen_options where, const maker& make_server);
+    ASYNCHAT_PRIVATE void share_listener(const listen_options& where, const maker& make_server);
     ASYNCHAT_DECL void require_idle(const char* what) const;
     ASYNCHAT_DECL void gather(counters_handler f);
-    void run_member(loop& owner) noexcept;
-    void stop_loops();
+    ASYNCHAT_PRIVATE void run_member(loop& owner) noexcept;
+    ASYNCHAT_PRIVATE void stop_loops();
 
     /// A server has ended.
     ASYNCHAT_DECL void ended(server_base& server) noexcept;

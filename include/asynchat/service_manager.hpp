@@ -31,7 +31,8 @@ inline namespace ASYNCHAT_ABI {
 /// and LISTEN_FDNAMES are removed, so call it early in main(), before there are threads.
 /// Throws std::invalid_argument when the variables are wrong, a descriptor is no socket, or a
 /// stream socket does not listen (with systemd, Accept= has to be "no").
-[[nodiscard]] ASYNCHAT_DECL std::vector<std::pair<std::string, socket>> listening_sockets();
+[[nodiscard]] ASYNCHAT_API ASYNCHAT_DECL std::vector<std::pair<std::string, socket>>
+listening_sockets();
 
 /// Tells the service manager about the state of this process: "READY=1" when it serves,
 /// "STOPPING=1" when it ends, "STATUS=..." for people. Several lines are one message.
@@ -39,12 +40,12 @@ inline namespace ASYNCHAT_ABI {
 /// Returns false without a service manager (the variable NOTIFY_SOCKET). Does not block. Throws
 /// std::system_error when the message cannot be sent, std::invalid_argument when the variable is
 /// wrong.
-ASYNCHAT_DECL bool notify_service_manager(std::string_view state);
+ASYNCHAT_API ASYNCHAT_DECL bool notify_service_manager(std::string_view state);
 
 /// Sends "WATCHDOG=1" to the service manager in half of the time that it allows, as long as the
 /// loop turns: so a process whose loop is stuck is started again. The timer is a timer of the loop.
 /// Without a watchdog (the variables WATCHDOG_USEC and WATCHDOG_PID) there is no timer.
-ASYNCHAT_DECL timer start_watchdog(loop& owner);
+ASYNCHAT_API ASYNCHAT_DECL timer start_watchdog(loop& owner);
 
 } // namespace ASYNCHAT_ABI
 } // namespace asynchat

@@ -22,7 +22,7 @@ namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 
 /// The stream ended before a read had what it wants. Python: asyncio.IncompleteReadError
-class incomplete_read_error : public std::runtime_error {
+class ASYNCHAT_API incomplete_read_error : public std::runtime_error {
 public:
     incomplete_read_error(std::string partial, std::optional<std::size_t> expected)
         : std::runtime_error(text_of(partial.size(), expected)), partial_(std::move(partial)),
@@ -49,7 +49,7 @@ private:
 
 /// More bytes than the limit of the stream precede the separator.
 /// Python: asyncio.LimitOverrunError; readline() raises ValueError.
-class limit_overrun_error : public std::runtime_error {
+class ASYNCHAT_API limit_overrun_error : public std::runtime_error {
 public:
     explicit limit_overrun_error(std::size_t limit)
         : std::runtime_error(fmt::format("asynchat: no separator within {} bytes, the limit of "
@@ -69,7 +69,7 @@ private:
 
 /// The connection ended otherwise than by the peer's end of the stream. code() is the error of the
 /// system, if there is one. Python: ConnectionResetError
-class connection_lost : public std::system_error {
+class ASYNCHAT_API connection_lost : public std::system_error {
 public:
     connection_lost(asynchat::close_reason reason, const std::error_code& error,
                     const std::string& text)
@@ -87,7 +87,7 @@ private:
 };
 
 /// An operation took longer than its time. Python: TimeoutError
-class timeout_error : public std::runtime_error {
+class ASYNCHAT_API timeout_error : public std::runtime_error {
 public:
     timeout_error() : std::runtime_error("asynchat: the operation took longer than its time") {}
 };

@@ -28,7 +28,7 @@ class target_list;
 } // namespace detail
 
 /// Where a client connects to: a host and a service, as for dispatcher::connect(), or an address.
-class target {
+class ASYNCHAT_API target {
 public:
     /// Throws std::invalid_argument when a name is empty or has a NUL inside.
     ASYNCHAT_DECL target(std::string_view host, std::string_view service);

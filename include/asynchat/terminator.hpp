@@ -35,9 +35,6 @@ inline constexpr bool is_count_type =
 #endif
     ;
 
-/// Throws std::invalid_argument that names the count.
-[[noreturn]] ASYNCHAT_DECL void throw_negative_count(std::intmax_t count);
-
 /// One of the strings of a terminator; a literal means all its bytes without the final NUL.
 class string_argument {
 public:
@@ -89,7 +86,7 @@ enum class byte_order : unsigned char { big, little };
 ///
 /// A single character, a bool or a null pointer does not compile: '\n' must not mean ten bytes.
 /// Python: Lib/asynchat.py, async_chat.set_terminator
-class terminator : detail::short_string {
+class ASYNCHAT_API terminator : detail::short_string {
 public:
     /// No terminator: everything is collected and nothing is reported.
     terminator() noexcept = default;
@@ -123,7 +120,7 @@ public:
     {
         if constexpr (std::is_signed_v<Integer>) {
             if (count < 0)
-                detail::throw_negative_count(count);
+                refuse(count);
         }
     }
 
@@ -204,6 +201,8 @@ public:
 private:
     friend class detail::terminator_scanner;
 
+    [[noreturn]] ASYNCHAT_PRIVATE static void refuse(std::intmax_t count);
+
     // The order makes each question that is asked for every frame a single comparison: first the
     // kinds with bytes behind the frame, then the other length prefixes, then none and count, then
     // the strings.
@@ -241,7 +240,8 @@ private:
 /// @return bytes, in [0, needle.size()); 0 when nothing matches.
 /// Throws std::bad_alloc only. Example: ("qwerty\r", "\r\n") gives 1; ("qwerty", "\r\n") gives 0.
 /// Python: Lib/asynchat.py, find_prefix_at_end
-ASYNCHAT_DECL std::size_t find_prefix_at_end(std::string_view haystack, std::string_view needle);
+ASYNCHAT_API ASYNCHAT_DECL std::size_t find_prefix_at_end(std::string_view haystack,
+                                                          std::string_view needle);
 
 } // namespace ASYNCHAT_ABI
 } // namespace asynchat

@@ -49,8 +49,12 @@ class loop;
 /// It reads only when the test calls received(). Until then at most window() bytes are in flight,
 /// and further output of the channel waits. Movable; its destructor closes it. Do not use it in
 /// callbacks of channels, because most functions run the loop.
-class peer {
+class ASYNCHAT_API peer {
 public:
+    ASYNCHAT_DECL peer(peer&& other) noexcept;
+    ASYNCHAT_DECL peer& operator=(peer&& other) noexcept;
+    ASYNCHAT_DECL ~peer();
+
     /// Sends one piece. The channel receives at most one piece at a time, so two calls are two
     /// receives.
     ASYNCHAT_DECL void send(std::string_view piece);
@@ -79,7 +83,7 @@ public:
     ASYNCHAT_DECL void reset();
 
     /// Closes this side; this is a reset if this side has unread input.
-    void close() noexcept { end_.reset(); }
+    ASYNCHAT_DECL void close() noexcept;
 
     /// Sets how many bytes may be in flight towards this peer; 65536 by default. With 0 the channel
     /// cannot send at all.
@@ -92,18 +96,22 @@ public:
 private:
     friend class loop;
     friend class listener;
-    explicit peer(std::unique_ptr<asynchat::detail::memory_end> end) : end_(std::move(end)) {}
+    explicit peer(std::unique_ptr<asynchat::detail::memory_end> end) noexcept;
 
     ASYNCHAT_DECL asynchat::detail::memory_end& end() const;
-    asynchat::detail::memory_end& settled() const;
+    ASYNCHAT_PRIVATE asynchat::detail::memory_end& settled() const;
 
     std::unique_ptr<asynchat::detail::memory_end> end_;
     std::string taken_; // when an exception has left received()
 };
 
 /// An address where the test accepts the connections of channels; see loop::listen().
-class listener {
+class ASYNCHAT_API listener {
 public:
+    ASYNCHAT_DECL listener(listener&& other) noexcept;
+    ASYNCHAT_DECL listener& operator=(listener&& other) noexcept;
+    ASYNCHAT_DECL ~listener();
+
     /// Runs the loop, and returns the number of connections that wait.
     ASYNCHAT_DECL std::size_t waiting() const;
 
@@ -113,10 +121,7 @@ public:
 
 private:
     friend class loop;
-    listener(loop& owner, std::unique_ptr<asynchat::detail::memory_socket> socket)
-        : owner_(&owner), socket_(std::move(socket))
-    {
-    }
+    listener(loop& owner, std::unique_ptr<asynchat::detail::memory_socket> socket) noexcept;
 
     loop* owner_;
     std::unique_ptr<asynchat::detail::memory_socket> socket_;
@@ -130,10 +135,11 @@ private:
 ///
 /// Time passes only in advance(), run() and poll(timeout), when the loop has nothing to do but
 /// wait; it then passes at once. run() returns when no further event is possible.
-class loop : private asynchat::detail::memory_world, public asynchat::loop {
+class ASYNCHAT_API loop : private asynchat::detail::memory_world, public asynchat::loop {
 public:
     /// The seed decides the random faults, and the waits of clients.
     ASYNCHAT_DECL explicit loop(std::uint64_t seed = 0);
+    ASYNCHAT_DECL ~loop() override;
 
     // --- working -------------------------------------------------------------------------------
 
@@ -152,10 +158,9 @@ public:
     template <class T, class... Args>
     std::pair<std::shared_ptr<T>, peer> accept(Args&&... args)
     {
-        auto ends = end_pair();
-        auto channel =
-            create<T>(socket_over(std::move(ends.first), true), std::forward<Args>(args)...);
-        return {channel.lock(), peer(std::move(ends.second))};
+        auto ends = accepted_pair();
+        auto channel = create<T>(std::move(ends.first), std::forward<Args>(args)...);
+        return {channel.lock(), std::move(ends.second)};
     }
 
     /// Connects the test to a listening channel, such as a server<>.
@@ -205,11 +210,12 @@ public:
 private:
     friend class listener;
 
-    ASYNCHAT_DECL std::pair<std::unique_ptr<asynchat::detail::memory_end>,
-                            std::unique_ptr<asynchat::detail::memory_end>>
+    /// A socket as if a server had accepted it, and its other end.
+    ASYNCHAT_PRIVATE std::pair<socket, peer> accepted_pair();
+    ASYNCHAT_PRIVATE std::pair<std::unique_ptr<asynchat::detail::memory_end>,
+                               std::unique_ptr<asynchat::detail::memory_end>>
     end_pair();
-    ASYNCHAT_DECL static socket socket_over(std::unique_ptr<asynchat::detail::memory_end> end,
-                                            bool accepted = false);
+    ASYNCHAT_PRIVATE static socket socket_over(std::unique_ptr<asynchat::detail::memory_end> end);
 };
 
 } // namespace testing

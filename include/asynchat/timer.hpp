@@ -17,7 +17,7 @@ inline namespace ASYNCHAT_ABI {
 /// A handle to a running timer of a loop or of a channel. Dropping the handle does not cancel the
 /// timer. See scoped_timer for a timer that ends with its owner, and dispatcher::call_later() for a
 /// timer that ends with a channel.
-class timer {
+class ASYNCHAT_API timer {
 public:
     timer() = default;
 
@@ -44,7 +44,7 @@ private:
 ///     scoped_timer tick_ = loop.call_every(std::chrono::seconds(1), [this] { ... });
 ///
 /// Movable. It belongs to the loop's thread, and may outlive the loop.
-class [[nodiscard]] scoped_timer {
+class [[nodiscard]] ASYNCHAT_API scoped_timer {
 public:
     scoped_timer() = default;
     scoped_timer(timer owned) noexcept : timer_(std::move(owned)) {}

@@ -84,7 +84,7 @@ enum class verify : unsigned char {
 /// Thread safety: all functions may be called in any thread, and one context may serve loops in
 /// several threads.
 /// Python: ssl.SSLContext
-class context {
+class ASYNCHAT_API context {
 public:
     /// For servers: shows a certificate, which load_cert_chain() must set, and asks for none.
     /// Python: ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -217,16 +217,17 @@ struct start_options {
 /// with the same context and name. Throws as add_layer(); std::logic_error when a context for
 /// servers has no certificate, or while the channel watches urgent data. Python: loop.start_tls of
 /// asyncio
-ASYNCHAT_DECL void start_tls(dispatcher& channel, const context& with, start_options options = {});
+ASYNCHAT_API ASYNCHAT_DECL void start_tls(dispatcher& channel, const context& with,
+                                          start_options options = {});
 
 /// Protects each connection that this server accepts from now on.
 /// Throws std::logic_error unless the context is for servers and has a certificate.
 /// Python: the parameter ssl of asyncio.start_server
-ASYNCHAT_DECL void use_tls(server_base& server, const context& with);
+ASYNCHAT_API ASYNCHAT_DECL void use_tls(server_base& server, const context& with);
 
 /// A layer for socket::add_layer() and for your own kinds of channels; see start_tls().
-ASYNCHAT_DECL std::unique_ptr<transport_layer> make_layer(const context& with,
-                                                          start_options options = {});
+ASYNCHAT_API ASYNCHAT_DECL std::unique_ptr<transport_layer> make_layer(const context& with,
+                                                                       start_options options = {});
 
 /// What TLS has agreed on with the peer, for handle_handshake() and later.
 ///
@@ -235,7 +236,7 @@ ASYNCHAT_DECL std::unique_ptr<transport_layer> make_layer(const context& with,
 ///
 /// A view: valid while the channel has this connection. Empty for a channel without TLS or before
 /// the handshake is complete; its functions then return empty values.
-class connection {
+class ASYNCHAT_API connection {
 public:
     ASYNCHAT_DECL explicit connection(const dispatcher& channel);
     explicit operator bool() const noexcept { return layer_ != nullptr; }
@@ -272,7 +273,7 @@ private:
 };
 
 /// The category of errors of OpenSSL; their values are those of ERR_get_error().
-ASYNCHAT_DECL const std::error_category& tls_category() noexcept;
+ASYNCHAT_API ASYNCHAT_DECL const std::error_category& tls_category() noexcept;
 
 } // namespace tls
 

@@ -50,7 +50,7 @@ struct certificate_request {
 };
 
 /// An authority that issues certificates, with a key of its own (ECDSA, P-256). For tests only.
-class authority {
+class ASYNCHAT_API authority {
 public:
     /// Throws std::runtime_error when OpenSSL fails, as all functions do.
     ASYNCHAT_DECL explicit authority(const std::string& name = "asynchat test authority");

@@ -33,7 +33,7 @@ enum class readiness : unsigned char { read, write, urgent };
 /// Small; it can be passed to Asio directly and has an allocator. If the channel is closed, or has
 /// another connection, a call does nothing. It may outlive the transport. It belongs to the thread
 /// of the loop.
-class wait_handler {
+class ASYNCHAT_API wait_handler {
 public:
     using allocator_type = detail::operation_allocator<void>;
 
@@ -54,8 +54,8 @@ public:
 private:
     friend class transport_layer;
 
-    ASYNCHAT_DECL static void call(const detail::state_ptr& state, unsigned epoch, readiness what,
-                                   const std::error_code& error);
+    ASYNCHAT_PRIVATE static void call(const detail::state_ptr& state, unsigned epoch,
+                                      readiness what, const std::error_code& error);
 
     detail::state_ptr state_;
     unsigned epoch_; // of the channel when it had as many layers as the waiting transport
@@ -81,7 +81,7 @@ struct error_explanation {
 /// channel calls async_wait() and then tries again.
 /// Thread safety: none; a transport belongs to the thread of its channel.
 /// Lifetime: owned by its channel; destroyed when that is closed, or after the linger.
-class transport {
+class ASYNCHAT_API transport {
 public:
     transport() = default;
     transport(const transport&) = delete;
@@ -213,7 +213,7 @@ enum class early_input : unsigned char {
 /// refuse it with would_block, and it is offered again. A layer sends its own bytes in read_some(),
 /// write_some(), establish() and shutdown_write(), and what would block then in send_own(). close()
 /// and abort() do not call these functions.
-class transport_layer : public transport {
+class ASYNCHAT_API transport_layer : public transport {
 public:
     ASYNCHAT_DECL bool is_established() const noexcept override;
     ASYNCHAT_DECL void establish(const endpoint& peer, std::error_code& error) override;
@@ -287,38 +287,38 @@ private:
     virtual bool forbids_urgent_data_() const noexcept { return false; }
 
     /// Puts `next` over the layers that have no transport yet. Throws std::length_error.
-    ASYNCHAT_DECL static void stack(std::unique_ptr<transport_layer>& layers,
-                                    std::unique_ptr<transport_layer> next, unsigned below);
+    ASYNCHAT_PRIVATE static void stack(std::unique_ptr<transport_layer>& layers,
+                                       std::unique_ptr<transport_layer> next, unsigned below);
 
     /// The layers without the last one.
     ASYNCHAT_DECL static std::unique_ptr<transport_layer>
     unstack(std::unique_ptr<transport_layer> layers) noexcept;
 
     /// Puts layers that have no transport over `below`, whose pending waits are `armed`.
-    ASYNCHAT_DECL static std::unique_ptr<transport>
+    ASYNCHAT_PRIVATE static std::unique_ptr<transport>
     put_over(std::unique_ptr<transport> below, std::unique_ptr<transport_layer> layers,
              detail::readiness_set armed) noexcept;
 
     /// Throws std::logic_error if one of these layers forbids urgent data.
-    ASYNCHAT_DECL void require_urgent_data();
+    ASYNCHAT_PRIVATE void require_urgent_data();
 
     transport_layer* layer_below() noexcept { return lower_ ? lower_->as_layer_() : nullptr; }
 
     /// Called when another channel owns it: forgets the waits. Returns the number of layers.
-    ASYNCHAT_DECL unsigned start_anew() noexcept;
+    ASYNCHAT_PRIVATE unsigned start_anew() noexcept;
 
     /// Makes the pending waits, here and below, wait for what waits_for() returns now, and sends
     /// the layers' own bytes.
-    ASYNCHAT_DECL void look_again(const detail::state_ptr& state);
+    ASYNCHAT_PRIVATE void look_again(const detail::state_ptr& state);
 
     /// A wait of the layer at `level` for `what` of the transport below is over. Returns false when
     /// nothing else waited for it.
-    ASYNCHAT_DECL bool wait_ended(unsigned level, readiness what, const std::error_code& error);
+    ASYNCHAT_PRIVATE bool wait_ended(unsigned level, readiness what, const std::error_code& error);
     std::optional<wait_handler>& waiter_for(readiness what) noexcept
     {
         return what == readiness::read ? reader_ : writer_;
     }
-    ASYNCHAT_DECL void wait(readiness what);
+    ASYNCHAT_PRIVATE void wait(readiness what);
 
     std::unique_ptr<transport> lower_;
     std::optional<wait_handler> reader_;

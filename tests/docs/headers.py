@@ -8,9 +8,11 @@ INCLUDE = ROOT / "include" / "asynchat"
 
 
 def without_comments(text):
-    """The text without comments, preprocessor lines and the contents of string literals."""
+    """The text without comments, preprocessor lines, what says who may call a function, and the
+    contents of string literals."""
     text = re.sub(r"//[^\n]*", "", text)
     text = re.sub(r"(?m)^[ \t]*#.*(?:\\\n.*)*$", "", text)
+    text = re.sub(r"\bASYNCHAT_(API|DECL|PRIVATE)\b ?", "", text)
     return re.sub(r'"(?:\\.|[^"\\])*"', '""', text)
 
 

@@ -1365,7 +1365,7 @@ kit = of("testing")
 network = of("memory_network")
 
 kit("kit-accepts-clients", "channels that the kit accepts have the bounds of clients",
-    "    over.accepted_ = accepted;\n", "")
+    "    accepted.accepted_ = true;\n", "")
 network("kit-reset-drops-what-arrived", "a reset of the kit takes back what has arrived",
         "if (reset_ && (what != testing::operation::receive || input_.empty()))", "if (reset_)")
 network("kit-reset-overtakes-nothing", "what is under way arrives after a reset of the kit",

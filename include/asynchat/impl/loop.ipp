@@ -33,12 +33,12 @@ ASYNCHAT_DECL loop::loop(std::unique_ptr<detail::clock> clock, detail::network* 
 {
 }
 
-ASYNCHAT_DECL loop::loop() : loop(std::unique_ptr<detail::clock>())
+ASYNCHAT_DECL loop::loop(detail::this_asio) : loop(std::unique_ptr<detail::clock>())
 {
     clock_ = std::make_unique<detail::system_clock>(*context_);
 }
 
-ASYNCHAT_DECL loop::loop(asio::io_context& borrowed)
+ASYNCHAT_DECL loop::loop(asio::io_context& borrowed, detail::this_asio)
     : context_(&borrowed),
       anchor_(std::make_shared<detail::loop_anchor>(detail::loop_anchor{this})),
       clock_(std::make_unique<detail::system_clock>(borrowed))

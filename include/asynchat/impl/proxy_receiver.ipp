@@ -55,6 +55,11 @@ ASYNCHAT_DECL proxy_header::proxy_header(detail::proxy_fields&& from,
 {
 }
 
+ASYNCHAT_DECL std::optional<std::string_view> proxy_header::tlv(unsigned char type) const noexcept
+{
+    return detail::find_tlv(tlvs_, type);
+}
+
 ASYNCHAT_DECL const proxy_header* proxy_header::of(const dispatcher& channel) noexcept
 {
     const auto* const slot = detail::channel_access::slot(channel);

@@ -17,15 +17,11 @@
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 
-namespace detail {
-
-ASYNCHAT_DECL void throw_negative_count(std::intmax_t count)
+ASYNCHAT_DECL void terminator::refuse(std::intmax_t count)
 {
     throw std::invalid_argument("asynchat: the number of received bytes must be positive, not " +
                                 std::to_string(count));
 }
-
-} // namespace detail
 
 ASYNCHAT_DECL terminator::terminator(std::initializer_list<detail::string_argument> strings)
 {

@@ -19,6 +19,19 @@ namespace testing {
 
 // --- peer ------------------------------------------------------------------------------------
 
+inline peer::peer(std::unique_ptr<asynchat::detail::memory_end> end) noexcept : end_(std::move(end))
+{
+}
+
+ASYNCHAT_DECL peer::peer(peer&& other) noexcept = default;
+ASYNCHAT_DECL peer& peer::operator=(peer&& other) noexcept = default;
+ASYNCHAT_DECL peer::~peer() = default;
+
+ASYNCHAT_DECL void peer::close() noexcept
+{
+    end_.reset();
+}
+
 ASYNCHAT_DECL asynchat::detail::memory_end& peer::end() const
 {
     if (!end_)
@@ -94,6 +107,16 @@ ASYNCHAT_DECL void peer::window(std::size_t bytes)
 
 // --- listener --------------------------------------------------------------------------------
 
+inline listener::listener(loop& owner,
+                          std::unique_ptr<asynchat::detail::memory_socket> socket) noexcept
+    : owner_(&owner), socket_(std::move(socket))
+{
+}
+
+ASYNCHAT_DECL listener::listener(listener&& other) noexcept = default;
+ASYNCHAT_DECL listener& listener::operator=(listener&& other) noexcept = default;
+ASYNCHAT_DECL listener::~listener() = default;
+
 ASYNCHAT_DECL std::size_t listener::waiting() const
 {
     owner_->settle();
@@ -118,6 +141,8 @@ ASYNCHAT_DECL loop::loop(std::uint64_t seed)
     asynchat::detail::channel_access::seed(*this, seed);
 }
 
+ASYNCHAT_DECL loop::~loop() = default;
+
 ASYNCHAT_DECL void loop::settle()
 {
     const auto work = asio::make_work_guard(context());
@@ -137,8 +162,8 @@ ASYNCHAT_DECL void loop::advance(duration time)
     }
 }
 
-ASYNCHAT_DECL std::pair<std::unique_ptr<asynchat::detail::memory_end>,
-                        std::unique_ptr<asynchat::detail::memory_end>>
+inline std::pair<std::unique_ptr<asynchat::detail::memory_end>,
+                 std::unique_ptr<asynchat::detail::memory_end>>
 loop::end_pair()
 {
     using asynchat::detail::memory_end;
@@ -150,13 +175,18 @@ loop::end_pair()
     return {std::move(near), std::move(far)};
 }
 
-ASYNCHAT_DECL socket loop::socket_over(std::unique_ptr<asynchat::detail::memory_end> end,
-                                       bool accepted)
+inline socket loop::socket_over(std::unique_ptr<asynchat::detail::memory_end> end)
 {
     const endpoint peer = end->peer;
-    socket over(std::make_unique<asynchat::detail::memory_socket>(std::move(end)), peer);
-    over.accepted_ = accepted;
-    return over;
+    return socket(std::make_unique<asynchat::detail::memory_socket>(std::move(end)), peer);
+}
+
+ASYNCHAT_DECL std::pair<socket, peer> loop::accepted_pair()
+{
+    auto ends = end_pair();
+    socket accepted = socket_over(std::move(ends.first));
+    accepted.accepted_ = true;
+    return {std::move(accepted), peer(std::move(ends.second))};
 }
 
 ASYNCHAT_DECL peer loop::connect(const endpoint& to)

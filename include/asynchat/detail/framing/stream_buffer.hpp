@@ -26,7 +26,7 @@ namespace detail {
 /// come instead: a starved read takes no bytes.
 ///
 /// Views stay valid until the next read, also when bytes are appended meanwhile.
-class stream_buffer {
+class ASYNCHAT_API stream_buffer {
 public:
     enum class verdict : unsigned char {
         found,      ///< `data` is what the read wants
@@ -84,12 +84,12 @@ public:
 
 private:
     std::string_view unread() const noexcept { return std::string_view(bytes_).substr(front_); }
-    ASYNCHAT_DECL void begin_read();
-    ASYNCHAT_DECL bool begin_other_read();
-    ASYNCHAT_DECL bool begin_search(const terminator& separator);
-    ASYNCHAT_DECL result search(bool skips);
-    ASYNCHAT_DECL bool end_skip() noexcept;
-    result take(std::size_t size) noexcept;
+    ASYNCHAT_PRIVATE void begin_read();
+    ASYNCHAT_PRIVATE bool begin_other_read();
+    ASYNCHAT_PRIVATE bool begin_search(const terminator& separator);
+    ASYNCHAT_PRIVATE result search(bool skips);
+    ASYNCHAT_PRIVATE bool end_skip() noexcept;
+    ASYNCHAT_PRIVATE result take(std::size_t size) noexcept;
     result take_rest() noexcept;
 
     std::string bytes_; // from front_ on unread; before it, what the last read returned
