@@ -23,7 +23,12 @@ ASYNCHAT_DECL std::string type_name(const std::type_info& type)
     int status = 0;
     const std::unique_ptr<char, decltype(&std::free)> name(
         abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free);
-    return name ? name.get() : type.name();
+    std::string text = name ? name.get() : type.name();
+    // Users do not write the inline namespace.
+    constexpr std::string_view hidden = ASYNCHAT_ABI_TEXT "::";
+    for (auto at = text.find(hidden); at != text.npos; at = text.find(hidden, at))
+        text.erase(at, hidden.size());
+    return text;
 }
 
 ASYNCHAT_DECL failure failure::current() noexcept
