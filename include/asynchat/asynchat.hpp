@@ -4,25 +4,25 @@
 #ifndef ASYNCHAT_ASYNCHAT_HPP
 #define ASYNCHAT_ASYNCHAT_HPP
 
-// The whole library. Subclass async_chat, set a terminator, override two functions:
-//
-//     class echo : public asynchat::async_chat {
-//     public:
-//         echo(asynchat::loop& loop, asynchat::socket peer) : async_chat(loop, std::move(peer))
-//         {
-//             set_terminator("\n");
-//         }
-//         void collect_incoming_data(std::string_view data) override { line_ += data; }
-//         void found_terminator() override { push(std::exchange(line_, {}) + "\n"); }
-//
-//     private:
-//         std::string line_;
-//     };
-//
-//     asynchat::loop loop;
-//     loop.create<asynchat::server<echo>>(asynchat::endpoint("127.0.0.1", 8080));
-//     loop.run();
-//
+/// @file The whole library. Subclass async_chat, set a terminator, override two functions:
+///
+///     class echo : public asynchat::async_chat {
+///     public:
+///         echo(asynchat::loop& loop, asynchat::socket peer) : async_chat(loop, std::move(peer))
+///         {
+///             set_terminator("\n");
+///         }
+///         void collect_incoming_data(std::string_view data) override { line_ += data; }
+///         void found_terminator() override { push(std::exchange(line_, {}) + "\n"); }
+///
+///     private:
+///         std::string line_;
+///     };
+///
+///     asynchat::loop loop;
+///     loop.create<asynchat::server<echo>>(asynchat::endpoint("127.0.0.1", 8080));
+///     loop.run();
+
 // Bytes only, no sockets:     terminator.hpp  producer.hpp  fifo.hpp  escape.hpp
 //                             number.hpp
 // Loop and sockets:           loop.hpp  handle.hpp  timer.hpp  run_guard.hpp  socket.hpp

@@ -11,17 +11,17 @@
 #include <asynchat/detail/platform.hpp>
 #include <asynchat/version.hpp>
 
-// The library is header-only unless ASYNCHAT_COMPILED_LIB is defined. The CMake target
-// asynchat::asynchat defines it for its users; asynchat::header_only does not. A program uses one
-// of the two throughout.
-//
-// A build without CMake may define ASYNCHAT_HEADER_ONLY as well. If both are defined,
-// ASYNCHAT_COMPILED_LIB wins.
-//
-// All names are in an inline namespace, which users do not write: `v0_1`, or `v0_1_header_only`.
-// So code for another minor version, or a mix of the two kinds, does not link where one hands our
-// types to the other, and does no harm where they only share a process.
-//
+/// @file The library is header-only unless ASYNCHAT_COMPILED_LIB is defined. The CMake target
+/// asynchat::asynchat defines it for its users; asynchat::header_only does not. A program uses one
+/// of the two throughout.
+///
+/// A build without CMake may define ASYNCHAT_HEADER_ONLY as well. If both are defined,
+/// ASYNCHAT_COMPILED_LIB wins.
+///
+/// All names are in an inline namespace, which users do not write: `v0_1`, or `v0_1_header_only`.
+/// So code for another minor version, or a mix of the two kinds, does not link where one hands our
+/// types to the other, and does no harm where they only share a process.
+
 // A compiled library is built with hidden visibility. What programs call or derive from bears
 // ASYNCHAT_API; ASYNCHAT_PRIVATE stands instead of ASYNCHAT_DECL at members of such a class that
 // only the library calls.

@@ -4,16 +4,16 @@
 #ifndef ASYNCHAT_TESTING_HPP
 #define ASYNCHAT_TESTING_HPP
 
-// For the tests of your program; not part of asynchat.hpp. Test a protocol with string literals,
-// without ports, threads and waiting:
-//
-//     asynchat::testing::loop loop;
-//     auto [chat, peer] = loop.accept<echo>();
-//     peer.send("hel");
-//     peer.send("lo\n");
-//     assert(peer.received() == "hello\n");
-//
-// Works with any test framework, and without one.
+/// @file For the tests of your program; not part of asynchat.hpp. Test a protocol with string
+/// literals, without ports, threads and waiting:
+///
+///     asynchat::testing::loop loop;
+///     auto [chat, peer] = loop.accept<echo>();
+///     peer.send("hel");
+///     peer.send("lo\n");
+///     assert(peer.received() == "hello\n");
+///
+/// Works with any test framework, and without one.
 
 #include <asynchat/async_chat.hpp>
 #include <asynchat/config.hpp>

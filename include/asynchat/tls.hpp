@@ -4,15 +4,15 @@
 #ifndef ASYNCHAT_TLS_HPP
 #define ASYNCHAT_TLS_HPP
 
-// TLS for any channel and any server; not part of asynchat.hpp. Needs OpenSSL 3 and the CMake
-// target asynchat::tls.
-//
-//     auto context = asynchat::tls::context::for_server();
-//     context.load_cert_chain("cert.pem", "key.pem");
-//     use_tls(*loop.create<asynchat::server<echo>>(where).lock(), context);
-//
-// A handshake that fails closes the channel with close_reason::tls_error; close_text() says why:
-// "tls error: the certificate of 'CN=x' has expired".
+/// @file TLS for any channel and any server; not part of asynchat.hpp. Needs OpenSSL 3 and the
+/// CMake target asynchat::tls.
+///
+///     auto context = asynchat::tls::context::for_server();
+///     context.load_cert_chain("cert.pem", "key.pem");
+///     use_tls(*loop.create<asynchat::server<echo>>(where).lock(), context);
+///
+/// A handshake that fails closes the channel with close_reason::tls_error; close_text() says why:
+/// "tls error: the certificate of 'CN=x' has expired".
 
 #include <asynchat/config.hpp>
 #include <asynchat/detail/tls/certificate.hpp>

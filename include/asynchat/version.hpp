@@ -4,7 +4,8 @@
 #ifndef ASYNCHAT_VERSION_HPP
 #define ASYNCHAT_VERSION_HPP
 
-// The only place where the version is written; the build reads it from here.
+/// The version of the library, as three numbers. It is written nowhere else: the build reads it
+/// here.
 #define ASYNCHAT_VERSION_MAJOR 0
 #define ASYNCHAT_VERSION_MINOR 1
 #define ASYNCHAT_VERSION_PATCH 0
