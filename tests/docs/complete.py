@@ -4,7 +4,8 @@
     complete.py          each public and protected call stands on the page of its class, with its
                          parameters; each limit and timeout stands in porting.md, with its default
                          and the call that sets it, and so does each name that Python does not
-                         have; contributing.md shows the tree as it is
+                         have; each name outside of a class stands somewhere; contributing.md shows
+                         the tree as it is
     complete.py test     whether the above notices what is left out
 """
 
@@ -343,7 +344,21 @@ def check_tree(text):
                 ("shown, but not there" if name in shown else "not shown"))
 
 
+def check_public_names(text):
+    """What users find in the headers they also find in the pages."""
+    for path in sorted(INCLUDE.glob("*.hpp")):
+        for _, name in headers.public_names(path.name):
+            if not re.search(rf"(?<!\w){name.rpartition('::')[2]}(?!\w)", text):
+                problem("docs", f"no page says anything of {name} in {path.name}")
+
+
+def all_pages():
+    return "\n".join(path.read_text(encoding="utf-8")
+                     for path in sorted((ROOT / "docs").glob("*.md")) if path.name != "changelog.md")
+
+
 def check():
+    check_public_names(all_pages())
     check_tree(page_text("contributing.md"))
     for page in PAGES:
         check_page(page, page_text(page))
@@ -372,6 +387,9 @@ def test():
     noticed("`max_output()`", lambda: check_limits(text.replace("max_output", "max"), limits()))
     noticed("a_new_one", lambda: check_limits(text, [("a_new_one", "17 s", "new_timeout()")]))
     noticed("end_turn", lambda: check_names(text.replace("end_turn", "")))
+    text = all_pages()
+    for name in ("stream_server", "tls::tls_category", "start_watchdog", "unlimited"):
+        noticed(name, lambda: check_public_names(text.replace(name.rpartition("::")[2], "")))
     text = page_text("contributing.md")
     noticed("tests/docs/", lambda: check_tree(text.replace("tests/docs/ ", "")))
 

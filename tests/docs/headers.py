@@ -99,7 +99,9 @@ def members(header, kind, name):
             continue
         bracket = text.find("(")
         # A default argument or initializer with a call is behind the name, never before it.
-        variable = re.match(r"[^(]*?\b(\w+)\s*=", text)
+        variable = re.match(r"[^(]*?\b(\w+)\s*=", text) or re.fullmatch(r".*>\s+(\w+)\s*", text)
+        if variable and variable.end() == len(text):  # std::function<void()> name
+            bracket = -1
         if bracket < 0 or (variable and variable.end() <= bracket):
             known = re.search(r"(\w+)\s*(=.*|{.*)?$", text.strip(), re.S)
             found.append(variable.group(1) if variable else known.group(1))
@@ -116,3 +118,42 @@ def members(header, kind, name):
 def enumerators(header, name):
     return re.findall(r"(\w+)\s*(?:=[^,]*)?(?:,|$)", body_of(header, "enum class", name).strip())
 
+
+
+def namespaces(text, inside=None):
+    """What stands in the namespaces that are for users, as (name inside asynchat, text)."""
+    opening = re.compile(r"\b(?:inline )?namespace ([\w:]+) {")
+    own, at = "", 0
+    opened = opening.search(text)
+    while opened:
+        own += text[at:opened.start()]
+        at = closing(text, opened.end() - 1) + 1
+        names = [name for name in opened.group(1).split("::")
+                 if name not in ("asynchat", "ASYNCHAT_ABI")]
+        if "detail" not in names:
+            yield from namespaces(text[opened.end():at - 1], (inside or []) + names)
+        opened = opening.search(text, at)
+    if inside is not None:
+        yield "::".join(inside), own + text[at:]
+
+
+def public_names(header):
+    """What a header declares outside of classes, as (kind, name); kinds are class, struct, enum,
+    using, variable and function."""
+    found = []
+    text = without_comments((INCLUDE / header).read_text(encoding="utf-8"))
+    for inside, body in namespaces(text):
+        prefix = f"{inside}::" if inside else ""
+        for declared in declarations(body, "public"):
+            declared = without_templates(declared)
+            type_ = re.match(r"(class|struct|enum class|using) (?:\[\[\w+\]\] )?(\w+)\b", declared)
+            bracket = declared.find("(")
+            if type_:
+                found.append((type_.group(1).replace("enum class", "enum"), prefix +
+                              type_.group(2)))
+            elif re.match(r"[^(]*?\b(\w+)\s*=", declared):
+                found.append(("variable", prefix + re.match(r"[^=]*?(\w+)\s*=", declared).group(1)))
+            elif bracket > 0 and re.search(r"(?<![~:\w])(\w+)\s*$", declared[:bracket]):
+                found.append(("function", prefix +
+                              re.search(r"(\w+)\s*$", declared[:bracket]).group(1)))
+    return list(dict.fromkeys(found))
