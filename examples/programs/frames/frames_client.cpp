@@ -25,6 +25,8 @@ using namespace frames;
 constexpr std::string_view usage =
     "usage: frames_client PROTOCOL HOST PORT MESSAGE...\n"
     "\n"
+    "Sends messages to a frames_server, and prints the answers.\n"
+    "\n"
     "  marks   each MESSAGE ends with ###\n"
     "  big     each MESSAGE is a number, sent as 4 bytes, the highest first\n"
     "  little  the same, the lowest byte first\n"

@@ -24,6 +24,8 @@ using namespace frames;
 constexpr std::string_view usage =
     "usage: frames_server PROTOCOL [HOST [PORT]]\n"
     "\n"
+    "Serves one of five protocols, which differ in how a message ends.\n"
+    "\n"
     "  marks   messages ended by ###, sent back\n"
     "  big     integers of 4 bytes, the highest first; each answered with the sum so far\n"
     "  little  the same, the lowest byte first\n"

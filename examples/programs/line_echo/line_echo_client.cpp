@@ -25,7 +25,10 @@
 
 namespace {
 
-constexpr std::string_view usage = "usage: line_echo_client HOST PORT LINE...\n";
+constexpr std::string_view usage =
+    "usage: line_echo_client HOST PORT LINE...\n"
+    "\n"
+    "Sends each LINE to a server that sends all back, and prints what comes.\n";
 constexpr std::chrono::seconds answer_limit(10);
 
 // Counts the lines that come back in `answered`.
