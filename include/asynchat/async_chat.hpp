@@ -532,7 +532,7 @@ private:
     inline std::size_t max_receive() const noexcept;
     ASYNCHAT_PRIVATE std::size_t large_receive(std::size_t size) const noexcept;
     template <class... Input>
-    ASYNCHAT_PRIVATE std::size_t parse(std::size_t part, Input... input);
+    std::size_t parse(std::size_t part, Input... input);
     bool goes_on_with(delivery& input) { return input.has_more() && begin_next_part(input); }
     ASYNCHAT_PRIVATE bool begin_next_part(delivery& input);
     void input_is_over(delivery& input) noexcept
@@ -591,8 +591,7 @@ private:
     ASYNCHAT_PRIVATE std::string take_held_output();
     ASYNCHAT_PRIVATE void send_queued(sending what);
     ASYNCHAT_PRIVATE std::size_t send_some(sending what);
-    ASYNCHAT_PRIVATE void send_data(detail::output_pump& pump, std::string_view piece,
-                                    sending what);
+    void send_data(detail::output_pump& pump, std::string_view piece, sending what);
     ASYNCHAT_PRIVATE void send_file(detail::output_pump& pump);
     ASYNCHAT_PRIVATE void ask_producer(detail::output_pump& pump);
     ASYNCHAT_PRIVATE void check_output_limit();

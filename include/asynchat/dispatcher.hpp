@@ -485,7 +485,7 @@ private:
     /// Calls `body` as one event: exceptions go to handle_error(), then output is flushed and the
     /// interest updated.
     template <class Body>
-    ASYNCHAT_PRIVATE void in_event(Body&& body);
+    void in_event(Body&& body);
 
     /// Returns false when an exception went to handle_error().
     template <class Body>

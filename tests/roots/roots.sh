@@ -4,7 +4,7 @@
 #
 # usage: tests/roots/roots.sh [RELEASE...]        bookworm and trixie when none is named
 #
-# As root, on Debian. CXX, when set, is the compiler in the roots and the package it comes from;
+# As root, on Debian. CXX, when set, is the compiler in the roots, for example g++-13 or clang++-19;
 # LDFLAGS is passed on. The g++-13 of trixie links nothing with the fmt and Catch2 of trixie, which
 # need the C++ library of g++-14, but by
 #   LDFLAGS=-Wl,--no-as-needed,/usr/lib/x86_64-linux-gnu/libstdc++.so.6
@@ -44,7 +44,8 @@ steps() {
     (cd "$here" && tar -cf - --exclude=./build --exclude=./.git .) |
         tar -xf - -C "$root/root/asynchat" || return 1
     if [ -n "$compiler" ]; then
-        in_root apt-get -q -y install --no-install-recommends "$compiler" || return 1
+        package=$(printf '%s' "$compiler" | sed 's/^clang++/clang/')
+        in_root apt-get -q -y install --no-install-recommends "$package" || return 1
     fi
     for verb in echo test; do
         say "$1: ./run $verb"

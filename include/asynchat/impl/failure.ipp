@@ -25,7 +25,7 @@ ASYNCHAT_DECL std::string type_name(const std::type_info& type)
         abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free);
     std::string text = name ? name.get() : type.name();
     // Users do not write the inline namespace.
-    constexpr std::string_view hidden = ASYNCHAT_ABI_TEXT "::";
+    const std::string_view hidden = ASYNCHAT_ABI_TEXT "::";
     for (auto at = text.find(hidden); at != text.npos; at = text.find(hidden, at))
         text.erase(at, hidden.size());
     return text;

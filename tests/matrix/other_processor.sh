@@ -1,0 +1,26 @@
+#!/bin/sh
+# The tests that need no threads, signals and other programs, for another processor:
+# other_processor.sh PREFIX [EMULATOR]. PREFIX-g++ compiles them; EMULATOR runs them, where this
+# processor cannot.
+set -eu
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
+prefix=$1 emulator=${2-}
+jobs=$(nproc)
+cmake -S "$here" -B "$here/build" -G Ninja \
+    -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR="${prefix%%-*}" \
+    -DCMAKE_CXX_COMPILER="$prefix-g++" -DCMAKE_EXE_LINKER_FLAGS=-static \
+    -DCMAKE_CXX_STANDARD=17 -DCMAKE_CXX_EXTENSIONS=OFF -DCMAKE_BUILD_TYPE=Debug \
+    -DCMAKE_CXX_FLAGS_DEBUG=-O1 -DASYNCHAT_DEVELOPER_MODE=ON -DASYNCHAT_TLS=OFF \
+    -DASYNCHAT_BUILD_EXAMPLES=OFF -DASYNCHAT_INSTALL=OFF \
+    -DCMAKE_PROJECT_asynchat_INCLUDE="$here/tests/matrix/libraries_as_headers.cmake"
+cmake --build "$here/build" --parallel "$jobs" \
+    --target asynchat_tests asynchat_simulation asynchat_failures
+
+tests=$here/build/tests
+# shellcheck disable=SC2086
+$emulator "$tests/asynchat_tests" "~[threads]~[slow]~[hostile]~[many]"
+# shellcheck disable=SC2086
+$emulator "$tests/failures/asynchat_failures" operations
+# shellcheck disable=SC2086
+$emulator "$tests/simulation/asynchat_simulation" 1000
