@@ -160,6 +160,7 @@ TEST_CASE("a server without connections stops, and stops only once", "[server][s
 TEST_CASE("a stopped server lets its connections finish", "[server][stop]")
 {
     running_server run(3);
+    const endpoint where = run.server->local_endpoint();
     run.shared.on_line = [](async_chat& chat, const std::string&) { chat.push(long_answer); };
     run.peers[1].send("give me much\n");
     REQUIRE(run_until(run.loop, [&] { return run.server->counters().frames == 1; }));
@@ -168,6 +169,7 @@ TEST_CASE("a stopped server lets its connections finish", "[server][stop]")
     REQUIRE(run_until(run.loop, [&] {
         return run.peers[0].ended() && run.peers[2].ended() && !run.peers[1].received().empty();
     }));
+    CHECK_THROWS_AS(raw_peer::connected_to(where), std::system_error); // nobody else is let in
     REQUIRE(run_until(run.loop, [&] { return run.peers[1].ended(); }));
     CHECK((run.peers[1].received() == long_answer));
     REQUIRE(run.ends());

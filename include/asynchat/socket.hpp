@@ -54,8 +54,8 @@ public:
     /// A connection that is not a socket of the system. A channel over it receives and sends
     /// through `connection`, and is connected. The descriptor is -1, and socket options are
     /// ignored. A null pointer means no socket.
-    ASYNCHAT_PRIVATE explicit socket(std::unique_ptr<transport> connection,
-                                     endpoint peer = {}) noexcept;
+    ASYNCHAT_DECL explicit socket(std::unique_ptr<transport> connection,
+                                  endpoint peer = {}) noexcept;
 
     explicit operator bool() const noexcept { return descriptor_ >= 0 || connection_; }
 

@@ -201,7 +201,7 @@ public:
 private:
     friend class detail::terminator_scanner;
 
-    [[noreturn]] ASYNCHAT_PRIVATE static void refuse(std::intmax_t count);
+    [[noreturn]] ASYNCHAT_DECL static void refuse(std::intmax_t count);
 
     // The order makes each question that is asked for every frame a single comparison: first the
     // kinds with bytes behind the frame, then the other length prefixes, then none and count, then

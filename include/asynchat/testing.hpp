@@ -211,7 +211,7 @@ private:
     friend class listener;
 
     /// A socket as if a server had accepted it, and its other end.
-    ASYNCHAT_PRIVATE std::pair<socket, peer> accepted_pair();
+    ASYNCHAT_DECL std::pair<socket, peer> accepted_pair();
     ASYNCHAT_PRIVATE std::pair<std::unique_ptr<asynchat::detail::memory_end>,
                                std::unique_ptr<asynchat::detail::memory_end>>
     end_pair();

@@ -38,11 +38,39 @@ public:
     using allocator_type = detail::operation_allocator<void>;
 
     wait_handler(detail::state_ptr state, readiness what) noexcept
-        : state_(std::move(state)), epoch_(state_->epoch), what_(what)
+        : state_(state.release()), epoch_(state_->epoch), what_(what)
     {
     }
+    wait_handler(const wait_handler& other) noexcept
+        : state_(detail::state_ptr(other.state_).release()), epoch_(other.epoch_),
+          what_(other.what_)
+    {
+    }
+    // When a wait cannot begin, Asio asks the handler that it has moved from for the allocator. So
+    // that still knows the state, which belongs to whoever begins the wait as well.
+    wait_handler(wait_handler&& other) noexcept
+        : state_(other.state_), epoch_(other.epoch_), what_(other.what_),
+          owns_(std::exchange(other.owns_, false))
+    {
+    }
+    wait_handler& operator=(wait_handler other) noexcept
+    {
+        std::swap(state_, other.state_);
+        std::swap(epoch_, other.epoch_);
+        std::swap(what_, other.what_);
+        std::swap(owns_, other.owns_);
+        return *this;
+    }
+    ~wait_handler()
+    {
+        if (owns_)
+            detail::state_ptr::adopt(state_);
+    }
 
-    allocator_type get_allocator() const noexcept { return allocator_type(state_); }
+    allocator_type get_allocator() const noexcept
+    {
+        return allocator_type(detail::state_ptr(state_));
+    }
 
     /// Reports that the wait is over, or has failed with `error`. It calls the channel, which may
     /// destroy the transport.
@@ -57,9 +85,10 @@ private:
     ASYNCHAT_PRIVATE static void call(const detail::state_ptr& state, unsigned epoch,
                                       readiness what, const std::error_code& error);
 
-    detail::state_ptr state_;
+    detail::channel_state* state_;
     unsigned epoch_; // of the channel when it had as many layers as the waiting transport
     readiness what_;
+    bool owns_ = true; // a part of the state
 };
 
 using connect_handler = std::function<void(const std::error_code&)>;

@@ -29,7 +29,7 @@ ASYNCHAT_DECL void wait_handler::operator()(const std::error_code& result)
     if (!channel)
         return;
     if (state_->epoch != epoch_)
-        return call(state_, epoch_, what_, result);
+        return call(detail::state_ptr(state_), epoch_, what_, result);
     // A descriptor without waits, such as a regular file, is always ready.
     const bool always = result == asio::error::operation_not_supported;
     const std::error_code error = always ? std::error_code() : result;
@@ -49,7 +49,7 @@ ASYNCHAT_DECL void wait_handler::operator()(const std::error_code& result)
         std::error_code error;
     };
     try {
-        asio::post(channel->owner().context(), writer{state_, epoch_, error});
+        asio::post(channel->owner().context(), writer{detail::state_ptr(state_), epoch_, error});
     } catch (const std::bad_alloc&) {
         channel_access::ready(*channel, readiness::write, error);
     }

@@ -245,6 +245,15 @@ public:
             destroy(state_);
     }
 
+    /// Takes over what release() has given away.
+    static state_ptr adopt(channel_state* state) noexcept
+    {
+        state_ptr taken;
+        taken.state_ = state;
+        return taken;
+    }
+    [[nodiscard]] channel_state* release() noexcept { return std::exchange(state_, nullptr); }
+
     channel_state* get() const noexcept { return state_; }
     channel_state& operator*() const noexcept { return *state_; }
     channel_state* operator->() const noexcept { return state_; }
