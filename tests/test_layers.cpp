@@ -406,7 +406,7 @@ TEST_CASE("layer: reading waits for output, and writing for input, where it says
             chat->push("early\n");
         if (!peer.received().empty())
             throw std::runtime_error("output before the greeting");
-        peer.send("yo" + std::string("line\n"), 1 + seed % 3);
+        peer.send("yo" + std::string("line\n"), 1 + static_cast<std::size_t>(seed % 3));
         if (peer.received() != "early\n" || chat->events != strings{"collect line", "found"})
             throw std::runtime_error("nothing after the greeting");
     });

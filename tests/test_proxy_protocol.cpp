@@ -487,7 +487,7 @@ TEST_CASE("the PROXY protocol survives the faults of the network", "[proxy]")
         std::vector<testing::peer> peers;
         for (int i = 0; i < 5; ++i) {
             peers.push_back(loop.connect(where));
-            peers.back().send(of_alice + "who\n", 1 + seed % 20);
+            peers.back().send(of_alice + "who\n", 1 + static_cast<std::size_t>(seed % 20));
         }
         std::string answers;
         for (auto& peer : peers)

@@ -5,6 +5,7 @@
 
 #include <asynchat/detail/timing/rate_limit.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +21,9 @@ namespace {
 using time_point = rate_limit::time_point;
 
 constexpr time_point start{1h};
+/// 18 thousand million a second, where a std::size_t has room for it.
+constexpr std::size_t largest_rate = static_cast<std::size_t>(
+    std::min<std::uint64_t>(18'000'000'000, std::numeric_limits<std::size_t>::max() - 1));
 
 /// A bucket with a rate since `start`.
 rate_limit of(std::size_t rate)
@@ -73,7 +77,7 @@ TEST_CASE("rate limit: nothing is lost or won by rounding in an hour", "[rates]"
 {
     for (const std::size_t rate :
          {std::size_t{1}, std::size_t{3}, std::size_t{7}, std::size_t{997}, std::size_t{65537},
-          std::size_t{999'999'937}, std::size_t{1'000'000'000}, std::size_t{18'000'000'000}}) {
+          std::size_t{999'999'937}, std::size_t{1'000'000'000}, largest_rate}) {
         for (const std::size_t n : {std::size_t{1}, rate / 3 + 1, rate * 5 + 1}) {
             if (rate / n > 100)
                 continue; // takes long
@@ -99,7 +103,7 @@ TEST_CASE("rate limit: a third of a second is not rounded", "[rates]")
 TEST_CASE("rate limit: the largest numbers overflow nothing", "[rates]")
 {
     constexpr std::size_t largest = std::numeric_limits<std::size_t>::max();
-    for (const std::size_t rate : {std::size_t{1}, std::size_t{2}, std::size_t{18'000'000'000}}) {
+    for (const std::size_t rate : {std::size_t{1}, std::size_t{2}, largest_rate}) {
         rate_limit limit = of(rate);
         time_point last = limit.next();
         for (int i = 0; i < 10; ++i) {

@@ -43,9 +43,9 @@ inline std::string_view variable(const char* name)
 }
 
 /// A variable with a number from 0 to `max_value`.
-inline std::size_t number_in(const char* name, std::size_t max_value)
+inline std::int64_t number_in(const char* name, std::int64_t max_value)
 {
-    const auto number = parse_number(variable(name), max_value);
+    const auto number = parse_integer(variable(name), 0, max_value);
     if (!number)
         refuse_variable(name);
     return *number;
@@ -54,7 +54,7 @@ inline std::size_t number_in(const char* name, std::size_t max_value)
 /// Whether the variable has the number of this process.
 inline bool is_for_us(const char* name)
 {
-    return number_in(name, std::numeric_limits<int>::max()) == static_cast<std::size_t>(::getpid());
+    return number_in(name, std::numeric_limits<int>::max()) == ::getpid();
 }
 
 /// The names of `count` descriptors.
@@ -86,9 +86,10 @@ ASYNCHAT_DECL std::vector<std::pair<std::string, socket>> listening_sockets()
     std::vector<std::pair<std::string, socket>> found;
     if (detail::variable("LISTEN_PID").empty() || !detail::is_for_us("LISTEN_PID"))
         return found;
-    constexpr std::size_t max_sockets = 65536;
+    constexpr int max_sockets = 65536;
+    const auto count = static_cast<std::size_t>(detail::number_in("LISTEN_FDS", max_sockets));
     int descriptor = first_descriptor;
-    for (auto& name : detail::names_of_descriptors(detail::number_in("LISTEN_FDS", max_sockets)))
+    for (auto& name : detail::names_of_descriptors(count))
         found.emplace_back(std::move(name), detail::owned_socket(descriptor++));
     for (const auto& each : found) {
         if (each.second.type() == SOCK_STREAM)

@@ -27,7 +27,7 @@ public:
     using time_point = std::chrono::steady_clock::time_point;
 
     /// Tokens per second; the largest number by default, which means no limit.
-    std::size_t rate() const noexcept { return rate_; }
+    std::size_t rate() const noexcept { return static_cast<std::size_t>(rate_); }
 
     /// Changes the rate. The bucket is then as full as before, in parts of its size; a bucket from
     /// which too much was taken is empty.
@@ -68,13 +68,14 @@ public:
 private:
     static constexpr std::uint64_t nanos = 1'000'000'000;
     static constexpr std::chrono::nanoseconds second{nanos};
+    static constexpr std::uint64_t unlimited = std::numeric_limits<std::size_t>::max();
     // No machine reaches this, and the products above do not overflow.
     static constexpr std::uint64_t max_rate =
         std::numeric_limits<std::uint64_t>::max() / (nanos + 1);
 
-    bool is_on() const noexcept { return rate_ <= max_rate; }
+    bool is_on() const noexcept { return rate_ <= max_rate && rate_ != unlimited; }
 
-    std::uint64_t rate_ = std::numeric_limits<std::size_t>::max();
+    std::uint64_t rate_ = unlimited;
     time_point full_at_{};
     std::uint64_t fraction_ = 0; // of a nanosecond after full_at_, in parts of 1/rate_
 };
