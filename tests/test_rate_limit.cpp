@@ -121,9 +121,11 @@ TEST_CASE("rate limit: without a rate everything is allowed at once", "[rates]")
     CHECK(limit.rate() == std::numeric_limits<std::size_t>::max());
     limit.charge(1'000'000, start);
     CHECK(limit.next() == time_point::min());
-    limit.rate(std::numeric_limits<std::size_t>::max() - 1, start); // more than any machine does
-    limit.charge(1'000'000, start);
-    CHECK(limit.next() == time_point::min());
+    if (sizeof(std::size_t) == 8) { // more than any machine does
+        limit.rate(std::numeric_limits<std::size_t>::max() - 1, start);
+        limit.charge(1'000'000, start);
+        CHECK(limit.next() == time_point::min());
+    }
 }
 
 TEST_CASE("rate limit: another rate finds the bucket as full as it was", "[rates]")

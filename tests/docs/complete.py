@@ -220,8 +220,8 @@ OFF = [
     ("server.hpp", "max_per_address_ = unlimited", "max_connections_per_address()"),
     ("server.hpp", "max_handshakes_ = unlimited", "max_handshakes()"),
     ("reconnecting.hpp", "max_attempts_ = unlimited", "max_attempts()"),
-    ("detail/timing/rate_limit.hpp", "rate_ = std::numeric_limits", "read_rate()"),
-    ("detail/timing/rate_limit.hpp", "rate_ = std::numeric_limits", "frame_rate()"),
+    ("detail/timing/rate_limit.hpp", "unlimited = std::numeric_limits", "read_rate()"),
+    ("detail/timing/rate_limit.hpp", "unlimited = std::numeric_limits", "frame_rate()"),
     ("pool.hpp", "life_limit_ = loop::duration::zero()", "life_limit()"),
 ]
 
