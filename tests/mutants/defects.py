@@ -1403,7 +1403,7 @@ chat("count-over-limit-at-rest", "set_terminator() takes a count that no frame c
 strings("full-pool-leaves-memory", "what a full pool does not take stays with the channel",
         "            std::string().swap(string); // it has no place\n", "            string.clear();\n")
 channel("loss-forgotten-by-exception", "an exception that is survived is taken for why a connection was lost",
-        "            rare_->close_text.swap(cause);\n", "            cause.clear();\n")
+        "            rare_->close_text.swap(cause);\n", "            cause.reset();\n")
 
 # --- TLS -----------------------------------------------------------------------------------------
 # These are left out where OpenSSL is not installed.
