@@ -481,7 +481,7 @@ void simulation::plan_actions()
 void simulation::start_timers()
 {
     for (std::size_t left = random.below(6); left > 0; --left) {
-        const auto delay = std::chrono::nanoseconds(random.below(5000000000U));
+        const auto delay = std::chrono::microseconds(random.below(5000000));
         const auto due = loop.now() + delay;
         const bool cancelled = random.below(4) == 0;
         timers_running_ += !cancelled;
