@@ -561,6 +561,8 @@ private:
     ASYNCHAT_PRIVATE std::unique_ptr<producer> make_layer_switch();
     /// Whether add_layer() waits for output, or for a connection.
     bool has_waiting_layers() const noexcept { return rare_ && rare_->layers; }
+    /// Else they wait for the connection.
+    ASYNCHAT_PRIVATE bool layers_wait_for_output() const noexcept;
     ASYNCHAT_PRIVATE bool end_output();
     ASYNCHAT_PRIVATE bool has_said_last_words();
     ASYNCHAT_PRIVATE void require_life(const char* what) const;
@@ -571,6 +573,7 @@ private:
     ASYNCHAT_PRIVATE void set_tcp_option(const char* what, int option, int value);
     ASYNCHAT_PRIVATE std::unique_ptr<transport> make_socket(int family, int type) const;
     ASYNCHAT_PRIVATE void use_socket(std::unique_ptr<transport> next);
+    ASYNCHAT_PRIVATE void leave_connection(std::unique_ptr<transport> next);
     ASYNCHAT_PRIVATE detail::connect_record& connects();
     ASYNCHAT_PRIVATE detail::race_settings race_settings() const noexcept;
     ASYNCHAT_PRIVATE void drop_attempt();
@@ -649,6 +652,8 @@ private:
     ASYNCHAT_PRIVATE std::string safe_repr() const;
 
     inline detail::handshake_stage opening() const noexcept;
+    /// Whether a handshake belongs to connect(): handle_connect() waits for it.
+    inline static bool is_of_connect(detail::handshake_stage stage) noexcept;
     ASYNCHAT_PRIVATE void begin_opening() noexcept;
     inline void end_opening() noexcept;
     ASYNCHAT_PRIVATE void count_opening() noexcept;

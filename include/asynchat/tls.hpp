@@ -101,13 +101,15 @@ public:
 
     /// Sets the certificate of this side, followed by the certificates of its authorities, and its
     /// private key; without `key` the key is in `certificate` too. A second call with a key of
-    /// another kind (ECDSA, RSA) adds it: the peer's abilities decide which one is used.
+    /// another kind (ECDSA, RSA) adds it: the peer's abilities decide which one is used. One with a
+    /// key of the same kind replaces it.
     /// Python: SSLContext.load_cert_chain
     ASYNCHAT_DECL void load_cert_chain(const pem_source& certificate, const pem_source& key = {},
                                        password_callback password = {});
 
     /// For servers: the certificate for clients that ask for the host `name`: exactly, or with one
-    /// label more for "*.example". Other clients get the certificate of load_cert_chain().
+    /// label more for "*.example". Other clients get the certificate of load_cert_chain(). A
+    /// second call for a name adds or replaces, as there.
     /// Throws std::invalid_argument for an empty name. Python: SSLContext.sni_callback
     ASYNCHAT_DECL void add_name(std::string name, const pem_source& certificate,
                                 const pem_source& key = {}, password_callback password = {});

@@ -132,6 +132,143 @@ TEST_CASE("tls: another attempt may have other options, or be for another host",
     }
 }
 
+TEST_CASE("tls: an attempt that takes the place of another is protected too", "[tls][handshake]")
+{
+    two_attempts test; // the handshake is under way
+    REQUIRE(test.listener.waiting() == 1);
+    test.listener.accept().received();
+    SECTION("connect()") {}
+    SECTION("create_socket()")
+    {
+        test.client->create_socket();
+    }
+    SECTION("discard_buffers() of what came before")
+    {
+        test.client->discard_buffers();
+        test.client->push("the secret\n");
+    }
+    test.client->connect(there);
+    openssl_peer peer(openssl_peer::side::server, test.listener.accept());
+    REQUIRE(peer.handshake());
+    CHECK(peer.received() == "the secret\n");
+    CHECK(test.client->events == strings{"handshake", "open", "connect"});
+}
+
+TEST_CASE("tls: a client that goes to another server after the handshake is protected there",
+          "[tls][handshake]")
+{
+    class picky : public recorder {
+    public:
+        using recorder::recorder;
+        bool refuses = true;
+        void handle_handshake() override
+        {
+            recorder::handle_handshake();
+            if (std::exchange(refuses, false))
+                connect(there);
+        }
+    };
+    asynchat::testing::loop loop;
+    auto listener = loop.listen(there);
+    const auto client = loop.create<picky>().lock();
+    start_tls(*client, client_context(), "localhost");
+    client->connect(there);
+    client->push("the secret\n");
+    openssl_peer first(openssl_peer::side::server, listener.accept());
+    first.handshake();
+    CHECK(first.received().empty());
+    openssl_peer second(openssl_peer::side::server, listener.accept());
+    REQUIRE(second.handshake());
+    CHECK(second.received() == "the secret\n");
+    CHECK(client->events == strings{"handshake", "handshake", "open", "connect"});
+}
+
+TEST_CASE("tls: a connection that is left in its handshake leaves its output behind",
+          "[tls][handshake]")
+{
+    asynchat::testing::loop loop;
+    auto listener = loop.listen(there);
+    const auto client = loop.create<recorder>().lock();
+    client->connect(there);
+    auto first = listener.accept();
+    start_tls(*client, client_context(), "localhost");
+    client->push("the secret\n");
+    loop.settle();
+    client->connect(there); // without TLS
+    auto second = listener.accept();
+    CHECK(second.received().empty());
+    client->push("hello\n");
+    CHECK(second.received() == "hello\n");
+}
+
+TEST_CASE("tls: discard_buffers() before the connection leaves TLS where it is", "[tls][handshake]")
+{
+    const bool has_socket = GENERATE(false, true);
+    asynchat::testing::loop loop;
+    auto listener = loop.listen(there);
+    const auto client = loop.create<recorder>().lock();
+    start_tls(*client, client_context(), "localhost");
+    if (has_socket)
+        client->create_socket();
+    else
+        client->connect(there);
+    client->discard_buffers();
+    if (has_socket)
+        client->connect(there);
+    client->push("the secret\n");
+    openssl_peer peer(openssl_peer::side::server, listener.accept());
+    REQUIRE(peer.handshake());
+    CHECK(peer.received() == "the secret\n");
+}
+
+TEST_CASE("tls: handle_connect() waits for TLS that handle_open() has started", "[tls][handshake]")
+{
+    class opener : public recorder {
+    public:
+        opener(asynchat::loop& owner, std::string name) : recorder(owner), name_(std::move(name)) {}
+        void handle_open() override
+        {
+            recorder::handle_open();
+            start_tls(*this, client_context(), name_);
+        }
+        void handle_connect() override
+        {
+            recorder::handle_connect();
+            push(std::string(tls::connection(*this).version()) + "\n");
+        }
+        void handle_error() override
+        {
+            note("error");
+            recorder::handle_error();
+        }
+
+    private:
+        std::string name_;
+    };
+    asynchat::testing::loop loop;
+    auto listener = loop.listen(there);
+    SECTION("and comes once")
+    {
+        const auto client = loop.create<opener>("localhost").lock();
+        client->connect(there);
+        openssl_peer peer(openssl_peer::side::server, listener.accept());
+        REQUIRE(peer.handshake());
+        CHECK(peer.received() == "TLSv1.3\n");
+        CHECK(client->connected());
+        CHECK(client->events == strings{"open", "handshake", "connect"});
+    }
+    SECTION("or does not come")
+    {
+        const auto client = loop.create<opener>("b.example").lock();
+        client->connect(there);
+        openssl_peer peer(openssl_peer::side::server, listener.accept());
+        peer.handshake();
+        CHECK(peer.received().empty());
+        CHECK(client->events.at(1) == "error");
+        CHECK(client->closed());
+    }
+}
+
 TEST_CASE("tls: several layers are not renewed, and nothing goes out in the clear",
           "[tls][handshake]")
 {

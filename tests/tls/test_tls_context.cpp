@@ -3,10 +3,17 @@
 
 #include "openssl_peer.hpp"
 
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+
+#include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <future>
 #include <stdexcept>
 #include <system_error>
+#include <thread>
 
 #include <unistd.h>
 
@@ -176,6 +183,96 @@ TEST_CASE("tls: reload() reads the files again, for later connections", "[tls][c
     running.loop.settle();
     CHECK(running.client->events.back() == "found");
     CHECK(tls::connection(*running.client).getpeercert().pem == old.certificate);
+}
+
+TEST_CASE("tls: of two reload() at a time the newer files win", "[tls][context][threads]")
+{
+    files dir;
+    asynchat::testing::certificate_request what;
+    what.hosts = {"localhost"};
+    what.password = "word";
+    const auto old = ca().issue("localhost", what);
+    const auto next = ca().issue("localhost", what);
+    const std::string certificate = dir.write("cert.pem", old.certificate);
+    const std::string key = dir.write("key.pem", old.key);
+    std::promise<void> has_read;
+    std::promise<void> may_go_on;
+    std::atomic<bool> waits{false};
+    auto context = tls::context::for_server();
+    context.load_cert_chain(certificate, key, [&]() -> std::string {
+        if (waits.exchange(false)) { // behind the old files
+            has_read.set_value();
+            may_go_on.get_future().wait();
+        }
+        return "word";
+    });
+    waits = true;
+    std::thread first([&] { context.reload(); });
+    has_read.get_future().wait();
+    dir.write("cert.pem", next.certificate);
+    dir.write("key.pem", next.key);
+    context.reload();
+    CHECK(shown_by(context) == next.certificate);
+    may_go_on.set_value();
+    first.join();
+    CHECK(shown_by(context) == next.certificate);
+    context.suppress_ragged_eofs(false); // any change
+    CHECK(shown_by(context) == next.certificate);
+}
+
+TEST_CASE("tls: a certificate takes the place of one with a key of the same kind", "[tls][context]")
+{
+    files dir;
+    const auto old = certificate_for({"localhost"});
+    const auto next = certificate_for({"localhost"});
+    const std::string first = dir.write("old.pem", old.certificate + old.key);
+    const std::string second = dir.write("new.pem", next.certificate + next.key);
+    const bool is_named = GENERATE(false, true);
+    auto context = tls::context::for_server();
+    const auto load = [&](const std::string& name) {
+        is_named ? context.add_name("localhost", name) : context.load_cert_chain(name);
+    };
+    load(first);
+    load(second);
+    std::remove(first.c_str()); // nobody needs it
+    CHECK_NOTHROW(context.reload());
+    CHECK(shown_by(context) == next.certificate);
+}
+
+TEST_CASE("tls: a key that is too short is refused when it is loaded", "[tls][context]")
+{
+    using asynchat::detail::bio_ptr;
+    using asynchat::detail::pkey_ptr;
+    using asynchat::detail::x509_ptr;
+    const pkey_ptr key(EVP_RSA_gen(1024));
+    const x509_ptr made(X509_new());
+    X509_gmtime_adj(X509_getm_notBefore(made.get()), 0);
+    X509_gmtime_adj(X509_getm_notAfter(made.get()), 3600);
+    REQUIRE(X509_set_pubkey(made.get(), key.get()) == 1);
+    REQUIRE(X509_sign(made.get(), key.get(), EVP_sha256()) > 0);
+    const bio_ptr out(BIO_new(BIO_s_mem()));
+    REQUIRE(PEM_write_bio_X509(out.get(), made.get()) == 1);
+    REQUIRE(PEM_write_bio_PrivateKey(out.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) ==
+            1);
+    char* text = nullptr;
+    const auto size = static_cast<std::size_t>(BIO_get_mem_data(out.get(), &text));
+    auto context = server_context();
+    const auto refused = text_of<std::invalid_argument>(
+        [&] { context.load_cert_chain(pem{std::string(text, size)}); });
+    CHECK(refused.find("too small") != refused.npos);
+    CHECK(shown_by(context) == usual_certificate().certificate); // nothing has changed
+}
+
+TEST_CASE("tls: a certificate may be valid for longer than a clock of C++ counts", "[tls][context]")
+{
+    asynchat::testing::certificate_request what;
+    what.hosts = {"localhost"};
+    what.valid_until = std::chrono::hours(24 * 365 * 7900);
+    both<> pair(server_context(ca().issue("localhost", what)));
+    pair.loop.settle();
+    const auto shown = tls::connection(*pair.client).getpeercert();
+    CHECK(shown.not_after == std::chrono::system_clock::time_point::max());
+    CHECK(shown.not_before < std::chrono::system_clock::now());
 }
 
 TEST_CASE("tls: reload() reads the files of names and of lists again, too", "[tls][context]")

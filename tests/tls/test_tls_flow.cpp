@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 
 using asynchat::close_reason;
 using namespace support;
@@ -57,6 +58,55 @@ private:
 } // namespace
 
 // --- input ---------------------------------------------------------------------------------------
+
+TEST_CASE("tls: output that waits for the rest of a message goes on, whoever reads the rest",
+          "[tls][flow]")
+{
+    // A ticket in two parts; a channel that answers in between cannot send before the second.
+    class hungry : public recorder {
+    public:
+        using recorder::recorder;
+        std::function<void()> then;
+        void found_terminator() override
+        {
+            recorder::found_terminator();
+            push("reply\n");
+        }
+        std::size_t send(asynchat::const_buffers data) override
+        {
+            const std::size_t sent = recorder::send(data);
+            if (sent == 0 && then) { // the rest comes, and is read at once
+                std::exchange(then, nullptr)();
+                char more[64];
+                recv(asio::buffer(more));
+            }
+            return sent;
+        }
+    };
+    asynchat::testing::loop loop;
+    auto listener = loop.listen(there);
+    const auto client = loop.create<hungry>().lock();
+    start_tls(*client, client_context(), "localhost");
+    client->connect(there);
+    openssl_peer peer(openssl_peer::side::server, listener.accept(), TLS1_3_VERSION);
+    REQUIRE(peer.handshake());
+    loop.settle();
+    SSL_write(peer.ssl.get(), "question\n", 9);
+    const std::string question = peer.output();
+    SSL* const ssl = peer.ssl.get();
+    SSL_set_max_send_fragment(ssl, 512);
+    const std::string much(1500, 'x');
+    REQUIRE(SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), much.data(), much.size()) == 1);
+    REQUIRE(SSL_new_session_ticket(ssl) == 1);
+    REQUIRE(SSL_do_handshake(ssl) == 1);
+    const std::string ticket = peer.output();
+    REQUIRE(ticket.size() > 1000);
+    client->then = [&] { peer.connection.send(ticket.substr(700)); };
+    peer.connection.send(question + ticket.substr(0, 700));
+    loop.settle();
+    CHECK_FALSE(client->then); // it had to wait
+    CHECK(peer.received() == "reply\n");
+}
 
 TEST_CASE("tls: plaintext inside is delivered without more from the network", "[tls][flow]")
 {

@@ -189,7 +189,8 @@ ASYNCHAT_DECL void async_chat::discard_buffers()
     gate_.set(detail::gate::closing, false);
     gate_.set(detail::gate::output_ended, has_sent_eof());
     if (held.empty()) {
-        put_on_layers();
+        if (layers_wait_for_output())
+            put_on_layers();
     } else {
         queue_.push(pool(), std::move(held));
         if (has_waiting_layers())

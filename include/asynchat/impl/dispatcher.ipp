@@ -357,6 +357,7 @@ ASYNCHAT_DECL void dispatcher::now_connected() noexcept
 
 ASYNCHAT_DECL void dispatcher::connection_made()
 {
+    using stage = detail::handshake_stage;
     // The connection exists, also if the handler throws; unless the handler has replaced it.
     const detail::scope_exit done([this, connection = state_->connection()] {
         if (state_->connection() != connection || state_->opening != 0)
@@ -366,16 +367,21 @@ ASYNCHAT_DECL void dispatcher::connection_made()
     note_activity(true);
     if (rare_)
         rare_->clocks.stop(detail::deadlines::clock::connect); // the handler may take long
-    const unsigned connection = state_->connection();
+    const auto follow = [this, connection = state_->connection()] {
+        if (state_->connection() != connection)
+            return;
+        if (state_->opening == 0)
+            handle_connect();
+        else // of a layer that was added now
+            state_->opening = static_cast<unsigned char>(stage::open_told) & 7U;
+    };
     try {
         handle_open();
     } catch (const exit_now&) { // nothing is lost by it
-        if (state_->connection() == connection)
-            guarded([this] { handle_connect(); });
+        guarded(follow);
         throw;
     }
-    if (state_->connection() == connection)
-        handle_connect();
+    follow();
 }
 
 ASYNCHAT_DECL void dispatcher::handle_expt_event()

@@ -127,8 +127,7 @@ ASYNCHAT_DECL void dispatcher::drop_attempt()
 {
     if (!connecting_ || (attempt() && attempt()->keeps_socket()))
         return;
-    connecting_ = false;
-    set_transport(nullptr);
+    leave_connection(nullptr);
 }
 
 ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::int64_t port)

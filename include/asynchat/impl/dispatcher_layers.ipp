@@ -161,6 +161,12 @@ ASYNCHAT_DECL std::unique_ptr<producer> dispatcher::make_layer_switch()
     return std::make_unique<detail::layer_switch>(*this);
 }
 
+ASYNCHAT_DECL bool dispatcher::layers_wait_for_output() const noexcept
+{
+    const auto* const before = transport_ ? transport_->as_layer_() : nullptr;
+    return has_waiting_layers() && before && before->holds_input_;
+}
+
 ASYNCHAT_DECL void dispatcher::put_on_layers() noexcept
 {
     if (!has_waiting_layers() || !transport_)

@@ -155,7 +155,7 @@ ASYNCHAT_DECL void dispatcher::opened()
     if (rare_)
         rare_->clocks.stop(detail::deadlines::clock::connect);
     note_activity(true);
-    if (stage != detail::handshake_stage::connected) {
+    if (!is_of_connect(stage)) {
         connecting_ = false;
         connected_ = true;
     }
@@ -179,13 +179,15 @@ ASYNCHAT_DECL void dispatcher::tell_opened(detail::handshake_stage stage)
         if (state_->connection() != connection)
             return;
         if (state_->opening != 0) { // another layer was added: its handshake comes first
-            state_->opening = static_cast<unsigned char>(stage) & 3U;
+            state_->opening = static_cast<unsigned char>(stage) & 7U;
             return;
         }
         if (stage == detail::handshake_stage::accepted)
             handle_open();
         else if (stage == detail::handshake_stage::connected)
             connection_made();
+        else if (stage == detail::handshake_stage::open_told)
+            handle_connect();
     };
     try {
         handle_handshake();
@@ -218,7 +220,7 @@ ASYNCHAT_DECL void dispatcher::opening_took_long()
 ASYNCHAT_DECL void dispatcher::fail_to_open(asynchat::close_reason reason,
                                             const std::error_code& error, std::string text)
 {
-    const bool connects = opening() == detail::handshake_stage::connected;
+    const bool connects = is_of_connect(opening());
     end_opening();
     text = escaped(text, detail::longest_text);
     if (connects) {

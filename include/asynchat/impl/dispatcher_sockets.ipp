@@ -121,20 +121,31 @@ ASYNCHAT_DECL std::unique_ptr<transport> dispatcher::make_socket(int family, int
 /// Replaces the socket.
 ASYNCHAT_DECL void dispatcher::use_socket(std::unique_ptr<transport> next)
 {
-    const bool is_in_handshake =
-        state_->opening != 0 && opening() != detail::handshake_stage::connected;
-    const bool had_connection = connected_ || is_in_handshake;
-    connected_ = accepting_ = connecting_ = was_lost_ = eof_ = was_accepted_ = false;
-    set_transport(std::move(next));
+    leave_connection(std::move(next));
     in_memory_ = loop_.network_ != nullptr;
     is_socket_ = !in_memory_;
+    flush_soon();
+}
+
+/// Another connection, or another attempt to connect, follows. The output that waits for an attempt
+/// was meant for its layers: the next one has the same, or fails.
+ASYNCHAT_DECL void dispatcher::leave_connection(std::unique_ptr<transport> next)
+{
+    const bool is_in_handshake = state_->opening != 0 && !is_of_connect(opening());
+    const bool had_connection = connected_ || is_in_handshake;
+    std::unique_ptr<transport_layer> layers;
+    if (connecting_ && !had_connection && state_->layers() != 0)
+        layers = layer_for_another_attempt();
+    connected_ = accepting_ = connecting_ = was_lost_ = eof_ = was_accepted_ = false;
+    set_transport(std::move(next));
+    if (layers && !has_waiting_layers())
+        transport_layer::stack(rare().layers, std::move(layers), 0);
     if (had_connection) {
         if (rare_)
             rare_->start_anew(loop_.now());
         gate_.set(detail::gate::lost, false);
         forget_connection_();
     }
-    flush_soon();
 }
 
 /// A channel that has ended, or is in handle_close(), can start nothing.

@@ -164,7 +164,8 @@ enum class handshake_stage : unsigned char {
     none,      // no handshake is under way
     accepted,  // handle_open() follows
     connected, // handle_open() and handle_connect() follow
-    started    // the connection was in use before
+    started,   // the connection was in use before
+    open_told  // handle_connect() follows
 };
 
 /// The state of a channel that its pending operations and its loop share with it.
@@ -179,7 +180,7 @@ struct channel_state : operation_memory {
     bool hidden : 1;           // the channel is none of the user's
     bool lingers : 1;          // it keeps a lingering connection; such a channel is hidden
     bool try_again_listed : 1; // on the loop's list of channels to look at before they wait
-    unsigned char opening : 2; // a handshake is under way, as a handshake_stage says
+    unsigned char opening : 3; // a handshake is under way, as a handshake_stage says
     bool parked : 1;           // idle in a pool: input ends it. In one byte with `opening`
     bool opening_listed : 1;   // on the loop's list of those that wait for their turn
     bool opening_counted : 1;  // by its server

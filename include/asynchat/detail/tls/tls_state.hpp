@@ -108,12 +108,9 @@ public:
         built_.reset();
         ++changes_;
     }
-    /// Also tells the number of changes until then.
-    tls_settings settings(unsigned* changes = nullptr) const
+    tls_settings settings() const
     {
         const std::lock_guard lock(mutex_);
-        if (changes)
-            *changes = changes_;
         return settings_;
     }
 
@@ -122,9 +119,12 @@ public:
     ASYNCHAT_DECL void reload();
 
 private:
+    bool try_to_reload();
+
     mutable std::mutex mutex_;
     tls_settings settings_;
     unsigned changes_ = 0;
+    unsigned reloads_ = 0;
     std::shared_ptr<const tls_built> built_; // null after a change
     std::shared_ptr<tls_ticket_keys> tickets_ = std::make_shared<tls_ticket_keys>();
 };

@@ -7,6 +7,7 @@
 #include <asynchat/detail/tls/tls_state.hpp>
 
 #include <asynchat/detail/tls/tls_layer.hpp>
+#include <asynchat/impl/tls/pem.ipp> // give_identity
 
 #include <openssl/core_names.h>
 #include <openssl/rand.h>
@@ -175,11 +176,8 @@ inline void set_protocol(SSL_CTX* ctx, const tls_settings& settings)
 
 inline void set_identity(SSL_CTX* ctx, const tls_identity& identity)
 {
-    require_ok(SSL_CTX_use_certificate(ctx, identity.certificate.get()), "certificate");
-    require_ok(SSL_CTX_use_PrivateKey(ctx, identity.key.get()), "private key");
-    SSL_CTX_clear_chain_certs(ctx);
-    for (const auto& above : identity.chain)
-        require_ok(SSL_CTX_add1_chain_cert(ctx, above.get()), "chain");
+    if (!give_identity(ctx, identity))
+        refuse_settings("certificate");
 }
 
 inline void set_trust(SSL_CTX* ctx, const tls_settings& settings)

@@ -138,7 +138,14 @@ inline std::chrono::system_clock::time_point time_of(const ASN1_TIME* time)
     std::tm parts = {};
     if (ASN1_TIME_to_tm(time, &parts) != 1)
         return {};
-    return std::chrono::system_clock::from_time_t(::timegm(&parts));
+    using point = std::chrono::system_clock::time_point;
+    const std::chrono::seconds seconds(::timegm(&parts));
+    // It has nanoseconds, and so ends in 2262; a certificate without an end says 9999.
+    if (seconds > std::chrono::floor<std::chrono::seconds>(point::max()).time_since_epoch())
+        return point::max();
+    if (seconds < std::chrono::ceil<std::chrono::seconds>(point::min()).time_since_epoch())
+        return point::min();
+    return point(seconds);
 }
 
 inline std::string address_text(const unsigned char* bytes, int size)

@@ -29,6 +29,12 @@ inline std::string lower_name(std::string_view name)
     return lower;
 }
 
+/// Whether one of them takes the place of the other.
+inline bool is_same_kind(const tls_identity& a, const tls_identity& b)
+{
+    return EVP_PKEY_get_base_id(a.key.get()) == EVP_PKEY_get_base_id(b.key.get());
+}
+
 ASYNCHAT_DECL SSL_CTX* tls_built::find(std::string_view name) const
 {
     const std::size_t dot = name.find('.');
@@ -67,8 +73,19 @@ void replace(Vector& in_use, const Vector& old, const Vector& now)
 
 ASYNCHAT_DECL void tls_state::reload()
 {
-    unsigned before_changes = 0;
-    const tls_settings before = settings(&before_changes);
+    // Another thread may have read later, and been done sooner.
+    while (!try_to_reload()) {
+    }
+}
+
+/// Returns false when another one has ended meanwhile.
+ASYNCHAT_DECL bool tls_state::try_to_reload()
+{
+    std::unique_lock lock(mutex_);
+    const tls_settings before = settings_;
+    const unsigned before_changes = changes_;
+    const unsigned before_reloads = reloads_;
+    lock.unlock();
     tls_settings next = before;
     const auto read_again = [](std::shared_ptr<const tls_identity>& identity) {
         identity = tls_identity::read(identity->certificate_source, identity->key_source,
@@ -85,12 +102,16 @@ ASYNCHAT_DECL void tls_state::reload()
     made->tickets = tickets_;
     made->context = weak_from_this();
     build(*made);
-    const std::lock_guard lock(mutex_);
+    lock.lock();
+    if (reloads_ != before_reloads)
+        return false;
+    ++reloads_;
     // What another thread has changed meanwhile stays.
     replace(settings_.identities, before.identities, next.identities);
     replace(settings_.names, before.names, next.names);
     replace(settings_.trust, before.trust, next.trust);
     built_ = changes_ == before_changes ? std::move(made) : nullptr;
+    return true;
 }
 
 } // namespace detail
@@ -125,7 +146,11 @@ ASYNCHAT_DECL void context::load_cert_chain(const pem_source& certificate, const
 {
     auto identity = detail::tls_identity::read(certificate, key, std::move(password));
     state_->change([&](detail::tls_settings& settings) {
-        settings.identities.push_back(std::move(identity));
+        auto& all = settings.identities;
+        const auto place = std::find_if(all.begin(), all.end(), [&](const auto& each) {
+            return detail::is_same_kind(*each, *identity);
+        });
+        place == all.end() ? all.push_back(std::move(identity)) : place->swap(identity);
     });
 }
 
@@ -137,7 +162,14 @@ ASYNCHAT_DECL void context::add_name(std::string name, const pem_source& certifi
         throw std::invalid_argument("asynchat: tls: add_name() of an empty name");
     auto identity = detail::tls_identity::read(certificate, key, std::move(password));
     state_->change([&](detail::tls_settings& settings) {
-        settings.names.emplace_back(std::move(name), std::move(identity));
+        auto& all = settings.names;
+        const auto place = std::find_if(all.begin(), all.end(), [&](const auto& each) {
+            return each.first == name && detail::is_same_kind(*each.second, *identity);
+        });
+        if (place == all.end())
+            all.emplace_back(std::move(name), std::move(identity));
+        else
+            place->second.swap(identity);
     });
 }
 

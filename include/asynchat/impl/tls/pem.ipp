@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -120,6 +121,19 @@ inline pkey_ptr read_key(const tls::pem_source& source, const tls::password_call
     return key;
 }
 
+/// Gives a certificate and its key to a context of OpenSSL. Returns false if that refuses them, for
+/// example because the key is too short.
+inline bool give_identity(SSL_CTX* ctx, const tls_identity& identity)
+{
+    if (SSL_CTX_use_certificate(ctx, identity.certificate.get()) != 1 ||
+        SSL_CTX_use_PrivateKey(ctx, identity.key.get()) != 1)
+        return false;
+    SSL_CTX_clear_chain_certs(ctx);
+    return std::all_of(identity.chain.begin(), identity.chain.end(), [ctx](const auto& above) {
+        return SSL_CTX_add1_chain_cert(ctx, above.get()) == 1;
+    });
+}
+
 ASYNCHAT_DECL std::shared_ptr<const tls_identity>
 tls_identity::read(const tls::pem_source& certificate, const tls::pem_source& key,
                    tls::password_callback password)
@@ -142,6 +156,10 @@ tls_identity::read(const tls::pem_source& certificate, const tls::pem_source& ke
     if (X509_check_private_key(made->certificate.get(), made->key.get()) != 1)
         refuse(key.empty() ? certificate : key,
                "the key does not belong to the certificate of " + name_of(certificate));
+    // Now, and not at the next connection.
+    const ssl_ctx_ptr trial(SSL_CTX_new(TLS_method()));
+    if (!trial || !give_identity(trial.get(), *made))
+        refuse(certificate, "OpenSSL refuses it: " + take_openssl_error());
     ERR_clear_error();
     return made;
 }

@@ -109,6 +109,8 @@ ASYNCHAT_DECL std::size_t tls_layer::read_some(asio::mutable_buffer into, std::e
             input_has_ended("without close_notify");
     }
     answer_key_update();
+    if (output_needs_input_ && (failure_ || input_ended_ || SSL_in_init(ssl_.get()) == 0))
+        output_needs_input_ = false; // the rest of the message has come
     if (size > 0) {
         error.clear();
     } else if (failure_) {
