@@ -481,7 +481,7 @@ void simulation::plan_actions()
 void simulation::start_timers()
 {
     for (std::size_t left = random.below(6); left > 0; --left) {
-        const auto delay = std::chrono::microseconds(random.below(5000000));
+        const auto delay = random.up_to(std::chrono::nanoseconds(4999999999));
         const auto due = loop.now() + delay;
         const bool cancelled = random.below(4) == 0;
         timers_running_ += !cancelled;
@@ -491,9 +491,7 @@ void simulation::start_timers()
             --timers_running_;
         });
         if (cancelled)
-            loop.call_later(
-                std::chrono::nanoseconds(random.below(static_cast<std::size_t>(delay.count() + 1))),
-                [timer]() mutable { timer.cancel(); });
+            loop.call_later(random.up_to(delay), [timer]() mutable { timer.cancel(); });
     }
 }
 

@@ -34,6 +34,14 @@ public:
         return bound == 0 ? 0 : static_cast<std::size_t>(next() % bound);
     }
 
+    /// A time in [0, most]; its count needs 64 bits also where a size has 32.
+    template <class Duration>
+    Duration up_to(Duration most) noexcept
+    {
+        const std::uint64_t range = static_cast<std::uint64_t>(most.count()) + 1;
+        return Duration(static_cast<typename Duration::rep>(next() % range));
+    }
+
     /// True with a probability of `chance` in a thousand.
     bool per_mille(unsigned chance) noexcept { return below(1000) < chance; }
 

@@ -33,8 +33,7 @@ ASYNCHAT_DECL back_off::duration back_off::next(bool is_good, duration up, rando
         doublings_ = doublings_after_stable - 1;
     else if (most < cap_)
         ++doublings_;
-    const auto range = static_cast<std::size_t>(std::max(most - shortest_wait, duration()).count());
-    return shortest_wait + duration(static_cast<duration::rep>(numbers.below(range + 1)));
+    return shortest_wait + numbers.up_to(std::max(most - shortest_wait, duration()));
 }
 
 } // namespace detail

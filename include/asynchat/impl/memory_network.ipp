@@ -258,9 +258,7 @@ ASYNCHAT_DECL std::size_t memory_end::write_some(const_buffers from, std::error_
 
 ASYNCHAT_DECL std::chrono::steady_clock::duration memory_end::draw_delay()
 {
-    const auto max_delay = static_cast<std::size_t>(network_->faults.longest_delay.count());
-    return std::chrono::steady_clock::duration(
-        static_cast<std::chrono::steady_clock::rep>(network_->random().below(max_delay + 1)));
+    return network_->random().up_to(network_->faults.longest_delay);
 }
 
 ASYNCHAT_DECL void memory_end::send(std::string bytes, time_point arrives)

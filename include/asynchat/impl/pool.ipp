@@ -412,10 +412,8 @@ inline loop::time_point pool_base::limit(loop::time_point from, loop::duration m
 {
     if (most == loop::duration::zero())
         return loop::time_point::max();
-    const auto tenth = static_cast<std::size_t>(most.count() / 10);
     auto& numbers = detail::channel_access::random_of(loop_);
-    const auto part = static_cast<loop::duration::rep>(numbers.below(tenth + 1));
-    return detail::later(from, most - loop::duration(part));
+    return detail::later(from, most - numbers.up_to(most / 10));
 }
 
 /// Ends the idle channels whose time is over.
