@@ -467,11 +467,7 @@ attempt("name-cut-at-nul", "the host is looked up as far as its first NUL",
 attempt("empty-name-is-here", "an empty host is this machine",
         "if (name.empty())", "if (false)")
 connecting("old-attempt-counts", "the end of a connect that was given up is taken for the next one's",
-        """\
-    connecting_ = false;
-    set_transport(nullptr);
-}""",
-        "}")
+        "    leave_connection(nullptr);\n", "")
 connecting("self-connect-is-a-connection", "a client that is connected to itself takes that for a server",
            "detail::connect_attempt::is_self_connected(*transport_)", "false")
 connecting("needless-attempt", "the answer and the next attempt come together, and both count",
@@ -1511,6 +1507,18 @@ bios("tls-errors-of-others", "an error that other users of OpenSSL left ends the
      "if (ERR_peek_error() != 0)", "if (false)")
 bios("tls-errors-left-to-others", "errors of a connection are left in the thread",
      "if (layer_.failure_ || !was_open_)", "if (false)")
+sockets("layers-lost-by-another-attempt", "what waits for TLS goes out in the clear",
+        "connecting_ && !had_connection && state_->layers() != 0", "false")
+of("dispatcher_layers")("layers-before-the-connection", "discard_buffers() takes TLS from a client",
+                        "return has_waiting_layers() && before && before->holds_input_;",
+                        "return has_waiting_layers();")
+names("older-reload-wins", "a reload that began sooner and ends later is taken",
+      "    if (reloads_ != before_reloads)\n        return false;\n", "")
+names("certificate-not-replaced", "a second certificate of a kind is there beside the first",
+      "return EVP_PKEY_get_base_id(a.key.get()) == EVP_PKEY_get_base_id(b.key.get());",
+      "return false;")
+decrypting("output-waits-for-nothing", "the rest of a message has come, and the output waits on",
+           "        output_needs_input_ = false; // the rest of the message has come\n", "        ;\n")
 tickets("tls-ticket-keys-for-ever", "the key of tickets never changes",
         "if (!current_ || now - current_->made >= lifetime) {", "if (!current_) {")
 tickets("tls-ticket-key-forgotten", "tickets of the key before are worth nothing",
@@ -1627,7 +1635,7 @@ lending("pool-tries-again", "a server that is down gets attempts without end for
 lending("pool-forgets-the-order", "the channel that was handed back last waits behind the others",
         "    std::rotate(at, at + 1, members_.end());\n", "")
 lending("pool-ages-together", "all idle channels of a pool end at the same moment",
-        "most - loop::duration(part)", "most - 0 * loop::duration(part)")
+        "most - numbers.up_to(most / 10)", "most - 0 * numbers.up_to(most / 10)")
 lending("pool-over-its-size", "a pool makes more channels than it may",
         "attempts() < waiters_.size() && size() < max_size_", "attempts() < waiters_.size()")
 lending("pool-keeps-unfit", "a channel in the middle of a message is lent to the next",
