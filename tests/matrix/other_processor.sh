@@ -7,11 +7,13 @@ set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
 prefix=$1 emulator=${2-}
 jobs=$(nproc)
-loader=$(find "/usr/$prefix/lib" -name 'ld*.so.*' | head -n 1)
+libraries=/usr/$prefix/lib
+loader=$(find "$libraries" -name 'ld*.so.*' | head -n 1)
+link="-Wl,--dynamic-linker=$loader,-rpath,$libraries,--disable-new-dtags"
 cmake -S "$here" -B "$here/build" -G Ninja \
     -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR="${prefix%%-*}" \
     -DCMAKE_CXX_COMPILER="$prefix-g++" \
-    -DCMAKE_EXE_LINKER_FLAGS="-Wl,--dynamic-linker=$loader,-rpath,/usr/$prefix/lib" \
+    -DCMAKE_EXE_LINKER_FLAGS="$link" \
     -DCMAKE_CXX_STANDARD=17 -DCMAKE_CXX_EXTENSIONS=OFF -DCMAKE_BUILD_TYPE=Debug \
     -DCMAKE_CXX_FLAGS_DEBUG=-O1 -DASYNCHAT_DEVELOPER_MODE=ON -DASYNCHAT_TLS=OFF \
     -DASYNCHAT_BUILD_EXAMPLES=OFF -DASYNCHAT_INSTALL=OFF \
