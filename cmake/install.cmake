@@ -10,11 +10,20 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/asynchat"
     FILES_MATCHING PATTERN "*.hpp" PATTERN "*.ipp")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 
+# A static and a shared library may be installed into one prefix.
+get_target_property(linkage asynchat TYPE)
+if(linkage STREQUAL "STATIC_LIBRARY")
+    set(linkage Static)
+else()
+    set(linkage Shared)
+endif()
 install(TARGETS asynchat asynchat_header_only EXPORT asynchatTargets)
-install(EXPORT asynchatTargets NAMESPACE asynchat:: DESTINATION "${package_dir}")
+install(EXPORT asynchatTargets FILE asynchat${linkage}Targets.cmake
+    NAMESPACE asynchat:: DESTINATION "${package_dir}")
 if(TARGET asynchat_tls)
     install(TARGETS asynchat_tls asynchat_tls_header_only EXPORT asynchatTlsTargets)
-    install(EXPORT asynchatTlsTargets NAMESPACE asynchat:: DESTINATION "${package_dir}")
+    install(EXPORT asynchatTlsTargets FILE asynchatTls${linkage}Targets.cmake
+        NAMESPACE asynchat:: DESTINATION "${package_dir}")
 endif()
 
 configure_package_config_file(
@@ -43,8 +52,7 @@ install(FILES "${generated_dir}/asynchat.pc"
 if(TARGET asynchat_tls)
     # A program with the static library links OpenSSL itself.
     set(pc_openssl "Requires.private: openssl >= 3")
-    get_target_property(kind asynchat_tls TYPE)
-    if(kind STREQUAL "STATIC_LIBRARY")
+    if(linkage STREQUAL "Static")
         set(pc_openssl "Requires: openssl >= 3")
     endif()
     configure_file(
