@@ -1,4 +1,4 @@
-# Installs the headers, the targets, the CMake package and the pkg-config files.
+# Installs the headers, the targets, the CMake package, the pkg-config files and the list of parts.
 
 include(CMakePackageConfigHelpers)
 
@@ -60,3 +60,6 @@ if(TARGET asynchat_tls)
     install(FILES "${generated_dir}/asynchat-tls.pc"
         DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 endif()
+
+include("${CMAKE_CURRENT_LIST_DIR}/packaging/spdx.cmake")
+install(FILES "${generated_dir}/asynchat.spdx" DESTINATION "${CMAKE_INSTALL_DATADIR}/asynchat")
