@@ -13,69 +13,36 @@ set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
 logs=$here/build/roots
-compiler=${CXX-}
 [ $# -gt 0 ] || set -- bookworm trixie
 
 say() {
     printf 'roots: %s\n' "$*" >&2
 }
 
-# shielded COMMAND...: what it mounts is seen by nobody else, and goes with it. It is waited for in
-# the background, so that a signal is acted on at once.
-shielded() {
-    unshare --mount --pid --fork --kill-child "$@" </dev/null &
-    child=$!
-    wait "$child"
-}
-
-# in_root COMMAND...: with the root's own /proc, and nothing else of this machine.
-in_root() {
-    shielded --mount-proc="$root/proc" chroot "$root" /usr/bin/env -i HOME=/root \
-        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-        DEBIAN_FRONTEND=noninteractive \
-        ${compiler:+"CXX=$compiler"} ${LDFLAGS:+"LDFLAGS=$LDFLAGS"} "$@"
-}
-
 # steps RELEASE: stops at the first one that fails.
 steps() {
     say "$1: making the root"
-    shielded debootstrap --variant=minbase "$1" "$root" "$mirror" || return 1
-    mkdir "$root/root/asynchat"
-    (cd "$here" && tar -cf - --exclude=./build --exclude=./.git .) |
-        tar -xf - -C "$root/root/asynchat" || return 1
-    if [ -n "$compiler" ]; then
-        package=$(printf '%s' "$compiler" | sed 's/^clang++/clang/')
-        in_root apt-get -q -y install --no-install-recommends "$package" || return 1
+    make_root "$1" root || return 1
+    copy_tree "$here" "$roots/root" || return 1
+    if [ -n "${CXX-}" ]; then
+        package=$(printf '%s' "$CXX" | sed 's/^clang++/clang/')
+        in_root "$roots/root" apt-get -q -y install --no-install-recommends "$package" || return 1
     fi
     for verb in echo test; do
         say "$1: ./run $verb"
-        in_root /root/asynchat/run "$verb" || return 1
+        in_root "$roots/root" /root/asynchat/run "$verb" || return 1
     done
 }
 
-clean_up() {
-    [ -z "$child" ] || kill -KILL "$child" 2>/dev/null || true
-    [ -z "$root" ] || rm -rf --one-file-system "$root"
-    child='' root=''
-}
-child='' root=''
-trap clean_up EXIT
+. "$here/tests/roots/root.sh"
+trap remove_roots EXIT
 trap 'exit 1' HUP INT TERM
-
-# shellcheck disable=SC2016
-mirror=$(apt-get indextargets --format '$(SITE)' \
-    'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)
-if [ -z "$mirror" ]; then
-    say 'apt knows no mirror of Debian here (apt-get update)'
-    exit 1
-fi
 
 mkdir -p "$logs"
 failed=''
 for release in "$@"; do
-    root=$(mktemp -d "${TMPDIR:-/var/tmp}/asynchat-root.XXXXXX")
-    chmod 755 "$root"
-    log=$logs/$release${compiler:+-$compiler}.log
+    make_room
+    log=$logs/$release${CXX:+-$CXX}.log
     if steps "$release" >"$log" 2>&1; then
         say "$release: passed"
     else
@@ -83,6 +50,6 @@ for release in "$@"; do
         tail -n 60 "$log" >&2
         say "$release: failed, see $log"
     fi
-    clean_up
+    remove_roots
 done
 [ -z "$failed" ] || exit 1
