@@ -30,6 +30,9 @@ expect 2 stderr "no verb 'ecko'" ecko
 expect 2 stderr "no verb ''" ''
 expect 2 stderr "no argument 'twice'" echo twice
 expect 2 stderr "no argument 'all'" coverage all
+expect 2 stderr "no argument 'now'" release-check now
+expect 2 stderr "not '--all'" deb --all
+expect 2 stderr "not 'sid 12'" deb sid 12
 expect 2 stderr "not '--fox'" format --fox
 expect 2 stderr "not '--fix now'" format --fix now
 expect 2 stderr "seconds, not '1m'" fuzz 1m
