@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""Runs the recipe for Conan with modules that stand in for Conan's, for each choice of options.
+
+What would be called in Conan is noted and compared; the files that it exports are those that the
+build reads.
+"""
+
+import fnmatch
+import importlib.util
+import itertools
+import os
+import re
+import shutil
+import sys
+import tempfile
+import types
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = ROOT / "cmake" / "packaging" / "conan"
+
+
+class InvalidConfiguration(Exception):
+    pass
+
+
+class Options(types.SimpleNamespace):
+    def rm_safe(self, name):
+        self.__dict__.pop(name, None)
+
+
+class Component:
+    def __init__(self):
+        self.properties = {}
+        self.libs, self.requires, self.defines, self.system_libs = [], [], [], []
+        self.libdirs, self.bindirs = ["lib"], ["bin"]
+
+    def set_property(self, name, value):
+        self.properties[name] = value
+
+
+class Components(dict):
+    def __missing__(self, name):
+        self[name] = Component()
+        return self[name]
+
+
+class ConanFile:
+    def __init__(self, **choices):
+        self.options = Options(**{**getattr(self, "default_options", {}), **choices})
+        self.settings = types.SimpleNamespace(os="Linux")
+        self.required = {}
+        self.cpp_info = Component()
+        self.cpp_info.components = Components()
+        self.calls = []
+        self.info = types.SimpleNamespace(
+            options=self.options, clear=lambda: self.calls.append("clear")
+        )
+
+    def requires(self, reference, **traits):
+        self.required[reference.split("/")[0]] = (reference, traits)
+
+
+class Helper:
+    """CMake, CMakeDeps and CMakeToolchain: notes its calls with the recipe."""
+
+    def __init__(self, recipe):
+        self._recipe = recipe
+        self.cache_variables = {}
+
+    def configure(self):
+        self._recipe.calls.append("configure")
+
+    def build(self):
+        self._recipe.calls.append("build")
+
+    def install(self):
+        self._recipe.calls.append("install")
+
+    def generate(self):
+        self._recipe.calls.append(("generate", self.cache_variables))
+
+
+def copy(recipe, pattern, src, dst):
+    """Of files under src by the path below it, as Conan matches them."""
+    for path in sorted(Path(src).rglob("*")):
+        name = path.relative_to(src)
+        if path.is_file() and fnmatch.fnmatch(str(name), pattern):
+            (Path(dst) / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, Path(dst) / name)
+
+
+def module(name, **contents):
+    made = types.ModuleType(name)
+    made.__dict__.update(contents)
+    sys.modules[name] = made
+
+
+module("conan", ConanFile=ConanFile)
+module("conan.errors", ConanInvalidConfiguration=InvalidConfiguration)
+module("conan.tools")
+module(
+    "conan.tools.build",
+    can_run=lambda recipe: False,
+    check_min_cppstd=lambda recipe, standard: recipe.calls.append(("standard", standard)),
+)
+module(
+    "conan.tools.cmake",
+    CMake=Helper,
+    CMakeDeps=Helper,
+    CMakeToolchain=Helper,
+    cmake_layout=lambda recipe: recipe.calls.append("layout"),
+)
+module(
+    "conan.tools.files",
+    copy=copy,
+    load=lambda recipe, path: Path(path).read_text(),
+    rmdir=lambda recipe, path: recipe.calls.append(("rmdir", os.path.relpath(path, "packages"))),
+)
+
+
+def recipe_class(folder):
+    """The class of the recipe in the folder."""
+    spec = importlib.util.spec_from_file_location("conanfile", folder / "conanfile.py")
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return next(
+        value
+        for value in vars(loaded).values()
+        if isinstance(value, type) and issubclass(value, ConanFile) and value is not ConanFile
+    )
+
+
+def equal(found, expected):
+    if found != expected:
+        raise AssertionError(f"{found!r} is not {expected!r}")
+
+
+def check_exported(recipe, version):
+    """The files for the build are complete, and the version is that of the headers."""
+    with tempfile.TemporaryDirectory() as folder:
+        recipe.recipe_folder, recipe.export_sources_folder = str(RECIPES), folder
+        recipe.set_version()
+        equal(recipe.version, version)
+        recipe.export_sources()
+        exported = {str(path.relative_to(folder)) for path in Path(folder).rglob("*.*")}
+        text = "".join(
+            (Path(folder) / name).read_text() for name in ("CMakeLists.txt", "cmake/install.cmake")
+        )
+        for name in re.findall(r"^ *include\(([a-z]+)\)", text, re.MULTILINE):
+            if name != "streams":  # for the tests and the examples
+                equal(f"cmake/{name}.cmake" in exported, True)
+        for name in ("cmake/packaging/spdx.cmake", "include/asynchat/impl/loop.ipp", "src/tls.cpp"):
+            equal(name in exported, True)
+
+
+def check_package(recipe, header_only):
+    with tempfile.TemporaryDirectory() as folder:
+        recipe.source_folder, recipe.package_folder = str(ROOT), folder
+        recipe.calls.clear()
+        recipe.build()
+        equal(recipe.calls, ["configure"] if header_only else ["configure", "build"])
+        recipe.package()
+        equal((Path(folder) / "licenses" / "LICENSE").exists(), True)
+        equal("install" in recipe.calls, not header_only)
+        equal((Path(folder) / "include/asynchat/impl/loop.ipp").exists(), header_only)
+
+
+def check_info(recipe, header_only, tls):
+    recipe.package_info()
+    library = "header_only" if header_only else "asynchat"
+    components = recipe.cpp_info.components
+    names = [library] + (["tls_header_only" if header_only else "tls"] if tls else [])
+    equal(list(components), names)
+    for name in names:
+        equal(components[name].properties["cmake_target_name"], f"asynchat::{name}")
+    equal(components[library].libs, [] if header_only else ["asynchat"])
+    equal("ASYNCHAT_COMPILED_LIB" in components[library].defines, not header_only)
+    # A component requires those of the other packages, and its own.
+    for component in components.values():
+        for name in component.requires:
+            package = name.split("::")[0]
+            equal("::" not in name or package in recipe.required, True)
+            equal("::" in name or name in components, True)
+
+
+def check(recipe, shared, header_only, tls):
+    recipe.configure()
+    equal(hasattr(recipe.options, "shared"), not header_only)
+    equal(hasattr(recipe.options, "fPIC"), not header_only and not shared)
+    recipe.layout()
+    recipe.requirements()
+    equal(set(recipe.required), {"asio", "fmt"} | ({"openssl"} if tls else set()))
+    for name in ("asio", "fmt"):
+        equal(recipe.required[name][1]["transitive_headers"], True)
+    recipe.validate()
+    equal(("standard", 17) in recipe.calls, True)
+    recipe.settings.os = "Windows"
+    try:
+        recipe.validate()
+        raise AssertionError("Windows is not refused")
+    except InvalidConfiguration:
+        pass
+    recipe.generate()
+    variables = {"ASYNCHAT_FETCH_DEPS": False, "ASYNCHAT_TLS": tls}
+    equal(("generate", variables) in recipe.calls, True)
+    check_package(recipe, header_only)
+    recipe.package_id()
+    equal("clear" in recipe.calls, header_only)
+    check_info(recipe, header_only, tls)
+
+
+def check_test_package():
+    recipe = recipe_class(RECIPES / "test_package")()
+    recipe.tested_reference_str = "asynchat/0"
+    recipe.requirements()
+    recipe.layout()
+    recipe.build()
+    recipe.test()
+    equal(recipe.required["asynchat"][0], "asynchat/0")
+    equal(recipe.calls, ["layout", "configure", "build"])
+
+
+def main():
+    make = recipe_class(RECIPES)
+    check_exported(make(), sys.argv[1])
+    for shared, header_only, tls in itertools.product((False, True), repeat=3):
+        recipe = make(shared=shared, header_only=header_only, tls=tls)
+        check(recipe, shared, header_only, tls)
+    check_test_package()
+
+
+main()
