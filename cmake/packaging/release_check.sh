@@ -48,7 +48,7 @@ state=$(cat "$output/log")
 check 'the pages' python3 tests/docs/docs.py check
 check 'the pages against the headers' python3 tests/docs/complete.py
 check 'which header includes which' python3 tests/headers/rooms.py
-# The comparison with the ABI of the last release belongs here.
+check 'the libraries against those of the last release' tests/abi/compare.sh
 
 if ! git rev-parse --git-dir >/dev/null 2>&1; then
     say 'this is no clone of the repository: there is no tarball to make'
