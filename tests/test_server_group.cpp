@@ -383,11 +383,10 @@ TEST_CASE("what comes to nothing does not keep its place in the group", "[thread
     }
     group.post([](server_base& server) { server.max_connections_per_address(unlimited); });
     REQUIRE(run.until([](const server_counters&) { return true; })); // behind it in each loop
-    std::vector<raw_peer> peers; // they stay, so that the closed ones have the fewest
     for (int i = 0; i < 6; ++i) {
-        peers.push_back(raw_peer::connected_to(group.local_endpoint()));
-        peers.back().send("hello\n");
-        CHECK(receives(peers.back(), "hello\n"));
+        auto peer = raw_peer::connected_to(group.local_endpoint());
+        peer.send("hello\n");
+        CHECK(receives(peer, "hello\n"));
     }
     CHECK(run.until([](const server_counters& all) { return all.open == 0; }));
     const auto all = run.counters();
@@ -439,10 +438,11 @@ TEST_CASE("a server of a group that was closed gets no more connections", "[thre
         server.close();
     });
     REQUIRE(run.until([](const server_counters&) { return true; })); // behind it in each loop
+    std::vector<raw_peer> peers; // they stay, so that the closed ones have the fewest
     for (int i = 0; i < 6; ++i) {
-        auto peer = raw_peer::connected_to(group.local_endpoint());
-        peer.send("hello\n");
-        CHECK(receives(peer, "hello\n"));
+        peers.push_back(raw_peer::connected_to(group.local_endpoint()));
+        peers.back().send("hello\n");
+        CHECK(receives(peers.back(), "hello\n"));
     }
 }
 
