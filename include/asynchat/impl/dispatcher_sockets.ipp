@@ -134,8 +134,10 @@ ASYNCHAT_DECL void dispatcher::leave_connection(std::unique_ptr<transport> next)
     const bool is_in_handshake = state_->opening != 0 && !is_of_connect(opening());
     const bool had_connection = connected_ || is_in_handshake;
     std::unique_ptr<transport_layer> layers;
+#ifndef ASYNCHAT_TEST_LAYERS // those are put under the next connection, too
     if (connecting_ && !had_connection && state_->layers() != 0)
         layers = layer_for_another_attempt();
+#endif
     connected_ = accepting_ = connecting_ = was_lost_ = eof_ = was_accepted_ = false;
     set_transport(std::move(next));
     if (layers && !has_waiting_layers())
