@@ -667,7 +667,8 @@ private:
     ASYNCHAT_PRIVATE void opening_took_long();
     ASYNCHAT_PRIVATE void fail_to_open(asynchat::close_reason reason, const std::error_code& error,
                                        std::string text);
-    ASYNCHAT_PRIVATE std::unique_ptr<transport_layer> layer_for_another_attempt();
+    ASYNCHAT_PRIVATE std::unique_ptr<transport_layer>
+    layer_for_another_attempt(detail::handshake_stage stage);
     ASYNCHAT_PRIVATE void now_connected() noexcept;
     ASYNCHAT_PRIVATE void connection_made();
     ASYNCHAT_PRIVATE bool end_with_explanation(const std::error_code& error, bool of_input);

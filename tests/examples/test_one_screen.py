@@ -164,8 +164,8 @@ def test_proxy_in_front_of_a_server():
         server.stop()
         try:
             check("without a server", exchange(proxy.address(), frame), b"")
-        except (ConnectionResetError, BrokenPipeError):
-            pass  # the proxy may be quicker than the client
+        except OSError:  # reset, a broken pipe, not connected any more
+            pass  # the proxy was quicker than the client
         proxy.wait_for("Connection refused")
         proxy.stop()
 

@@ -1515,7 +1515,7 @@ of("dispatcher_layers")("layers-before-the-connection", "discard_buffers() takes
 names("older-reload-wins", "a reload that began sooner and ends later is taken",
       "    if (reloads_ != before_reloads)\n        return false;\n", "")
 names("certificate-not-replaced", "a second certificate of a kind is there beside the first",
-      "return EVP_PKEY_get_base_id(a.key.get()) == EVP_PKEY_get_base_id(b.key.get());",
+      "return EVP_PKEY_is_a(a.key.get(), EVP_PKEY_get0_type_name(b.key.get())) == 1;",
       "return false;")
 decrypting("output-waits-for-nothing", "the rest of a message has come, and the output waits on",
            "        output_needs_input_ = false; // the rest of the message has come\n", "        ;\n")

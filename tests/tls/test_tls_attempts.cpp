@@ -239,8 +239,11 @@ TEST_CASE("tls: handle_connect() waits for TLS that handle_open() has started", 
         void handle_error() override
         {
             note("error");
+            if (std::exchange(again, false))
+                return connect(there);
             recorder::handle_error();
         }
+        bool again = false;
 
     private:
         std::string name_;
@@ -265,6 +268,18 @@ TEST_CASE("tls: handle_connect() waits for TLS that handle_open() has started", 
         peer.handshake();
         CHECK(peer.received().empty());
         CHECK(client->events.at(1) == "error");
+        CHECK(client->closed());
+    }
+    SECTION("and another attempt has no TLS twice")
+    {
+        const auto client = loop.create<opener>("b.example").lock();
+        client->again = true;
+        client->connect(there);
+        openssl_peer peer(openssl_peer::side::server, listener.accept());
+        peer.handshake();
+        loop.settle();
+        CHECK(client->events.at(1) == "error");
+        CHECK(client->events.at(2) == "error"); // as nobody has added it before connect()
         CHECK(client->closed());
     }
 }

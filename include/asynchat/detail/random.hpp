@@ -38,7 +38,7 @@ public:
     template <class Duration>
     Duration up_to(Duration most) noexcept
     {
-        const std::uint64_t range = static_cast<std::uint64_t>(most.count()) + 1;
+        const auto range = most.count() < 0 ? 1 : static_cast<std::uint64_t>(most.count()) + 1;
         return Duration(static_cast<typename Duration::rep>(next() % range));
     }
 

@@ -220,12 +220,13 @@ ASYNCHAT_DECL void dispatcher::opening_took_long()
 ASYNCHAT_DECL void dispatcher::fail_to_open(asynchat::close_reason reason,
                                             const std::error_code& error, std::string text)
 {
-    const bool connects = is_of_connect(opening());
+    const auto stage = opening();
+    const bool connects = is_of_connect(stage);
     end_opening();
     text = escaped(text, detail::longest_text);
     if (connects) {
         const std::string what = "connect to " + detail::quoted(addr_.to_string());
-        auto next = layer_for_another_attempt();
+        auto next = layer_for_another_attempt(stage);
         connecting_ = false;
         note_connect_error(peer_endpoint(), error);
         set_transport(nullptr); // another attempt cannot use it, and must not do without its layers
@@ -237,11 +238,12 @@ ASYNCHAT_DECL void dispatcher::fail_to_open(asynchat::close_reason reason,
     finish(reason, error);
 }
 
-/// Renews a layer that was there alone: of several, some were added in callbacks, which may do it
-/// again.
-ASYNCHAT_DECL std::unique_ptr<transport_layer> dispatcher::layer_for_another_attempt()
+/// Renews a layer that was there alone, and before the connection: what was added in callbacks may
+/// be added by them again.
+ASYNCHAT_DECL std::unique_ptr<transport_layer>
+dispatcher::layer_for_another_attempt(detail::handshake_stage stage)
 {
-    if (state_->layers() == 1) {
+    if (state_->layers() == 1 && stage != detail::handshake_stage::open_told) {
         if (auto renewed = transport_->as_layer_()->renewed_())
             return renewed;
     }

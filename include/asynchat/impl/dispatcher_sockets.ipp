@@ -136,11 +136,12 @@ ASYNCHAT_DECL void dispatcher::leave_connection(std::unique_ptr<transport> next)
     std::unique_ptr<transport_layer> layers;
 #ifndef ASYNCHAT_TEST_LAYERS // those are put under the next connection, too
     if (connecting_ && !had_connection && state_->layers() != 0)
-        layers = layer_for_another_attempt();
+        layers = layer_for_another_attempt(opening());
 #endif
+    const bool were_several = state_->layers() > 1;
     connected_ = accepting_ = connecting_ = was_lost_ = eof_ = was_accepted_ = false;
     set_transport(std::move(next));
-    if (layers && !has_waiting_layers())
+    if (layers && (were_several || !has_waiting_layers()))
         transport_layer::stack(rare().layers, std::move(layers), 0);
     if (had_connection) {
         if (rare_)

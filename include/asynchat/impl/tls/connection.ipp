@@ -15,7 +15,6 @@
 #include <openssl/pem.h>
 
 #include <algorithm>
-#include <ctime>
 #include <stdexcept>
 #include <utility>
 
@@ -135,11 +134,13 @@ inline std::string hex_of(const unsigned char* bytes, std::size_t size)
 
 inline std::chrono::system_clock::time_point time_of(const ASN1_TIME* time)
 {
-    std::tm parts = {};
-    if (ASN1_TIME_to_tm(time, &parts) != 1)
-        return {};
     using point = std::chrono::system_clock::time_point;
-    const std::chrono::seconds seconds(::timegm(&parts));
+    const detail::openssl_ptr<ASN1_TIME, ASN1_TIME_free> epoch(ASN1_TIME_set(nullptr, 0));
+    int days = 0;
+    int rest = 0;
+    if (!epoch || ASN1_TIME_diff(&days, &rest, epoch.get(), time) != 1)
+        return {};
+    const std::chrono::seconds seconds = std::chrono::hours(24) * days + std::chrono::seconds(rest);
     // It has nanoseconds, and so ends in 2262; a certificate without an end says 9999.
     if (seconds > std::chrono::floor<std::chrono::seconds>(point::max()).time_since_epoch())
         return point::max();

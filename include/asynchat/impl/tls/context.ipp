@@ -32,7 +32,7 @@ inline std::string lower_name(std::string_view name)
 /// Whether one of them takes the place of the other.
 inline bool is_same_kind(const tls_identity& a, const tls_identity& b)
 {
-    return EVP_PKEY_get_base_id(a.key.get()) == EVP_PKEY_get_base_id(b.key.get());
+    return EVP_PKEY_is_a(a.key.get(), EVP_PKEY_get0_type_name(b.key.get())) == 1;
 }
 
 ASYNCHAT_DECL SSL_CTX* tls_built::find(std::string_view name) const
