@@ -39,11 +39,6 @@
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 
-namespace detail {
-class connect_attempt;
-struct channel_access;
-} // namespace detail
-
 /// A channel: one socket, what it waits for, and the handlers to override.
 ///
 /// Flow: readable() and writable() say what the channel waits for. When the socket is ready, the
@@ -554,14 +549,12 @@ private:
     ASYNCHAT_DECL void try_flush_soon() noexcept;
     ASYNCHAT_PRIVATE void wait_for(readiness what);
     ASYNCHAT_PRIVATE void set_transport(std::unique_ptr<transport> next);
-    ASYNCHAT_PRIVATE void add_layer_to_connection(std::unique_ptr<transport_layer> layer,
-                                                  early_input early);
+    ASYNCHAT_PRIVATE void add_layer_now(std::unique_ptr<transport_layer> layer, early_input early);
     ASYNCHAT_PRIVATE void put_on_layers() noexcept;
     ASYNCHAT_PRIVATE void put_on(std::unique_ptr<transport_layer> layers) noexcept;
     ASYNCHAT_PRIVATE std::unique_ptr<producer> make_layer_switch();
-    /// Whether add_layer() waits for output, or for a connection.
+    /// Whether add_layer() waits for output, or for a connection; and whether for output.
     bool has_waiting_layers() const noexcept { return rare_ && rare_->layers; }
-    /// Else they wait for the connection.
     ASYNCHAT_PRIVATE bool layers_wait_for_output() const noexcept;
     ASYNCHAT_PRIVATE bool end_output();
     ASYNCHAT_PRIVATE bool has_said_last_words();
@@ -598,7 +591,6 @@ private:
     ASYNCHAT_PRIVATE void pause_accepting();
     ASYNCHAT_PRIVATE void urgent_event();
     ASYNCHAT_PRIVATE void look_for_error();
-
     /// Whether the channel would not notice the end of the connection, because it does not read.
     inline bool is_deaf() const noexcept;
     ASYNCHAT_PRIVATE int poll_now(int events) const;
@@ -652,8 +644,6 @@ private:
     ASYNCHAT_PRIVATE std::string safe_repr() const;
 
     inline detail::handshake_stage opening() const noexcept;
-    /// Whether a handshake belongs to connect(): handle_connect() waits for it.
-    inline static bool is_of_connect(detail::handshake_stage stage) noexcept;
     ASYNCHAT_PRIVATE void begin_opening() noexcept;
     inline void end_opening() noexcept;
     ASYNCHAT_PRIVATE void count_opening() noexcept;
@@ -667,8 +657,7 @@ private:
     ASYNCHAT_PRIVATE void opening_took_long();
     ASYNCHAT_PRIVATE void fail_to_open(asynchat::close_reason reason, const std::error_code& error,
                                        std::string text);
-    ASYNCHAT_PRIVATE std::unique_ptr<transport_layer>
-    layer_for_another_attempt(detail::handshake_stage stage);
+    ASYNCHAT_PRIVATE std::unique_ptr<transport_layer> renewed_layer(detail::handshake_stage stage);
     ASYNCHAT_PRIVATE void now_connected() noexcept;
     ASYNCHAT_PRIVATE void connection_made();
     ASYNCHAT_PRIVATE bool end_with_explanation(const std::error_code& error, bool of_input);

@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True  # the tree stays as it is
 import headers  # noqa: E402
+from faults import noticed, problem, report  # noqa: E402
 
 ROOT = headers.ROOT
 INCLUDE = headers.INCLUDE
@@ -88,12 +89,6 @@ INTERNAL = {
     "stream_reader(std::shared_ptr<stream_state> of)",
     "stream_writer(std::shared_ptr<stream_state> of)",
 }
-
-problems = []
-
-
-def problem(page, what):
-    problems.append(f"{page}: {what}")
 
 
 def page_text(name):
@@ -369,15 +364,6 @@ def check():
 
 # ---- the test of the test -----------------------------------------------------------------------
 
-def noticed(what, run):
-    before = len(problems)
-    run()
-    news = problems[before:]
-    del problems[before:]
-    if not any(what in line for line in news):
-        problem("complete.py", f"does not notice that {what!r} is missing")
-
-
 def test():
     text = page_text("dispatcher.md")
     for call in ("bind(const endpoint& where)", "abort()", "set_connected(bool on)"):
@@ -401,9 +387,7 @@ def main():
         check()
     else:
         sys.exit(__doc__)
-    for line in dict.fromkeys(problems):
-        print(line, file=sys.stderr)
-    sys.exit(1 if problems else 0)
+    report()
 
 
 if __name__ == "__main__":

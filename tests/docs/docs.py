@@ -31,6 +31,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.dont_write_bytecode = True  # the tree stays as it is
+from faults import problem, report  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md"] + sorted((ROOT / "docs").glob("*.md"))
 TIMEOUT = 30  # seconds, for anything that could hang
@@ -79,13 +82,6 @@ class Block:
     @property
     def is_program(self):
         return self.language == "cpp" and re.search(r"^int main\(", self.text, re.M) is not None
-
-
-problems = []
-
-
-def problem(where, what):
-    problems.append(f"{where}: {what}")
 
 
 def blocks_of(page):
@@ -418,9 +414,7 @@ def main():
     if len(sys.argv) < 2 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     commands[sys.argv[1]](*sys.argv[2:])
-    for line in dict.fromkeys(problems):
-        print(line, file=sys.stderr)
-    sys.exit(1 if problems else 0)
+    report()
 
 
 if __name__ == "__main__":

@@ -42,18 +42,12 @@ sys.path.insert(0, str(ROOT / "cmake" / "site"))
 import complete  # noqa: E402
 import headers  # noqa: E402
 import pages as site_pages  # noqa: E402
+from faults import noticed, problem, problems, report  # noqa: E402
 
 WIDTHS = (400, 1400)
 TIME_LIMIT = 540  # seconds, for everything
 WAIT = 10         # seconds, for one thing in a page
 WORD = "found_terminator"
-
-problems = []
-
-
-def problem(where, what):
-    problems.append(f"{where}: {what}")
-
 
 # ---- what the pages say --------------------------------------------------------------------------
 
@@ -400,15 +394,6 @@ def check_in_browser(site, shots):
 
 # ---- the test of the test ------------------------------------------------------------------------
 
-def noticed(what, run):
-    before = len(problems)
-    run()
-    news = problems[before:]
-    del problems[before:]
-    if not any(what in line for line in news):
-        problem("site.py", f"does not notice {what!r}")
-
-
 def test():
     with tempfile.TemporaryDirectory() as folder:
         site = Path(folder)
@@ -456,9 +441,7 @@ def main():
         test()
     else:
         sys.exit(__doc__)
-    for line in dict.fromkeys(problems):
-        print(line, file=sys.stderr)
-    sys.exit(1 if problems else 0)
+    report()
 
 
 if __name__ == "__main__":

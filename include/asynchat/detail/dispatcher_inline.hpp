@@ -38,12 +38,6 @@ inline detail::handshake_stage dispatcher::opening() const noexcept
     return static_cast<detail::handshake_stage>(state_->opening);
 }
 
-inline bool dispatcher::is_of_connect(detail::handshake_stage stage) noexcept
-{
-    return stage == detail::handshake_stage::connected ||
-           stage == detail::handshake_stage::open_told;
-}
-
 template <class Unsigned, detail::if_wide_unsigned<Unsigned>>
 void dispatcher::connect(std::string_view host, Unsigned port)
 {

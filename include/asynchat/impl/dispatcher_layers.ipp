@@ -119,11 +119,11 @@ ASYNCHAT_DECL void dispatcher::add_layer(std::unique_ptr<transport_layer> layer,
         return transport_layer::stack(rare().layers, std::move(layer), state_->layers());
     if (has_waiting_layers())
         throw std::logic_error("asynchat: add_layer() while one waits for the output before it");
-    add_layer_to_connection(std::move(layer), early);
+    add_layer_now(std::move(layer), early);
 }
 
-ASYNCHAT_DECL void dispatcher::add_layer_to_connection(std::unique_ptr<transport_layer> layer,
-                                                       early_input early)
+ASYNCHAT_DECL void dispatcher::add_layer_now(std::unique_ptr<transport_layer> layer,
+                                             early_input early)
 {
     // With what may have to be below it. First: nothing has changed if that throws.
     std::unique_ptr<transport_layer> before;

@@ -155,7 +155,7 @@ ASYNCHAT_DECL void dispatcher::opened()
     if (rare_)
         rare_->clocks.stop(detail::deadlines::clock::connect);
     note_activity(true);
-    if (!is_of_connect(stage)) {
+    if (!detail::is_of_connect(stage)) {
         connecting_ = false;
         connected_ = true;
     }
@@ -221,12 +221,12 @@ ASYNCHAT_DECL void dispatcher::fail_to_open(asynchat::close_reason reason,
                                             const std::error_code& error, std::string text)
 {
     const auto stage = opening();
-    const bool connects = is_of_connect(stage);
+    const bool connects = detail::is_of_connect(stage);
     end_opening();
     text = escaped(text, detail::longest_text);
     if (connects) {
         const std::string what = "connect to " + detail::quoted(addr_.to_string());
-        auto next = layer_for_another_attempt(stage);
+        auto next = renewed_layer(stage);
         connecting_ = false;
         note_connect_error(peer_endpoint(), error);
         set_transport(nullptr); // another attempt cannot use it, and must not do without its layers
@@ -241,7 +241,7 @@ ASYNCHAT_DECL void dispatcher::fail_to_open(asynchat::close_reason reason,
 /// Renews a layer that was there alone, and before the connection: what was added in callbacks may
 /// be added by them again.
 ASYNCHAT_DECL std::unique_ptr<transport_layer>
-dispatcher::layer_for_another_attempt(detail::handshake_stage stage)
+dispatcher::renewed_layer(detail::handshake_stage stage)
 {
     if (state_->layers() == 1 && stage != detail::handshake_stage::open_told) {
         if (auto renewed = transport_->as_layer_()->renewed_())

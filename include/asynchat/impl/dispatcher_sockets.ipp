@@ -131,12 +131,12 @@ ASYNCHAT_DECL void dispatcher::use_socket(std::unique_ptr<transport> next)
 /// was meant for its layers: the next one has the same, or fails.
 ASYNCHAT_DECL void dispatcher::leave_connection(std::unique_ptr<transport> next)
 {
-    const bool is_in_handshake = state_->opening != 0 && !is_of_connect(opening());
+    const bool is_in_handshake = state_->opening != 0 && !detail::is_of_connect(opening());
     const bool had_connection = connected_ || is_in_handshake;
     std::unique_ptr<transport_layer> layers;
 #ifndef ASYNCHAT_TEST_LAYERS // those are put under the next connection, too
     if (connecting_ && !had_connection && state_->layers() != 0)
-        layers = layer_for_another_attempt(opening());
+        layers = renewed_layer(opening());
 #endif
     const bool were_several = state_->layers() > 1;
     connected_ = accepting_ = connecting_ = was_lost_ = eof_ = was_accepted_ = false;

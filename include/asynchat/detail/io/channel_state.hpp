@@ -168,6 +168,12 @@ enum class handshake_stage : unsigned char {
     open_told  // handle_connect() follows
 };
 
+/// Whether the handshake belongs to connect(): handle_connect() waits for it.
+constexpr bool is_of_connect(handshake_stage stage) noexcept
+{
+    return stage == handshake_stage::connected || stage == handshake_stage::open_told;
+}
+
 /// The state of a channel that its pending operations and its loop share with it.
 ///
 /// Handlers hold this and never the channel, which may be gone when they run. `owned` is the loop's
