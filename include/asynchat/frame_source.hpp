@@ -62,7 +62,7 @@ template <class T>
 asio::awaitable<std::shared_ptr<T>> closed(handle<T> channel)
 {
     const std::shared_ptr<T> watched = channel.lock();
-    if (watched && !watched->closed())
+    if (watched && !watched->::asynchat::dispatcher::closed())
         co_await detail::end_room::of(*watched)->wait_for_change();
     else if (watched) // handle_end() may come in this turn
         co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);

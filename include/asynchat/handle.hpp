@@ -46,7 +46,7 @@ public:
     [[nodiscard]] T* get() const noexcept
     {
         const auto channel = channel_.lock();
-        if (!channel || channel->closed())
+        if (!channel || channel->::asynchat::dispatcher::closed())
             return nullptr;
         assert(detail::runs_here(*loop_)); // else use post()
         return channel.get();
@@ -63,7 +63,7 @@ public:
     std::shared_ptr<T> operator->() const
     {
         auto channel = channel_.lock();
-        if (channel && !channel->closed()) {
+        if (channel && !channel->::asynchat::dispatcher::closed()) {
             assert(detail::runs_here(*loop_)); // else use post()
             return channel;
         }

@@ -88,9 +88,10 @@ public:
     /// Sets how many bytes may be in flight towards this peer; 65536 by default. With 0 the channel
     /// cannot send at all.
     ASYNCHAT_DECL void window(std::size_t bytes);
+    [[nodiscard]] std::size_t window() const { return end().window(); }
 
     /// The addresses of this side and of the channel.
-    const endpoint& local_endpoint() const { return end().local; }
+    [[nodiscard]] const endpoint& local_endpoint() const { return end().local; }
     const endpoint& peer_endpoint() const { return end().peer; }
 
 private:
@@ -117,7 +118,7 @@ public:
 
     /// Runs the loop, and takes the next connection. Throws std::logic_error when no connection
     /// waits.
-    ASYNCHAT_DECL peer accept();
+    [[nodiscard]] ASYNCHAT_DECL peer accept();
 
 private:
     friend class loop;
@@ -183,7 +184,7 @@ public:
 
     /// The number of sockets that channels and listeners have, also those that connect. Each would
     /// be a descriptor.
-    std::size_t sockets() const { return network->sockets; }
+    [[nodiscard]] std::size_t sockets() const { return network->sockets; }
 
     /// Two sockets that are connected to each other, for two channels.
     ASYNCHAT_DECL std::pair<socket, socket> socket_pair();
@@ -191,6 +192,7 @@ public:
     /// Sets the window of later connections: how many bytes may be in flight in each direction. See
     /// peer::window().
     void window(std::size_t bytes) { network->window = bytes; }
+    [[nodiscard]] std::size_t window() const { return network->window; }
 
     // --- faults --------------------------------------------------------------------------------
 
@@ -202,10 +204,10 @@ public:
     ASYNCHAT_DECL void fail(std::size_t n, int error, std::optional<operation> what = {});
 
     /// True while a failure that fail() has ordered is still to come.
-    bool has_to_fail() const { return !network->failures.empty(); }
+    [[nodiscard]] bool has_to_fail() const { return !network->failures.empty(); }
 
     /// The number of operations so far.
-    std::size_t operations() const { return network->operations; }
+    [[nodiscard]] std::size_t operations() const { return network->operations; }
 
 private:
     friend class listener;
@@ -226,7 +228,29 @@ namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 namespace detail {
 
-/// The part of testing::recorder for all channels.
+/// Inside a catch: what the exception says.
+inline std::string text_of_caught()
+{
+    try {
+        throw;
+    } catch (const std::exception& error) {
+        return escaped(error.what());
+    } catch (...) {
+        return "of unknown type";
+    }
+}
+
+/// The line of testing::output_recorder for a call of send().
+inline std::string sent_line(std::string_view offered, std::size_t size)
+{
+    std::string line = "sent " + (size > 0 ? escaped(offered.substr(0, size)) : "nothing");
+    if (size < offered.size())
+        line += " of " + escaped(offered);
+    return line;
+}
+
+/// The part of testing::recorder for all channels. A user's class below it may have functions of
+/// any name, so it has no functions but callbacks and note().
 template <class Base>
 class recorded : public Base {
 public:
@@ -254,12 +278,12 @@ public:
     }
     void handle_close() override
     {
-        note("close " + std::string(to_string(this->close_reason())));
+        note("close " + std::string(to_string(this->dispatcher::close_reason())));
         Base::handle_close();
     }
     void handle_error() override
     {
-        note("error " + current_error());
+        note("error " + asynchat::detail::text_of_caught());
         Base::handle_error();
     }
     void handle_log(log_type type, std::string_view message) override
@@ -267,7 +291,8 @@ public:
         logs.push_back(std::string(to_string(type)) + ": " + std::string(message));
     }
 
-    /// Adds a line of the test.
+    /// Adds a line of the test. A template, so that it overrides nothing of the user's class.
+    template <class = void>
     void note(std::string line)
     {
         collecting_ = false;
@@ -278,17 +303,6 @@ public:
     std::vector<std::string> logs; ///< "error: ...", instead of writing it to standard error
 
 private:
-    static std::string current_error()
-    {
-        try {
-            throw;
-        } catch (const std::exception& error) {
-            return escaped(error.what());
-        } catch (...) {
-            return "of unknown type";
-        }
-    }
-
     bool collecting_ = false; // the last line is that of a piece
 };
 
@@ -366,21 +380,12 @@ protected:
         const std::string offered = data.str();
         try {
             const std::size_t size = recorder<Base>::send(data);
-            note_sent(offered, size);
+            this->note(asynchat::detail::sent_line(offered, size));
             return size;
         } catch (...) {
-            note_sent(offered, 0);
+            this->note(asynchat::detail::sent_line(offered, 0));
             throw;
         }
-    }
-
-private:
-    void note_sent(std::string_view offered, std::size_t size)
-    {
-        std::string line = "sent " + (size > 0 ? escaped(offered.substr(0, size)) : "nothing");
-        if (size < offered.size())
-            line += " of " + escaped(offered);
-        this->note(std::move(line));
     }
 };
 

@@ -189,6 +189,7 @@ public:
 
     /// Sets how many bytes of input may be in flight; more bytes would block the other end.
     ASYNCHAT_DECL void resize_window(std::size_t bytes);
+    std::size_t window() const noexcept { return window_; }
 
     const endpoint local;
     const endpoint peer;
