@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/cuts.hpp"
 
 #include <asynchat/detail/framing/stream_buffer.hpp>
 #include <asynchat/escape.hpp>
@@ -82,10 +83,12 @@ void check(std::size_t limit, std::string_view input, const std::vector<reading>
         bytes.push_back(input.substr(at, 1));
     CHECK(results(limit, bytes, reads) == expected);
     CHECK(results(limit, {input}, reads) == expected);
-    for (std::size_t cut = 1; cut < input.size(); ++cut) {
-        CAPTURE(cut);
-        CHECK(results(limit, {input.substr(0, cut), input.substr(cut)}, reads) == expected);
-    }
+    support::for_each_place(input, [&](std::string_view first, std::string_view rest) {
+        if (first.empty() || rest.empty())
+            return;
+        CAPTURE(first.size());
+        CHECK(results(limit, {first, rest}, reads) == expected);
+    });
 }
 
 using texts = std::vector<std::string>;

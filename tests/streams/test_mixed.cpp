@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/cuts.hpp"
 
 #include <asynchat/streams.hpp>
 #include <asynchat/testing.hpp>
@@ -142,17 +143,17 @@ TEST_CASE("streams: the terminator can be changed between two frames, however th
           "[streams]")
 {
     const std::string_view input = "3\nabc1\nd2\n\n\n";
-    for (std::size_t cut = 0; cut <= input.size(); ++cut) {
+    support::for_each_place(input, [](std::string_view first, std::string_view rest) {
         fixture l;
-        const bool waits_first = cut % 2 == 0;
+        const bool waits_first = first.size() % 2 == 0;
         if (waits_first)
             asynchat::spawn(l.loop, take_counted(l.channel, &l.seen));
-        l.send(input.substr(0, cut));
+        l.send(first);
         if (!waits_first)
             asynchat::spawn(l.loop, take_counted(l.channel, &l.seen));
-        l.send(input.substr(cut));
+        l.send(rest);
         CHECK(l.seen == texts{"abc", "d", "\n\n"});
-    }
+    });
 }
 
 TEST_CASE("streams: while no coroutine wants a frame, the channel keeps one and reads no further",

@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <string_view>
 
-// An input in pieces: of a fixed size, of drawn sizes, or cut in every way there is.
+// An input in pieces: of a fixed size, of drawn sizes, or cut in every way there is, or in two.
 namespace support {
 
 /// Hands `input` out in pieces of the sizes that next_size() gives, in order.
@@ -58,6 +58,14 @@ void for_each_cut(std::size_t size, Test test)
         throw std::invalid_argument("not to be cut in every way");
     for (std::uint32_t places = 0; places < 1U << (size - 1); ++places)
         test(cut(places));
+}
+
+/// Calls test(first, rest) for each cut into two pieces, of which one may be empty.
+template <class Test>
+void for_each_place(std::string_view input, Test test)
+{
+    for (std::size_t at = 0; at <= input.size(); ++at)
+        test(input.substr(0, at), input.substr(at));
 }
 
 } // namespace support
