@@ -49,7 +49,7 @@ public:
     /// closed count too; the oldest of them is ended when a new connection comes. A limit below the
     /// number of open connections closes no connection.
     ASYNCHAT_DECL void max_connections(std::size_t n);
-    std::size_t max_connections() const noexcept { return max_connections_; }
+    [[nodiscard]] std::size_t max_connections() const noexcept { return max_connections_; }
 
     /// Largest number of open connections from one address; `unlimited` by default. An IPv6 /64
     /// network counts as one address. UNIX sockets have no address and are not limited.
@@ -57,14 +57,17 @@ public:
     /// Further connections are closed at once, with a line in the log: if they waited, they would
     /// block the connections from other addresses.
     void max_connections_per_address(std::size_t n) noexcept { max_per_address_ = n; }
-    std::size_t max_connections_per_address() const noexcept { return max_per_address_; }
+    [[nodiscard]] std::size_t max_connections_per_address() const noexcept
+    {
+        return max_per_address_;
+    }
 
     /// Largest number of connections with an incomplete handshake, for example of TLS, or PROXY
     /// header; `unlimited` by default. Further connections wait in the system's queue. A loop takes
     /// five steps of handshakes in a pass, whatever this limit is, so that open connections do not
     /// wait.
     ASYNCHAT_DECL void max_handshakes(std::size_t n);
-    std::size_t max_handshakes() const noexcept { return max_handshakes_; }
+    [[nodiscard]] std::size_t max_handshakes() const noexcept { return max_handshakes_; }
 
     /// Largest number of bytes that all connections together receive in a second; `unlimited` by
     /// default. Connections that are over it stop reading, and go on in the order in which they
@@ -72,14 +75,14 @@ public:
     /// async_chat::read_rate(), which limits one connection; both may be set. It holds for handlers
     /// that are an async_chat. Throws std::invalid_argument for 0.
     ASYNCHAT_DECL void read_rate(std::size_t bytes_per_second);
-    std::size_t read_rate() const noexcept
+    [[nodiscard]] std::size_t read_rate() const noexcept
     {
         return shared_->rates ? shared_->rates->limits.bytes.rate() : unlimited;
     }
 
     /// As read_rate(), for the frames that end in a second; see async_chat::frame_rate().
     ASYNCHAT_DECL void frame_rate(std::size_t frames_per_second);
-    std::size_t frame_rate() const noexcept
+    [[nodiscard]] std::size_t frame_rate() const noexcept
     {
         return shared_->rates ? shared_->rates->limits.frames.rate() : unlimited;
     }
@@ -111,15 +114,15 @@ public:
     /// closed. Throws std::invalid_argument for a negative time.
     /// nginx: proxy_protocol_timeout
     ASYNCHAT_DECL void proxy_timeout(loop::duration timeout);
-    loop::duration proxy_timeout() const noexcept { return proxy_timeout_; }
+    [[nodiscard]] loop::duration proxy_timeout() const noexcept { return proxy_timeout_; }
 
     /// The largest PROXY header, in bytes; 1024 by default. Throws std::invalid_argument unless it
     /// is 536 to 4096. A header of version 1 has 107 bytes at most.
     ASYNCHAT_DECL void max_proxy_header(std::size_t bytes);
-    std::size_t max_proxy_header() const noexcept { return max_proxy_header_; }
+    [[nodiscard]] std::size_t max_proxy_header() const noexcept { return max_proxy_header_; }
 
     /// The counters. May be read at any time in the loop's thread, also after the close.
-    const server_counters& counters() const noexcept { return shared_->counters; }
+    [[nodiscard]] const server_counters& counters() const noexcept { return shared_->counters; }
 
     /// The addresses that it listens on; local_endpoint() is the first.
     [[nodiscard]] ASYNCHAT_DECL std::vector<endpoint> local_endpoints() const;
@@ -145,7 +148,7 @@ public:
     ASYNCHAT_DECL void stop(loop::duration deadline);
 
     /// True after stop().
-    bool stopping() const noexcept { return stopping_; }
+    [[nodiscard]] bool stopping() const noexcept { return stopping_; }
 
     /// False while max_connections() connections are open, or max_handshakes() are not complete.
     ASYNCHAT_DECL bool readable() override;
@@ -181,6 +184,8 @@ private:
     ASYNCHAT_PRIVATE void admit(socket&& connection, const endpoint& peer);
     ASYNCHAT_PRIVATE void refuse(const endpoint& peer, std::size_t from_there);
     ASYNCHAT_PRIVATE void refuse(const endpoint& peer, const std::string& why);
+    ASYNCHAT_PRIVATE std::shared_ptr<dispatcher> make_channel(socket&& connection,
+                                                              detail::address_slot& slot);
     ASYNCHAT_PRIVATE void serve(socket&& connection, std::optional<std::uint64_t> address);
     ASYNCHAT_PRIVATE void take_proxied(socket&& connection, detail::proxy_fields&& fields,
                                        loop::time_point accepted);

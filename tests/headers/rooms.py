@@ -4,7 +4,7 @@
 
 A machine calls nobody, so it includes nothing that it could call: the way in (detail/framing), the
 way out (detail/output) and a few others know neither sockets, nor the loop, nor channels, nor logs,
-nor clocks. No file of the two rooms is long. No header includes itself by way of others. One file
+nor clocks. No file of the two rooms is long, no other is very long, and no function is. No header includes itself by way of others. One file
 asks which system it is, and one calls what is not in POSIX of 2008. All names are in the inline
 namespace that tells versions apart. With `test`, looks whether all that would be noticed.
 """
@@ -20,6 +20,8 @@ MACHINES = ("detail/crc32c.hpp", "detail/gate.hpp", "detail/io/accept_backoff.hp
             "detail/io/urgent_watch.hpp", "detail/proxy_header.hpp", "detail/timing/back_off.hpp",
             "detail/timing/deadlines.hpp", "detail/timing/rate_limit.hpp")
 MAX_LINES = 300
+MAX_LINES_ANYWHERE = 700
+MAX_BODY = 35  # lines of a function, without its two braces
 FORBIDDEN = re.compile(r"asio(\.hpp|/)|fmt/|chrono$|ctime$|time\.h$|sys/time\.h$|"
                        r"asynchat/(loop|dispatcher|socket|const_buffers|detail/timing/clock|"
                        r"detail/io/\w+)\.hpp$")
@@ -97,6 +99,19 @@ def circle(files):
     return None
 
 
+def long_functions(text):
+    """The first lines of functions that are long; clang-format puts their braces on lines."""
+    lines, found = text.split("\n"), []
+    for start, line in enumerate(lines):
+        if line not in ("{", "    {"):
+            continue
+        end = lines.index(line.replace("{", "}"), start) if line.replace("{", "}") in lines[start:] \
+            else len(lines)
+        if end - start - 1 > MAX_BODY:
+            found.append(lines[start - 1].strip())
+    return found
+
+
 def faults(files):
     found = []
     for name in inside(files):
@@ -107,6 +122,11 @@ def faults(files):
         if lines > MAX_LINES:
             found.append(f"{name} has {lines} lines, {MAX_LINES} at most are allowed")
     for name, text in files.items():
+        lines = text.count("\n")
+        if lines > MAX_LINES_ANYWHERE:
+            found.append(f"{name} has {lines} lines, {MAX_LINES_ANYWHERE} at most are allowed")
+        found += [f"{name} has a function of more than {MAX_BODY} lines: {first}"
+                  for first in long_functions(text)]
         code = re.sub(r"//[^\n]*", "", text)
         if name not in FIRST and not any(each.startswith("asynchat/") for each in includes(text)):
             found.append(f"{name} includes no header of ours, so ASYNCHAT_ABI may not be defined")
@@ -143,6 +163,8 @@ def notices():
         "a channel, by way of another": {queue: with_config + '#include "asynchat/chat.hpp"\n'},
         "the loop, in the bodies": {"impl/queue.ipp": "#include <asynchat/loop.hpp>\n"},
         "a long file": {queue: with_config + "\n" * (MAX_LINES + 1)},
+        "a very long file": {"loop.hpp": with_config + "\n" * (MAX_LINES_ANYWHERE + 1)},
+        "a long function": {"loop.hpp": with_config + "void f()\n{\n" + "\n" * (MAX_BODY + 1) + "}\n"},
         "a system": {"loop.hpp": with_config + "#ifdef __linux__\n#endif\n"},
         "a call that only some systems have": {"impl/queue.ipp": with_config + "accept4(1, nullptr, nullptr, 0);\n"},
         "a header of Linux": {"loop.hpp": with_config + "#include <sys/epoll.h>\n"},

@@ -612,7 +612,7 @@ of("server_group")("others-run-on", "after an exception the loops without a serv
 given("fullest-loop-first", "the loop with the most connections gets the next one",
       "each->connections < best->connections", "each->connections > best->connections")
 server("throwing-handler-counted-for-ever", "a handler that cannot be made keeps its place",
-       "detail::server_state::leave(slot, close_reason::callback_error);", "")
+       "leave(close_reason::callback_error);", "")
 
 server("unix-clients-share-an-address", "a client over a UNIX socket ends what lingers of another",
        "if (slot.address && slot.lingering > 0",

@@ -187,6 +187,32 @@ ASYNCHAT_DECL void server_base::refuse(const endpoint& peer, const std::string& 
             escaped(peer.to_string(), detail::longest_name), escaped(why, detail::longest_text));
 }
 
+/// The channel for an accepted connection; null if there is none, or its constructor has closed it.
+/// Then the place in the slot is free again.
+ASYNCHAT_DECL std::shared_ptr<dispatcher> server_base::make_channel(socket&& connection,
+                                                                    detail::address_slot& slot)
+{
+    const auto leave = [&slot](asynchat::close_reason reason) {
+        detail::server_state::leave(slot, reason);
+        detail::server_state::forget(slot);
+    };
+    std::shared_ptr<dispatcher> channel;
+    try {
+        if (make_layer_)
+            connection.add_layer(make_layer_());
+        channel = make_(owner(), std::move(connection));
+    } catch (...) {
+        leave(close_reason::callback_error);
+        throw;
+    }
+    if (channel && !channel->closed())
+        return channel;
+    leave(channel ? channel->close_reason() : close_reason::local);
+    if (channel)
+        detail::channel_access::begin(channel); // which calls its handle_end()
+    return nullptr;
+}
+
 /// Connections without an address, over UNIX sockets, share one slot; only the total is limited.
 ASYNCHAT_DECL void server_base::serve(socket&& connection, std::optional<std::uint64_t> address)
 {
@@ -194,23 +220,9 @@ ASYNCHAT_DECL void server_base::serve(socket&& connection, std::optional<std::ui
     detail::address_slot& slot = enter(address);
     make_room(slot);
     const auto proxy = std::exchange(connection.proxy_, nullptr);
-    std::shared_ptr<dispatcher> channel;
-    try {
-        if (make_layer_)
-            connection.add_layer(make_layer_());
-        channel = make_(owner(), std::move(connection));
-    } catch (...) {
-        detail::server_state::leave(slot, close_reason::callback_error);
-        detail::server_state::forget(slot);
-        throw;
-    }
-    if (!channel || channel->closed()) { // by its own constructor
-        detail::server_state::leave(slot, channel ? channel->close_reason() : close_reason::local);
-        detail::server_state::forget(slot);
-        if (channel)
-            detail::channel_access::begin(channel); // which calls its handle_end()
+    const auto channel = make_channel(std::move(connection), slot);
+    if (!channel)
         return;
-    }
     channel_access::set_slot(*channel, &slot);
     if (shared_->rates)
         channel_access::guarded(*channel, [&] { channel_access::obey_rates(*channel); });

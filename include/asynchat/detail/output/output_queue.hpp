@@ -203,6 +203,8 @@ public:
     ASYNCHAT_DECL void clear() noexcept;
 
 private:
+    inline std::string_view bytes_of(const output_storage::entry& entry, std::size_t& block_at,
+                                     std::size_t sent) const;
     bool is_pinned() const noexcept { return storage_->held == output_storage::hold::pinned; }
     [[gnu::cold]] ASYNCHAT_DECL static bool drop_held(output_storage& held) noexcept;
     ASYNCHAT_DECL void queue_first(output_pool& pool, std::string_view data);
@@ -231,34 +233,36 @@ std::size_t output_queue::gather(std::size_t max_buffers, std::size_t max_bytes,
         sink(data);
         return max_buffers > 0 && total < max_bytes;
     };
-    const auto rest = [](const std::string& data, std::size_t sent) {
-        assert(sent <= data.size());
-        return std::string_view(data.data() + sent, data.size() - sent);
-    };
     std::size_t block_at = storage_->block_front;
     std::size_t head_sent = storage_->head_sent;
     for (const auto& entry : storage_->entries) {
-        std::string_view data;
-        if (const auto* bytes = std::get_if<output_storage::block_bytes>(&entry)) {
-            data = {storage_->block.view(block_at).data(), bytes->count};
-            block_at += bytes->count;
-        } else if (const auto* own = std::get_if<std::string>(&entry)) {
-            data = rest(*own, head_sent);
-        } else if (const auto* shared = std::get_if<output_storage::shared_bytes>(&entry)) {
-            data = rest(**shared, head_sent);
-        } else {
+        if (std::holds_alternative<std::unique_ptr<producer>>(entry)) {
             // Output behind a producer waits for its end.
             if (&entry == &*storage_->entries.begin() && !storage_->piece.empty())
                 show(storage_->piece);
             return total;
         }
-        if (!show(data))
+        if (!show(bytes_of(entry, block_at, std::exchange(head_sent, 0))))
             return total;
-        head_sent = 0;
     }
     if (storage_->unlisted() > 0)
         show(storage_->block.view(storage_->block_listed));
     return total;
+}
+
+/// The bytes of an entry that is no producer, without those that were sent. Moves `block_at` on.
+inline std::string_view output_queue::bytes_of(const output_storage::entry& entry,
+                                               std::size_t& block_at, std::size_t sent) const
+{
+    if (const auto* bytes = std::get_if<output_storage::block_bytes>(&entry)) {
+        const char* const data = storage_->block.view(block_at).data();
+        block_at += bytes->count;
+        return {data, bytes->count};
+    }
+    const auto* const shared = std::get_if<output_storage::shared_bytes>(&entry);
+    const std::string& data = shared ? **shared : *std::get_if<std::string>(&entry);
+    assert(sent <= data.size());
+    return {data.data() + sent, data.size() - sent};
 }
 
 } // namespace detail
