@@ -48,6 +48,6 @@ int main(int argc, char** argv)
     loop.run();
     if (only->close_reason() == asynchat::close_reason::local) // found_terminator() closed it
         return 0;
-    fmt::print(stderr, "client: no answer: {}\n", asynchat::to_string(only->close_reason()));
+    fmt::print(stderr, "client: no answer: {}\n", only->close_text());
     return 1;
 }
