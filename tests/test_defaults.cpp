@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 // What a channel does that was told nothing.
 
@@ -93,6 +94,38 @@ TEST_CASE("settings can be asked for", "[hooks]")
     CHECK(chat->max_output() == 30);
     CHECK(chat->max_frame() == 40);
     CHECK(chat->when_full() == asynchat::full_output::reads_on);
+}
+
+TEST_CASE("settings of other classes can be asked for", "[hooks]")
+{
+    using marks = std::pair<std::size_t, std::size_t>;
+    using waits = std::pair<asynchat::loop::duration, asynchat::loop::duration>;
+    asynchat::testing::loop loop;
+    CHECK(loop.window() == 65536);
+    loop.window(1000);
+    CHECK(loop.window() == 1000);
+    auto [chat, peer] = loop.accept<asynchat::dispatcher_with_send>();
+    CHECK(chat->write_buffer_limits() == marks(262144, 65536));
+    CHECK(chat->max_output() == 8388608);
+    chat->write_buffer_limits(20, 10);
+    chat->max_output(30);
+    CHECK(chat->write_buffer_limits() == marks(20, 10));
+    CHECK(chat->max_output() == 30);
+    CHECK(peer.window() == 1000);
+    peer.window(7);
+    CHECK(peer.window() == 7);
+
+    auto client = loop.create<asynchat::reconnecting<witness>>(asynchat::endpoint("10.0.0.1", 1));
+    CHECK(client->back_off() == waits(500ms, 30s));
+    client->back_off(1s, 2s);
+    CHECK(client->back_off() == waits(1s, 2s));
+    client->stop();
+
+    asynchat::listen_options where(asynchat::endpoint("127.0.0.1", 0));
+    CHECK(where.backlog() == SOMAXCONN);
+    CHECK(where.backlog(5).backlog() == 5);
+    CHECK(asynchat::group_options(where).loops() >= 1);
+    CHECK(asynchat::group_options(where).loops(3).loops() == 3);
 }
 
 TEST_CASE("a channel whose terminator was never set says so at its first input, once", "[hooks]")

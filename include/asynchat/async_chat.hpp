@@ -178,11 +178,14 @@ public:
 
     /// In found_terminator(): the string that ended the frame; empty if no string ended it. The
     /// view is valid until the terminator is changed.
-    std::string_view matched_terminator() const noexcept { return decoder_.matched(); }
+    [[nodiscard]] std::string_view matched_terminator() const noexcept
+    {
+        return decoder_.matched();
+    }
 
     /// In found_terminator(): true if this frame was cut because handle_overflow() returned
     /// overflow::truncate.
-    bool truncated() const noexcept { return decoder_.truncated(); }
+    [[nodiscard]] bool truncated() const noexcept { return decoder_.truncated(); }
 
     /// Largest accepted frame in bytes, not counting the terminator or length prefix; 64 KiB by
     /// default. For no limit pass `unlimited`. It bounds what _collect_incoming_data() keeps for
@@ -196,7 +199,7 @@ public:
         else
             decoder_.limit(bytes);
     }
-    std::size_t max_frame() const noexcept
+    [[nodiscard]] std::size_t max_frame() const noexcept
     {
         if (has_own_max_frame_)
             return rare_ ? rare_->max_frame : detail::default_max_frame;
@@ -223,7 +226,7 @@ public:
     /// dispatcher. The clock stands still while reading is paused or stopped by the high mark, and
     /// while a callback of the input runs the loop; then it continues.
     ASYNCHAT_DECL void frame_timeout(loop::duration timeout);
-    loop::duration frame_timeout() const noexcept { return active_timeouts().frame; }
+    [[nodiscard]] loop::duration frame_timeout() const noexcept { return active_timeouts().frame; }
 
     /// Largest number of bytes that the channel receives in a second; `unlimited` by default. Over
     /// it the channel stops reading until it may go on, so TCP slows the peer down: nothing is
@@ -237,7 +240,7 @@ public:
     /// waits: it keeps the unused part of a second's bytes, in proportion, and a debt is forgiven.
     /// Throws std::invalid_argument for 0. Python: none
     ASYNCHAT_DECL void read_rate(std::size_t bytes_per_second);
-    std::size_t read_rate() const noexcept
+    [[nodiscard]] std::size_t read_rate() const noexcept
     {
         return has_rates() ? rare_->rates->own.bytes.rate() : unlimited;
     }
@@ -246,7 +249,7 @@ public:
     /// was received of it stays in the channel, and is delivered later. Without a terminator there
     /// are no frames, and no limit.
     ASYNCHAT_DECL void frame_rate(std::size_t frames_per_second);
-    std::size_t frame_rate() const noexcept
+    [[nodiscard]] std::size_t frame_rate() const noexcept
     {
         return has_rates() ? rare_->rates->own.frames.rate() : unlimited;
     }
@@ -347,7 +350,7 @@ public:
 
     /// Bytes that were pushed and are not sent yet, without the future output of producers. When
     /// the connection is lost or closed: the bytes that were lost.
-    std::size_t pending_output() const noexcept
+    [[nodiscard]] std::size_t pending_output() const noexcept
     {
         return queue_.size() + (rare_ ? rare_->lost.output : 0);
     }
@@ -365,7 +368,7 @@ public:
     ASYNCHAT_DECL void write_buffer_limits(std::size_t high, std::size_t low);
 
     /// The high and the low mark.
-    std::pair<std::size_t, std::size_t> write_buffer_limits() const noexcept
+    [[nodiscard]] std::pair<std::size_t, std::size_t> write_buffer_limits() const noexcept
     {
         return {active_output_limits().high, active_output_limits().low};
     }
@@ -378,18 +381,21 @@ public:
     /// any amount: a large answer never ends the connection of a peer that reads. The push that is
     /// refused returns false, and the channel ends in a later turn.
     ASYNCHAT_DECL void max_output(std::size_t bytes);
-    std::size_t max_output() const noexcept { return active_output_limits().max_bytes; }
+    [[nodiscard]] std::size_t max_output() const noexcept
+    {
+        return active_output_limits().max_bytes;
+    }
 
     /// Sets what the channel does over the high mark; full_output::by_role by default. With
     /// `reads_on`, bound the output yourself, for example in handle_write_paused().
     ASYNCHAT_DECL void when_full(full_output what);
-    full_output when_full() const noexcept
+    [[nodiscard]] full_output when_full() const noexcept
     {
         return rare_ ? rare_->when_full : full_output::by_role;
     }
 
     /// True from when the output passes the high mark until it is down to the low mark.
-    bool write_paused() const noexcept { return marks_.paused(); }
+    [[nodiscard]] bool write_paused() const noexcept { return marks_.paused(); }
 
     /// Called when the output passes the high mark, and later when it is down to the low mark. The
     /// calls alternate and never happen inside push(). The defaults do nothing.

@@ -44,14 +44,14 @@ public:
     {
     }
 
-    const_iterator begin() const noexcept { return first_ ? first_ : &single_; }
+    [[nodiscard]] const_iterator begin() const noexcept { return first_ ? first_ : &single_; }
     const_iterator end() const noexcept { return begin() + count_; }
 
     /// The number of pieces.
-    std::size_t count() const noexcept { return count_; }
+    [[nodiscard]] std::size_t count() const noexcept { return count_; }
 
     /// The number of bytes in all pieces.
-    std::size_t size() const noexcept
+    [[nodiscard]] std::size_t size() const noexcept
     {
         std::size_t bytes = 0;
         for (const asio::const_buffer& buffer : *this)
@@ -60,7 +60,7 @@ public:
     }
 
     /// All bytes as one string, for layers that transform their output.
-    std::string str() const
+    [[nodiscard]] std::string str() const
     {
         std::string bytes;
         bytes.reserve(size());

@@ -100,7 +100,7 @@ public:
     /// next one is already lost. Throws std::system_error for other errors, such as too many open
     /// files; the channel then tries again a tenth of a second later.
     /// Python: dispatcher.accept
-    ASYNCHAT_DECL virtual std::optional<std::pair<socket, endpoint>> accept();
+    [[nodiscard]] ASYNCHAT_DECL virtual std::optional<std::pair<socket, endpoint>> accept();
 
     /// Connects to an address; makes a stream socket if the channel has no socket.
     ///
@@ -132,13 +132,13 @@ public:
     /// Throws std::invalid_argument when it is negative, or over zero and under 10 ms.
     /// Python: create_connection(happy_eyeballs_delay=) of asyncio, where the default is zero
     ASYNCHAT_DECL void happy_eyeballs_delay(loop::duration delay);
-    ASYNCHAT_DECL loop::duration happy_eyeballs_delay() const noexcept;
+    [[nodiscard]] ASYNCHAT_DECL loop::duration happy_eyeballs_delay() const noexcept;
 
     /// How many addresses of the first family connect() to a name tries before the families take
     /// turns; 1 by default. With zero it keeps the order of the look-up.
     /// Python: create_connection(interleave=) of asyncio
     ASYNCHAT_DECL void interleave(std::size_t first_family);
-    ASYNCHAT_DECL std::size_t interleave() const noexcept;
+    [[nodiscard]] ASYNCHAT_DECL std::size_t interleave() const noexcept;
 
     /// The addresses that the last connect() has tried, and why each failed, in the order of the
     /// failures. Read it in handle_error() or later. Empty after a success.
@@ -213,29 +213,29 @@ public:
     /// From connect() to handle_connect(), including the look-up and all addresses; 30 seconds by
     /// default. After it handle_error() is called, as for every failure to connect.
     ASYNCHAT_DECL void connect_timeout(loop::duration timeout);
-    loop::duration connect_timeout() const noexcept { return active_timeouts().connect; }
+    [[nodiscard]] ASYNCHAT_DECL loop::duration connect_timeout() const noexcept;
 
     /// How long a handshake, for example of TLS, may take after the connection is made or the layer
     /// was added: 30 seconds by default, 10 on accepted connections. After it the channel
     /// ends; when it has called connect(), handle_error() is called. Python: ssl_handshake_timeout
     /// of asyncio, 60 seconds
     ASYNCHAT_DECL void handshake_timeout(loop::duration timeout);
-    loop::duration handshake_timeout() const noexcept { return active_timeouts().handshake; }
+    [[nodiscard]] ASYNCHAT_DECL loop::duration handshake_timeout() const noexcept;
 
     /// How long the channel may neither receive nor send a byte; no limit by default. After it
     /// handle_idle_timeout() is called.
     ASYNCHAT_DECL void idle_timeout(loop::duration timeout);
-    loop::duration idle_timeout() const noexcept { return active_timeouts().idle; }
+    [[nodiscard]] ASYNCHAT_DECL loop::duration idle_timeout() const noexcept;
 
     /// Calls handle_silence() each time when no input has come for `interval`; off by default.
     /// Unlike a timeout it does not end the channel.
     ASYNCHAT_DECL void silence_interval(loop::duration interval);
-    loop::duration silence_interval() const noexcept { return active_timeouts().silence; }
+    [[nodiscard]] ASYNCHAT_DECL loop::duration silence_interval() const noexcept;
 
     /// How long output may wait while the peer takes nothing; 60 seconds by default. For channels
     /// that queue their output.
     ASYNCHAT_DECL void write_timeout(loop::duration timeout);
-    loop::duration write_timeout() const noexcept { return active_timeouts().write; }
+    [[nodiscard]] ASYNCHAT_DECL loop::duration write_timeout() const noexcept;
 
     /// How long the connection lingers after close_when_done() has sent everything and the channel
     /// is closed; 2 seconds by default. It ends earlier when the peer ends it. Further input is
@@ -243,7 +243,7 @@ public:
     /// the peer could lose the last output. loop::run() waits for it. With zero the connection does
     /// not linger.
     ASYNCHAT_DECL void linger_timeout(loop::duration timeout);
-    loop::duration linger_timeout() const noexcept { return active_timeouts().linger; }
+    [[nodiscard]] ASYNCHAT_DECL loop::duration linger_timeout() const noexcept;
 
     // --- what it waits for ---------------------------------------------------------------------
 
@@ -363,7 +363,7 @@ public:
     /// Why the channel ended, in one line for people: "frame limit: 65536 bytes, set by
     /// max_frame()", "connect to 127.0.0.1:2601: Connection refused", "peer finished". Empty while
     /// it is open.
-    ASYNCHAT_DECL std::string close_text() const;
+    [[nodiscard]] ASYNCHAT_DECL std::string close_text() const;
 
     /// The address given to bind() or connect(), or the peer of an accepted connection. It stays
     /// after the close. Python: dispatcher.addr

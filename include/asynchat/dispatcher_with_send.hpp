@@ -10,6 +10,7 @@
 #include <asynchat/dispatcher.hpp>
 
 #include <cstddef>
+#include <utility>
 
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
@@ -42,7 +43,7 @@ public:
 
     /// Bytes that were given to send() and are not sent yet. When the connection is lost or closed:
     /// the bytes that were lost. Python: the length of out_buffer
-    std::size_t pending_output() const noexcept
+    [[nodiscard]] std::size_t pending_output() const noexcept
     {
         return queue_.size() + (rare_ ? rare_->lost.output : 0);
     }
@@ -50,12 +51,20 @@ public:
     /// As in async_chat; 256 KiB and 64 KiB by default. Throws std::invalid_argument when `low` is
     /// over `high`.
     ASYNCHAT_DECL void write_buffer_limits(std::size_t high, std::size_t low);
+    [[nodiscard]] std::pair<std::size_t, std::size_t> write_buffer_limits() const noexcept
+    {
+        return {active_output_limits().high, active_output_limits().low};
+    }
 
     /// As in async_chat; 8 MiB by default.
     ASYNCHAT_DECL void max_output(std::size_t bytes);
+    [[nodiscard]] std::size_t max_output() const noexcept
+    {
+        return active_output_limits().max_bytes;
+    }
 
     /// True from when the output passes the high mark until it is down to the low mark.
-    bool write_paused() const noexcept { return marks_.paused(); }
+    [[nodiscard]] bool write_paused() const noexcept { return marks_.paused(); }
 
     /// False while an accepted channel is over its high mark. An override also calls the original.
     ASYNCHAT_DECL bool readable() override;

@@ -167,14 +167,14 @@ private:
 
     ASYNCHAT_DECL endpoint(kind what, std::string text);
 
-    bool has_text() const noexcept { return is_.of >= kind::path && is_.where.text; }
+    [[nodiscard]] bool has_text() const noexcept { return is_.of >= kind::path && is_.where.text; }
     std::string_view text() const noexcept
     {
         return has_text() ? *is_.where.text : std::string_view();
     }
     ASYNCHAT_PRIVATE asio::ip::address address() const noexcept;
     ASYNCHAT_DECL int compare(const endpoint& other) const noexcept;
-    ASYNCHAT_DECL std::size_t hash() const noexcept;
+    [[nodiscard]] ASYNCHAT_DECL std::size_t hash() const noexcept;
 
     value is_ = {};
 };

@@ -27,7 +27,7 @@ public:
     fifo() = default;
     fifo(std::initializer_list<T> items) : items_(items) {}
 
-    bool is_empty() const noexcept { return begin() == end(); }
+    [[nodiscard]] bool is_empty() const noexcept { return begin() == end(); }
     std::size_t size() const noexcept { return items_.size() - front_; }
     explicit operator bool() const noexcept { return !is_empty(); }
 
@@ -38,7 +38,7 @@ public:
             throw std::out_of_range("asynchat: first() of an empty fifo");
         return items_[front_];
     }
-    const T& first() const { return const_cast<fifo&>(*this).first(); }
+    [[nodiscard]] const T& first() const { return const_cast<fifo&>(*this).first(); }
 
     /// The newest item; otherwise as first().
     T& last()
@@ -76,7 +76,10 @@ public:
     /// The items, oldest first.
     auto begin() noexcept { return items_.begin() + static_cast<std::ptrdiff_t>(front_); }
     auto end() noexcept { return items_.end(); }
-    auto begin() const noexcept { return items_.begin() + static_cast<std::ptrdiff_t>(front_); }
+    [[nodiscard]] auto begin() const noexcept
+    {
+        return items_.begin() + static_cast<std::ptrdiff_t>(front_);
+    }
     auto end() const noexcept { return items_.end(); }
 
 private:

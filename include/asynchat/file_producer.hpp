@@ -59,7 +59,7 @@ public:
     ASYNCHAT_DECL ~file_producer() override;
 
     /// Size of the whole output in bytes; std::nullopt for a pipe without a given length.
-    const std::optional<std::uint64_t>& length() const noexcept { return length_; }
+    [[nodiscard]] const std::optional<std::uint64_t>& length() const noexcept { return length_; }
 
     /// Reads up to 65536 bytes. Throws std::system_error, or std::runtime_error when the file ends
     /// before its length; after an exception the producer has ended.

@@ -50,7 +50,7 @@ protected:
     /// The frame as a string that you own. May be called once in each found_frame(). A frame in the
     /// channel's storage, such as a large counted one, is moved without a copy.
     /// Throws std::logic_error outside found_frame().
-    ASYNCHAT_DECL std::string take_frame();
+    [[nodiscard]] ASYNCHAT_DECL std::string take_frame();
 
 private:
     friend class frame_source;

@@ -64,7 +64,7 @@ public:
     /// Throws std::invalid_argument when it does not listen, as a connection for example.
     ASYNCHAT_DECL listen_options(socket listening);
 
-    /// Adds the addresses and sockets of `more`, but none of its other options. One server then
+    /// Adds the addresses and sockets of `more`, but not its other options. One server then
     /// listens on all of them, with one set of limits and counters. Addresses with port 0 get the
     /// port of the first.
     ASYNCHAT_DECL listen_options& add(const listen_options& more);
@@ -76,6 +76,7 @@ public:
         backlog_ = n;
         return *this;
     }
+    [[nodiscard]] int backlog() const noexcept { return backlog_; }
 
     /// Whether other sockets with this option, of the same user, may listen on the same port; the
     /// system then spreads the connections over them (SO_REUSEPORT; SO_REUSEPORT_LB on FreeBSD).

@@ -33,7 +33,7 @@ inline namespace ASYNCHAT_ABI {
 /// Flow:
 ///
 ///     checkout() -> an idle channel, or a new one that connects, or a wait -> done(channel)
-///     give_back() -> idle again, or lent to the next who waits
+///     give_back() -> idle again, or lent to the next one that waits
 ///     an idle channel: input, an end, an error, or its time is over -> it ends
 ///
 /// It never tries again by itself: if a channel cannot connect, the oldest checkout() fails.
@@ -51,20 +51,20 @@ public:
     /// smaller number than before ends channels when they are handed back.
     /// Throws std::invalid_argument for 0.
     ASYNCHAT_DECL void max_size(std::size_t n);
-    std::size_t max_size() const noexcept { return max_size_; }
+    [[nodiscard]] std::size_t max_size() const noexcept { return max_size_; }
 
     /// How long a channel may be idle before it ends; 60 seconds by default. The time is shorter by
     /// a random part of up to a tenth, so that not all channels end together. Zero means no limit.
     /// Applies to channels that become idle later. Throws std::invalid_argument when it is
     /// negative.
     ASYNCHAT_DECL void idle_limit(loop::duration limit);
-    loop::duration idle_limit() const noexcept { return idle_limit_; }
+    [[nodiscard]] loop::duration idle_limit() const noexcept { return idle_limit_; }
 
     /// How long after its connection a channel is lent again; no limit by default. An older one
     /// ends when it is idle or handed back. Shorter by up to a tenth, as idle_limit(). Applies to
     /// channels that connect later. Throws std::invalid_argument when it is negative.
     ASYNCHAT_DECL void life_limit(loop::duration limit);
-    loop::duration life_limit() const noexcept { return life_limit_; }
+    [[nodiscard]] loop::duration life_limit() const noexcept { return life_limit_; }
 
     /// The number of channels: those that connect, are idle or in use.
     [[nodiscard]] ASYNCHAT_DECL std::size_t size() const noexcept;
@@ -82,7 +82,7 @@ public:
     ASYNCHAT_DECL void stop();
 
     /// True after stop().
-    bool stopping() const noexcept { return stopping_; }
+    [[nodiscard]] bool stopping() const noexcept { return stopping_; }
 
     [[nodiscard]] loop& owner() const noexcept { return loop_; }
 
@@ -135,7 +135,7 @@ private:
 
     ASYNCHAT_PRIVATE std::vector<member>::iterator find(const dispatcher& channel) noexcept;
     ASYNCHAT_PRIVATE std::size_t count(std::initializer_list<stage> stages) const noexcept;
-    loop::time_point limit(loop::time_point from, loop::duration most);
+    loop::time_point limit(loop::time_point from, loop::duration max);
     ASYNCHAT_PRIVATE void end_old_ones();
     ASYNCHAT_PRIVATE void end_by(loop::time_point time);
     ASYNCHAT_PRIVATE static void retire(const detail::state_ptr& state);
@@ -191,11 +191,12 @@ public:
     /// and never inside this call: with a connected channel, as an event of it, or with an empty
     /// handle and an error. `done` may be move-only, and may destroy the pool.
     ///
-    /// Those who wait are served in order. Errors: std::errc::timed_out when there was no channel
-    /// within `timeout` (zero means no limit); the error of a channel that could not connect, or
-    /// std::errc::not_connected if it ended without one; std::errc::operation_canceled after stop()
-    /// and in the destructor. An exception of `done` goes to handle_error() of the channel; without
-    /// a channel it leaves loop::run(). Throws std::invalid_argument for a negative time.
+    /// Checkouts that wait are served in order. Errors: std::errc::timed_out when there was no
+    /// channel within `timeout` (zero means no limit); the error of a channel that could not
+    /// connect, or std::errc::not_connected if it ended without one; std::errc::operation_canceled
+    /// after stop() and in the destructor. An exception of `done` goes to handle_error() of the
+    /// channel; without a channel it leaves loop::run(). Throws std::invalid_argument for a
+    /// negative time.
     template <class F>
     void checkout(loop::duration timeout, F done)
     {

@@ -39,14 +39,18 @@ public:
     /// bound is eight times `base`: the server is probably gone for many clients.
     /// Throws std::invalid_argument when `base` is under 50 ms or over `cap`.
     ASYNCHAT_DECL void back_off(loop::duration base, loop::duration cap);
+    [[nodiscard]] std::pair<loop::duration, loop::duration> back_off() const noexcept
+    {
+        return {back_off_.base(), back_off_.cap()};
+    }
 
     /// The number of attempts in a row that may fail; `unlimited` by default. After the last one
     /// the reconnector ends. A good connection starts a new row; see connection_is_good().
     ASYNCHAT_DECL void max_attempts(std::size_t n);
-    std::size_t max_attempts() const noexcept { return max_attempts_; }
+    [[nodiscard]] std::size_t max_attempts() const noexcept { return max_attempts_; }
 
     /// The attempts since the last good connection.
-    std::size_t attempts() const noexcept { return attempts_; }
+    [[nodiscard]] std::size_t attempts() const noexcept { return attempts_; }
 
     /// Makes no further attempt. In a later turn it calls handle_shutdown() of the present channel,
     /// which ends the channel unless it is overridden. Then the reconnector ends, with
@@ -54,7 +58,7 @@ public:
     ASYNCHAT_DECL void stop();
 
     /// True after stop().
-    bool stopping() const noexcept { return stopping_; }
+    [[nodiscard]] bool stopping() const noexcept { return stopping_; }
 
     /// Called when a channel has ended, for `why`; `attempt` attempts have failed in a row. Returns
     /// whether another one is made. If not, the reconnector ends for that reason. The default is
@@ -71,7 +75,7 @@ public:
 
 protected:
     /// The present channel, or null.
-    ASYNCHAT_DECL dispatcher* current_channel() const noexcept;
+    [[nodiscard]] ASYNCHAT_DECL dispatcher* current_channel() const noexcept;
 
 private:
     template <class T>

@@ -58,7 +58,7 @@ public:
 
 protected:
     /// The other channel; null before join() and after the other channel has ended.
-    relay* other() const noexcept { return other_; }
+    [[nodiscard]] relay* other() const noexcept { return other_; }
 
 private:
     void found_terminator() final {} // never called

@@ -49,6 +49,7 @@ public:
     /// The number of loops, and of threads; by default as many as there are processors that this
     /// process may use. Throws std::invalid_argument for 0.
     ASYNCHAT_DECL group_options& loops(std::size_t n);
+    [[nodiscard]] ASYNCHAT_DECL std::size_t loops() const;
 
     /// spread::reuse_port by default.
     group_options& policy(spread how)

@@ -59,16 +59,16 @@ public:
 
     explicit operator bool() const noexcept { return descriptor_ >= 0 || connection_; }
 
-    int native_handle() const noexcept { return descriptor_; }
+    [[nodiscard]] int native_handle() const noexcept { return descriptor_; }
     int family() const noexcept { return family_; }
-    int type() const noexcept { return type_; }
+    [[nodiscard]] int type() const noexcept { return type_; }
 
     /// The address of the peer; empty when it is not known.
-    const endpoint& peer() const noexcept { return peer_; }
+    [[nodiscard]] const endpoint& peer() const noexcept { return peer_; }
 
     /// What a proxy has announced of this connection; null without a PROXY header. See
     /// server_base::expect_proxy().
-    const proxy_header* proxy() const noexcept { return proxy_.get(); }
+    [[nodiscard]] const proxy_header* proxy() const noexcept { return proxy_.get(); }
 
     /// Gives up the ownership of the descriptor; the caller closes it.
     int release() noexcept { return std::exchange(descriptor_, -1); }

@@ -31,9 +31,9 @@ public:
     }
 
     /// The bytes up to the end of the stream. They are taken.
-    const std::string& partial() const noexcept { return partial_; }
+    [[nodiscard]] const std::string& partial() const noexcept { return partial_; }
     /// The number of bytes that readexactly() wanted; empty for a readuntil().
-    std::optional<std::size_t> expected() const noexcept { return expected_; }
+    [[nodiscard]] std::optional<std::size_t> expected() const noexcept { return expected_; }
 
 private:
     static std::string text_of(std::size_t size, std::optional<std::size_t> expected)
@@ -61,7 +61,7 @@ public:
 
     /// How many of the unread bytes cannot be a part of the separator. Differs: in Python the
     /// number depends on how the bytes arrived.
-    std::size_t consumed() const noexcept { return consumed_; }
+    [[nodiscard]] std::size_t consumed() const noexcept { return consumed_; }
 
 private:
     std::size_t consumed_;
@@ -79,7 +79,7 @@ public:
     }
     /// The close_text() of the channel.
     const char* what() const noexcept override { return what_.what(); }
-    asynchat::close_reason reason() const noexcept { return reason_; }
+    [[nodiscard]] asynchat::close_reason reason() const noexcept { return reason_; }
 
 private:
     std::runtime_error what_; // a text whose copy cannot fail

@@ -129,10 +129,16 @@ public:
     }
 
     /// The separator that the last readuntil() has found; valid until the next read.
-    std::string_view matched_terminator() const noexcept { return state_->input.matched(); }
+    [[nodiscard]] std::string_view matched_terminator() const noexcept
+    {
+        return state_->input.matched();
+    }
 
     /// True when the stream has ended and everything was read. Python: StreamReader.at_eof
-    bool at_eof() const noexcept { return state_->input.has_ended() && state_->input.size() == 0; }
+    [[nodiscard]] bool at_eof() const noexcept
+    {
+        return state_->input.has_ended() && state_->input.size() == 0;
+    }
 
 private:
     using verdict = detail::stream_buffer::verdict;
@@ -249,7 +255,10 @@ public:
     }
 
     /// True after close(), and when the connection has ended. Python: StreamWriter.is_closing
-    bool is_closing() const noexcept { return state_->is_closing || !state_->channel; }
+    [[nodiscard]] bool is_closing() const noexcept
+    {
+        return state_->is_closing || !state_->channel;
+    }
 
     /// Protects the stream from now on, as for STARTTLS: start_tls(context) or start_tls(context,
     /// host), with a tls::context; see tls::start_tls(). Waits for the end of the handshake; throws
@@ -268,7 +277,7 @@ public:
 
     /// The channel, for its limits, timeouts, marks, addresses and counters; null after its end.
     /// Python: StreamWriter.transport
-    async_chat* channel() const noexcept { return state_->channel; }
+    [[nodiscard]] async_chat* channel() const noexcept { return state_->channel; }
 
 private:
     using state_ptr = std::shared_ptr<detail::stream_state>;

@@ -62,7 +62,7 @@ public:
     ASYNCHAT_DECL target_list(std::vector<target> all, random& numbers, const char* whose);
 
     /// The server of the next attempt.
-    const target& next() const noexcept { return all_[next_]; }
+    [[nodiscard]] const target& next() const noexcept { return all_[next_]; }
 
     /// Returns the server of this attempt.
     const target& take() noexcept

@@ -156,35 +156,38 @@ public:
     /// A leading zero before other digits is malformed.
     ASYNCHAT_DECL static terminator netstring();
 
-    bool is_none() const noexcept { return kind_ == kind::none; }
+    [[nodiscard]] bool is_none() const noexcept { return kind_ == kind::none; }
     /// A number of bytes, with or without a string behind them.
-    bool is_count() const noexcept { return kind_ == kind::count || kind_ == kind::counted; }
+    [[nodiscard]] bool is_count() const noexcept
+    {
+        return kind_ == kind::count || kind_ == kind::counted;
+    }
     bool is_bytes() const noexcept { return kind_ >= kind::bytes; } ///< one string or several
-    bool is_several() const noexcept { return kind_ == kind::several; }
+    [[nodiscard]] bool is_several() const noexcept { return kind_ == kind::several; }
     bool is_length_prefix() const noexcept { return kind_ < kind::none && kind_ != kind::counted; }
 
     /// True for the terminators that collect everything: none, the count 0 without a string behind
     /// it, and the empty string.
-    bool collects_everything() const noexcept
+    [[nodiscard]] bool collects_everything() const noexcept
     {
         return is_bytes() ? short_string::empty() : count_ == 0 && kind_ >= kind::none;
     }
 
     /// The string; of counted(), the string behind the count. Empty for the other kinds. The view
     /// is valid until the terminator is changed.
-    std::string_view bytes() const noexcept
+    [[nodiscard]] std::string_view bytes() const noexcept
     {
         return kind_ == kind::bytes || kind_ == kind::counted ? view() : std::string_view();
     }
 
     /// The strings in the given order; one element for a single string; empty for the other kinds.
     /// The views are valid until the terminator is changed.
-    ASYNCHAT_DECL std::vector<std::string_view> strings() const;
+    [[nodiscard]] ASYNCHAT_DECL std::vector<std::string_view> strings() const;
 
     /// The count of bytes; 0 for the other kinds. For a length prefix that
     /// async_chat::get_terminator() returns: the bytes of the frame that are still missing; 0 while
     /// the length is read.
-    std::size_t count() const noexcept { return count_; }
+    [[nodiscard]] std::size_t count() const noexcept { return count_; }
 
     /// For a length prefix, the number of missing bytes is not compared.
     friend bool operator==(const terminator& a, const terminator& b) noexcept
@@ -196,7 +199,7 @@ public:
     /// The value as Python prints it: None, 7, or '\r\n' with unprintable bytes escaped; several
     /// strings as ('\r\n', '\n'); and counted(5, '\r\n'), length_prefix(4, big), varint(),
     /// netstring().
-    ASYNCHAT_DECL std::string repr() const;
+    [[nodiscard]] ASYNCHAT_DECL std::string repr() const;
 
 private:
     friend class detail::terminator_scanner;

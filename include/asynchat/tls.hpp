@@ -51,9 +51,9 @@ public:
     pem_source(const char* file) : pem_source(std::string(file)) {}
     pem_source(pem text) : value_(std::move(text.text)) {}
 
-    bool empty() const noexcept { return value_.empty(); }
+    [[nodiscard]] bool empty() const noexcept { return value_.empty(); }
     bool is_file() const noexcept { return is_file_; }
-    const std::string& value() const noexcept { return value_; }
+    [[nodiscard]] const std::string& value() const noexcept { return value_; }
 
 private:
     std::string value_;
@@ -131,16 +131,20 @@ public:
     /// servers. Throws std::invalid_argument for `none` while check_hostname() is on.
     /// Python: SSLContext.verify_mode
     ASYNCHAT_DECL void verify_mode(verify mode);
+    [[nodiscard]] ASYNCHAT_DECL verify verify_mode() const;
 
     /// For clients: whether the certificate must be for the host of connect() or of start_tls(); on
     /// by default. Without a host, as over a UNIX socket, the connection then fails.
     /// Python: SSLContext.check_hostname
     ASYNCHAT_DECL void check_hostname(bool on);
+    [[nodiscard]] ASYNCHAT_DECL bool check_hostname() const;
 
     /// The versions to use; TLS 1.2 and 1.3 by default.
     /// Python: SSLContext.minimum_version, maximum_version
     ASYNCHAT_DECL void minimum_version(version oldest);
     ASYNCHAT_DECL void maximum_version(version newest);
+    [[nodiscard]] ASYNCHAT_DECL version minimum_version() const;
+    [[nodiscard]] ASYNCHAT_DECL version maximum_version() const;
 
     /// The protocols above TLS, best first. A server takes the first one of its list that the
     /// client offers, and refuses a client that offers only others. Throws std::invalid_argument
@@ -244,31 +248,31 @@ public:
     explicit operator bool() const noexcept { return layer_ != nullptr; }
 
     /// "TLSv1.3" or "TLSv1.2". Python: SSLSocket.version
-    ASYNCHAT_DECL std::string_view version() const;
+    [[nodiscard]] ASYNCHAT_DECL std::string_view version() const;
 
     /// For example "TLS_AES_256_GCM_SHA384". Python: SSLSocket.cipher
-    ASYNCHAT_DECL std::string_view cipher() const;
+    [[nodiscard]] ASYNCHAT_DECL std::string_view cipher() const;
 
     /// Empty when none was agreed on. Python: SSLSocket.selected_alpn_protocol
-    ASYNCHAT_DECL std::string_view selected_alpn_protocol() const;
+    [[nodiscard]] ASYNCHAT_DECL std::string_view selected_alpn_protocol() const;
 
     /// The certificate of the peer; empty when it showed none. Python: SSLSocket.getpeercert
-    ASYNCHAT_DECL certificate getpeercert() const;
+    [[nodiscard]] ASYNCHAT_DECL certificate getpeercert() const;
 
     /// What is wrong with the certificate of the peer, if it is used nevertheless
     /// (verify::none); empty when it is valid or there is none.
-    ASYNCHAT_DECL std::string verify_error() const;
+    [[nodiscard]] ASYNCHAT_DECL std::string verify_error() const;
 
     /// The name that this side asked for, or that the client asked for; empty without one.
     /// Python: SSLSocket.server_hostname
-    ASYNCHAT_DECL std::string_view server_hostname() const;
+    [[nodiscard]] ASYNCHAT_DECL std::string_view server_hostname() const;
 
     /// For clients: what a later connection can resume. With TLS 1.3 it is there only after the
     /// first input. Python: SSLSocket.session
-    ASYNCHAT_DECL tls::session session() const;
+    [[nodiscard]] ASYNCHAT_DECL tls::session session() const;
 
     /// Whether this connection has resumed an earlier one. Python: SSLSocket.session_reused
-    ASYNCHAT_DECL bool session_reused() const;
+    [[nodiscard]] ASYNCHAT_DECL bool session_reused() const;
 
 private:
     const detail::tls_layer* layer_;

@@ -59,7 +59,7 @@ public:
     authority& operator=(const authority&) = delete;
 
     /// Its own certificate, to be trusted, as PEM text.
-    ASYNCHAT_DECL std::string certificate() const;
+    [[nodiscard]] ASYNCHAT_DECL std::string certificate() const;
 
     /// A certificate for `name`, its common name. Without `what` it is for a host of this name.
     ASYNCHAT_DECL issued issue(const std::string& name) const;

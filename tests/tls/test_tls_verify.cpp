@@ -256,9 +256,11 @@ TEST_CASE("tls: verify::none accepts everybody, and says what is wrong", "[tls][
         void handle_handshake() override { note(tls::connection(*this).verify_error()); }
     };
     auto context = tls::context::for_client();
+    CHECK((context.check_hostname() && context.verify_mode() == tls::verify::required));
     CHECK_THROWS_AS(context.verify_mode(tls::verify::none), std::invalid_argument);
     context.check_hostname(false);
     context.verify_mode(tls::verify::none);
+    CHECK_FALSE((context.check_hostname() || context.verify_mode() != tls::verify::none));
     asynchat::testing::loop loop;
     const auto server = loop.create<asynchat::server<echo>>(there).lock();
     use_tls(*server, server_context());

@@ -12,7 +12,7 @@ namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 namespace detail {
 
-/// Is told what becomes of a channel: by whom it was made, or who waits for its end. It must not
+/// Is told what becomes of a channel: what made it, or waits for its end. It must not
 /// end the channel. A channel may have several watchers.
 class channel_watcher {
 public:

@@ -79,7 +79,7 @@ public:
 
 private:
     bool is_room_for(std::size_t count) const noexcept;
-    bool wake(member& who) noexcept;
+    bool wake(member& which) noexcept;
 
     std::vector<std::unique_ptr<member>> members_;
     std::atomic<bool> waits_{false}; // the acceptor accepts nothing at present

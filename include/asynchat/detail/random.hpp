@@ -34,11 +34,11 @@ public:
         return bound == 0 ? 0 : static_cast<std::size_t>(next() % bound);
     }
 
-    /// A time in [0, most]; its count needs 64 bits also where a size has 32.
+    /// A time in [0, max]; its count needs 64 bits also where a size has 32.
     template <class Duration>
-    Duration up_to(Duration most) noexcept
+    Duration up_to(Duration max) noexcept
     {
-        const auto range = most.count() < 0 ? 1 : static_cast<std::uint64_t>(most.count()) + 1;
+        const auto range = max.count() < 0 ? 1 : static_cast<std::uint64_t>(max.count()) + 1;
         return Duration(static_cast<typename Duration::rep>(next() % range));
     }
 

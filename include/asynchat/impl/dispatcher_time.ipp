@@ -47,10 +47,18 @@ ASYNCHAT_DECL void dispatcher::connect_timeout(loop::duration timeout)
 {
     set_timeout(&detail::timeouts::connect, timeout);
 }
+ASYNCHAT_DECL loop::duration dispatcher::connect_timeout() const noexcept
+{
+    return active_timeouts().connect;
+}
 
 ASYNCHAT_DECL void dispatcher::handshake_timeout(loop::duration timeout)
 {
     set_timeout(&detail::timeouts::handshake, timeout);
+}
+ASYNCHAT_DECL loop::duration dispatcher::handshake_timeout() const noexcept
+{
+    return active_timeouts().handshake;
 }
 
 ASYNCHAT_DECL void dispatcher::idle_timeout(loop::duration timeout)
@@ -59,12 +67,20 @@ ASYNCHAT_DECL void dispatcher::idle_timeout(loop::duration timeout)
         rare().clocks.start(detail::deadlines::clock::idle, loop_.now());
     set_timeout(&detail::timeouts::idle, timeout);
 }
+ASYNCHAT_DECL loop::duration dispatcher::idle_timeout() const noexcept
+{
+    return active_timeouts().idle;
+}
 
 ASYNCHAT_DECL void dispatcher::silence_interval(loop::duration interval)
 {
     if (active_timeouts().silence == loop::duration::zero())
         rare().clocks.heard(loop_.now());
     set_timeout(&detail::timeouts::silence, interval);
+}
+ASYNCHAT_DECL loop::duration dispatcher::silence_interval() const noexcept
+{
+    return active_timeouts().silence;
 }
 
 /// Something was received or sent.
@@ -84,10 +100,18 @@ ASYNCHAT_DECL void dispatcher::write_timeout(loop::duration timeout)
 {
     set_timeout(&detail::timeouts::write, timeout);
 }
+ASYNCHAT_DECL loop::duration dispatcher::write_timeout() const noexcept
+{
+    return active_timeouts().write;
+}
 
 ASYNCHAT_DECL void dispatcher::linger_timeout(loop::duration timeout)
 {
     set_timeout(&detail::timeouts::linger, timeout);
+}
+ASYNCHAT_DECL loop::duration dispatcher::linger_timeout() const noexcept
+{
+    return active_timeouts().linger;
 }
 
 /// Starts or restarts the clock now.

@@ -48,12 +48,12 @@ ASYNCHAT_DECL void hand_off::changed() noexcept
 }
 
 /// Makes the server look at its state, in its thread. Returns false without memory for that.
-ASYNCHAT_DECL bool hand_off::wake(member& who) noexcept
+ASYNCHAT_DECL bool hand_off::wake(member& which) noexcept
 {
     try {
-        who.owner.post([&who] {
-            if (who.server && !who.server->closed())
-                channel_access::flush_soon(*who.server);
+        which.owner.post([&which] {
+            if (which.server && !which.server->closed())
+                channel_access::flush_soon(*which.server);
         });
         return true;
     } catch (const std::bad_alloc&) {

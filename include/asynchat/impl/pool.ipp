@@ -408,12 +408,12 @@ ASYNCHAT_DECL std::size_t pool_base::count(std::initializer_list<stage> stages) 
 // --- limits ----------------------------------------------------------------------------------
 
 /// When a limit is over that begins now, earlier by a random part of up to a tenth.
-inline loop::time_point pool_base::limit(loop::time_point from, loop::duration most)
+inline loop::time_point pool_base::limit(loop::time_point from, loop::duration max)
 {
-    if (most == loop::duration::zero())
+    if (max == loop::duration::zero())
         return loop::time_point::max();
     auto& numbers = detail::channel_access::random_of(loop_);
-    return detail::later(from, most - numbers.up_to(most / 10));
+    return detail::later(from, max - numbers.up_to(max / 10));
 }
 
 /// Ends the idle channels whose time is over.

@@ -26,11 +26,16 @@ ASYNCHAT_DECL group_options& group_options::loops(std::size_t n)
     return *this;
 }
 
+ASYNCHAT_DECL std::size_t group_options::loops() const
+{
+    return loops_ != 0 ? loops_ : detail::usable_processors();
+}
+
 // --- making it -------------------------------------------------------------------------------
 
 ASYNCHAT_DECL void server_group_base::make(group_options options, const maker& make_server)
 {
-    const std::size_t count = options.loops_ != 0 ? options.loops_ : detail::usable_processors();
+    const std::size_t count = options.loops();
     members_.reserve(count);
     while (members_.size() < count)
         members_.push_back(std::make_unique<member>());

@@ -183,7 +183,7 @@ constexpr bool is_of_connect(handshake_stage stage) noexcept
 struct channel_state : operation_memory {
     readiness_set armed;       // waits under way on the present transport
     bool flush_listed : 1;     // on the loop's list of channels to flush
-    bool hidden : 1;           // the channel is none of the user's
+    bool hidden : 1;           // the channel belongs to the library
     bool lingers : 1;          // it keeps a lingering connection; such a channel is hidden
     bool try_again_listed : 1; // on the loop's list of channels to look at before they wait
     unsigned char opening : 3; // a handshake is under way, as a handshake_stage says

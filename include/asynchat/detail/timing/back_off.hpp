@@ -31,6 +31,8 @@ public:
         base_ = base;
         cap_ = cap;
     }
+    duration base() const noexcept { return base_; }
+    duration cap() const noexcept { return cap_; }
 
     /// The wait after an attempt has failed, or its connection has ended after `up`. `is_good`: the
     /// protocol has succeeded on it.

@@ -233,6 +233,26 @@ ASYNCHAT_DECL void context::maximum_version(version newest)
     state_->change([&](detail::tls_settings& settings) { settings.newest = newest; });
 }
 
+ASYNCHAT_DECL verify context::verify_mode() const
+{
+    return state_->settings().verify;
+}
+
+ASYNCHAT_DECL bool context::check_hostname() const
+{
+    return state_->settings().checks_hostname;
+}
+
+ASYNCHAT_DECL version context::minimum_version() const
+{
+    return state_->settings().oldest;
+}
+
+ASYNCHAT_DECL version context::maximum_version() const
+{
+    return state_->settings().newest;
+}
+
 ASYNCHAT_DECL void context::set_alpn_protocols(std::vector<std::string> protocols)
 {
     std::string wire;
