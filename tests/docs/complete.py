@@ -5,7 +5,8 @@
                          parameters; each limit and timeout stands in porting.md, with its default
                          and the call that sets it, and so does each name that Python does not
                          have; each name outside of a class stands somewhere; contributing.md shows
-                         the tree as it is
+                         the tree as it is; configuration.md has each setting, and async_chat.md
+                         the names that a subclass must not take
     complete.py test     whether the above notices what is left out
 """
 
@@ -89,6 +90,10 @@ INTERNAL = {
     "stream_reader(std::shared_ptr<stream_state> of)",
     "stream_writer(std::shared_ptr<stream_state> of)",
 }
+
+
+# Calls with both forms, or named like one, that set nothing that lasts.
+NO_SETTINGS = {"loop", "run", "read", "set_connected"}
 
 
 def page_text(name):
@@ -329,6 +334,36 @@ def check_names(text):
                     problem("porting.md", f"says nothing of {name}: {called}")
 
 
+def check_settings(text):
+    """configuration.md lists each call that has a form that sets and one that asks."""
+    for page, classes in PAGES.items():
+        for header, kind, name in classes:
+            if kind == "enum":
+                continue
+            calls = headers.members(header, kind, name)
+            asks = {call[:-2] for call in calls if call.endswith("()")}
+            for call in sorted({call.partition("(")[0] for call in calls
+                                if not call.endswith("()")}):
+                if (call in asks or call.startswith("set_")) and call not in NO_SETTINGS and \
+                        not re.search(rf"(?<!\w){call}\(", text):
+                    problem("configuration.md", f"says nothing of {name}: {call}()")
+
+
+def check_taken_names(text):
+    """async_chat.md lists the names of virtual functions, for users who choose names."""
+    section = re.search(r"(?ms)^### Names that are taken\n(.*?)(?=^Other)", text)
+    shown = set(re.findall(r"`(\w+)`", section.group(1))) - {"override", "handle_"} \
+        if section else set()
+    there = set()
+    for header in ("dispatcher.hpp", "async_chat.hpp"):
+        there |= set(re.findall(r"\bvirtual\s[^;{]*?\b([a-z]\w*)\(", source_of(header)))
+    there = {name for name in there if not name.startswith("handle_") and not name.endswith("_")}
+    for name in sorted(shown ^ (there - {"dispatcher"})):
+        problem("async_chat.md", f"'{name}' is " + ("listed as taken, but not virtual"
+                                                    if name in shown else
+                                                    "virtual, but not listed as taken"))
+
+
 def check_tree(text):
     """contributing.md shows each folder of tests/, and none that is not there."""
     shown = set(re.findall(r"(?m)^tests/(\w+)/ ", text))
@@ -355,6 +390,8 @@ def all_pages():
 def check():
     check_public_names(all_pages())
     check_tree(page_text("contributing.md"))
+    check_settings(page_text("configuration.md"))
+    check_taken_names(page_text("async_chat.md"))
     for page in PAGES:
         check_page(page, page_text(page))
     check_limits(page_text("porting.md"), limits())
@@ -376,6 +413,10 @@ def test():
     text = all_pages()
     for name in ("stream_server", "tls::tls_category", "start_watchdog", "unlimited"):
         noticed(name, lambda: check_public_names(text.replace(name.rpartition("::")[2], "")))
+    text = page_text("configuration.md")
+    noticed("pool_base: max_size()", lambda: check_settings(text.replace("max_size(", "")))
+    text = page_text("async_chat.md")
+    noticed("'repr' is virtual", lambda: check_taken_names(text.replace("`repr`, ", "")))
     text = page_text("contributing.md")
     noticed("tests/docs/", lambda: check_tree(text.replace("tests/docs/ ", "")))
 
