@@ -11,8 +11,9 @@
 ///     context.load_cert_chain("cert.pem", "key.pem");
 ///     use_tls(*loop.create<asynchat::server<echo>>(where).lock(), context);
 ///
-/// A handshake that fails closes the channel with close_reason::tls_error; close_text() says why:
-/// "tls error: the certificate of 'CN=x' has expired".
+/// A handshake that fails closes the channel with close_reason::tls_error, and close_text() says
+/// why. A client's handle_error() gets the same text: "connect to shop.example:443: certificate of
+/// 'CN=shop.example' has expired".
 
 #include <asynchat/config.hpp>
 #include <asynchat/detail/tls/certificate.hpp>
