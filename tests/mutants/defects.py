@@ -1439,6 +1439,8 @@ built("tls-session-of-another-name", "a session made for one name is resumed und
 built("tls-session-of-old-trust", "who was trusted before a change comes back by a session",
       "layer.built().trust_digest + std::string(layer.server_name())",
       "std::string(layer.server_name())")
+names("tls-wildcard-first", "a name of its own is shown the certificate of *. that was added before",
+      "            found = ctx.get();\n", "            return ctx.get();\n")
 names("tls-name-in-capitals", "the name of a host in capitals is another one",
       "c = static_cast<char>(c - 'A' + 'a');", ";")
 shaking("tls-name-not-checked", "a certificate for any host is good for this one",

@@ -53,6 +53,24 @@ TEST_CASE("tls: the name that a client asks for decides the certificate", "[tls]
     }
 }
 
+TEST_CASE("tls: an exact name comes before *., in whichever order they were added", "[tls][names]")
+{
+    strings names = {"x.c.example", "*.c.example"};
+    if (GENERATE(false, true))
+        std::swap(names.front(), names.back());
+    auto server = server_context();
+    for (const std::string& name : names) {
+        const auto shown = certificate_for({name});
+        server.add_name(name, pem{shown.certificate}, pem{shown.key});
+    }
+    for (const std::string label : {"x", "y"}) {
+        both<> pair(server, client_context(), label + ".c.example");
+        pair.loop.settle();
+        CHECK(tls::connection(*pair.client).getpeercert().subject ==
+              (label == "x" ? "CN=x.c.example" : "CN=*.c.example"));
+    }
+}
+
 TEST_CASE("tls: unknown names can be refused", "[tls][names]")
 {
     auto server = naming_server();
