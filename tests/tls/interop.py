@@ -33,6 +33,16 @@ def test_s_client():
                 ours.stop()
 
 
+def test_s_client_leaves_at_the_end():
+    """At that of ours it says close_notify and goes: it has no half-close."""
+    for version in ("1_2", "1_3"):
+        with server() as ours, s_client(ours, f"-tls{version}") as peer:
+            peer.say("END")
+            ours.wait_for("closed: peer finished")
+            peer.wait_for("^closed$")
+            ours.stop()
+
+
 def test_s_client_key_update():
     with server() as ours, s_client(ours, "-tls1_3") as peer:
         for i in range(10):
@@ -127,6 +137,24 @@ def test_gnutls_cli():
                 peer.echoes("hello")
                 peer.echoes("x" * 5000)
                 ours.wait_for(f"handshake TLSv{version}")
+            ours.stop()
+
+
+def test_gnutls_cli_half_close():
+    """It ends its stream at the end of its input, and still prints what comes. After the end of ours
+    it leaves, without close_notify."""
+    for version in VERSIONS:
+        options = "--priority", f"NORMAL:-VERS-ALL:+VERS-TLS{version}"
+        with server() as ours:
+            with gnutls_cli(ours, *options) as peer:
+                peer.say("hello")
+                peer.process.stdin.close()
+                check("exit status", peer.wait(), 0)
+                check_that(peer.output(), "\nhello\nbye\n" in peer.output())
+                ours.wait_for("closed: local")
+            with gnutls_cli(ours, *options) as peer:
+                peer.say("END")
+                ours.wait_for("closed: tls truncated")
             ours.stop()
 
 

@@ -43,6 +43,15 @@ def test_s_server():
                 "closed: local")
 
 
+def test_s_server_half_close():
+    """It answers what came before the end of the client's stream, and then ends its own."""
+    for version in VERSIONS:
+        with s_server("-rev", "-tls" + version.replace(".", "_")) as peer:
+            has(client(port_of(peer), "first", "x" * 5000, "third", options=("--ca", "--half")),
+                f"handshake TLSv{version} ", "line: tsrif", "line: xxx", "line: driht",
+                "closed: peer finished")
+
+
 def test_s_server_small_records():
     with s_server("-rev", "-max_send_frag", "512") as peer:
         has(client(port_of(peer), "x" * 9999 + "y"), "line: yxxx", "closed: local")
@@ -108,6 +117,14 @@ def test_gnutls_serv():
             output = client(port, "hello", "x" * 5000, "third")
             has(output, f"handshake TLSv{version} ", "line: hello", "line: xxx", "line: third",
                 "closed: local")
+
+
+def test_gnutls_serv_half_close():
+    for version in VERSIONS:
+        with gnutls_serv("--priority", f"NORMAL:-VERS-ALL:+VERS-TLS{version}") as port:
+            has(client(port, "first", "x" * 5000, "third", options=("--ca", "--half")),
+                f"handshake TLSv{version} ", "line: first", "line: xxx", "line: third",
+                "closed: peer finished")
 
 
 def test_gnutls_serv_resumes():
