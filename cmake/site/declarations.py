@@ -210,7 +210,8 @@ def member_of(element, files):
         entity.values.append((text_of(value.find("name")),
                               tidy(text_of(value.find("initializer"))), doc_of(value)))
     if kind in ("function", "friend") and entity.source.startswith("using "):  # names of a base
-        entity.doc, entity.signature = "", [entity.source]
+        base = re.match(r"using ([\w:<>]+)::", entity.source)
+        entity.doc, entity.signature = f"As in {base.group(1)}.", [entity.source]
         return entity
     arguments = text_of(element.find("argsstring"))
     entity.overrides = bool(re.search(r"\b(override|final)\b", arguments))

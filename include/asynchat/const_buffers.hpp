@@ -21,6 +21,7 @@ inline namespace ASYNCHAT_ABI {
 /// send("hello") works, and is a ConstBufferSequence of Asio.
 class const_buffers {
 public:
+    /// What Asio asks of a sequence of buffers.
     using value_type = asio::const_buffer;
     using const_iterator = const asio::const_buffer*;
 
@@ -44,6 +45,7 @@ public:
     {
     }
 
+    /// The pieces.
     [[nodiscard]] const_iterator begin() const noexcept { return first_ ? first_ : &single_; }
     const_iterator end() const noexcept { return begin() + count_; }
 

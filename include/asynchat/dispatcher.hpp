@@ -266,7 +266,7 @@ public:
     ASYNCHAT_DECL void watch_urgent_data(bool on = true);
 
     // --- events: the loop calls them; a handshake, for example, overrides them -------------------
-
+    /// The socket is ready for this. They call the handlers, in the order above the class.
     ASYNCHAT_DECL virtual void handle_read_event();
     ASYNCHAT_DECL virtual void handle_write_event();
     ASYNCHAT_DECL virtual void handle_connect_event();
@@ -348,7 +348,7 @@ public:
     ASYNCHAT_DECL virtual void handle_error();
 
     // --- state ---------------------------------------------------------------------------------
-
+    /// A listener is accepting; a channel is connecting, then connected; closed is for good.
     [[nodiscard]] bool connected() const noexcept { return connected_; }
     [[nodiscard]] bool accepting() const noexcept { return accepting_; }
     [[nodiscard]] bool connecting() const noexcept { return connecting_; }
@@ -376,10 +376,10 @@ public:
     /// The descriptor, -1 without one. The channel keeps its ownership. Python: dispatcher.fileno
     [[nodiscard]] ASYNCHAT_DECL int native_handle() const;
 
-    [[nodiscard]] loop& owner() const noexcept { return loop_; }
+    [[nodiscard]] loop& owner() const noexcept { return loop_; } ///< the loop that it was made for
 
     // --- socket options: throw std::system_error, std::logic_error without a socket --------------
-
+    /// TCP_NODELAY and SO_KEEPALIVE of the system.
     ASYNCHAT_DECL void set_no_delay(bool on);
     ASYNCHAT_DECL void set_keep_alive(bool on);
 

@@ -26,6 +26,7 @@ inline namespace ASYNCHAT_ABI {
 /// Python: Lib/asyncore.py, dispatcher_with_send
 class ASYNCHAT_API dispatcher_with_send : public dispatcher {
 public:
+    /// As those of dispatcher: without a socket, or with one.
     ASYNCHAT_DECL explicit dispatcher_with_send(loop& owner);
     ASYNCHAT_DECL dispatcher_with_send(loop& owner, socket from);
 

@@ -117,6 +117,7 @@ public:
     [[nodiscard]] ASYNCHAT_DECL static endpoint from_native(const sockaddr* address,
                                                             std::size_t size);
 
+    /// What it is: nothing, an IPv4 or IPv6 address with a port, or a path.
     [[nodiscard]] bool empty() const noexcept { return is_.of == kind::nowhere; }
     [[nodiscard]] bool is_ip() const noexcept { return is_.of == kind::v4 || is_.of == kind::v6; }
     [[nodiscard]] bool is_unix() const noexcept { return is_.of == kind::path; }
@@ -136,6 +137,7 @@ public:
     /// For Asio and the system. Throws std::logic_error when empty and for a name.
     ASYNCHAT_DECL asio::generic::datagram_protocol::endpoint native() const;
 
+    /// Equal when all parts are.
     friend bool operator==(const endpoint& a, const endpoint& b) noexcept
     {
         return a.compare(b) == 0;
@@ -182,8 +184,8 @@ private:
 /// An address that a connect() has tried, and why it failed. For a name that could not be looked up
 /// `to` is the name.
 struct connect_error {
-    endpoint to;
-    std::error_code error;
+    endpoint to;           ///< the address, or the name
+    std::error_code error; ///< why it failed
 };
 
 } // namespace ASYNCHAT_ABI

@@ -20,6 +20,7 @@ inline namespace ASYNCHAT_ABI {
 /// Python: Lib/asyncore.py, ExitNow
 class ASYNCHAT_API exit_now : public std::exception {
 public:
+    /// Always the same text.
     const char* what() const noexcept override { return "asynchat::exit_now"; }
 };
 

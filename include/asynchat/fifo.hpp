@@ -24,9 +24,11 @@ inline namespace ASYNCHAT_ABI {
 template <class T>
 class fifo {
 public:
+    /// Empty, or with these items; the first is the oldest.
     fifo() = default;
     fifo(std::initializer_list<T> items) : items_(items) {}
 
+    /// How many items there are; true when there is one.
     [[nodiscard]] bool is_empty() const noexcept { return begin() == end(); }
     std::size_t size() const noexcept { return items_.size() - front_; }
     explicit operator bool() const noexcept { return !is_empty(); }
@@ -48,6 +50,7 @@ public:
         return items_.back();
     }
 
+    /// Adds the newest item.
     void push(T item)
     {
         // Room that pop() left in front is used before the vector grows: amortized constant.
@@ -67,6 +70,7 @@ public:
         return item;
     }
 
+    /// Destroys all items. The memory is kept.
     void clear() noexcept
     {
         items_.clear();

@@ -56,6 +56,7 @@ public:
     /// happens some time after its close. Release the result before the loop is destroyed.
     [[nodiscard]] std::shared_ptr<T> lock() const noexcept { return channel_.lock(); }
 
+    /// Whether get() has the channel.
     explicit operator bool() const noexcept { return get() != nullptr; }
 
     /// Calls a member of the channel, which lives until the call returns, also if it is closed.

@@ -73,6 +73,7 @@ struct loop_anchor {
 /// Python: Lib/asyncore.py, socket_map, loop and poll
 class ASYNCHAT_API loop {
 public:
+    /// Of timers and timeouts.
     using duration = std::chrono::steady_clock::duration;
     using time_point = std::chrono::steady_clock::time_point;
 
@@ -87,6 +88,7 @@ public:
     loop(const loop&) = delete;
     loop& operator=(const loop&) = delete;
 
+    /// What the loop waits with: its own, or that of the caller.
     [[nodiscard]] asio::io_context& context() noexcept { return *context_; }
 
     /// Makes a channel, T(loop&, args...), and owns it until it is closed.

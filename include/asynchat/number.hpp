@@ -37,12 +37,14 @@ enum class number_error : unsigned char {
     return "no error";
 }
 
+/// Which digits a number has.
 enum class number_base : unsigned char { decimal = 10, hexadecimal = 16 };
 
 /// The result of parse_number() or parse_integer(): a number, or an error and its position.
 template <class Number>
 class [[nodiscard]] basic_parsed_number {
 public:
+    /// For parse_number() and parse_integer().
     constexpr explicit basic_parsed_number(Number value) noexcept : value_(value) {}
     constexpr basic_parsed_number(number_error error, std::size_t position) noexcept
         : value_(static_cast<Number>(position)), error_(error)
@@ -53,6 +55,7 @@ public:
     constexpr explicit operator bool() const noexcept { return error_ == number_error::none; }
     constexpr Number operator*() const noexcept { return error() == none ? value_ : 0; }
 
+    /// Why there is no number; none when there is one.
     [[nodiscard]] constexpr number_error error() const noexcept { return error_; }
     /// Index of the offending byte; text.size() if the text is empty or ends early; 0 if there is
     /// no error.
@@ -68,6 +71,7 @@ private:
     number_error error_ = none;
 };
 
+/// What parse_number() and parse_integer() return.
 using parsed_number = basic_parsed_number<std::size_t>;
 using parsed_integer = basic_parsed_number<std::int64_t>;
 

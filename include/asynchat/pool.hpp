@@ -84,6 +84,7 @@ public:
     /// True after stop().
     [[nodiscard]] bool stopping() const noexcept { return stopping_; }
 
+    /// The loop of the pool and of its channels.
     [[nodiscard]] loop& owner() const noexcept { return loop_; }
 
 private:

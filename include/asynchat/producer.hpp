@@ -28,6 +28,7 @@ class output_pump;
 /// Python: Lib/asynchat.py, the producer protocol of async_chat.push_with_producer
 class ASYNCHAT_API producer {
 public:
+    /// For subclasses.
     producer() = default;
     producer(const producer&) = delete;
     producer& operator=(const producer&) = delete;

@@ -35,6 +35,7 @@ inline namespace ASYNCHAT_ABI {
 template <class Answer>
 class request_queue {
 public:
+    /// Empty, for this channel.
     explicit request_queue(dispatcher& channel) noexcept : channel_(channel) {}
     request_queue(const request_queue&) = delete;
     request_queue& operator=(const request_queue&) = delete;

@@ -31,6 +31,7 @@ struct server_counters {
     /// Closed connections; the index is the close_reason. accepted == open + the sum of these.
     std::array<std::uint64_t, close_reason_count> closes_by_reason = {};
 
+    /// The connections that were closed for this reason.
     std::uint64_t closes(close_reason reason) const
     {
         return closes_by_reason.at(static_cast<std::size_t>(reason));

@@ -41,6 +41,7 @@ enum class spread : unsigned char {
 /// it.
 class ASYNCHAT_API group_options {
 public:
+    /// Listens there.
     template <class Where, std::enable_if_t<std::is_convertible_v<Where, listen_options>, int> = 0>
     group_options(Where&& where) : where_(std::forward<Where>(where))
     {

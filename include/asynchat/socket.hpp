@@ -57,8 +57,10 @@ public:
     ASYNCHAT_DECL explicit socket(std::unique_ptr<transport> connection,
                                   endpoint peer = {}) noexcept;
 
+    /// True when it has a descriptor, or a connection without one.
     explicit operator bool() const noexcept { return descriptor_ >= 0 || connection_; }
 
+    /// The descriptor, -1 without one; AF_INET and the like; SOCK_STREAM and the like.
     [[nodiscard]] int native_handle() const noexcept { return descriptor_; }
     int family() const noexcept { return family_; }
     [[nodiscard]] int type() const noexcept { return type_; }

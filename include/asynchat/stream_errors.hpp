@@ -24,6 +24,7 @@ inline namespace ASYNCHAT_ABI {
 /// The stream ended before a read had what it wants. Python: asyncio.IncompleteReadError
 class ASYNCHAT_API incomplete_read_error : public std::runtime_error {
 public:
+    /// With the bytes that came.
     incomplete_read_error(std::string partial, std::optional<std::size_t> expected)
         : std::runtime_error(text_of(partial.size(), expected)), partial_(std::move(partial)),
           expected_(expected)
@@ -51,6 +52,7 @@ private:
 /// Python: asyncio.LimitOverrunError; readline() raises ValueError.
 class ASYNCHAT_API limit_overrun_error : public std::runtime_error {
 public:
+    /// With the limit of the stream.
     explicit limit_overrun_error(std::size_t limit)
         : std::runtime_error(fmt::format("asynchat: no separator within {} bytes, the limit of "
                                          "this stream, set by stream_options::limit",
@@ -71,6 +73,7 @@ private:
 /// system, if there is one. Python: ConnectionResetError
 class ASYNCHAT_API connection_lost : public std::system_error {
 public:
+    /// With what the channel says of its end; without an error, not_connected.
     connection_lost(asynchat::close_reason reason, const std::error_code& error,
                     const std::string& text)
         : std::system_error(error ? error : std::make_error_code(std::errc::not_connected), text),
@@ -89,6 +92,7 @@ private:
 /// An operation took longer than its time. Python: TimeoutError
 class ASYNCHAT_API timeout_error : public std::runtime_error {
 public:
+    /// With a text that says so.
     timeout_error() : std::runtime_error("asynchat: the operation took longer than its time") {}
 };
 

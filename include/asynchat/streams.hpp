@@ -329,6 +329,7 @@ private:
 /// Both sides of a connection. A struct: some compilers destroy a structured binding of a co_await
 /// twice, so name it and use its members.
 struct stream {
+    /// They share the connection.
     stream_reader reader;
     stream_writer writer;
 };

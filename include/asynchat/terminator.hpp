@@ -156,6 +156,7 @@ public:
     /// A leading zero before other digits is malformed.
     ASYNCHAT_DECL static terminator netstring();
 
+    /// True for the terminator that never ends a frame.
     [[nodiscard]] bool is_none() const noexcept { return kind_ == kind::none; }
     /// A number of bytes, with or without a string behind them.
     [[nodiscard]] bool is_count() const noexcept
@@ -163,7 +164,9 @@ public:
         return kind_ == kind::count || kind_ == kind::counted;
     }
     bool is_bytes() const noexcept { return kind_ >= kind::bytes; } ///< one string or several
+    /// True for several strings, any of which ends a frame.
     [[nodiscard]] bool is_several() const noexcept { return kind_ == kind::several; }
+    /// True when the length of a frame stands in front of it.
     bool is_length_prefix() const noexcept { return kind_ < kind::none && kind_ != kind::counted; }
 
     /// True for the terminators that collect everything: none, the count 0 without a string behind

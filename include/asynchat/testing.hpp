@@ -375,6 +375,7 @@ public:
     using recorder<Base>::recorder;
 
 protected:
+    /// Notes what was sent of what was offered.
     std::size_t send(const_buffers data) override
     {
         const std::string offered = data.str();

@@ -19,6 +19,7 @@ inline namespace ASYNCHAT_ABI {
 /// timer that ends with a channel.
 class ASYNCHAT_API timer {
 public:
+    /// Of no function: there is nothing to cancel.
     timer() = default;
 
     /// Cancels the timer: its function is not called again. May be called at any time, also in the
@@ -46,6 +47,7 @@ private:
 /// Movable. It belongs to the loop's thread, and may outlive the loop.
 class [[nodiscard]] ASYNCHAT_API scoped_timer {
 public:
+    /// Of no timer, or of this one.
     scoped_timer() = default;
     scoped_timer(timer owned) noexcept : timer_(std::move(owned)) {}
     scoped_timer(scoped_timer&&) noexcept = default;

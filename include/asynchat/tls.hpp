@@ -41,17 +41,20 @@ namespace tls {
 
 /// PEM text in memory, where a function also takes the name of a file.
 struct pem {
+    /// One or more blocks of PEM.
     std::string text;
 };
 
 /// PEM text: the name of a file, or the text itself. reload() reads a file again.
 class pem_source {
 public:
+    /// Nothing, the name of a file, or the text itself.
     pem_source() = default;
     pem_source(std::string file) : value_(std::move(file)), is_file_(true) {}
     pem_source(const char* file) : pem_source(std::string(file)) {}
     pem_source(pem text) : value_(std::move(text.text)) {}
 
+    /// The name of the file, or the text.
     [[nodiscard]] bool empty() const noexcept { return value_.empty(); }
     bool is_file() const noexcept { return is_file_; }
     [[nodiscard]] const std::string& value() const noexcept { return value_; }
@@ -182,6 +185,7 @@ private:
 /// connection::session(). Copies share it. Python: ssl.SSLSession
 class session {
 public:
+    /// Of no connection; false then.
     session() = default;
     explicit operator bool() const noexcept { return value_ != nullptr; }
 
@@ -196,6 +200,7 @@ private:
 
 /// How start_tls() begins. A host name converts to it: start_tls(*this, context, "mail.example").
 struct start_options {
+    /// With all defaults, or with the name of the server.
     start_options() = default;
     start_options(std::string name) : server_hostname(std::move(name)) {}
     start_options(const char* name) : server_hostname(name) {}
@@ -245,6 +250,7 @@ ASYNCHAT_API ASYNCHAT_DECL std::unique_ptr<transport_layer> make_layer(const con
 /// the handshake is complete; its functions then return empty values.
 class ASYNCHAT_API connection {
 public:
+    /// Of this channel; false when it is empty.
     ASYNCHAT_DECL explicit connection(const dispatcher& channel);
     explicit operator bool() const noexcept { return layer_ != nullptr; }
 

@@ -29,6 +29,7 @@ namespace testing {
 
 /// A certificate and its private key, as PEM text.
 struct issued {
+    /// PEM.
     std::string certificate;
     std::string key;
 };

@@ -67,6 +67,7 @@ public:
             detail::state_ptr::adopt(state_);
     }
 
+    /// For Asio: the memory that its wait may use again.
     allocator_type get_allocator() const noexcept
     {
         return allocator_type(detail::state_ptr(state_));
@@ -91,6 +92,7 @@ private:
     bool owns_ = true; // a part of the state
 };
 
+/// Called once, with the result of a connect.
 using connect_handler = std::function<void(const std::error_code&)>;
 
 /// What an error of a transport means for its channel.
@@ -112,6 +114,7 @@ struct error_explanation {
 /// Lifetime: owned by its channel; destroyed when that is closed, or after the linger.
 class ASYNCHAT_API transport {
 public:
+    /// For subclasses.
     transport() = default;
     transport(const transport&) = delete;
     transport& operator=(const transport&) = delete;
@@ -196,6 +199,7 @@ public:
 
     // --- for sockets; the defaults set operation_not_supported ---------------------------------
 
+    /// As of the system.
     ASYNCHAT_DECL virtual void bind(const endpoint& where, std::error_code& error);
     ASYNCHAT_DECL virtual void listen(int backlog, std::error_code& error);
 
@@ -273,6 +277,7 @@ public:
     ASYNCHAT_DECL endpoint peer_endpoint() const override;
 
 protected:
+    /// For subclasses.
     transport_layer() = default;
 
     /// The transport below.

@@ -5,7 +5,8 @@
 
     site.py nav              whether index.md has a place for each page (nothing has to be built)
     site.py pages SITE       links and anchors lead somewhere, nothing is loaded from another host,
-                             and each public name of the headers has its place in the reference
+                             each public name of the headers has its place in the reference and a
+                             text there, and code is highlighted
     site.py browser SITE [SHOTS]
                              opens each page in Chromium, narrow and wide: no message on the
                              console, no request to another host, no page wider than the screen; the
@@ -167,6 +168,20 @@ def check_reference(ids):
             problem("reference", f"says nothing of {wanted} in {header}")
 
 
+def check_text(where, text):
+    """Each name of a page of the reference has a text beside its declaration."""
+    parts = re.split(r'<h[2-4] id="([^"]+)"[^>]*>(.*?)</h[2-4]>', text, flags=re.S)
+    for name, title, body in zip(parts[1::3], parts[2::3], parts[3::3]):
+        if "<code>" not in title:  # a title between members
+            continue
+        body = body.partition("</article>")[0]
+        code = re.search(r'<div class="highlight">(.*?)</div>', body, flags=re.S)
+        if not code or not re.search(r'<span class="[cknops]', code.group(1)):
+            problem(where, f"does not highlight {name}")
+        if not re.sub(r"<[^>]*>", "", body.replace(code.group() if code else "", "")).strip():
+            problem(where, f"has no text for {name}")
+
+
 def reference_pages(site):
     return [path for path in (site / "reference").glob("*.html")]
 
@@ -180,6 +195,7 @@ def check_inside(site):
         shown = re.sub(r"<[^>]*>", "", text)
         for name in re.findall(r"\bdetail::\w+|\bASYNCHAT_(?:ABI|API|DECL)\b", shown):
             problem(path.relative_to(site), f"shows {name}")
+        check_text(path.relative_to(site), text)
     check_reference(ids)
     return len(ids)
 
@@ -412,6 +428,11 @@ def test():
             problem("site.py", f"finds {len(problems)} faults, not 7")
         else:
             del problems[:]
+    entry = ('<h3 id="a.b"><code>b</code></h3>\n<div class="highlight"><pre><code>'
+             '<span class="kt">int</span> <span class="n">b</span></code></pre></div>\n<p>B.</p>\n')
+    check_text("a.html", entry + '<h3 id="c">C</h3></article><p>the end of the page</p>')
+    noticed("no text for a.b", lambda: check_text("a.html", entry.replace("<p>B.</p>", "")))
+    noticed("highlight a.b", lambda: check_text("a.html", entry.replace("span class", "span id")))
     ids = {wanted for _, wanted in wanted_ids()}
     for name in ("terminator.counted", "close_reason.user", "testing::peer.send", "start_server",
                  "transport_layer.has_input", "ASYNCHAT_VERSION_MAJOR", "parsed_number"):

@@ -49,6 +49,7 @@ struct faults {
     unsigned reset = 0;        ///< a receive or a send finds the connection lost
     unsigned refuse = 0;       ///< a connect is refused
     unsigned accept_error = 0; ///< an accept fails because no descriptor is free
+    /// Of `delay`.
     std::chrono::steady_clock::duration longest_delay = std::chrono::milliseconds(200);
 };
 

@@ -23,11 +23,13 @@ struct certificate {
     std::string issuer;                        ///< the same
     std::string serial_number;                 ///< in hexadecimal digits
     std::vector<std::string> subject_alt_name; ///< "DNS:a.example", "IP:127.0.0.1", "email:a@b.c"
+    /// When it is valid.
     std::chrono::system_clock::time_point not_before;
     std::chrono::system_clock::time_point not_after;
     std::string sha256; ///< the fingerprint, 64 hexadecimal digits
     std::string pem;    ///< the whole certificate
 
+    /// True when there is none.
     bool empty() const noexcept { return pem.empty(); }
 };
 
