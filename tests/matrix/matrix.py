@@ -2,11 +2,12 @@
 # asynchat - Python's asynchat programming model on standalone Asio
 # SPDX-License-Identifier: BSL-1.0
 """The tests with each compiler, standard, library and processor: matrix.py [--packages] [ROW...]
+(matrix.py --test looks whether it understands the logs.)
 
 Each row works on a copy of the tree in build/matrix, which goes when the row has passed; its log
-stays. The compilers of Debian 12 are used here, those of Debian 13 in a bare root of it. What came of
-the rows, also of earlier calls, is kept in build/matrix/results.json and printed as one table, with
-a reason for each row that did not run. Without a name all rows run, which takes hours. --packages
+stays. The compilers of Debian 12 are used here, those of Debian 13 in a bare root of it. What came
+of the rows, also of earlier calls, is kept in build/matrix/results.json and printed as one table,
+with a reason for each row that did not run. Without a name all rows run, which takes hours. --packages
 prints what the rows need to be installed here.
 
 ASYNCHAT_ASIO, ASYNCHAT_FMT and ASYNCHAT_CATCH2 name the sources of the newest release of each.
@@ -27,19 +28,25 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "matrix"
 # What is the same with every compiler, or takes long.
 QUICK = ["-DASYNCHAT_BUILD_EXAMPLES=OFF", "-LE", "^(packaging|compile_fail|peers|slow|soak)$"]
-Row = collections.namedtuple("Row", "name what packages environment command missing")
+Row = collections.namedtuple("Row", "name what packages environment command missing needs")
 ROWS = {}
 HEADERS = "-DCMAKE_PROJECT_asynchat_INCLUDE=tests/matrix/libraries_as_headers.cmake"
 
 
-def row(name, what, packages, environment, *command, missing=None):
-    ROWS[name] = Row(name, what, packages, environment, command, missing)
+def row(name, what, packages, environment, *command, missing=None, needs=()):
+    """`needs` are commands that succeed where all is there that cannot be done without."""
+    ROWS[name] = Row(name, what, packages, environment, command, missing, needs)
+
+
+def compiles(compiler, flags=""):
+    """A command that needs the compiler and its standard library."""
+    return ["sh", "-c", f"echo '#include <vector>' | {compiler} {flags} -fsyntax-only -xc++ -"]
 
 
 def verb(name, what, packages, compiler, standard, *arguments, **environment):
     row(name, what, packages,
         {"CXX": compiler, "ASYNCHAT_CXX_STANDARD": str(standard), **environment},
-        "./run", *arguments)
+        "./run", *arguments, needs=[compiles(compiler, environment.get("CXXFLAGS", ""))])
 
 
 def newest(name, what, variable, *options):
@@ -52,14 +59,16 @@ def newest(name, what, variable, *options):
 
 def other_processor(name, what, prefix, *emulator, flags=""):
     row(name, what, [f"g++-{prefix}"] + ["qemu-user"] * len(emulator), {"CXXFLAGS": flags},
-        "sh", "tests/matrix/other_processor.sh", prefix, *emulator)
+        "sh", "tests/matrix/other_processor.sh", prefix, *emulator,
+        needs=[compiles(f"{prefix}-g++"), *([each, "--version"] for each in emulator)])
 
 
 def trixie(name, what, compiler, **environment):
     """In a bare root, so it tells also that ./run installs what is missing."""
     row(name, what, ["debootstrap"], {"CXX": compiler, **environment},
         "sh", "tests/roots/roots.sh", "trixie",
-        missing=None if os.geteuid() == 0 else "only root can make a root")
+        missing=None if os.geteuid() == 0 else "only root can make a root",
+        needs=[["debootstrap", "--version"]])
 
 
 OFF_T = "-D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64"
@@ -77,6 +86,10 @@ other_processor("armhf", "g++ 12, 32 bits, `char` is unsigned, by qemu", "arm-li
                 "qemu-arm", flags=OFF_T)
 other_processor("s390x", "g++ 12, the highest byte comes first, by qemu", "s390x-linux-gnu",
                 "qemu-s390x")
+row("musl", "clang 16, headers of musl and libc++ 16, not linked",
+    ["clang-16", "libc++-16-dev", "musl-dev"], {}, "sh", "tests/matrix/musl.sh",
+    needs=[compiles("clang++-16", "-stdlib=libc++"),
+           ["test", "-e", "/usr/include/x86_64-linux-musl/stdio.h"]])
 newest("asio", "g++ 12, C++17, the newest Asio", "ASYNCHAT_ASIO",
        "-Dasio_INCLUDE_DIR={source}/include")
 newest("fmt", "g++ 12, C++17, the newest fmt", "ASYNCHAT_FMT",
@@ -96,17 +109,43 @@ def copy_tree(to):
 
 
 def passed(log):
-    """What the tests say themselves: ctest's sum, or that of each program."""
-    counts = [int(n) for n in re.findall(r"tests passed, \d+ tests failed out of (\d+)", log)]
-    if not counts:
-        counts = [int(n) for n in re.findall(r"\((\d+) assertions in \d+ test cases\)", log)]
-    return counts
+    """What the tests say themselves: ctest's sum, or that of each program, or of the compiler."""
+    for what, pattern in (("tests passed", r"tests passed, 0 tests failed out of (\d+)"),
+                          ("test cases passed", r"\(\d+ assertions? in (\d+) test cases?\)"),
+                          ("files compiled", r"(?m)^(\d+) files compiled$")):
+        counts = [int(n) for n in re.findall(pattern, log)]
+        if counts:
+            return f"{sum(counts):,} {what}"
+    return None
+
+
+def missing(row):
+    """Why the row cannot run, or None."""
+    if row.missing:
+        return row.missing
+    for command in row.needs:
+        try:
+            subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            return f"not installed: {', '.join(row.packages)}"
+    return None
+
+
+def outcome(code, log, name):
+    """What came of a row, by its exit code and its log."""
+    refused = re.search(r"(?m)^roots: (not run: .*)$", log)
+    if code != 0 and refused:
+        return refused[1]
+    tests = passed(log)
+    return tests if code == 0 and tests else f"failed, see build/matrix/{name}.log"
 
 
 def run(row):
     """What came of it: one line, and the seconds."""
-    if row.missing:
-        return {"result": f"not run: {row.missing}"}
+    reason = missing(row)
+    if reason:
+        return {"result": f"not run: {reason}"}
     tree, log = WORK / row.name, WORK / f"{row.name}.log"
     copy_tree(tree)
     start = time.monotonic()
@@ -118,10 +157,29 @@ def run(row):
     text = "".join(each.read_text(encoding="utf-8", errors="replace") for each in logs)
     if code == 0:
         shutil.rmtree(tree)
-    tests = sum(passed(text))
-    return {"result": f"{tests:,} tests passed" if code == 0 and tests else
-                      f"failed, see build/matrix/{log.name}",
-            "seconds": round(time.monotonic() - start)}
+    return {"result": outcome(code, text, row.name), "seconds": round(time.monotonic() - start)}
+
+
+def test():
+    """Whether the above understands what the tests print."""
+    ctest = "100% tests passed, 0 tests failed out of 1648\n"
+    catch = "All tests passed (815226 assertions in 1292 test cases)\n"
+    lacks = Row("x", "", ["none"], {}, [], None, [["asynchat-has-no-such-compiler"]])
+    for got, wanted in (
+            (outcome(0, ctest, "x"), "1,648 tests passed"),
+            (outcome(0, catch + "All tests passed (1 assertion in 1 test case)\n", "x"),
+             "1,293 test cases passed"),
+            (outcome(0, "3 files compiled\n", "x"), "3 files compiled"),
+            (outcome(0, "nothing was run", "x"), "failed, see build/matrix/x.log"),
+            (outcome(1, ctest, "x"), "failed, see build/matrix/x.log"),
+            (outcome(0, "99% tests passed, 1 tests failed out of 9", "x"),
+             "failed, see build/matrix/x.log"),
+            (outcome(1, "roots: not run: there is no g++-99\n", "x"),
+             "not run: there is no g++-99"),
+            (run(lacks), {"result": "not run: not installed: none"}),
+            (missing(lacks._replace(needs=[["true"]])), None)):
+        if got != wanted:
+            sys.exit(f"matrix.py: {got!r}, not {wanted!r}")
 
 
 def table(results):
@@ -135,6 +193,9 @@ def table(results):
 
 def main():
     names = sys.argv[1:]
+    if names == ["--test"]:
+        test()
+        return 0
     asked = names[:1] == ["--packages"]
     names = names[asked:]
     unknown = [name for name in names if name not in ROWS]

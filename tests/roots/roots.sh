@@ -22,11 +22,17 @@ say() {
 # steps RELEASE: stops at the first one that fails.
 steps() {
     say "$1: making the root"
-    make_root "$1" root || return 1
+    make_root "$1" root || {
+        say "not run: no root of $1 could be made"
+        return 1
+    }
     copy_tree "$here" "$roots/root" || return 1
     if [ -n "${CXX-}" ]; then
         package=$(printf '%s' "$CXX" | sed 's/^clang++/clang/')
-        in_root "$roots/root" apt-get -q -y install --no-install-recommends "$package" || return 1
+        in_root "$roots/root" apt-get -q -y install --no-install-recommends "$package" || {
+            say "not run: $1 has no $package, or it could not be installed"
+            return 1
+        }
     fi
     for verb in echo test; do
         say "$1: ./run $verb"
