@@ -13,7 +13,7 @@ for name in linux asm-generic x86_64-linux-gnu/asm asio asio.hpp fmt; do
 done
 count=0
 for source in src/asynchat.cpp examples/echo.cpp examples/proxy.cpp; do
-    clang++-16 --target=x86_64-linux-musl -std=c++17 -fsyntax-only -Wall -Wextra -Werror \
+    clang++-16 --target=x86_64-linux-musl -std=c++17 -fsyntax-only \
         -nostdinc++ -nostdlibinc -D_LIBCPP_HAS_MUSL_LIBC \
         -isystem /usr/lib/llvm-16/include/c++/v1 -isystem /usr/include/x86_64-linux-musl \
         -isystem "$headers" -I "$here/include" \
