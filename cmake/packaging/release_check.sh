@@ -26,18 +26,17 @@ check() {
 
 # Without a network where that is allowed: quick_tests.sh has tests that use sockets, but no
 # addresses.
-offline() {
-    if unshare --map-root-user --net true 2>/dev/null; then
-        unshare --map-root-user --net "$@"
-    else
-        "$@"
-    fi
-}
+offline='' how='without a network'
+if unshare --map-root-user --net true 2>/dev/null; then
+    offline='unshare --map-root-user --net'
+else
+    how='WITH THE NETWORK of this machine'
+fi
 
 build_tarball() {
-    offline cmake -S "$output/$name" -B "$output/build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+    $offline cmake -S "$output/$name" -B "$output/build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
         -DASYNCHAT_BUILD_TESTS=ON -DASYNCHAT_FETCH_DEPS=OFF -DFETCHCONTENT_FULLY_DISCONNECTED=ON &&
-        offline "$output/$name/cmake/packaging/quick_tests.sh" "$output/build" "$(nproc)"
+        $offline "$output/$name/cmake/packaging/quick_tests.sh" "$output/build" "$(nproc)"
 }
 
 rm -rf "$output"
@@ -60,7 +59,8 @@ version=$(printf '%s' "$state" | sed 's/version \([0-9.]*\).*/\1/')
 name=asynchat-$version
 git archive --prefix="$name/" -o "$output/$name.tar.gz" HEAD
 tar -xzf "$output/$name.tar.gz" -C "$output"
-check 'the tarball builds and passes the quick tests, without a network' build_tarball
+check "the tarball builds and passes the quick tests, $how" build_tarball
 
+[ -n "$offline" ] || say "NOT CHECKED: that the tarball needs no network: unshare is refused here"
 say "$state"
 (cd "$output" && sha512sum "$name.tar.gz")
