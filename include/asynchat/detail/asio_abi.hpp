@@ -6,8 +6,12 @@
 
 #include <asynchat/config.hpp>
 
+#include <asio/any_io_executor.hpp>
 #include <asio/detail/config.hpp>
+#include <asio/detail/thread_info_base.hpp>
 #include <asio/version.hpp>
+
+#include <cstddef>
 
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
@@ -43,11 +47,15 @@ constexpr unsigned asio_options() noexcept
 
 /// A parameter of functions that a program calls in a compiled library: it makes the program link
 /// only to a library that was compiled with the same minor version of Asio, and the same options.
-template <int MinorVersion, unsigned Options>
+/// The sizes are of what lies in our objects, and of what the running io_context keeps: options
+/// that are not listed above change them too, as ASIO_USE_TS_EXECUTOR_AS_DEFAULT.
+template <int MinorVersion, unsigned Options, std::size_t... Sizes>
 struct compiled_with_asio {
 };
 
-using this_asio = compiled_with_asio<ASIO_VERSION / 100, asio_options()>;
+using this_asio =
+    compiled_with_asio<ASIO_VERSION / 100, asio_options(), sizeof(asio::any_io_executor),
+                       sizeof(asio::detail::thread_info_base)>;
 
 } // namespace detail
 } // namespace ASYNCHAT_ABI
