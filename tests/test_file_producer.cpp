@@ -100,6 +100,23 @@ TEST_CASE("file_producer: reads a file or a part of it", "[unit][file_producer]"
     CHECK(nothing.more().empty());
 }
 
+TEST_CASE("file_producer: what lies behind 4 GiB, in a file with a hole", "[unit][file_producer]")
+{
+    const support::descriptor file = make_file("");
+    const std::string_view end = "the end";
+    const std::uint64_t behind = (std::uint64_t{5} << 30) + 1;
+    support::check_call(::pwrite(file.get(), end.data(), end.size(), static_cast<off_t>(behind)) ==
+                            static_cast<ssize_t>(end.size()),
+                        "pwrite");
+    file_producer source(file.get(), behind);
+    CHECK(all_of(source) == end);
+    file_producer part(file.get(), behind + 4, 3);
+    CHECK(all_of(part) == "end");
+    CHECK_THROWS_AS(file_producer(file.get(), behind + end.size() + 1), std::out_of_range);
+    file_producer hole(file.get(), behind - 2, 3);
+    CHECK(all_of(hole) == std::string_view("\0\0t", 3));
+}
+
 TEST_CASE("file_producer: by path, until it is destroyed", "[unit][file_producer]")
 {
     support::temp_dir dir;

@@ -27,6 +27,9 @@
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 
+// Files may be larger than 4 GiB also where a pointer has 32 bits.
+static_assert(sizeof(off_t) >= 8, "asynchat: compile with -D_FILE_OFFSET_BITS=64");
+
 // Both constructors delegate, so that the destructor runs when they throw.
 
 ASYNCHAT_DECL file_producer::file_producer(const std::string& path, std::uint64_t offset,
