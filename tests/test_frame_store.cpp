@@ -89,6 +89,41 @@ TEST_CASE("frame_store: what was left in its memory is never shown", "[unit][dec
     }
 }
 
+TEST_CASE("frame_store: what was left in small memory is never shown either", "[unit][decoder]")
+{
+    string_pool pool;
+    std::string left(100, 'x');
+    pool.give_back(left);
+    CHECK(left.empty());
+    frame_store store;
+    SECTION("appended over it")
+    {
+        store.begin(pool, 90);
+        CHECK(store.size() == 0);
+        store.append("abc", 90);
+        store.append("de", 87);
+        CHECK(store.take(pool) == "abcde");
+    }
+    SECTION("filled in place, and more than is there")
+    {
+        store.begin(pool, 120);
+        store.append("abc", 120);
+        const auto space = store.space_for(110, 117);
+        CHECK(space.size == 110);
+        std::fill_n(space.data, 110, 'y');
+        store.filled(110);
+        CHECK(store.take(pool) == "abc" + std::string(110, 'y'));
+    }
+    SECTION("put back over it")
+    {
+        store.put_back(pool, "abc");
+        CHECK(store.size() == 3);
+        CHECK(store.unfilled() == 0);
+        CHECK(store.take(pool) == "abc");
+    }
+    CHECK(store.is_empty());
+}
+
 TEST_CASE("frame_store: filled in place, and appended behind that", "[unit][decoder]")
 {
     string_pool pool;

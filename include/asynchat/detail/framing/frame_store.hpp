@@ -57,14 +57,13 @@ public:
         frame.bytes += piece;
     }
 
-    /// Memory for the next bytes of the frame: `max_bytes`, or the part of an earlier space that is
-    /// not filled yet.
+    /// Memory for the next bytes of the frame: at least `max_bytes`.
     space space_for(std::size_t max_bytes, std::size_t to_come)
     {
         begun_frame& frame = *frame_;
-        if (frame.unfilled == 0) {
+        if (frame.unfilled < max_bytes) {
             reserve(frame, to_come);
-            frame.bytes.resize(frame.bytes.size() + max_bytes);
+            frame.bytes.resize(size_of(frame) + max_bytes);
             frame.unfilled = static_cast<unsigned>(max_bytes);
         }
         return {end_of(frame), frame.unfilled};
@@ -86,6 +85,7 @@ public:
     {
         begin(pool, 0);
         frame_->bytes = std::move(bytes);
+        frame_->unfilled = 0;
     }
 
     /// Frees the frame, because nothing counts its memory.
@@ -112,13 +112,14 @@ private:
     static char* end_of(begun_frame& frame) noexcept { return frame.bytes.data() + size_of(frame); }
     static void drop_unfilled(begun_frame& frame)
     {
-        if (frame.unfilled > 0) // most often a call for nothing
-            frame.bytes.resize(frame.bytes.size() - std::exchange(frame.unfilled, 0U));
+        if (frame.unfilled > 0) // erase(), because resize() is a call
+            frame.bytes.erase(frame.bytes.size() - std::exchange(frame.unfilled, 0U));
     }
     static void reserve(begun_frame& frame, std::size_t to_come)
     {
-        if (frame.bytes.capacity() - frame.bytes.size() < to_come && to_come <= max_reserved)
-            frame.bytes.reserve(frame.bytes.size() + to_come);
+        const std::size_t size = size_of(frame);
+        if (frame.bytes.capacity() - size < to_come && to_come <= max_reserved)
+            frame.bytes.reserve(size + to_come);
     }
     std::string take_out(string_pool& pool)
     {

@@ -7,7 +7,6 @@
 #include <asynchat/config.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <cstddef>
 #include <memory>
@@ -28,7 +27,7 @@ struct begun_frame {
     std::string bytes;
     unsigned unfilled = 0; // bytes at the end that do not belong to the frame yet
     bool set_aside = false;
-    begun_frame* next = nullptr; // in the pool
+    begun_frame* next = nullptr; // in a list of the pool
 };
 
 /// Reuses the memory of strings. A loop has one pool for all its channels: a channel without an
@@ -40,27 +39,20 @@ public:
     string_pool& operator=(const string_pool&) = delete;
     ~string_pool()
     {
-        while (empty_)
-            take_empty();
+        for (begun_frame** const list : {&small_, &empty_}) {
+            while (*list)
+                unlink(*list);
+        }
     }
 
     /// A frame with memory for `n` bytes, if there is some, but not far more: a slow peer may
-    /// occupy it for a long time, and a program may keep it for ever. A small string is empty; a
-    /// large one has its old size and content.
+    /// occupy it for a long time, and a program may keep it for ever. Its string has its old size
+    /// and content.
     std::unique_ptr<begun_frame> take(std::size_t n)
     {
-        if (n > max_small_size)
-            return take_large(n);
-        const std::size_t largest = std::max(max_tiny_size, 4 * n);
-        for (std::size_t i = small_count_; i-- > 0;) { // the last one fits most often
-            if (small_[i]->bytes.capacity() > largest)
-                continue;
-            auto frame = std::move(small_[i]);
-            if (i != --small_count_)
-                small_[i] = std::move(small_[small_count_]);
-            return frame;
-        }
-        return take_empty();
+        if (small_ && n <= max_small_size && small_->bytes.capacity() <= largest_for(n))
+            return take_small(small_); // the last one fits most often
+        return take_other(n);
     }
 
     /// The same without the frame.
@@ -76,8 +68,7 @@ public:
     void give_back(std::unique_ptr<begun_frame>& empty) noexcept
     {
         assert(empty->bytes.empty() && empty->unfilled == 0 && !empty->set_aside);
-        empty->next = empty_;
-        empty_ = empty.release();
+        link(empty_, std::move(empty));
     }
 
     /// Takes the memory of a string, which is empty then. The pools never grow: a small string
@@ -87,14 +78,10 @@ public:
     /// again for the next string.
     void give_back(std::string& string) noexcept
     {
-        const std::size_t size = string.capacity();
-        if (size > max_small_size)
-            keep_large(string, size);
-        string.clear();
-        if (size >= min_pooled_size && size <= max_small_size && small_count_ < max_small)
-            keep_small(string);
-        if (string.capacity() >= min_pooled_size)
-            std::string().swap(string); // it has no place
+        if (empty_ && small_count_ < max_small && is_small(string))
+            keep_small(unlink(empty_), string);
+        else
+            give_back_other(string);
     }
 
 private:
@@ -104,19 +91,70 @@ private:
     static constexpr std::size_t max_small = 16; // strings
     static constexpr std::size_t max_large = 16 * 1024 * 1024;
 
+    static std::size_t largest_for(std::size_t n) noexcept
+    {
+        return std::max(max_tiny_size, 4 * n);
+    }
+    static bool is_small(const std::string& string) noexcept
+    {
+        return string.capacity() >= min_pooled_size && string.capacity() <= max_small_size;
+    }
+
+    /// Takes the first one out of a list that is not empty.
+    static std::unique_ptr<begun_frame> unlink(begun_frame*& list) noexcept
+    {
+        return std::unique_ptr<begun_frame>(std::exchange(list, list->next));
+    }
+    static void link(begun_frame*& list, std::unique_ptr<begun_frame> frame) noexcept
+    {
+        frame->next = list;
+        list = frame.release();
+    }
+
     std::unique_ptr<begun_frame> take_empty()
     {
-        if (!empty_)
-            return std::make_unique<begun_frame>();
-        return std::unique_ptr<begun_frame>(std::exchange(empty_, empty_->next));
+        return empty_ ? unlink(empty_) : std::make_unique<begun_frame>();
     }
-    void keep_small(std::string& string) noexcept
+    std::unique_ptr<begun_frame> take_small(begun_frame*& which) noexcept
+    {
+        --small_count_;
+        return unlink(which);
+    }
+    // Cold, so that what is done for nearly every message stays short.
+    [[gnu::cold]] std::unique_ptr<begun_frame> take_other(std::size_t n)
+    {
+        if (n > max_small_size)
+            return take_large(n);
+        for (begun_frame** each = &small_; *each; each = &(*each)->next) {
+            if ((*each)->bytes.capacity() <= largest_for(n))
+                return take_small(*each);
+        }
+        return take_empty();
+    }
+    void keep_small(std::unique_ptr<begun_frame> place, std::string& string) noexcept
+    {
+        // An assignment is a call, and looks for memory that is to be kept: there is none.
+        assert(place->bytes.capacity() < min_pooled_size);
+        std::destroy_at(&place->bytes);
+        ::new (&place->bytes) std::string(std::move(string));
+        link(small_, std::move(place));
+        ++small_count_;
+    }
+    [[gnu::cold]] void give_back_other(std::string& string) noexcept
+    {
+        const std::size_t size = string.capacity();
+        if (size > max_small_size)
+            keep_large(string, size);
+        else if (size >= min_pooled_size && small_count_ < max_small)
+            keep_small_in_new_place(string);
+        string.clear();
+        if (string.capacity() >= min_pooled_size)
+            std::string().swap(string); // it has no place
+    }
+    void keep_small_in_new_place(std::string& string) noexcept
     {
         try {
-            auto& place = small_[small_count_];
-            place = take_empty();
-            place->bytes = std::move(string);
-            ++small_count_;
+            keep_small(take_empty(), string);
         } catch (const std::bad_alloc&) { // then it is freed
         }
     }
@@ -149,7 +187,7 @@ private:
         large_.erase(which);
     }
 
-    std::array<std::unique_ptr<begun_frame>, max_small> small_; // empty strings with memory
+    begun_frame* small_ = nullptr; // a list of frames with memory, owned
     std::size_t small_count_ = 0;
     begun_frame* empty_ = nullptr;   // a list of frames without memory, owned
     std::vector<std::string> large_; // the oldest first
