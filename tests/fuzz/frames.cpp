@@ -1,13 +1,15 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// Terminators of all kinds, limits and their verdicts, through both faces and in any pieces: the
-// same as a naive reading of the whole.
+// Terminators of all kinds, limits and their verdicts, through the three faces and in any pieces:
+// the same as a naive reading of the whole.
 #include "fuzz/input.hpp"
 #include "support/framed_reader.hpp"
+#include "support/stream_outcome.hpp"
 
 #include <asynchat/loop.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -41,5 +43,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     at = 0;
     fuzz::require(outcome<whole_frame_reader>(loop, task, next_size) == naive_outcome(task, true),
                   "whole frames");
+
+    const auto& all = task.script.terminators;
+    if (!std::all_of(all.begin(), all.end(), is_for_a_read))
+        return 0;
+    if (task.answer == asynchat::overflow::truncate || !has_only_lines(task.script))
+        task.answer = asynchat::overflow::close;
+    at = 0;
+    fuzz::require(read_outcome(task, next_size) == naive_outcome(task, true), "reads");
     return 0;
 }
