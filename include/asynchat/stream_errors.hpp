@@ -52,11 +52,12 @@ private:
 /// Python: asyncio.LimitOverrunError; readline() raises ValueError.
 class ASYNCHAT_API limit_overrun_error : public std::runtime_error {
 public:
-    /// With the limit of the stream.
-    explicit limit_overrun_error(std::size_t limit)
+    /// With the limit of the stream, and the bytes that were there.
+    limit_overrun_error(std::size_t limit, std::size_t found)
         : std::runtime_error(fmt::format("asynchat: no separator within {} bytes, the limit of "
-                                         "this stream, set by stream_options::limit",
-                                         limit)),
+                                         "this stream, set by stream_options::limit; {} bytes were "
+                                         "there",
+                                         limit, found)),
           consumed_(limit)
     {
     }

@@ -164,7 +164,8 @@ private:
             switch (seen.what) {
             case verdict::found: co_return seen.data;
             case verdict::incomplete: throw incomplete_read_error(std::string(seen.data), expected);
-            case verdict::too_long: throw limit_overrun_error(state->input.limit());
+            case verdict::too_long:
+                throw limit_overrun_error(state->input.limit(), seen.data.size());
             case verdict::starved: break;
             }
             if (!state->channel)

@@ -3,13 +3,15 @@
 """Compares random reads of a stream with Python's asyncio: compare.py PROGRAM [SCRIPTS [SEED]]
 
 The same script goes through asyncio.StreamReader and through PROGRAM, which is built of scripts.cpp.
-What the reads return, what they raise and what stays in the buffer must be equal, but for three
+What the reads return, what they raise and what stays in the buffer must be equal, but for four
 differences, which docs/streams.md tells:
 
 - Python finds a separator of several bytes missing later: up to that many bytes less one.
 - After a line that is too long Python drops what has arrived; here it is the rest of the line.
 - If two separators end at the same byte, Python takes the one that is named first, here it is the
   longest: no separator of a script ends with another one.
+- The `consumed` of a read that is too long is the limit. In Python it is more: how much more depends
+  on how the bytes arrived.
 
 A script ends before the first two can show.
 """
@@ -73,10 +75,11 @@ def one_read(reader, pieces, kind, argument):
         return "ok:" + done.value.hex(), True
     except asyncio.IncompleteReadError as error:
         return "inc:" + error.partial.hex(), kind != "U" or len(error.partial) <= reader._limit
-    except asyncio.LimitOverrunError:
-        return "long", True if max(map(len, argument)) == 1 else None
+    except asyncio.LimitOverrunError as error:
+        told = f"long:{min(error.consumed - 1, reader._limit)}"
+        return told, True if max(map(len, argument)) == 1 else None
     except ValueError:
-        return "long", None
+        return f"long:{reader._limit}", None
 
 
 def by_python(loop, script):

@@ -9,6 +9,7 @@
 // L is a line, X exactly so many bytes, U up to a separator or one of several, R up to so many
 // bytes, A all. A read that is starved gets the next piece, and at last the end of the stream.
 #include <asynchat/detail/framing/stream_buffer.hpp>
+#include <asynchat/stream_errors.hpp>
 
 #include <cstddef>
 #include <iostream>
@@ -64,11 +65,13 @@ stream_buffer::result read(stream_buffer& from, const std::string& what)
     return from.read_until(asynchat::terminator(separators));
 }
 
-std::string told(const stream_buffer::result& result)
+std::string told(const stream_buffer& buffer, const stream_buffer::result& result)
 {
     using verdict = stream_buffer::verdict;
-    if (result.what == verdict::too_long)
-        return "long";
+    if (result.what == verdict::too_long) {
+        const asynchat::limit_overrun_error error(buffer.limit(), result.data.size());
+        return "long:" + std::to_string(error.consumed());
+    }
     return (result.what == verdict::found ? "ok:" : "inc:") + to_hex(result.data);
 }
 
@@ -92,7 +95,7 @@ std::string run(const std::string& script)
                 buffer.append(from_hex(*next++));
             result = read(buffer, what);
         }
-        results += told(result) + ' ';
+        results += told(buffer, result) + ' ';
     }
     std::string left = "left:" + to_hex(buffer.read_exactly(buffer.size()).data);
     while (next != parts.end())

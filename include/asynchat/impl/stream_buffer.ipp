@@ -158,7 +158,7 @@ ASYNCHAT_DECL stream_buffer::result stream_buffer::search(bool skips)
                 front_ += std::exchange(examined_, 0);
             }
             input.drop();
-            return {too_long ? verdict::too_long : verdict::starved, {}};
+            return too_long ? result{verdict::too_long, all} : result{verdict::starved, {}};
         }
         if (input.take(step)) {
             const std::size_t size = all.size() - input.rest().size();
@@ -174,7 +174,7 @@ ASYNCHAT_DECL stream_buffer::result stream_buffer::read_until(const terminator& 
     if (seen.what != verdict::starved || !ended_)
         return seen;
     // The end shows that the last bytes begin no separator.
-    return unread().size() > limit_ ? result{verdict::too_long, {}} : take_rest();
+    return unread().size() > limit_ ? result{verdict::too_long, unread()} : take_rest();
 }
 
 ASYNCHAT_DECL stream_buffer::result stream_buffer::read_line()

@@ -32,7 +32,7 @@ public:
         found,      ///< `data` is what the read wants
         starved,    ///< more bytes are necessary
         incomplete, ///< the stream has ended before; `data` is the rest, and taken
-        too_long,   ///< the bytes before the separator are more than limit()
+        too_long,   ///< the bytes before the separator are more than limit(); `data` is all unread
     };
     struct result {
         verdict what;
