@@ -47,7 +47,7 @@ public:
 
     /// The pieces.
     [[nodiscard]] const_iterator begin() const noexcept { return first_ ? first_ : &single_; }
-    const_iterator end() const noexcept { return begin() + count_; }
+    [[nodiscard]] const_iterator end() const noexcept { return begin() + count_; }
 
     /// The number of pieces.
     [[nodiscard]] std::size_t count() const noexcept { return count_; }

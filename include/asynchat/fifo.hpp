@@ -30,7 +30,7 @@ public:
 
     /// How many items there are; true when there is one.
     [[nodiscard]] bool is_empty() const noexcept { return begin() == end(); }
-    std::size_t size() const noexcept { return items_.size() - front_; }
+    [[nodiscard]] std::size_t size() const noexcept { return items_.size() - front_; }
     explicit operator bool() const noexcept { return !is_empty(); }
 
     /// The oldest item; it stays in the fifo. Throws std::out_of_range when the fifo is empty.
@@ -84,7 +84,7 @@ public:
     {
         return items_.begin() + static_cast<std::ptrdiff_t>(front_);
     }
-    auto end() const noexcept { return items_.end(); }
+    [[nodiscard]] auto end() const noexcept { return items_.end(); }
 
 private:
     void drop_popped()

@@ -62,7 +62,7 @@ public:
 
     /// The descriptor, -1 without one; AF_INET and the like; SOCK_STREAM and the like.
     [[nodiscard]] int native_handle() const noexcept { return descriptor_; }
-    int family() const noexcept { return family_; }
+    [[nodiscard]] int family() const noexcept { return family_; }
     [[nodiscard]] int type() const noexcept { return type_; }
 
     /// The address of the peer; empty when it is not known.

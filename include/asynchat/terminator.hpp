@@ -163,11 +163,15 @@ public:
     {
         return kind_ == kind::count || kind_ == kind::counted;
     }
-    bool is_bytes() const noexcept { return kind_ >= kind::bytes; } ///< one string or several
+    /// One string or several.
+    [[nodiscard]] bool is_bytes() const noexcept { return kind_ >= kind::bytes; }
     /// True for several strings, any of which ends a frame.
     [[nodiscard]] bool is_several() const noexcept { return kind_ == kind::several; }
     /// True when the length of a frame stands in front of it.
-    bool is_length_prefix() const noexcept { return kind_ < kind::none && kind_ != kind::counted; }
+    [[nodiscard]] bool is_length_prefix() const noexcept
+    {
+        return kind_ < kind::none && kind_ != kind::counted;
+    }
 
     /// True for the terminators that collect everything: none, the count 0 without a string behind
     /// it, and the empty string.

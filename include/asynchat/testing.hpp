@@ -92,7 +92,7 @@ public:
 
     /// The addresses of this side and of the channel.
     [[nodiscard]] const endpoint& local_endpoint() const { return end().local; }
-    const endpoint& peer_endpoint() const { return end().peer; }
+    [[nodiscard]] const endpoint& peer_endpoint() const { return end().peer; }
 
 private:
     friend class loop;

@@ -56,7 +56,7 @@ public:
 
     /// The name of the file, or the text.
     [[nodiscard]] bool empty() const noexcept { return value_.empty(); }
-    bool is_file() const noexcept { return is_file_; }
+    [[nodiscard]] bool is_file() const noexcept { return is_file_; }
     [[nodiscard]] const std::string& value() const noexcept { return value_; }
 
 private:
