@@ -1587,7 +1587,7 @@ waiting = of("detail/streams/waiting_room.hpp")
 buffer("stream-half-a-line", "after a line too long its rest comes with the next line",
        "    if (decoder_.is_dropping() && !end_skip())\n        return {verdict::starved, {}};\n", "")
 buffer("stream-end-over-the-limit", "at the end of the stream more than the limit is no error",
-       "return unread().size() > limit_ ? result{verdict::too_long, {}} : take_rest();",
+       "return unread().size() > limit_ ? result{verdict::too_long, unread()} : take_rest();",
        "return take_rest();")
 stream_channel("stream-reads-for-ever", "a stream that is not read receives without end",
                "        is_full_ = true;\n        pause_reading();\n", "")
@@ -1637,7 +1637,7 @@ lending("pool-tries-again", "a server that is down gets attempts without end for
 lending("pool-forgets-the-order", "the channel that was handed back last waits behind the others",
         "    std::rotate(at, at + 1, members_.end());\n", "")
 lending("pool-ages-together", "all idle channels of a pool end at the same moment",
-        "most - numbers.up_to(most / 10)", "most - 0 * numbers.up_to(most / 10)")
+        "max - numbers.up_to(max / 10)", "max - 0 * numbers.up_to(max / 10)")
 lending("pool-over-its-size", "a pool makes more channels than it may",
         "attempts() < waiters_.size() && size() < max_size_", "attempts() < waiters_.size()")
 lending("pool-keeps-unfit", "a channel in the middle of a message is lent to the next",
