@@ -21,7 +21,6 @@ IN_DETAIL = re.compile(r"(?:vtable for |typeinfo for )?asynchat::v\d+_\d+::detai
 CALLED_BY_HEADERS = re.compile(
     r"^asynchat::v\d+_\d+::detail::("
     r"stream_buffer::|"  # of stream_reader, whose coroutines are compiled with the program
-    r"failure::text|"  # of an exception that leaves a coroutine
     r"runs_here\(|"  # asserted by handle<T>, which does not know the loop
     r"refuse_port\()"  # the end of a template of endpoint
 )

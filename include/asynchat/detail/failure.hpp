@@ -69,7 +69,7 @@ struct failure {
     ASYNCHAT_DECL static bool is_of_the_system() noexcept;
 
     /// The exception being handled as "type: text"; for an io_error only the text.
-    ASYNCHAT_API ASYNCHAT_DECL static std::string text();
+    ASYNCHAT_DECL static std::string text();
 };
 
 } // namespace detail

@@ -5,7 +5,6 @@
 #define ASYNCHAT_DETAIL_STREAMS_STREAM_CHANNEL_HPP
 
 #include <asynchat/async_chat.hpp>
-#include <asynchat/detail/failure.hpp>
 #include <asynchat/detail/framing/stream_buffer.hpp>
 #include <asynchat/detail/streams/waiting_room.hpp>
 #include <asynchat/error.hpp>
@@ -112,8 +111,8 @@ public:
     /// The same when the channel has ended before.
     static void log_failure(loop& owner)
     {
-        owner.write_log(log_type::error,
-                        "uncaptured exception after the end of a stream (" + failure::text() + ")");
+        owner.write_log(log_type::error, "uncaptured exception after the end of a stream (" +
+                                             exception_text() + ")");
     }
     /// Tells whether the loop still lives.
     std::weak_ptr<loop_anchor> anchor() const noexcept { return owner().anchor_; }
