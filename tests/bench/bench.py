@@ -72,13 +72,18 @@ TLS_WORK = [work for group in GROUPS if group.startswith("TLS") for work in GROU
 IDLE = (1000, 9500)
 # What is told of the time of an answer.
 LATENCY = {
-    "64 busy": {"connections": 64},
-    "1,000 busy": {"connections": 1000},
-    "8,000 busy": {"connections": 8000},
-    "100 polite": {"connections": 100, "pace": 1},
-    "100 polite, a flood": {"connections": 100, "pace": 1, "flood": 1},
-    "100 polite, 64 busy": {"connections": 100, "pace": 1, "busy": 64},
+    "64 busy": ("lines", {"connections": 64}),
+    "1,000 busy": ("lines", {"connections": 1000}),
+    "8,000 busy": ("lines", {"connections": 8000}),
+    "100 polite": ("lines", {"connections": 100, "pace": 1}),
+    "100 polite, a flood": ("lines", {"connections": 100, "pace": 1, "flood": 1}),
+    "100 polite, 64 busy": ("lines", {"connections": 100, "pace": 1, "busy": 64}),
+    "4 newcomers at a time, 64 busy": ("churn", {"connections": 4, "busy": 64}),
+    "4 newcomers at a time, 1,000 busy": ("churn", {"connections": 4, "busy": 1000}),
 }
+# Some servers have two speeds here, round by round: more rounds, and both are told.
+TWO_SPEEDS = ("deep16", "deep512", "deep64k", "count64k")
+MANY_ROUNDS = 15
 SWEEPS = {
     "connections": {
         n: ("lines", "lines", {"connections": n}) for n in (1, 4, 16, 64, 256, 1024, 4096, 9500)},
@@ -244,11 +249,11 @@ def one_round(build, server, work, settings):
     if process.returncode != 0:
         print(f"  {error.strip()}", file=sys.stderr)
         return "void" if process.returncode == 3 else "failed"
-    messages, seconds, cpu, p50, p99, longest = map(float, out.split())
+    messages, seconds, cpu, p50, p99, longest, others99, others = map(float, out.split())
     if not messages:
         return "failed"
     return {"ns": cpu / messages, "rate": messages / seconds, "p50": p50, "p99": p99,
-            "max": longest}
+            "max": longest, "others99": others99, "others": others}
 
 
 def measure(build, servers, title, work, rounds, times):
@@ -279,6 +284,17 @@ def measure(build, servers, title, work, rounds, times):
     return results
 
 
+def modes(ratios):
+    """The median of the lower and of the upper rounds, with their number, if there is a gap."""
+    ratios = sorted(ratios)
+    few = max(2, len(ratios) // 5)
+    cuts = range(few, len(ratios) - few + 1)
+    cut = max(cuts, key=lambda i: ratios[i] - ratios[i - 1], default=None)
+    if cut is None or ratios[cut] - ratios[cut - 1] < 0.1:
+        return None
+    return [(statistics.median(part), len(part)) for part in (ratios[:cut], ratios[cut:])]
+
+
 def summary(results):
     """For each server the medians, with the ratios to the floors, or a word."""
     floors = [results[name] for name in FLOORS]
@@ -293,8 +309,8 @@ def summary(results):
         ratios = [r["ns"] / b for r, b in zip(rounds, base)]
         low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
         cells[name] = {"ratio": statistics.median(ratios), "low": low, "high": high,
-                       "rounds": ratios}
-        for key in ("ns", "rate", "p50", "p99", "max"):
+                       "rounds": ratios, "modes": modes(ratios)}
+        for key in ("ns", "rate", "p50", "p99", "max", "others99", "others"):
             cells[name][key] = statistics.median(r[key] for r in rounds)
     return cells
 
@@ -377,6 +393,11 @@ def print_report(report):
                 columns.append(mean_of(group))
         if columns:
             print_table("processor time of a message, floor = 1", names, columns)
+    for work, row in cells.items():
+        for name, cell in row.items():
+            if isinstance(cell, dict) and cell["modes"] and work in TWO_SPEEDS:
+                parts = " and ".join(f"{ratio:.2f} in {number}" for ratio, number in cell["modes"])
+                print(f"two speeds, {work}: {name}: {parts} rounds")
     if in_clear:
         print_table("microseconds of processor time", names, microseconds(in_clear))
         print_table("messages in a second", names, rates(in_clear))
@@ -401,17 +422,20 @@ def print_report(report):
         print_table("bytes of an idle connection", names, columns)
     for title, row in report["latency"].items():
         columns = []
-        for key in ("p50", "p99", "max"):
+        for key, heading in (("p50", "p50"), ("p99", "p99"), ("max", "max"),
+                             ("others99", "others p99"), ("others", "others max")):
             _, cell = figure(row, key, lambda cell, key=key: f"{cell[key]:.0f}")
-            columns.append((key, cell))
-        print_table(f"{title}: microseconds for an answer", names, columns)
+            columns.append((heading, cell))
+        print_table(f"{title}: microseconds for an answer, and requests of others answered "
+                    "meanwhile", names, columns)
 
 
 def main():
     parser = argparse.ArgumentParser(prog="./run bench")
     parser.add_argument("extent", nargs="?", choices=("quick", "full"), default="full")
     parser.add_argument("--build", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--rounds", type=int, help="7, or 3 if quick")
+    parser.add_argument("--rounds", type=int, help="7, or 3 if quick; more where one round "
+                        "differs much from the next")
     parser.add_argument("--only", help="these servers, by commas; the floor is always one of them")
     parser.add_argument("--work", help="these kinds of work, or groups of them: "
                         + ",".join(WORK) + "; " + ",".join(GROUPS))
@@ -455,15 +479,16 @@ def main():
         with running(tls_peers if is_tls else peers, mode) as servers:
             for work in works:
                 # Single rounds of the large frames differ more than the others.
-                count = max(rounds, 10) if work.endswith("1m") and not quick else rounds
+                most = MANY_ROUNDS if work in TWO_SPEEDS else 10 if work.endswith("1m") else 0
+                count = rounds if quick else max(rounds, most)
                 report["cells"][work] = summary(
                     measure(build, servers, work, WORK[work], count, times))
-    for title, settings in LATENCY.items() if given.latency or (whole and not quick) else ():
+    for title, (kind, settings) in LATENCY.items() if given.latency or (whole and not quick) else ():
         most = settings["connections"]
         some = [p for p in peers if most <= p.most_connections]
         with running(some, "lines") as servers:
             report["latency"][title] = summary(
-                measure(build, servers, title, ("lines", "lines", settings), rounds,
+                measure(build, servers, title, ("lines", kind, settings), rounds,
                         dict(times, ms=max(times["ms"], most / 10))))
     report["cells"] = {work: report["cells"][work] for work in WORK if work in report["cells"]}
     report["groups"] = {p.name: group_ratios(report["cells"], p.name) for p in peers}

@@ -7,13 +7,15 @@
 //
 // It connects, works for a moment to warm the server up, and then for `ms` milliseconds. It prints
 // the messages answered, the seconds, the processor time in nanoseconds that the processes used for
-// them, each of them a `pid=`; and how many microseconds an answer took: the median, the 99th
-// percentile and the longest, 0 for `churn` and `broadcast`. The connections counted by
-// `connections` are watched; `busy` more ask as soon as they are answered, and `flood` more send
-// without end. With `pace` the watched ones ask in turn, one every 100 microseconds; else as soon
-// as they are answered. Exit code 3 and a message when a byte is wrong. The work `memory` only
-// holds its connections, each of which has got one answer: it says "ready" and waits for the end of
-// its input.
+// them, each of them a `pid=`; how many microseconds an answer took: the median, the 99th
+// percentile and the longest; and how many requests of others were answered meanwhile: the 99th
+// percentile and the most. These are 0 for `broadcast`. The connections counted by `connections`
+// are watched; `busy` more ask as soon as they are answered, and `flood` more send without end, and
+// take what comes back. With `pace` the watched ones ask in turn, one every 100 microseconds; else
+// as soon as they are answered. With the work `churn` each watched one ends when it is answered,
+// and a new one comes. Exit code 3 and a message when a byte is wrong. The work `memory` only holds
+// its connections, each of which has got one answer: it says "ready" and waits for the end of its
+// input.
 //
 // Compiled with ASYNCHAT_BENCH_TLS it speaks TLS 1.3, and does not look at certificates. With
 // `resume` each connection continues a session of an earlier one; else each shakes hands in full.
@@ -140,6 +142,7 @@ struct connection {
     bool floods = false;
     bool closing = false; // has sent the end of its stream
     clock_type::time_point begun;
+    std::size_t answers_before = 0; // of all connections, when it asked
 };
 
 class load {
@@ -147,7 +150,7 @@ public:
     explicit load(const options& o)
         : work_(o.work), port_(o.port), batch_(o["batch"]), watched_(o["connections"]),
           unwatched_(watched_ + o["busy"]), connections_(unwatched_ + o["flood"]),
-          times_answers_(o.work != "churn" && o.work != "broadcast"), paced_(o["pace"] != 0),
+          times_answers_(o.work != "broadcast"), paced_(o["pace"] != 0),
           poller_(::epoll_create1(0)), shared_(o["resume"] != 0)
     {
         for (std::size_t i = 0; i < o["idle"]; ++i)
@@ -183,22 +186,23 @@ public:
         work(milliseconds(o["warm_up"]));
         messages_ = 0;
         times_.clear();
+        others_.clear();
         const long long before = server.settled();
         const auto start = clock_type::now();
         work(milliseconds(o["ms"]));
         const std::chrono::duration<double> seconds = clock_type::now() - start;
-        std::printf("%zu %.6f %lld %.1f %.1f %.1f\n", messages_, seconds.count(),
-                    server.settled() - before, percentile(50), percentile(99), percentile(100));
+        std::printf("%zu %.6f %lld %.1f %.1f %.1f %.0f %.0f\n", messages_, seconds.count(),
+                    server.settled() - before, percentile(times_, 50), percentile(times_, 99),
+                    percentile(times_, 100), percentile(others_, 99), percentile(others_, 100));
     }
 
 private:
-    double percentile(std::size_t percent)
+    static double percentile(std::vector<double>& all, std::size_t percent)
     {
-        if (times_.empty())
+        if (all.empty())
             return 0;
-        const auto at =
-            times_.begin() + static_cast<std::ptrdiff_t>((times_.size() - 1) * percent / 100);
-        std::nth_element(times_.begin(), at, times_.end());
+        const auto at = all.begin() + static_cast<std::ptrdiff_t>((all.size() - 1) * percent / 100);
+        std::nth_element(all.begin(), at, all.end());
         return *at;
     }
 
@@ -237,6 +241,7 @@ private:
         ++waiting_;
         if (times_answers_)
             c.begun = clock_type::now();
+        c.answers_before = answers_;
         send_some(c);
     }
 
@@ -323,12 +328,15 @@ private:
         if (c.floods)
             return;
         messages_ += work_ == "broadcast" ? 0 : batch_;
-        if (times_answers_ && c.watched)
+        if (times_answers_ && c.watched) {
             times_.push_back(
                 std::chrono::duration<double, std::micro>(clock_type::now() - c.begun).count());
+            others_.push_back(static_cast<double>(answers_ - c.answers_before));
+        }
+        ++answers_;
         if (paced_ && c.watched)
             return;
-        if (work_ == "churn") {
+        if (work_ == "churn" && c.watched) {
             c.closing = true;
             ++waiting_;
             c.peer.shut_down_output();
@@ -417,6 +425,8 @@ private:
     int poller_;
     bench::stream::shared shared_;
     std::vector<double> times_;
+    std::vector<double> others_; // answered while one waited
+    std::size_t answers_ = 0;    // of all that do not flood
     std::size_t messages_ = 0;
     std::size_t waiting_ = 0; // answers and ends of streams that are yet to come
     bool stopping_ = false;
