@@ -18,6 +18,9 @@ public:
     using async_chat::async_chat;
     void handle_open() override { set_terminator("\n"); }
     void found_terminator() override { push(_get_data() + "\n"); }
+
+    // A line may be on its way: only who says nothing for a while is closed.
+    void handle_shutdown() override { idle_timeout(std::chrono::seconds(2)); }
 };
 
 int main()

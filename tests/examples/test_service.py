@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import subprocess
 import tempfile
 
 import support
@@ -31,7 +32,7 @@ def test_it_gets_its_socket_from_systemd():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "socket")
         with Program([activate, "-l", path, SERVICE]) as server:
-            support.wait_until("it listens", lambda: os.path.exists(path))
+            server.wait_for("Listening on " + path)  # the file alone comes earlier
             with socket.socket(socket.AF_UNIX) as peer:
                 peer.settimeout(support.DEADLINE)
                 peer.connect(path)  # which starts the program
@@ -40,12 +41,52 @@ def test_it_gets_its_socket_from_systemd():
             server.stop()
 
 
+# What systemd does with a service whose sockets it holds: begins it, and for each line here ends it
+# in order and begins it again. $0 is the program.
+MANAGER = """
+begin() {
+    sh -c 'LISTEN_PID=$$ exec "$0"' "$0" & # its own, not that of this shell
+    child=$!
+}
+begin
+while read -r _; do
+    kill -TERM "$child"
+    wait "$child" || exit 1
+    begin
+done
+kill -TERM "$child"
+wait "$child"
+"""
+
+
+def test_restarts_under_load_lose_no_connection():
+    """Connections are made one after the other, while their service is ended and begun again."""
+    activate = need("systemd-socket-activate", "/usr/bin/systemd-socket-activate")
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "socket")
+        with Program([activate, "-l", path, "sh", "-c", MANAGER, SERVICE],
+                     stdin=subprocess.PIPE) as manager:
+            manager.wait_for("Listening on " + path)  # the file alone comes earlier
+            for restarts in range(6):
+                if restarts > 0:
+                    manager.say("restart")
+                for _ in range(200):
+                    with socket.socket(socket.AF_UNIX) as peer:
+                        peer.settimeout(support.DEADLINE)
+                        peer.connect(path)
+                        check_that("an answer", answers(peer))
+                support.wait_until("it has begun again", lambda times=restarts: times + 1 ==
+                                   manager.output().count("listening on " + path))
+            manager.process.stdin.close()
+            check("exit status", manager.wait(), 0)
+
+
 def test_it_is_no_service_for_each_connection():
     activate = need("systemd-socket-activate")
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "socket")
         with Program([activate, "--accept", "-l", path, SERVICE]) as server:
-            support.wait_until("it listens", lambda: os.path.exists(path))
+            server.wait_for("Listening on " + path)  # the file alone comes earlier
             with socket.socket(socket.AF_UNIX) as peer:
                 peer.settimeout(support.DEADLINE)
                 peer.connect(path)
