@@ -55,9 +55,11 @@ public:
     bool handshake()
     {
         bool done = false;
+        int unread = 0;
         do {
+            unread = BIO_pending(in_);
             done = SSL_do_handshake(ssl.get()) == 1;
-        } while (move() || (!done && BIO_pending(in_) > 0));
+        } while (move() || (!done && BIO_pending(in_) > 0 && BIO_pending(in_) < unread));
         ERR_clear_error();
         return done;
     }

@@ -3,6 +3,7 @@
 
 #include "openssl_peer.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <stdexcept>
 #include <string>
@@ -57,7 +58,7 @@ TEST_CASE("tls: a conversation with a client, cut at every position", "[tls][cut
     CHECK(total > 700);
 }
 
-TEST_CASE("tls: the stream ends at every position, and nothing incomplete is taken for data",
+TEST_CASE("tls: the stream of a client ends at every position: nothing incomplete is data",
           "[tls][cuts]")
 {
     const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
@@ -67,7 +68,7 @@ TEST_CASE("tls: the stream ends at every position, and nothing incomplete is tak
     const std::size_t handshake = whole.peer->sent;
     SSL_write(whole.peer->ssl.get(), "hello\n", 6);
     const std::size_t total = handshake + whole.peer->output().size();
-    for (std::size_t end = 0; end < total; end += end < handshake ? 7 : 1) {
+    for (std::size_t end = 0; end < total; ++end) {
         openssl_client<> test(version, context);
         std::size_t sent = 0;
         for (int i = 0; i < 4 && sent < end; ++i) {
@@ -87,6 +88,47 @@ TEST_CASE("tls: the stream ends at every position, and nothing incomplete is tak
             test.channel->events.size() != (was_open ? 3U : 1U))
             throw std::runtime_error("another end at " + std::to_string(end));
     }
+}
+
+TEST_CASE("tls: the stream of a server ends at every position: nothing incomplete is data",
+          "[tls][cuts]")
+{
+    const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
+    const auto context = client_context();
+    int opened = 0;
+    bool is_whole = false;
+    std::size_t end = 0;
+    for (; !is_whole; ++end) { // signatures differ in size, and so does the stream
+        openssl_server test(version, context);
+        std::size_t sent = 0;
+        for (int i = 0; i < 4 && sent < end; ++i) {
+            test.peer->move();
+            const bool is_done = SSL_do_handshake(test.peer->ssl.get()) == 1;
+            if (is_done)
+                SSL_write(test.peer->ssl.get(), "hello\n", 6);
+            const std::string all = test.peer->output();
+            const std::string out = all.substr(0, end - sent);
+            test.peer->connection.send(out);
+            sent += out.size();
+            is_whole = is_done && out.size() == all.size();
+            if (is_done)
+                break;
+        }
+        test.peer->connection.finish();
+        test.loop.settle();
+        const auto& events = test.channel->events;
+        const bool was_open = events.front() == "handshake";
+        opened += was_open && !is_whole;
+        const auto has_more = [&](const std::string& event) {
+            return event == "open" || event == "connect" || event.rfind("collect", 0) == 0;
+        };
+        if (test.channel->close_reason() !=
+                (was_open ? close_reason::tls_truncated : close_reason::tls_error) ||
+            std::count_if(events.begin(), events.end(), has_more) != (was_open ? 2 : 0) + is_whole)
+            throw std::runtime_error("another end at " + std::to_string(end));
+    }
+    CHECK(end > 700);
+    CHECK(opened > 20); // in the last record, and in tickets
 }
 
 namespace {
