@@ -1,4 +1,5 @@
-"""The programs over TLS: openssl s_client, curl, and Python's ssl, asyncio and http.server."""
+"""The programs over TLS: openssl s_client, sslscan, curl, and Python's ssl, asyncio and
+http.server."""
 
 import asyncio
 import contextlib
@@ -97,6 +98,21 @@ def test_line_echo_refuses_what_is_no_tls():
         with secured(ca, server.address()) as peer:  # others are served
             peer.sendall(b"x")
             check("the echo", receive_exactly(peer, 1), b"x")
+
+
+def test_line_echo_and_sslscan():
+    with serving(LINE_ECHO) as (_, server):
+        done = run([need("sslscan"), "--no-colour", "--sni-name=localhost",
+                    "%s:%d" % server.address()])
+        output = done.stdout.decode()
+        for wrong in ("SSLv2     enabled", "SSLv3     enabled", "TLSv1.0   enabled",
+                      "TLSv1.1   enabled", "vulnerable to", "Compression enabled", "insecure",
+                      " CBC", "-SHA ", "RC4", "3DES", "NULL", "EXPORT"):
+            found = [line for line in output.splitlines()
+                     if wrong in line and "not vulnerable" not in line]
+            check(f"lines with '{wrong}'", found, [])
+        for right in "TLSv1.2   enabled", "TLSv1.3   enabled", "Preferred TLSv1.3":
+            check_that(f"no '{right}' in\n{output}", right in output)
 
 
 def test_http_server_and_curl():

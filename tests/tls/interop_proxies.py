@@ -1,13 +1,12 @@
 """Programs between the library and others: stunnel, HAProxy, nginx. In front of the library's server
 they take plain text and speak TLS with it; behind them is a plain server, and the library's client
-speaks TLS with them. And programs that look for faults in the server: sslscan, testssl.
+speaks TLS with them.
 
     interop_proxies.py PATH-OF-asynchat_tls_peer [test_NAME...]
 """
 
 import contextlib
 import os
-import re
 import socket
 import threading
 import time
@@ -15,7 +14,7 @@ import time
 import interop_support
 from interop_support import FOLDER, VERSIONS, client, files, path, server
 from support import (DEADLINE, Program, check, check_that, connect, free_port, need, receive_all,
-                     receive_exactly, run, skip)
+                     receive_exactly, skip)
 
 HOST = "127.0.0.1"
 DATA = b"".join(b"%d %s\n" % (i, b"x" * (i * 7 % 3000)) for i in range(500))
@@ -147,22 +146,6 @@ def test_haproxy():
 def test_nginx():
     echoes_through(nginx, says_end=False)
     echoes_behind(nginx)
-
-
-def test_sslscan():
-    with server() as ours:
-        done = run([need("sslscan"), "--no-colour", "--sni-name=localhost",
-                    "%s:%d" % ours.address()])
-        output = done.stdout.decode()
-        for wrong in ("SSLv2     enabled", "SSLv3     enabled", "TLSv1.0   enabled",
-                      "TLSv1.1   enabled", "vulnerable to", "Compression enabled", "insecure",
-                      " CBC", "-SHA ", "RC4", "3DES", "NULL", "EXPORT"):
-            found = [line for line in output.splitlines()
-                     if wrong in line and "not vulnerable" not in line]
-            check(f"lines with '{wrong}'", found, [])
-        check_that(output, re.search(r"Preferred TLSv1.3", output))
-        check_that(output, "TLSv1.3   enabled" in output and "TLSv1.2   enabled" in output)
-        ours.stop()
 
 
 interop_support.main(globals())
