@@ -1,12 +1,15 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
+#include "tls/openssl_peer.hpp"
 #include "tls/support.hpp"
 
 #include <asynchat/streams.hpp>
 
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <utility>
 
 // Streams over TLS: the handshake is over before a coroutine gets the stream.
 
@@ -85,6 +88,16 @@ std::string answer_after_starttls(const char* expected_name)
     return answer;
 }
 
+/// What a read gives: its bytes, or why it throws.
+awaitable<std::string> told(awaitable<std::string_view> read)
+{
+    try {
+        co_return std::string(co_await std::move(read));
+    } catch (const asynchat::connection_lost& error) {
+        co_return std::string(to_string(error.reason()));
+    }
+}
+
 } // namespace
 
 TEST_CASE("streams: start_tls() in the middle, on both sides", "[streams][tls]")
@@ -126,4 +139,31 @@ TEST_CASE("streams: a client does not get a stream to another host than it expec
     const std::string answer = answer_over_tls("other.example");
     CHECK(answer.find("other.example") != std::string::npos);
     CHECK(answer.find("hello") == std::string::npos);
+}
+
+TEST_CASE("streams: TLS that is cut off is an error, after the data that came", "[streams][tls]")
+{
+    const bool waits = GENERATE(true, false); // a read, when the bytes and their end come
+    asynchat::testing::loop loop;
+    loop.log_sink([](asynchat::log_type, std::string_view) {});
+    support::strings seen;
+    const auto read = [&seen, waits](stream_reader reader,
+                                     stream_writer writer) -> awaitable<void> {
+        if (!waits)
+            co_await writer.wait_closed();
+        seen.push_back(co_await told(reader.readline()));
+        seen.push_back(co_await told(reader.readline()));
+        seen.push_back(co_await told(reader.read(100)));
+        seen.push_back(co_await told(reader.read(100)));
+        seen.push_back(co_await told(reader.read()));
+    };
+    const auto server = asynchat::start_server(loop, read, support::there);
+    use_tls(*server, support::server_context());
+    support::openssl_peer peer(support::openssl_peer::side::client, loop.connect(support::there));
+    REQUIRE(peer.handshake());
+    peer.send("one\ntw");
+    peer.connection.finish(); // without close_notify
+    loop.settle();
+    CHECK(seen ==
+          support::strings{"one\n", "tls truncated", "tw", "tls truncated", "tls truncated"});
 }
