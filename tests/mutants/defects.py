@@ -1398,6 +1398,8 @@ chat("count-over-limit-at-rest", "set_terminator() takes a count that no frame c
      "has_own_max_frame_ || count > limit ||", "has_own_max_frame_ ||")
 strings("full-pool-leaves-memory", "what a full pool does not take stays with the channel",
         "            std::string().swap(string); // it has no place\n", "            string.clear();\n")
+chat("malformed-frame-in-the-log", "what stands behind a wrong length is logged",
+     "escaped(input.rest().substr(wrong.position, 1))", "escaped(input.rest().substr(wrong.position))")
 channel("loss-forgotten-by-exception", "an exception that is survived is taken for why a connection was lost",
         "            rare_->close_text.swap(cause);\n", "            cause.reset();\n")
 
