@@ -1509,8 +1509,9 @@ encrypting("tls-held-output-uncounted", "what waits in the layer is not in the o
            "        held += records_[i].plain;\n", "        ;\n")
 bios("tls-errors-of-others", "an error that other users of OpenSSL left ends the connection",
      "if (ERR_peek_error() != 0)", "if (false)")
-bios("tls-errors-left-to-others", "errors of a connection are left in the thread",
-     "if (layer_.failure_ || !was_open_)", "if (false)")
+shaking("tls-errors-left-to-others", "errors of a connection are left in the thread",
+        "    while (const unsigned long next = ERR_get_error()) {",
+        "    while (const unsigned long next = telling == 0 ? ERR_peek_error() : 0) {")
 sockets("layers-lost-by-another-attempt", "what waits for TLS goes out in the clear",
         "connecting_ && !had_connection && state_->layers() != 0", "false")
 of("dispatcher_layers")("layers-before-the-connection", "discard_buffers() takes TLS from a client",
