@@ -1541,6 +1541,9 @@ opening_up("handshake-without-a-clock", "who says nothing in the handshake stays
            "    (void)rare();\n")
 opening_up("handshake-clock-goes-on", "a connection ends by the time limit of its handshake",
            "    if (rare_)\n        rare_->clocks.stop(detail::deadlines::clock::connect);\n", "")
+opening_up("handshakes-in-crowds", "twenty handshakes go on in one pass of the loop",
+           "while (openings_ < detail::max_openings &&",
+           "while (openings_ < 4 * detail::max_openings &&")
 opening_up("handshakes-first", "who comes is served before those who talk",
            "if (openings_ < detail::max_openings && to_open_.is_empty()) {", "if (true) {")
 opening_up("layers-forgotten-by-failure", "after a failed handshake the next attempt is in the clear",

@@ -3,10 +3,15 @@
 
 #include "openssl_peer.hpp"
 
+#include <asio/post.hpp>
+
+#include <algorithm>
 #include <chrono>
+#include <functional>
 #include <future>
 #include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace support;
@@ -72,6 +77,50 @@ TEST_CASE("tls: those who talk do not wait behind those who come", "[tls][handsh
     CHECK(passes >= 5); // a call of poll() may be several passes of Asio
     for (auto& each : newcomers)
         CHECK(each.handshake());
+}
+
+namespace {
+
+/// Counts the handshakes that were completed.
+class counting : public recorder {
+public:
+    using recorder::recorder;
+    static inline int complete = 0;
+    void handle_handshake() override { ++complete; }
+};
+
+} // namespace
+
+TEST_CASE("tls: few handshakes go on in one pass of the loop", "[tls][handshake]")
+{
+    constexpr int all = 100;
+    asynchat::testing::loop loop;
+    const auto server = loop.create<asynchat::server<counting>>(there).lock();
+    use_tls(*server, server_context());
+    std::vector<openssl_peer> newcomers;
+    for (int i = 0; i < all; ++i) {
+        newcomers.emplace_back(openssl_peer::side::client, loop.connect(there));
+        SSL_do_handshake(newcomers.back().ssl.get());
+        newcomers.back().move(); // it is answered
+    }
+    counting::complete = 0;
+    for (auto& each : newcomers) { // the last flight of all of them, at the same time
+        REQUIRE(SSL_do_handshake(each.ssl.get()) == 1);
+        each.connection.send(each.output());
+    }
+    // What is posted again and again is called once in each pass.
+    int before = 0;
+    int most = 0;
+    int passes = 0;
+    std::function<void()> look = [&] {
+        most = std::max(most, counting::complete - std::exchange(before, counting::complete));
+        if (counting::complete < all && ++passes < 1000)
+            asio::post(loop.context(), look);
+    };
+    asio::post(loop.context(), look);
+    loop.settle();
+    CHECK(counting::complete == all);
+    CHECK(most == 5);
 }
 
 TEST_CASE("tls: a server that stops ends those that still shake hands", "[tls][handshake]")
