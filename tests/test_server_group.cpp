@@ -171,7 +171,8 @@ group_options with(spread how, std::size_t loops, const listen_options& where = 
     return group_options(where).loops(loops).policy(how);
 }
 
-void silence(echo_group& group)
+template <class Handler>
+void silence(server_group<Handler>& group)
 {
     group.each([](auto& server) { server.owner().log_sink([](log_type, std::string_view) {}); });
 }
@@ -538,6 +539,140 @@ TEST_CASE("a group stops under load", "[threads]")
     CHECK(all.open == 0);
     CHECK(all.handshakes == 0);
     CHECK_THROWS_AS(raw_peer::connected_to(where), std::system_error);
+}
+
+namespace {
+
+/// Answers one line. Its server may stop before: the line may be on its way.
+class one_answer : public logging<async_chat> {
+public:
+    one_answer(loop& owner, asynchat::socket from) : logging(owner, std::move(from))
+    {
+        set_terminator("\n");
+        linger_timeout(0s); // the peers of the tests stay
+    }
+    void collect_incoming_data(std::string_view data) override { _collect_incoming_data(data); }
+    void found_terminator() override
+    {
+        push(_get_data() + "\n");
+        close_when_done();
+    }
+    void handle_shutdown() override {}
+};
+
+/// The number of connections, asked and not answered.
+std::size_t unanswered(std::vector<raw_peer>& peers)
+{
+    return static_cast<std::size_t>(std::count_if(
+        peers.begin(), peers.end(), [](raw_peer& peer) { return !receives(peer, "hello\n"); }));
+}
+
+void ask(std::vector<raw_peer>& peers, const endpoint& where)
+{
+    for (int i = 0; i < 60; ++i) {
+        peers.push_back(raw_peer::connected_to(where));
+        peers.back().send("hello\n");
+    }
+}
+
+/// The sockets that a group listens on, loop by loop.
+std::vector<asynchat::socket> sockets_of(server_group<one_answer>& group)
+{
+    std::mutex mutex;
+    std::vector<asynchat::socket> all;
+    std::promise<void> done;
+    std::size_t left = group.size();
+    group.post([&](server_base& server) {
+        auto mine = server.share_listeners();
+        const std::lock_guard lock(mutex);
+        for (asynchat::socket& each : mine)
+            all.push_back(std::move(each));
+        if (--left == 0)
+            done.set_value();
+    });
+    done.get_future().wait_for(patience);
+    const std::lock_guard lock(mutex); // until the last one has let go of it
+    return all;
+}
+
+listen_options options_of(std::vector<asynchat::socket> sockets)
+{
+    listen_options where(std::move(sockets.at(0)));
+    for (std::size_t i = 1; i < sockets.size(); ++i)
+        where.add(std::move(sockets[i]));
+    return where;
+}
+
+} // namespace
+
+TEST_CASE("a group that stops answers all who waited for it", "[threads]")
+{
+    const auto how = GENERATE(spread::hand_off, spread::reuse_port);
+    CAPTURE(static_cast<int>(how));
+    for (int round = 0; round < 10; ++round) {
+        server_group<one_answer> group(with(how, 3));
+        silence(group);
+        running_group run(group);
+        std::promise<void> go_on; // until then no loop accepts
+        group.post([ready = go_on.get_future().share()](server_base&) { ready.wait(); });
+        std::vector<raw_peer> peers;
+        ask(peers, group.local_endpoint());
+        group.stop(10s);
+        go_on.set_value();
+        CHECK(unanswered(peers) == 0);
+        CHECK(run.end() == nullptr);
+        CHECK(group.counters().accepted == 60);
+        CHECK(group.counters().refused == 0);
+    }
+}
+
+TEST_CASE("a group takes the sockets of the one before it, and nobody is lost", "[threads]")
+{
+    const auto how = GENERATE(std::make_pair(spread::hand_off, spread::hand_off),
+                              std::make_pair(spread::reuse_port, spread::reuse_port),
+                              std::make_pair(spread::reuse_port, spread::hand_off));
+    CAPTURE(static_cast<int>(how.first), static_cast<int>(how.second));
+    server_group<one_answer> first(with(how.first, 3));
+    silence(first);
+    running_group old_run(first);
+    const endpoint where = first.local_endpoint();
+    std::vector<raw_peer> peers;
+    ask(peers, where);
+    auto sockets = sockets_of(first);
+    REQUIRE(sockets.size() == (how.first == spread::hand_off ? 1U : 3U));
+    const std::size_t loops = how.first == how.second ? 3 : 2;
+    server_group<one_answer> second(with(how.second, loops, options_of(std::move(sockets))));
+    silence(second);
+    REQUIRE(second.local_endpoint() == where);
+    ask(peers, where); // some of these wait for the first group
+    first.stop(10s);
+    ask(peers, where);
+    running_group new_run(second);
+    ask(peers, where);
+    CHECK(unanswered(peers) == 0);
+    CHECK(old_run.end() == nullptr);
+    const auto all = new_run.counters();
+    CHECK(all.accepted + first.counters().accepted == peers.size());
+    CHECK(all.refused + first.counters().refused == 0);
+}
+
+TEST_CASE("reuse_port wants a socket for each loop and address", "[threads]")
+{
+    using Catch::Matchers::ContainsSubstring;
+    const auto listening = [](const raw_listener& from) {
+        return asynchat::socket(::fcntl(from.fd(), F_DUPFD_CLOEXEC, 0), AF_INET, SOCK_STREAM);
+    };
+    const raw_listener one(any_port);
+    const raw_listener other(any_port);
+    const auto make = [](const listen_options& where) {
+        server_group<one_answer>(with(spread::reuse_port, 2, where));
+    };
+    CHECK_THROWS_WITH(make(listening(one)), ContainsSubstring("for each loop"));
+    CHECK_THROWS_WITH(make(listen_options(listening(one)).add(listening(other))),
+                      ContainsSubstring("for each loop"));
+    CHECK_THROWS_WITH(make(listen_options(listening(one)).add(any_port)),
+                      ContainsSubstring("for each loop"));
+    CHECK_NOTHROW(make(listen_options(listening(one)).add(listening(one))));
 }
 
 TEST_CASE("a signal stops a group", "[threads]")

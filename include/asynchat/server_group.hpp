@@ -33,7 +33,7 @@ enum class spread : unsigned char {
     /// connection, by a hash of its addresses. Nothing is passed between threads.
     reuse_port,
     /// One loop accepts, and gives each connection to the loop with the fewest: for few or long
-    /// connections, UNIX sockets, and sockets that listen already.
+    /// connections, UNIX sockets, and a socket of a service manager.
     hand_off
 };
 
@@ -128,6 +128,7 @@ private:
     server_group_base() = default;
     ASYNCHAT_DECL void make(group_options options, const maker& make_server);
     ASYNCHAT_PRIVATE void share_ports(listen_options where, const maker& make_server);
+    ASYNCHAT_PRIVATE void share_sockets(const listen_options& where, const maker& make_server);
     ASYNCHAT_PRIVATE void share_listener(const listen_options& where, const maker& make_server);
     ASYNCHAT_DECL void require_idle(const char* what) const;
     ASYNCHAT_DECL void gather(counters_handler f);
@@ -159,7 +160,8 @@ class server_group : public server_group_base {
 public:
     /// Throws std::system_error when it cannot listen, also when another program listens on the
     /// port with reuse_port(); std::invalid_argument when spread::reuse_port cannot spread over
-    /// several loops: over UNIX sockets and sockets that listen already.
+    /// several loops: UNIX sockets, and sockets that listen already, unless they come loop by loop
+    /// with the same addresses for each, as from a group before this one.
     template <class... Args>
     explicit server_group(group_options options, Args... args)
     {

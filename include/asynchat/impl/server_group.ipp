@@ -11,6 +11,7 @@
 #include <asynchat/detail/scope_exit.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -49,10 +50,11 @@ ASYNCHAT_DECL void server_group_base::make(group_options options, const maker& m
 ASYNCHAT_DECL void server_group_base::share_ports(listen_options where, const maker& make_server)
 {
     if (members_.size() > 1) {
-        if (where.has_sockets() || where.has_paths())
-            throw std::invalid_argument("asynchat: loops cannot share a UNIX socket, or a socket "
-                                        "that listens already, by spread::reuse_port; "
-                                        "spread::hand_off can");
+        if (where.has_sockets())
+            return share_sockets(where, make_server);
+        if (where.has_paths())
+            throw std::invalid_argument("asynchat: loops cannot share a UNIX socket by "
+                                        "spread::reuse_port; spread::hand_off can");
         if (!where.reuse_port_)
             where.require_free();
         where.reuse_port();
@@ -67,6 +69,31 @@ ASYNCHAT_DECL void server_group_base::share_ports(listen_options where, const ma
         where.places_.clear(); // the others listen where the first does, whatever chose that
         for (const endpoint& bound : where_)
             where.add_address(bound, false);
+    }
+}
+
+/// Of a group before this one: they come loop by loop, and each loop has the same addresses.
+ASYNCHAT_DECL void server_group_base::share_sockets(const listen_options& where,
+                                                    const maker& make_server)
+{
+    const auto require = [](bool fits) {
+        if (!fits)
+            throw std::invalid_argument(
+                "asynchat: spread::reuse_port needs one socket that listens "
+                "already for each loop and address; spread::hand_off "
+                "takes any");
+    };
+    const std::size_t share = where.places_.size() / members_.size();
+    require(where.has_sockets_only() && share * members_.size() == where.places_.size());
+    auto next = where.places_.begin();
+    for (const auto& each : members_) {
+        listen_options mine = where;
+        mine.places_.assign(next, next + static_cast<std::ptrdiff_t>(share));
+        next += static_cast<std::ptrdiff_t>(share);
+        each->server = make_server(each->owner, mine);
+        if (where_.empty())
+            where_ = each->server->local_endpoints();
+        require(each->server->local_endpoints() == where_);
     }
 }
 
