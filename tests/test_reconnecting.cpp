@@ -62,7 +62,44 @@ void check_range(std::pair<duration, duration> found, duration bound)
     CHECK(found.second > bound - edge);
 }
 
+/// The mean number of attempts until a server is back that was away for so long.
+template <class NextWait>
+double attempts_while(duration away, NextWait next_wait)
+{
+    constexpr int clients = 2000;
+    int attempts = 0;
+    for (int i = 0; i < clients; ++i) {
+        duration time{};
+        for (int failed = 0; time < away; ++failed, ++attempts)
+            time += next_wait(failed);
+    }
+    return static_cast<double>(attempts) / clients;
+}
+
+/// The same with full jitter and nothing else.
+double attempts_by_full_jitter(duration away)
+{
+    asynchat::detail::random numbers(7);
+    return attempts_while(away, [&numbers](int failed) {
+        return numbers.up_to(std::min<duration>(500ms * (1 << std::min(failed, 6)), 30s));
+    });
+}
+
 } // namespace
+
+TEST_CASE("back_off: an outage takes about as many attempts as with full jitter alone",
+          "[back_off]")
+{
+    const duration away = GENERATE(100ms, 1s, 10s, 60s, 600s);
+    const duration up = GENERATE(1s, 10s, 60s);
+    CAPTURE(away.count(), up.count());
+    asynchat::detail::random numbers(11);
+    back_off waits;
+    const double attempts = attempts_while(
+        away, [&](int failed) { return waits.next(failed == 0, failed == 0 ? up : 0s, numbers); });
+    CHECK(attempts <= 1.5 * attempts_by_full_jitter(away));
+    CHECK(attempts >= 1);
+}
 
 TEST_CASE("back_off: the bound of the waits doubles up to the cap", "[back_off]")
 {
@@ -668,5 +705,7 @@ TEST_CASE("1,000 clients do not storm a server that stays away", "[reconnecting]
         all.loop.advance(31s); // the longest wait
         all.accept_all();
         CHECK(all.peers.size() == crowd::size);
+        const auto mean = static_cast<double>(all.attempts.size()) / crowd::size;
+        CHECK(mean <= 1.5 * attempts_by_full_jitter(30s));
     });
 }
