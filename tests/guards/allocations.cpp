@@ -190,6 +190,14 @@ struct formatted_text {
     }
 };
 
+struct formatted_number {
+    template <class Chat>
+    static void push_to(Chat& chat)
+    {
+        chat.print("${}\r\n", 1000);
+    }
+};
+
 /// A text made once, to everybody.
 template <std::size_t size>
 struct broadcast {
@@ -240,6 +248,8 @@ void check_output(guards::report& report)
     check<answering<moved_string<large>>>(report, "large strings, moved, the user's one",
                                           {few, std::string(8 * large, 'x'), 8}, 1);
     check<answering<formatted_text>>(report, "print", {few, repeated(8, "200 OK\r\n"), 8});
+    check<answering<formatted_number>>(report, "print of a number",
+                                       {few, repeated(8, "$1000\r\n"), 8});
 
     // The producer is the user's, as is the string in the second one.
     check<answering<called>>(report, "callables, the user's one",
