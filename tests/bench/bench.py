@@ -483,7 +483,8 @@ def main():
                 count = rounds if quick else max(rounds, most)
                 report["cells"][work] = summary(
                     measure(build, servers, work, WORK[work], count, times))
-    for title, (kind, settings) in LATENCY.items() if given.latency or (whole and not quick) else ():
+    told = LATENCY if given.latency or (whole and not quick) else {}
+    for title, (kind, settings) in told.items():
         most = settings["connections"]
         some = [p for p in peers if most <= p.most_connections]
         with running(some, "lines") as servers:
