@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdio>
 #include <exception>
@@ -63,6 +64,7 @@ namespace {
 
 constexpr std::size_t rounds = 1000;
 constexpr double per_round = rounds;
+constexpr std::size_t late_speakers = 64;
 
 /// Every connection always has a batch of lines to be served.
 system_calls saturated(std::size_t connections, std::size_t lines_of_batch)
@@ -153,6 +155,49 @@ void check_connections(guards::report& report)
     report.at_most("receives a connection", of(calls.receives), 2.1);
 }
 
+/// Clients that speak a moment after they have connected. With `defer`, the system shows a
+/// connection only when there is something to receive.
+system_calls calls_of_late_speakers(bool defer)
+{
+    asio::io_context context;
+    asynchat::loop loop(context);
+    std::size_t served = 0;
+    const auto server = loop.create<asynchat::server<guards::line_echo>>(
+                                asynchat::endpoint("127.0.0.1", 0), std::ref(served))
+                            .lock();
+    if (defer)
+        server->set_defer_accept(std::chrono::seconds(5));
+    std::vector<support::raw_peer> peers;
+    for (std::size_t i = 0; i < late_speakers; ++i)
+        peers.push_back(support::raw_peer::connected_to(server->local_endpoint()));
+    calls = {};
+    const guards::counted here;
+    while (!defer && server->counters().accepted < late_speakers)
+        context.run_one();
+    while (context.poll() > 0) {
+    }
+    guards::counting = false;
+    for (auto& peer : peers) {
+        peer.send("a line\n");
+        peer.shut_down_output();
+    }
+    guards::counting = true;
+    while (server->counters().accepted < late_speakers || server->counters().open > 0)
+        context.run_one();
+    return calls;
+}
+
+void check_deferred_accepts(guards::report& report)
+{
+    const auto each = [](std::size_t count) { return static_cast<double>(count) / late_speakers; };
+    const system_calls at_once = calls_of_late_speakers(false);
+    const system_calls deferred = calls_of_late_speakers(true);
+    std::printf("%-60s %9.3f, %.3f receives\n", "calls a connection that speaks late",
+                each(at_once.all()), each(at_once.receives));
+    report.at_most("the same with TCP_DEFER_ACCEPT", each(deferred.all()), each(at_once.all()) - 1);
+    report.at_most("receives of these", each(deferred.receives), 2.1);
+}
+
 } // namespace
 
 int main()
@@ -163,6 +208,7 @@ try {
     check_batches(report, 1);
     check_batches(report, 16);
     check_connections(report);
+    check_deferred_accepts(report);
     return report.exit_code();
 } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
