@@ -1,0 +1,121 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef RESP_TABLE_HPP
+#define RESP_TABLE_HPP
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace resp {
+
+// A key with its hash, which is computed once: it chooses the shard, and the place in its table.
+struct hashed_key {
+    explicit hashed_key(std::string_view key) noexcept
+        : bytes(key), hash(std::hash<std::string_view>()(key))
+    {
+    }
+
+    std::string_view bytes;
+    std::size_t hash;
+};
+
+// A hash table. Unlike std::unordered_map of C++17 it finds a string_view, without a string made
+// for that; and it touches less memory, which is most of what finding costs.
+template <class Value>
+class table {
+public:
+    table() = default;
+    table(const table&) = delete;
+    table& operator=(const table&) = delete;
+
+    // One node after the other: a long chain that destroys itself could use up the stack.
+    ~table()
+    {
+        for (link& chain : heads_) {
+            while (chain)
+                chain = std::move(chain->next);
+        }
+    }
+
+    std::size_t size() const noexcept { return size_; }
+
+    // Null if there is none. Valid until the key is erased.
+    Value* find(const hashed_key& key) noexcept
+    {
+        node* const found = link_to(key)->get();
+        return found ? &found->value : nullptr;
+    }
+
+    // The key is not there.
+    Value& insert(const hashed_key& key)
+    {
+        auto made = std::make_unique<node>(key);
+        if (size_ == heads_.size())
+            grow();
+        link& head = head_of(key.hash);
+        made->next = std::move(head);
+        head = std::move(made);
+        ++size_;
+        return head->value;
+    }
+
+    // The key is there.
+    void erase(const hashed_key& key) noexcept
+    {
+        link& at = *link_to(key);
+        at = std::move(at->next);
+        --size_;
+    }
+
+private:
+    struct node;
+    using link = std::unique_ptr<node>;
+
+    struct node {
+        explicit node(const hashed_key& of) : hash(of.hash), key(of.bytes) {}
+
+        link next;
+        std::size_t hash;
+        std::string key;
+        Value value;
+    };
+
+    // Their number is a power of 2.
+    link& head_of(std::size_t hash) noexcept { return heads_[hash & (heads_.size() - 1)]; }
+
+    // What points to the node of the key, or is empty at the end of the chain.
+    link* link_to(const hashed_key& key) noexcept
+    {
+        link* at = &head_of(key.hash);
+        while (*at && ((*at)->hash != key.hash || (*at)->key != key.bytes))
+            at = &(*at)->next;
+        return at;
+    }
+
+    void grow()
+    {
+        std::vector<link> old(2 * heads_.size());
+        old.swap(heads_);
+        for (link& chain : old) {
+            while (chain) {
+                link moved = std::exchange(chain, std::move(chain->next));
+                link& head = head_of(moved->hash);
+                moved->next = std::move(head);
+                head = std::move(moved);
+            }
+        }
+    }
+
+    std::vector<link> heads_ = std::vector<link>(16);
+    std::size_t size_ = 0;
+};
+
+} // namespace resp
+
+#endif
