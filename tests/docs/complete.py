@@ -243,6 +243,8 @@ NO_LIMITS = {
     "max_timeout",  # of poll(): a year
     "lifetime", "max_received", "max_record", "max_records", "max_rest", "id", "digits", "alerts", "usual",
     "overhead", "header", "curves",  # how TLS is done
+    "max_control_payload", "length_in_2_bytes", "length_in_8_bytes", "failed", "utf8_tails",
+    "not_utf8",  # the form of a WebSocket frame
     "min_header", "max_header",  # what max_proxy_header() may be
     "line_start", "line_end", "signature", "fixed_size", "tlv_head", "path_size", "address_sizes",
     "tlv_authority", "tlv_crc32c", "tlv_unique_id", "command_at", "family_at", "unknown", "count",

@@ -3,8 +3,9 @@
 """Looks who includes whom in include/asynchat: rooms.py [test]
 
 A machine calls nobody, so it includes nothing that it could call: the way in (detail/framing), the
-way out (detail/output) and a few others know neither sockets, nor the loop, nor channels, nor logs,
-nor clocks. No file of the two rooms is long, no other is very long, and no function is. No header includes itself by way of others. One file
+way out (detail/output), the frames of WebSocket (detail/websocket) and a few others know neither
+sockets, nor the loop, nor channels, nor logs, nor clocks. No file of the rooms is long, no other is
+very long, and no function is. No header includes itself by way of others. One file
 asks which system it is, and one calls what is not in POSIX of 2008. All names are in the inline
 namespace that tells versions apart. With `test`, looks whether all that would be noticed.
 """
@@ -15,7 +16,7 @@ import sys
 import tempfile
 
 INCLUDE = pathlib.Path(__file__).resolve().parents[2] / "include" / "asynchat"
-ROOMS = ("detail/framing/", "detail/output/")
+ROOMS = ("detail/framing/", "detail/output/", "detail/websocket/")
 MACHINES = ("detail/crc32c.hpp", "detail/gate.hpp", "detail/io/accept_backoff.hpp", "detail/io/connect_race.hpp",
             "detail/io/urgent_watch.hpp", "detail/proxy_header.hpp", "detail/timing/back_off.hpp",
             "detail/timing/deadlines.hpp", "detail/timing/rate_limit.hpp")
@@ -57,7 +58,8 @@ def read(root):
 def inside(files):
     """The machines: headers, and the implementations of the same name."""
     headers = [name for name in files if name.startswith(ROOMS) or name in MACHINES]
-    bodies = [f"impl/{pathlib.Path(name).stem}.ipp" for name in headers]
+    bodies = [f"impl/{folder}{pathlib.Path(name).stem}.ipp" for name in headers
+              for folder in ("", "websocket/")]
     return headers + [name for name in bodies if name in files]
 
 
