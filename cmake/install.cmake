@@ -26,6 +26,13 @@ if(TARGET asynchat_tls)
         NAMESPACE asynchat:: DESTINATION "${package_dir}")
 endif()
 
+if(TARGET asynchat_websocket)
+    install(TARGETS asynchat_websocket asynchat_websocket_header_only
+        EXPORT asynchatWebsocketTargets)
+    install(EXPORT asynchatWebsocketTargets FILE asynchatWebsocket${linkage}Targets.cmake
+        NAMESPACE asynchat:: DESTINATION "${package_dir}")
+endif()
+
 configure_package_config_file(
     "${CMAKE_CURRENT_LIST_DIR}/asynchatConfig.cmake.in"
     "${generated_dir}/asynchatConfig.cmake"
@@ -58,6 +65,17 @@ if(TARGET asynchat_tls)
     configure_file(
         "${CMAKE_CURRENT_LIST_DIR}/asynchat-tls.pc.in" "${generated_dir}/asynchat-tls.pc" @ONLY)
     install(FILES "${generated_dir}/asynchat-tls.pc"
+        DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+endif()
+
+if(TARGET asynchat_websocket)
+    set(pc_libcrypto "Requires.private: libcrypto >= 3")
+    if(linkage STREQUAL "Static")
+        set(pc_libcrypto "Requires: libcrypto >= 3")
+    endif()
+    configure_file("${CMAKE_CURRENT_LIST_DIR}/asynchat-websocket.pc.in"
+        "${generated_dir}/asynchat-websocket.pc" @ONLY)
+    install(FILES "${generated_dir}/asynchat-websocket.pc"
         DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 endif()
 

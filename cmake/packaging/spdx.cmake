@@ -24,7 +24,7 @@ endmacro()
 asynchat_spdx_package(asynchat "${PROJECT_VERSION}" BSL-1.0)
 asynchat_spdx_package(asio "${asio_VERSION}" BSL-1.0)
 asynchat_spdx_package(fmt "${fmt_VERSION}" MIT)
-if(TARGET asynchat_tls)
+if(TARGET asynchat_tls OR TARGET asynchat_websocket)
     asynchat_spdx_package(openssl "${OPENSSL_VERSION}" Apache-2.0)
 endif()
 

@@ -1,6 +1,6 @@
 # Compiles programs of SOURCE against the installed asynchat of PREFIX with nothing but pkg-config
-# (and ASIO, the directory of Asio's headers): with the library, with TLS also over it, and
-# header-only. KIND is static or shared. Each of COMPILERS makes one more program of each standard:
+# (and ASIO, the directory of Asio's headers): with the library, with TLS and WEBSOCKET also
+# over those, and header-only. KIND is static or shared. Each of COMPILERS makes one more program of each standard:
 # it need not be the compiler of the library.
 cmake_minimum_required(VERSION 3.21)
 
@@ -56,6 +56,11 @@ endforeach()
 if(TLS)
     ask(flags ${static} --cflags --libs asynchat-tls)
     build_and_run(over_tls "${COMPILER}" 17 SOURCES over_tls.cpp FLAGS ${flags})
+endif()
+
+if(WEBSOCKET)
+    ask(flags ${static} --cflags --libs asynchat-websocket)
+    build_and_run(over_websocket "${COMPILER}" 17 SOURCES over_websocket.cpp FLAGS ${flags})
 endif()
 
 if(KIND STREQUAL "static")

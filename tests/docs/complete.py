@@ -70,6 +70,11 @@ PAGES = {
     "tls.md": [("tls.hpp", "class", "context"), ("tls.hpp", "class", "connection"),
                ("tls.hpp", "enum", "version"), ("tls.hpp", "enum", "verify"),
                ("tls_testing.hpp", "class", "authority")],
+    "websocket.md": [("websocket_chat.hpp", "class", "websocket_chat"),
+                     ("websocket_chat.hpp", "class", "websocket_frame"),
+                     ("websocket_chat.hpp", "enum", "message_kind"),
+                     ("websocket_options.hpp", "class", "websocket_options"),
+                     ("upgrade_request.hpp", "class", "upgrade_request")],
     "testing.md": [("testing.hpp", "class", "loop"), ("testing.hpp", "class", "peer"),
                    ("testing.hpp", "class", "listener"),
                    ("detail/memory_network.hpp", "struct", "faults"),
@@ -193,6 +198,14 @@ LIMITS = [
     ("impl/dispatcher.ipp", r"constexpr int max_connections = (\d+)", str, "handle_accept()"),
     ("impl/tls/tls_input.ipp", r"max_records_without_data = (\d+)", str, "tls_error"),
     ("impl/tls/tls_output.ipp", r"max_waiting = (\d+)", bytes_, "tls_error"),
+    ("impl/websocket/websocket_chat.ipp", r"max_request_head = (\d+)", bytes_, "websocket_chat"),
+    ("impl/websocket/websocket_options.ipp", r"max_message = (\d+)", bytes_, "max_message()"),
+    ("impl/websocket/websocket_options.ipp", r"ping_interval = std::chrono::seconds\((\d+)\)",
+     seconds, "ping_interval()"),
+    ("impl/websocket/websocket_options.ipp", r"pong_timeout = std::chrono::seconds\((\d+)\)",
+     seconds, "pong_timeout()"),
+    ("impl/websocket/websocket_options.ipp", r"close_timeout = std::chrono::seconds\((\d+)\)",
+     seconds, "push_close()"),
     ("impl/dispatcher_opening.ipp", r"max_openings = (\d+)", str, "max_handshakes()"),
     ("server.hpp", r"\bproxy_timeout_ = std::chrono::seconds\((\d+)\)", seconds, "proxy_timeout()"),
     ("server.hpp", r"\bmax_proxy_header_ = (\d+)", bytes_, "max_proxy_header()"),
@@ -244,7 +257,7 @@ NO_LIMITS = {
     "lifetime", "max_received", "max_record", "max_records", "max_rest", "id", "digits", "alerts", "usual",
     "overhead", "header", "curves",  # how TLS is done
     "max_control_payload", "length_in_2_bytes", "length_in_8_bytes", "failed", "utf8_tails",
-    "not_utf8",  # the form of a WebSocket frame
+    "not_utf8", "max_reason",  # the form of a WebSocket frame
     "min_header", "max_header",  # what max_proxy_header() may be
     "line_start", "line_end", "signature", "fixed_size", "tlv_head", "path_size", "address_sizes",
     "tlv_authority", "tlv_crc32c", "tlv_unique_id", "command_at", "family_at", "unknown", "count",
@@ -260,7 +273,7 @@ NO_LIMITS = {
 IN_LIMITS = {"longest_name", "longest_text", "max_size", "max_digits", "max_connections",
              "max_lines", "max_open", "pause", "deadline_tick", "rate_tick", "max_records_without_data",
              "max_waiting", "max_openings", "max_line", "max_unique_id", "max_authority",
-             "max_addresses", "max_attempts"}
+             "max_addresses", "max_attempts", "max_request_head"}
 
 
 def limits():

@@ -3,9 +3,9 @@
 
     docs.py check                    links, layout, names, and the blocks of Python
     docs.py generate DIRECTORY       makes C++ sources of the blocks of C++
-    docs.py run DOCS README [TLS [STREAMS]]
+    docs.py run DOCS README [TLS [WEBSOCKET [STREAMS]]]
                                      runs the programs that are marked `run` or `server`; those that
-                                     need TLS or coroutines are in programs of their own, or `-`
+                                     need TLS, WebSocket or coroutines are in programs of their own, or `-`
                                      where they cannot be built
 
 The word after the language of a fence says what a block of C++ is:
@@ -46,7 +46,7 @@ KINDS = {
     "sh": {""},
 }
 README_LINES = 25
-NEEDS = ("", "tls_", "streams_", "tls_streams_")  # the last one has no programs
+NEEDS = ("", "tls_", "websocket_", "streams_", "tls_streams_")  # the last one has no programs
 
 # What a program that uses the left has to include.
 INCLUDES = {
@@ -77,6 +77,8 @@ class Block:
         """What not every build has: the prefix of the sources that it goes into."""
         tls = self.page.name == "tls.md" or "<asynchat/tls.hpp>" in self.text
         streams = self.page.name == "streams.md" or "<asynchat/streams.hpp>" in self.text
+        if self.page.name == "websocket.md" or "<asynchat/websocket_chat.hpp>" in self.text:
+            return "websocket_"
         return "tls_" * tls + "streams_" * streams
 
     @property
@@ -385,14 +387,15 @@ def serve(command, session):
         server.stderr.close()
 
 
-def run(docs, readme, over_tls="-", streams="-"):
+def run(docs, readme, over_tls="-", websocket="-", streams="-"):
     blocks = all_blocks()
     count = 0
     readme_name = next(b.name for b in blocks if b.is_program)
     for block, after in zip(blocks, blocks[1:] + [None]):
         if block.kind not in ("run", "server"):
             continue
-        program = {"": docs, "tls_": over_tls, "streams_": streams}[block.needs]
+        program = {"": docs, "tls_": over_tls, "websocket_": websocket,
+                   "streams_": streams}[block.needs]
         if program == "-":
             continue
         command = [readme] if block.name == readme_name else [program, block.name]

@@ -35,6 +35,7 @@ PROGRAMS = ["asynchat_tests", "asynchat_failures", "asynchat_simulation",
 # Where OpenSSL is installed, and where the compiler has coroutines. A defect in their files is
 # tried with them first.
 MORE_PROGRAMS = {"asynchat_tls_tests": ("tests/tls/", "/tls/"),
+                 "asynchat_websocket_tests": ("tests/websocket/", "/websocket/"),
                  "asynchat_streams_tests": ("tests/streams/", "stream")}
 AS_XML = ["--abort", "--reporter", "xml"]
 UNIT = ["tests/asynchat_tests"] + AS_XML

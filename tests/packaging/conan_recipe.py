@@ -151,7 +151,8 @@ def check_exported(recipe, version):
         for name in re.findall(r"^ *include\(([a-z]+)\)", text, re.MULTILINE):
             if name != "streams":  # for the tests and the examples
                 equal(f"cmake/{name}.cmake" in exported, True)
-        for name in ("cmake/packaging/spdx.cmake", "include/asynchat/impl/loop.ipp", "src/tls.cpp"):
+        for name in ("cmake/packaging/spdx.cmake", "include/asynchat/impl/loop.ipp", "src/tls.cpp",
+                     "src/websocket.cpp"):
             equal(name in exported, True)
 
 
@@ -167,11 +168,12 @@ def check_package(recipe, header_only):
         equal((Path(folder) / "include/asynchat/impl/loop.ipp").exists(), header_only)
 
 
-def check_info(recipe, header_only, tls):
+def check_info(recipe, header_only, tls, websocket):
     recipe.package_info()
     library = "header_only" if header_only else "asynchat"
     components = recipe.cpp_info.components
-    names = [library] + (["tls_header_only" if header_only else "tls"] if tls else [])
+    suffix = "_header_only" if header_only else ""
+    names = [library] + ["tls" + suffix] * tls + ["websocket" + suffix] * websocket
     equal(list(components), names)
     for name in names:
         equal(components[name].properties["cmake_target_name"], f"asynchat::{name}")
@@ -185,13 +187,13 @@ def check_info(recipe, header_only, tls):
             equal("::" in name or name in components, True)
 
 
-def check(recipe, shared, header_only, tls):
+def check(recipe, shared, header_only, tls, websocket):
     recipe.configure()
     equal(hasattr(recipe.options, "shared"), not header_only)
     equal(hasattr(recipe.options, "fPIC"), not header_only and not shared)
     recipe.layout()
     recipe.requirements()
-    equal(set(recipe.required), {"asio", "fmt"} | ({"openssl"} if tls else set()))
+    equal(set(recipe.required), {"asio", "fmt"} | ({"openssl"} if tls or websocket else set()))
     for name in ("asio", "fmt"):
         equal(recipe.required[name][1]["transitive_headers"], True)
     recipe.validate()
@@ -203,12 +205,12 @@ def check(recipe, shared, header_only, tls):
     except InvalidConfiguration:
         pass
     recipe.generate()
-    variables = {"ASYNCHAT_FETCH_DEPS": False, "ASYNCHAT_TLS": tls}
+    variables = {"ASYNCHAT_FETCH_DEPS": False, "ASYNCHAT_TLS": tls, "ASYNCHAT_WEBSOCKET": websocket}
     equal(("generate", variables) in recipe.calls, True)
     check_package(recipe, header_only)
     recipe.package_id()
     equal("clear" in recipe.calls, header_only)
-    check_info(recipe, header_only, tls)
+    check_info(recipe, header_only, tls, websocket)
 
 
 def check_test_package():
@@ -225,9 +227,9 @@ def check_test_package():
 def main():
     make = recipe_class(RECIPES)
     check_exported(make(), sys.argv[1])
-    for shared, header_only, tls in itertools.product((False, True), repeat=3):
-        recipe = make(shared=shared, header_only=header_only, tls=tls)
-        check(recipe, shared, header_only, tls)
+    for shared, header_only, tls, websocket in itertools.product((False, True), repeat=4):
+        recipe = make(shared=shared, header_only=header_only, tls=tls, websocket=websocket)
+        check(recipe, shared, header_only, tls, websocket)
     check_test_package()
 
 

@@ -2,7 +2,7 @@
 # it leaves in OUTPUT. The compiler COMPILER compiles empty files instead of the sources: what is
 # built is not looked at.
 #
-# usage: cmake -D PORT_DIRECTORY=... -D OUTPUT=... -D COMPILER=... -D GENERATOR=... [-D FEATURES=tls]
+# usage: cmake -D PORT_DIRECTORY=... -D OUTPUT=... -D COMPILER=... -D GENERATOR=... [-D FEATURES=tls;websocket]
 #        -P vcpkg_port.cmake
 cmake_minimum_required(VERSION 3.21)
 
@@ -92,15 +92,19 @@ set(expected
     share/asynchat/copyright share/asynchat/usage)
 set(of_tls debug/lib/libasynchat_tls.a lib/libasynchat_tls.a lib/pkgconfig/asynchat-tls.pc
     share/asynchat/asynchatTlsStaticTargets.cmake)
+set(of_websocket debug/lib/libasynchat_websocket.a lib/libasynchat_websocket.a
+    lib/pkgconfig/asynchat-websocket.pc share/asynchat/asynchatWebsocketStaticTargets.cmake)
 foreach(name IN LISTS expected)
     require("${name} is there" EXISTS "${CURRENT_PACKAGES_DIR}/${name}")
 endforeach()
-foreach(name IN LISTS of_tls)
-    if("tls" IN_LIST FEATURES)
-        require("${name} is there" EXISTS "${CURRENT_PACKAGES_DIR}/${name}")
-    else()
-        require("${name} is not there" NOT EXISTS "${CURRENT_PACKAGES_DIR}/${name}")
-    endif()
+foreach(feature IN ITEMS tls websocket)
+    foreach(name IN LISTS of_${feature})
+        if(feature IN_LIST FEATURES)
+            require("${name} is there" EXISTS "${CURRENT_PACKAGES_DIR}/${name}")
+        else()
+            require("${name} is not there" NOT EXISTS "${CURRENT_PACKAGES_DIR}/${name}")
+        endif()
+    endforeach()
 endforeach()
 file(GLOB left "${CURRENT_PACKAGES_DIR}/debug/*" "${CURRENT_PACKAGES_DIR}/share/*")
 if(NOT left STREQUAL "${CURRENT_PACKAGES_DIR}/debug/lib;${CURRENT_PACKAGES_DIR}/share/asynchat")

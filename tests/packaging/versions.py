@@ -21,6 +21,7 @@ DERIVED = [
     "CMakeLists.txt",
     "cmake/asynchat.pc.in",
     "cmake/asynchat-tls.pc.in",
+    "cmake/asynchat-websocket.pc.in",
     "cmake/packaging/deb.sh",
     "cmake/packaging/spdx.cmake",
     "cmake/packaging/conan/conanfile.py",
@@ -71,14 +72,14 @@ def faults_of(tree):
     if json.loads(tree[PORT])["version-semver"] != version:
         faults.append(f"{PORT}: the version is not {version}")
     for name in CALLERS:
-        named = r"find_package\(asynchat ([0-9.]+)|libasynchat(?:-tls)?([0-9]+\.[0-9]+)"
+        named = r"find_package\(asynchat ([0-9.]+)|libasynchat(?:-tls|-websocket)?([0-9]+\.[0-9]+)"
         for found in map("".join, re.findall(named, tree[name])):
             if found != minor:
                 faults.append(f"{name}: names {found}, not {minor}")
     for name in DERIVED:
         if re.search(rf"(?<![0-9.]){re.escape(version)}(?![0-9.])", tree[name]):
             faults.append(f"{name}: the version is written here")
-        if re.search(rf"asynchat(-tls)?{re.escape(minor)}", tree[name]):
+        if re.search(rf"asynchat(-tls|-websocket)?{re.escape(minor)}", tree[name]):
             faults.append(f"{name}: the minor version is written here")
     return faults
 
@@ -103,6 +104,7 @@ def test():
         (PORT, version, "9.9.9"),
         ("README.md", f"find_package(asynchat {minor}", "find_package(asynchat 9.9"),
         ("docs/building.md", f"`libasynchat-tls{minor}`", "`libasynchat-tls9.9`"),
+        ("docs/building.md", f"`libasynchat-websocket{minor}`", "`libasynchat-websocket9.9`"),
         (CHANGELOG, f"## {version}", "## 9.9.9"),
         (CHANGELOG, "## Unreleased", "## Soon"),
         (CHANGELOG, "## Unreleased\n", ""),

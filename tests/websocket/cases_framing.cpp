@@ -50,9 +50,9 @@ void add_first_bytes(websocket_cases& to)
 
 void add_masks(websocket_cases& to)
 {
-    for (const unsigned opcode : {text, binary, close, ping, pong}) {
+    for (const unsigned opcode : {text, binary, closing, ping, pong}) {
         add_fault(to, "5.1", "no mask, opcode " + std::to_string(opcode),
-                  server_frame(fin | opcode, opcode == close ? close_body(1000) : hello));
+                  server_frame(fin | opcode, opcode == closing ? close_body(1000) : hello));
         add_fault(to, "5.1", "no mask and empty, opcode " + std::to_string(opcode),
                   server_frame(fin | opcode, ""));
     }

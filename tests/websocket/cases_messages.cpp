@@ -41,7 +41,7 @@ void add_fragment_cases(websocket_cases& to)
     add("a ping in each gap",
         start + frame(fin | ping, "1") + frame(continuation, "-") + frame(fin | ping, "2") + end,
         {"ping 1", "ping 2", "text frag-ment"});
-    add("a close between", start + frame(fin | close, close_body(1000)) + end, {"close 1000 "});
+    add("a close between", start + frame(fin | closing, close_body(1000)) + end, {"close 1000 "});
     add("a long ping between", start + frame(fin | ping, std::string(125, 'p')) + end,
         {"ping " + std::string(125, 'p'), "text fragment"});
     add("a message behind fragments", start + end + frame(fin | text, "next"),
@@ -80,9 +80,9 @@ void add_control_cases(websocket_cases& to)
         add("5.5.3", "unasked pong of " + std::to_string(size), frame(fin | pong, payload),
             {"pong " + payload});
     }
-    for (const unsigned opcode : {close, ping, pong}) {
+    for (const unsigned opcode : {closing, ping, pong}) {
         const std::string of = " of opcode " + std::to_string(opcode);
-        const std::string body = opcode == close ? close_body(1000) : "x";
+        const std::string body = opcode == closing ? close_body(1000) : "x";
         add("5.5", "126 bytes" + of, bytes_of(fin | opcode, 1) + length_in(2, 126), {"fault 1002"});
         add("5.5", "126 announced" + of, bytes_of(fin | opcode, 1) + "\xfe", {"fault 1002"});
         add("5.5", "127 announced" + of, bytes_of(fin | opcode, 1) + "\xff", {"fault 1002"});
@@ -114,40 +114,41 @@ void add_close_cases(websocket_cases& to)
     };
     for (const unsigned code : {1000U, 1001U, 1002U, 1003U, 1007U, 1008U, 1009U, 1010U, 1011U,
                                 1012U, 1013U, 1014U, 3000U, 3999U, 4000U, 4999U}) {
-        add("7.4", "code " + std::to_string(code), frame(fin | close, close_body(code)),
+        add("7.4", "code " + std::to_string(code), frame(fin | closing, close_body(code)),
             {"close " + std::to_string(code) + " "});
     }
     for (const unsigned code : {0U, 1U, 999U, 1004U, 1005U, 1006U, 1015U, 1016U, 1100U, 2000U,
                                 2999U, 5000U, 32768U, 65535U}) {
-        add("7.4", "code " + std::to_string(code), frame(fin | close, close_body(code)),
+        add("7.4", "code " + std::to_string(code), frame(fin | closing, close_body(code)),
             {"fault 1002"});
         add("7.4", "code " + std::to_string(code) + " with a reason",
-            frame(fin | close, close_body(code, "why")), {"fault 1002"});
+            frame(fin | closing, close_body(code, "why")), {"fault 1002"});
     }
-    add("5.5.1", "no code", frame(fin | close, ""), {"close 1005 "});
-    add("5.5.1", "half a code", frame(fin | close, "\x03"), {"fault 1002"});
+    add("5.5.1", "no code", frame(fin | closing, ""), {"close 1005 "});
+    add("5.5.1", "half a code", frame(fin | closing, "\x03"), {"fault 1002"});
     add("5.5.1", "half a code announced", "\x88\x81", {"fault 1002"});
-    add("5.5.1", "a reason", frame(fin | close, close_body(1001, "bye")), {"close 1001 bye"});
-    add("5.5.1", "the longest reason", frame(fin | close, close_body(1000, std::string(123, 'x'))),
+    add("5.5.1", "a reason", frame(fin | closing, close_body(1001, "bye")), {"close 1001 bye"});
+    add("5.5.1", "the longest reason",
+        frame(fin | closing, close_body(1000, std::string(123, 'x'))),
         {"close 1000 " + std::string(123, 'x')});
     add("5.5.1", "a message behind it",
-        frame(fin | close, close_body(1000)) + frame(fin | text, "x"), {"close 1000 "});
-    add("5.5.1", "a ping behind it", frame(fin | close, close_body(1000)) + frame(fin | ping, "x"),
-        {"close 1000 "});
+        frame(fin | closing, close_body(1000)) + frame(fin | text, "x"), {"close 1000 "});
+    add("5.5.1", "a ping behind it",
+        frame(fin | closing, close_body(1000)) + frame(fin | ping, "x"), {"close 1000 "});
     add("5.5.1", "a close behind it",
-        frame(fin | close, close_body(1000)) + frame(fin | close, close_body(1001)),
+        frame(fin | closing, close_body(1000)) + frame(fin | closing, close_body(1001)),
         {"close 1000 "});
-    add("5.5.1", "nonsense behind it", frame(fin | close, close_body(1000)) + "\x83\x83\x83",
+    add("5.5.1", "nonsense behind it", frame(fin | closing, close_body(1000)) + "\x83\x83\x83",
         {"close 1000 "});
     add("5.5.1", "a message before it",
-        frame(fin | text, "x") + frame(fin | close, close_body(1000)), {"text x", "close 1000 "});
-    add("5.5.1", "a pong before it", frame(fin | pong, "x") + frame(fin | close, close_body(1000)),
-        {"pong x", "close 1000 "});
+        frame(fin | text, "x") + frame(fin | closing, close_body(1000)), {"text x", "close 1000 "});
+    add("5.5.1", "a pong before it",
+        frame(fin | pong, "x") + frame(fin | closing, close_body(1000)), {"pong x", "close 1000 "});
     add("8.1", "a reason in many letters",
-        frame(fin | close, close_body(1000, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80")),
+        frame(fin | closing, close_body(1000, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80")),
         {"close 1000 \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"});
     for (const char* const reason : {"\xff", "x\xc3", "\xe2\x82", "\xed\xa0\x80", "\xc0\xaf"})
-        add("8.1", "a reason that is not UTF-8", frame(fin | close, close_body(1000, reason)),
+        add("8.1", "a reason that is not UTF-8", frame(fin | closing, close_body(1000, reason)),
             {"fault 1007"});
 }
 

@@ -19,7 +19,7 @@ inline constexpr unsigned rsv3 = 0x10;
 inline constexpr unsigned continuation = 0x0;
 inline constexpr unsigned text = 0x1;
 inline constexpr unsigned binary = 0x2;
-inline constexpr unsigned close = 0x8;
+inline constexpr unsigned closing = 0x8;
 inline constexpr unsigned ping = 0x9;
 inline constexpr unsigned pong = 0xa;
 

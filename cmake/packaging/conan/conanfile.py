@@ -25,8 +25,15 @@ class AsynchatConan(ConanFile):
         "fPIC": [True, False],
         "header_only": [True, False],
         "tls": [True, False],
+        "websocket": [True, False],
     }
-    default_options = {"shared": False, "fPIC": True, "header_only": False, "tls": True}
+    default_options = {
+        "shared": False,
+        "fPIC": True,
+        "header_only": False,
+        "tls": True,
+        "websocket": True,
+    }
 
     @property
     def _tree(self):
@@ -56,7 +63,7 @@ class AsynchatConan(ConanFile):
         # The installed headers include both.
         self.requires("asio/[>=1.22]", transitive_headers=True)
         self.requires("fmt/[>=9]", transitive_headers=True, transitive_libs=True)
-        if self.options.tls:
+        if self.options.tls or self.options.websocket:
             header_only = bool(self.options.header_only)
             self.requires(
                 "openssl/[>=3 <4]", transitive_headers=header_only, transitive_libs=header_only
@@ -71,6 +78,7 @@ class AsynchatConan(ConanFile):
         toolchain = CMakeToolchain(self)
         toolchain.cache_variables["ASYNCHAT_FETCH_DEPS"] = False
         toolchain.cache_variables["ASYNCHAT_TLS"] = bool(self.options.tls)
+        toolchain.cache_variables["ASYNCHAT_WEBSOCKET"] = bool(self.options.websocket)
         toolchain.generate()
         CMakeDeps(self).generate()
 
@@ -104,10 +112,14 @@ class AsynchatConan(ConanFile):
             self._describe("header_only", [], dependencies, [])
         else:
             self._describe("asynchat", ["asynchat"], dependencies, ["ASYNCHAT_COMPILED_LIB"])
-        if self.options.tls and self.options.header_only:
-            self._describe("tls_header_only", [], ["header_only", "openssl::ssl"], [])
-        elif self.options.tls:
-            self._describe("tls", ["asynchat_tls"], ["asynchat", "openssl::ssl"], [])
+        parts = [("tls", "openssl::ssl"), ("websocket", "openssl::crypto")]
+        for name, library in parts:
+            if not getattr(self.options, name):
+                continue
+            if self.options.header_only:
+                self._describe(f"{name}_header_only", [], ["header_only", library], [])
+            else:
+                self._describe(name, [f"asynchat_{name}"], ["asynchat", library], [])
 
     def _describe(self, name, libs, requires, defines):
         component = self.cpp_info.components[name]

@@ -3,7 +3,8 @@
 #   vcpkg install asynchat --overlay-ports=cmake/packaging/vcpkg
 get_filename_component(SOURCE_PATH "${CURRENT_PORT_DIR}/../../.." ABSOLUTE)
 
-vcpkg_check_features(OUT_FEATURE_OPTIONS feature_options FEATURES tls ASYNCHAT_TLS)
+vcpkg_check_features(OUT_FEATURE_OPTIONS feature_options FEATURES
+    tls ASYNCHAT_TLS websocket ASYNCHAT_WEBSOCKET)
 vcpkg_cmake_configure(
     SOURCE_PATH "${SOURCE_PATH}"
     OPTIONS ${feature_options} -DASYNCHAT_FETCH_DEPS=OFF)

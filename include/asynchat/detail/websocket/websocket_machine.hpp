@@ -85,6 +85,8 @@ public:
     /// Whether the message is text, from its first byte until the next message.
     bool is_text() const noexcept { return is_text_ != 0; }
 
+    /// After event::message: the view is valid until the message is taken.
+    std::string_view message() const noexcept { return data_; }
     ASYNCHAT_DECL std::string take_message() noexcept;
 
     /// The payload of a ping, pong or close.
