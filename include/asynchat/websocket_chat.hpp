@@ -144,7 +144,7 @@ public:
     bool is_open() const noexcept { return phase_ == phase::open; }
 
     /// The sub-protocol that was agreed on; empty without one. Already in handle_upgrade().
-    std::string_view protocol() const noexcept { return options_.protocol(protocol_); }
+    ASYNCHAT_DECL std::string_view protocol() const noexcept;
 
     const websocket_options& options() const noexcept { return options_; }
 
@@ -166,7 +166,7 @@ public:
 protected:
     /// The message as a string that you own. May be called once in each handle_message(). It is
     /// moved, not copied.
-    [[nodiscard]] std::string take_message() noexcept { return machine_.take_message(); }
+    [[nodiscard]] ASYNCHAT_DECL std::string take_message() noexcept;
 
     /// Answers the request of handle_http(), or refuses that of handle_upgrade(), and ends the
     /// connection. `fields` are more lines of the header, each with its line end: "Allow:

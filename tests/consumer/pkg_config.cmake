@@ -1,7 +1,7 @@
 # Compiles programs of SOURCE against the installed asynchat of PREFIX with nothing but pkg-config
-# (and ASIO, the directory of Asio's headers): with the library, with TLS and WEBSOCKET also
-# over those, and header-only. KIND is static or shared. Each of COMPILERS makes one more program of each standard:
-# it need not be the compiler of the library.
+# (and ASIO, the directory of Asio's headers): with the library, with TLS and WEBSOCKET also over
+# those, and header-only. KIND is static or shared. Each of COMPILERS makes one more program of each
+# standard: it need not be the compiler of the library.
 cmake_minimum_required(VERSION 3.21)
 
 if(NOT PKG_CONFIG)

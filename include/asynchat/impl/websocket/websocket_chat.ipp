@@ -49,6 +49,16 @@ ASYNCHAT_DECL websocket_chat::websocket_chat(loop& owner, socket from, websocket
     silence_interval(frame_timeout()); // no clock of a frame runs before its first byte
 }
 
+ASYNCHAT_DECL std::string_view websocket_chat::protocol() const noexcept
+{
+    return options_.protocol(protocol_);
+}
+
+ASYNCHAT_DECL std::string websocket_chat::take_message() noexcept
+{
+    return machine_.take_message();
+}
+
 // --- the request ---------------------------------------------------------------------------------
 
 ASYNCHAT_DECL void websocket_chat::handle_http(const upgrade_request&)

@@ -1,0 +1,116 @@
+// asynchat - Python's asynchat programming model on standalone Asio
+// SPDX-License-Identifier: BSL-1.0
+
+#ifndef WEB_CHAT_WEB_MEMBER_HPP
+#define WEB_CHAT_WEB_MEMBER_HPP
+
+#include "../chat/talker.hpp"
+
+#include <asynchat/asynchat.hpp>
+#include <asynchat/websocket_chat.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace web_chat {
+
+// The lines of the room as frames. The room hands a line to each member in turn, so the last one is
+// enough: a line is in memory once for all browsers.
+class framed_lines {
+public:
+    const asynchat::websocket_frame& frame_of(const chat::shared_line& line)
+    {
+        if (line != line_ || !frame_) {
+            const std::string_view text = *line;
+            frame_.emplace(text.substr(0, text.size() - 1)); // without its line end
+            line_ = line;
+        }
+        return *frame_;
+    }
+
+private:
+    chat::shared_line line_;
+    std::optional<asynchat::websocket_frame> frame_;
+};
+
+// What all browsers share.
+struct door {
+    chat::room& room;
+    std::string_view page; // HTML
+    framed_lines frames;
+};
+
+// A member in a browser. A message is a line without an end. The same port serves the page.
+class web_member : public asynchat::websocket_chat, public chat::talker {
+public:
+    web_member(asynchat::loop& loop, asynchat::socket peer, door& from,
+               asynchat::websocket_options options)
+        : websocket_chat(loop, std::move(peer), std::move(options)), talker(from.room), door_(from)
+    {
+        write_buffer_limits(65536, 16384); // what a slow member costs
+        max_output(1 << 20);
+    }
+
+    void handle_http(const asynchat::upgrade_request& request) override
+    {
+        if (request.path() != "/")
+            return websocket_chat::handle_http(request); // 404
+        // The page loads nothing, and cannot be framed by another one.
+        respond(200, "text/html; charset=utf-8", door_.page,
+                "Cache-Control: no-cache\r\n"
+                "Content-Security-Policy: default-src 'none'; script-src 'unsafe-inline'; "
+                "style-src 'unsafe-inline'; img-src data:; connect-src 'self'; base-uri 'none'; "
+                "form-action 'none'; frame-ancestors 'none'\r\n"
+                "Referrer-Policy: no-referrer\r\n"
+                "X-Content-Type-Options: nosniff\r\n");
+    }
+
+    bool handle_upgrade(const asynchat::upgrade_request& request) override
+    {
+        return request.path() == "/chat";
+    }
+
+    void handle_websocket_open() override
+    {
+        call_later(std::chrono::seconds(60), [this] {
+            if (!joined())
+                push_close(policy_violation, "nobody has joined");
+        });
+    }
+
+    void handle_message(std::string_view data, asynchat::message_kind kind) override
+    {
+        if (kind != asynchat::message_kind::text) {
+            push_close(unsupported_data, "only text");
+            return;
+        }
+        said(data);
+        if (where().take_turn_is_over())
+            end_turn(); // a member that talks without end must not block the others
+    }
+
+    void handle_write_resumed() override { reads_again(); }
+
+private:
+    void deliver(const chat::shared_line& line) override
+    {
+        push_frame(door_.frames.frame_of(line));
+    }
+    void tell(std::string_view line) override { push_text(line); }
+    bool is_slow() const override { return write_paused(); }
+    void has_joined() override {}
+    void hang_up() override { push_close(); }
+
+    static constexpr std::uint16_t unsupported_data = 1003;
+    static constexpr std::uint16_t policy_violation = 1008;
+
+    door& door_;
+};
+
+} // namespace web_chat
+
+#endif
