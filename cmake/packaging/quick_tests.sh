@@ -14,6 +14,7 @@ for name in scanner frames number proxy api; do
 done
 # Where OpenSSL was found.
 [ ! -d "$build/tests/tls" ] || set -- "$@" fuzz_tls tls_allocations
+[ ! -d "$build/tests/websocket" ] || set -- "$@" fuzz_websocket
 
 # shellcheck disable=SC2046
 cmake --build "$build" --parallel "$jobs" --target $(printf 'asynchat_%s ' "$@")

@@ -1658,3 +1658,60 @@ times("ping-counts-as-answer", "our own output puts off handle_silence()",
       "if (limits.silence == loop::duration::zero())")
 times("ping-while-input-waits", "a paused channel takes its own deafness for silence",
       "if (is_met && what == clock::silence)", "if (false)")
+
+# --- WebSocket -----------------------------------------------------------------------------------
+# These are left out where OpenSSL is not installed.
+
+machine = of("websocket/websocket_machine")
+utf8 = of("websocket/utf8_check")
+asking = of("websocket/upgrade_request")
+talking = of("websocket/websocket_chat")
+choosing = of("websocket/websocket_options")
+
+machine("ws-unmasked-accepted", "frames of a client need no mask",
+        "    if ((byte & 0x80U) == 0)\n        return websocket_fault::not_masked;\n", "")
+machine("ws-long-form-accepted", "a length may be longer than it needs to be",
+        "if (left_ <= (length_form_ == in_8_bytes ? 0xffffU : max_control_payload))", "if (false)")
+machine("ws-limit-for-each-fragment", "a message of many fragments has no limit",
+        "left_ <= max_message - std::min(max_message, data_.size())", "left_ <= max_message")
+machine("ws-long-control", "a ping may have any length",
+        "if (is_control() && length > max_control_payload)", "if (false)")
+machine("ws-message-inside", "a message may begin inside of another",
+        "        if (in_message_)\n            return websocket_fault::message_inside;\n", "")
+machine("ws-text-may-end-anywhere", "a text may end inside of a character",
+        "if (is_text_ && !utf8_.is_complete())", "if (false)")
+machine("ws-close-reason-unchecked", "a close reason may be any bytes",
+        "return is_utf8(body.substr(2)) ? websocket_fault::none : websocket_fault::bad_close_text;",
+        "return websocket_fault::none;")
+machine("ws-ping-cuts-message", "a ping between fragments drops what came before it",
+        "    data_.resize(begin);\n", "    data_.clear();\n")
+utf8("ws-surrogates", "halves of surrogates are characters", "    case 0xed: return 5;\n", "")
+utf8("ws-overlong", "a character may have a longer form",
+     "if (first < 0xc2 || first > 0xf4)", "if (first < 0xc0 || first > 0xf4)")
+asking("ws-body-smuggled", "what a proxy takes for a body is read as frames",
+       'count("Transfer-Encoding") > 0 || ', "")
+asking("ws-folded-field", "the second of two keys counts",
+       'count("Sec-WebSocket-Key") != 1 ||', 'count("Sec-WebSocket-Key") < 1 ||')
+choosing("ws-any-origin", "each page may use the sockets of each other",
+         "           !host.empty() && detail::same_word(host, request.host());",
+         "           !host.empty();")
+choosing("ws-options-shared", "a change of the options changes those of others",
+         "if (!settings_ || settings_->owners.load(std::memory_order_acquire) != 1) {",
+         "if (!settings_) {")
+talking("ws-message-after-close", "a message is delivered behind push_close()",
+        "    if (is_open()) {\n        handle_message(", "    {\n        handle_message(")
+talking("ws-pongs-without-bound", "who pings and does not read makes us keep the answers",
+        "if (is_open() && !write_paused())", "if (is_open())")
+talking("ws-close-waits-for-ever", "a peer that does not answer a close keeps the channel",
+        "                   [this] { finish(asynchat::close_reason::close_timeout); });",
+        "                   [] {});")
+talking("ws-close-told-twice", "the end of the connection is told behind the close frame",
+        "    const phase before = std::exchange(phase_, phase::over);\n"
+        "    if (before == phase::open || before == phase::closing)",
+        "    const phase before = std::exchange(phase_, phase::over);\n"
+        "    if (before != phase::opening && before != phase::answering)")
+talking("ws-message-kept", "a message that nobody has taken is in front of the next one",
+        "    const detail::scope_exit at_end([this] { static_cast<void>(machine_.take_message()); });\n",
+        "")
+talking("ws-dead-peer", "a peer that answers no ping is kept",
+        '        return finish("no answer to a ping, see pong_timeout()");\n', "        return;\n")

@@ -331,7 +331,9 @@ TEST_CASE("websocket_chat: nothing can be pushed before it is open and after a c
           "[websocket]")
 {
     asynchat::testing::loop loop;
-    auto [chat, peer] = loop.accept<noting>();
+    auto made = loop.accept<noting>();
+    const std::shared_ptr<noting> chat = made.first;
+    asynchat::testing::peer& peer = made.second;
     const asynchat::websocket_frame frame("x");
     const auto pushes = [&frame](noting& to) {
         return to.push_text("x") || to.push_text(std::string("x")) || to.push_binary("x") ||
@@ -604,6 +606,16 @@ TEST_CASE("websocket_chat: a message over the limit is refused by its header", "
     CHECK(one.frames() == strings{"close 1009 the message is too long"});
     CHECK(one.chat->events ==
           strings{"text 0123456789", "close 1009 the message is too long", "end local"});
+}
+
+TEST_CASE("websocket_chat: a message may be larger than a frame of an async_chat", "[websocket]")
+{
+    opened one(websocket_options().max_message(1 << 20));
+    std::string message(300000, '\0');
+    std::iota(message.begin(), message.end(), '\0');
+    one.peer->send(frame(fin | binary, message), 10000);
+    one.loop.settle();
+    CHECK(one.chat->events == strings{"binary " + message});
 }
 
 TEST_CASE("websocket_chat: it is small", "[websocket]")

@@ -3,6 +3,8 @@
 
 #include "cases.hpp"
 #include "frames.hpp"
+#include "machine_reader.hpp"
+#include "naive_frames.hpp"
 #include "support/catch.hpp"
 #include "support/cuts.hpp"
 
@@ -22,59 +24,7 @@ using event = websocket_machine::event;
 
 namespace {
 
-/// Reads pieces, and writes down what comes out.
-class reader {
-public:
-    explicit reader(std::size_t max_message = support::max_message_of_cases) : max_(max_message) {}
-
-    void receive(std::string_view piece)
-    {
-        while (!piece.empty() && !over_) {
-            REQUIRE(machine_.wanted() > 0);
-            const auto step = machine_.next(piece, max_);
-            REQUIRE(step.size > 0);
-            REQUIRE(step.size <= piece.size());
-            piece.remove_prefix(step.size);
-            tell(step.what);
-        }
-    }
-
-    strings told;
-
-    const websocket_machine& machine() const { return machine_; }
-
-private:
-    void tell(event what)
-    {
-        switch (what) {
-        case event::none: return;
-        case event::message:
-            told.push_back(machine_.is_text() ? "text " : "binary ");
-            told.back() += machine_.take_message();
-            return;
-        case event::ping: told.push_back("ping " + machine_.take_control()); return;
-        case event::pong: told.push_back("pong " + machine_.take_control()); return;
-        case event::close: told.push_back(closed(machine_.take_control())); break;
-        case event::fault:
-            told.push_back("fault " + std::to_string(close_code_of(machine_.fault())));
-            CHECK(text_of(machine_.fault()) != "");
-        }
-        over_ = true;
-    }
-
-    static std::string closed(const std::string& body)
-    {
-        if (body.empty())
-            return "close 1005 ";
-        const auto high = static_cast<unsigned char>(body[0]);
-        const auto low = static_cast<unsigned char>(body[1]);
-        return "close " + std::to_string(high * 256 + low) + " " + body.substr(2);
-    }
-
-    websocket_machine machine_;
-    std::size_t max_;
-    bool over_ = false;
-};
+using reader = support::machine_reader;
 
 strings read_in_one(std::string_view input)
 {
@@ -103,6 +53,7 @@ strings read_cut_at(std::string_view input, std::size_t at)
 void require_at_every_cut(std::string_view input, const strings& expected)
 {
     REQUIRE(read_in_one(input) == expected);
+    REQUIRE(support::naive_frames(input, support::max_message_of_cases).told == expected);
     if (input.size() <= 12 && !input.empty()) {
         support::for_each_cut(input.size(), [&](const support::cut& cut) {
             if (read_in_pieces(input, cut) != expected)
@@ -121,26 +72,6 @@ void require_at_every_cut(std::string_view input, const strings& expected)
         for (const std::size_t n : {1U, 3U, 8U, 4096U})
             REQUIRE(read_in_pieces(input, support::of_size(n)) == expected);
     }
-}
-
-/// Of the first character, by its bits; 0 if it is not UTF-8.
-std::size_t size_of_character(std::string_view text)
-{
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    if (byte(0) < 0x80)
-        return 1;
-    const std::size_t size = byte(0) < 0xe0 ? 2 : byte(0) < 0xf0 ? 3 : 4;
-    if (byte(0) < 0xc0 || byte(0) >= 0xf8 || text.size() < size)
-        return 0;
-    unsigned code = byte(0) & (0xffU >> (size + 1));
-    for (std::size_t i = 1; i < size; ++i) {
-        if ((byte(i) & 0xc0U) != 0x80)
-            return 0;
-        code = code << 6 | (byte(i) & 0x3fU);
-    }
-    const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const bool is_half = code >= 0xd800 && code <= 0xdfff;
-    return code < least[size] || code > 0x10ffff || is_half ? 0 : size;
 }
 
 } // namespace
@@ -251,13 +182,8 @@ TEST_CASE("websocket_machine: it keeps nothing of a message that was taken", "[w
 TEST_CASE("utf8_check: it agrees with a decoder that is slow", "[websocket]")
 {
     const auto is_good = [](std::string_view text) {
-        while (!text.empty()) {
-            const std::size_t size = size_of_character(text);
-            if (size == 0)
-                return false;
-            text.remove_prefix(size);
-        }
-        return true;
+        bool is_wrong = false;
+        return support::size_of_utf8(text, is_wrong) == text.size();
     };
     std::size_t good = 0;
     const auto check = [&](const std::string& text) {

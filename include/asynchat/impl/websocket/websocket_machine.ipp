@@ -128,7 +128,7 @@ inline websocket_fault websocket_machine::take_first(unsigned byte) noexcept
             return websocket_fault::message_inside;
         in_message_ = 1;
         is_text_ = opcode() == websocket_opcode::text;
-        utf8_ = utf8_check();
+        assert(utf8_.is_complete());
         return websocket_fault::none;
     case websocket_opcode::close:
     case websocket_opcode::ping:
