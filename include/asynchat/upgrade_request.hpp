@@ -35,38 +35,46 @@ public:
 
     /// 101 for a correct request for a WebSocket, 200 for one without that wish; otherwise the
     /// status of the refusal: 400, 405, 426 or 505.
-    int status() const noexcept { return status_; }
+    [[nodiscard]] int status() const noexcept { return status_; }
 
     /// What is wrong, in words; empty when nothing is.
-    const std::string& problem() const noexcept { return problem_; }
+    [[nodiscard]] const std::string& problem() const noexcept { return problem_; }
 
     /// Whether the field Upgrade asks for a WebSocket.
-    bool wants_websocket() const noexcept { return wants_websocket_; }
+    [[nodiscard]] bool wants_websocket() const noexcept { return wants_websocket_; }
 
     /// The target as it came, with its query, without a host. Not decoded; begins with a slash.
-    std::string_view target() const noexcept { return target_; }
-    std::string_view path() const noexcept { return target_.substr(0, target_.find('?')); }
+    [[nodiscard]] std::string_view target() const noexcept { return target_; }
+    [[nodiscard]] std::string_view path() const noexcept
+    {
+        return target_.substr(0, target_.find('?'));
+    }
 
     /// The part of the target behind the first question mark.
-    ASYNCHAT_DECL std::string_view query() const noexcept;
+    [[nodiscard]] ASYNCHAT_DECL std::string_view query() const noexcept;
 
     /// The field Host, with its port if it has one.
-    std::string_view host() const noexcept { return header("Host").value_or(""); }
+    [[nodiscard]] std::string_view host() const noexcept { return header("Host").value_or(""); }
 
     /// The site whose page made the request; empty if there was none, as programs are no pages.
-    std::string_view origin() const noexcept { return header("Origin").value_or(""); }
+    [[nodiscard]] std::string_view origin() const noexcept { return header("Origin").value_or(""); }
 
     /// The value of the first field of that name, in any case, without blanks around it.
-    ASYNCHAT_DECL std::optional<std::string_view> header(std::string_view name) const noexcept;
+    [[nodiscard]] ASYNCHAT_DECL std::optional<std::string_view>
+    header(std::string_view name) const noexcept;
 
     /// The value of the first cookie of that name.
-    ASYNCHAT_DECL std::optional<std::string_view> cookie(std::string_view name) const noexcept;
+    [[nodiscard]] ASYNCHAT_DECL std::optional<std::string_view>
+    cookie(std::string_view name) const noexcept;
 
     /// The sub-protocols that the client offers, the one that it likes most first.
-    std::vector<std::string_view> protocols() const { return list("Sec-WebSocket-Protocol"); }
+    [[nodiscard]] std::vector<std::string_view> protocols() const
+    {
+        return list("Sec-WebSocket-Protocol");
+    }
 
     /// The items of all fields of that name, which are separated by commas.
-    ASYNCHAT_DECL std::vector<std::string_view> list(std::string_view name) const;
+    [[nodiscard]] ASYNCHAT_DECL std::vector<std::string_view> list(std::string_view name) const;
 
 private:
     using field = std::pair<std::string_view, std::string_view>;

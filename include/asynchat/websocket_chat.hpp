@@ -48,7 +48,10 @@ public:
                                            message_kind kind = message_kind::text);
 
     /// The bytes as they are sent.
-    const std::shared_ptr<const std::string>& bytes() const noexcept { return bytes_; }
+    [[nodiscard]] const std::shared_ptr<const std::string>& bytes() const noexcept
+    {
+        return bytes_;
+    }
 
 private:
     std::shared_ptr<const std::string> bytes_;
@@ -141,12 +144,12 @@ public:
     // --- state ---------------------------------------------------------------------------------
 
     /// Whether messages can be sent: from handle_websocket_open() until one side closes.
-    bool is_open() const noexcept { return phase_ == phase::open; }
+    [[nodiscard]] bool is_open() const noexcept { return phase_ == phase::open; }
 
     /// The sub-protocol that was agreed on; empty without one. Already in handle_upgrade().
-    ASYNCHAT_DECL std::string_view protocol() const noexcept;
+    [[nodiscard]] ASYNCHAT_DECL std::string_view protocol() const noexcept;
 
-    const websocket_options& options() const noexcept { return options_; }
+    [[nodiscard]] const websocket_options& options() const noexcept { return options_; }
 
     // --- handlers, as in async_chat ------------------------------------------------------------
 

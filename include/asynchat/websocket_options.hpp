@@ -33,7 +33,7 @@ public:
     /// Largest message in bytes, over all its fragments; 64 KiB by default. A longer one ends the
     /// connection with the close code 1009, before there is memory for it.
     ASYNCHAT_DECL websocket_options& max_message(std::size_t bytes);
-    ASYNCHAT_DECL std::size_t max_message() const noexcept;
+    [[nodiscard]] ASYNCHAT_DECL std::size_t max_message() const noexcept;
 
     /// Adds an origin whose pages may connect, as browsers write it: "https://chat.example:8443".
     /// Pages of the host that they connect to may do so anyway.
@@ -48,7 +48,7 @@ public:
     ASYNCHAT_DECL websocket_options& require_origin(bool on = true);
 
     /// Whether a WebSocket with this origin may be opened at this host.
-    ASYNCHAT_DECL bool allows(const upgrade_request& request) const;
+    [[nodiscard]] ASYNCHAT_DECL bool allows(const upgrade_request& request) const;
 
     /// Adds a sub-protocol. The first one added that the client offers is chosen. Throws
     /// std::invalid_argument unless `name` is a token of HTTP; std::length_error after 255 of them.
@@ -58,17 +58,17 @@ public:
     /// peer that is gone is noticed only when something is sent to it.
     /// Each of the times throws std::invalid_argument if it is negative.
     ASYNCHAT_DECL websocket_options& ping_interval(loop::duration interval);
-    ASYNCHAT_DECL loop::duration ping_interval() const noexcept;
+    [[nodiscard]] ASYNCHAT_DECL loop::duration ping_interval() const noexcept;
 
     /// How long after a ping some input must come, or the channel ends; 10 seconds by default.
     /// Zero: no limit.
     ASYNCHAT_DECL websocket_options& pong_timeout(loop::duration timeout);
-    ASYNCHAT_DECL loop::duration pong_timeout() const noexcept;
+    [[nodiscard]] ASYNCHAT_DECL loop::duration pong_timeout() const noexcept;
 
     /// How long the peer may take to answer push_close(), and to take the last output; 5 seconds by
     /// default. Zero: no limit.
     ASYNCHAT_DECL websocket_options& close_timeout(loop::duration timeout);
-    ASYNCHAT_DECL loop::duration close_timeout() const noexcept;
+    [[nodiscard]] ASYNCHAT_DECL loop::duration close_timeout() const noexcept;
 
 private:
     friend class websocket_chat;
