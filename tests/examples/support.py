@@ -44,6 +44,14 @@ def need(*names):
     skip(f"{' or '.join(names)} is not installed")
 
 
+def unpacked(package, path):
+    """A program of a package that ./run examples has only unpacked; skips when it is not there."""
+    found = os.path.join(os.path.abspath(sys.argv[1]), "..", "..", "unpacked", package, path)
+    if not os.path.exists(found):
+        skip(f"the package {package} is not unpacked")
+    return os.path.normpath(found)
+
+
 def example(name):
     """The path of a built example."""
     return os.path.join(os.path.abspath(sys.argv[1]), name)
