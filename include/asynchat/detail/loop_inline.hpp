@@ -118,6 +118,15 @@ void loop::log_sink(F f)
 }
 
 template <class F>
+void loop::on_turn(F f)
+{
+    static_assert(std::is_invocable_v<F&, duration>,
+                  "on_turn: the function is called with a duration");
+    check_thread();
+    turn_watch_ = std::make_unique<turn_watch>(turn_watch{std::move(f), now()});
+}
+
+template <class F>
 timer loop::call_later(duration delay, F f)
 {
     static_assert(std::is_invocable_v<F&>, "call_later: the function is called without arguments");

@@ -227,6 +227,21 @@ ASYNCHAT_DECL void loop::enter_turn() noexcept
 {
     enter_thread();
     ++turns_;
+    if (turn_watch_)
+        begin_watch();
+}
+
+/// Apart from the function above, which else would save registers for it in each turn.
+[[gnu::noinline]] ASYNCHAT_DECL void loop::begin_watch() noexcept
+{
+    if (turns_ == 1)
+        turn_watch_->began = now();
+}
+
+[[gnu::noinline]] ASYNCHAT_DECL void loop::end_watch() noexcept
+{
+    if (turns_ == 0)
+        turn_watch_->f(now() - turn_watch_->began);
 }
 
 ASYNCHAT_DECL void loop::leave_turn() noexcept
@@ -235,6 +250,8 @@ ASYNCHAT_DECL void loop::leave_turn() noexcept
     if (doomed_ > 0 && turns_ == turns_before_ + 1)
         destroy_closed();
     --turns_;
+    if (turn_watch_)
+        end_watch();
     leave_thread();
 }
 
