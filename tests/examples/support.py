@@ -52,6 +52,15 @@ def unpacked(package, path):
     return os.path.normpath(found)
 
 
+@contextlib.contextmanager
+def imports_from(folder):
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+
+
 def example(name):
     """The path of a built example."""
     return os.path.join(os.path.abspath(sys.argv[1]), name)

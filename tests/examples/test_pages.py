@@ -12,8 +12,8 @@ from support import check, check_that, example
 TREE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 # Built where OpenSSL is installed, or where the compiler has coroutines.
 SOMETIMES = ["starttls", "stream_echo", "stream_client", "line_echo_client", "web_chat"]
-PROGRAMS = ["chat", "frames", "http_fetch", "http_server", "line_echo", "resp_server", "smtp_sink",
-            "web_chat"]
+PROGRAMS = ["chat", "frames", "http_fetch", "http_server", "line_echo", "monitor", "resp_server",
+            "smtp_sink", "web_chat"]
 
 
 def text_of(*path):
