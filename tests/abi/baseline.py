@@ -54,19 +54,19 @@ def symbols(library):
 
 
 def classes():
-    """The public classes and structs that are no templates, by their full names."""
+    """The public classes and structs that are no templates: (full name, header)."""
     for header, kind, name in sum(complete.PAGES.values(), []):
         text = (headers.INCLUDE / header).read_text(encoding="utf-8")
         is_template = re.search(rf"template <[^;{{}}]*>\s*{kind} (?:\[\[\w+\]\] )?{name}\b", text)
         if kind in ("class", "struct") and header != "streams.hpp" and not is_template:
-            yield site_pages.full_name(header, name)
+            yield site_pages.full_name(header, name), header
 
 
 def sizes(compiler, include):
     """Lines of the list. Nothing is run: the sizes are those of arrays in an object."""
-    names = sorted(set(classes()))
-    text = "".join(f"#include <asynchat/{header}.hpp>\n"
-                   for header in ("asynchat", "testing", "tls", "tls_testing"))
+    headers_of = dict(classes())
+    names = sorted(headers_of)
+    text = "".join(f"#include <asynchat/{header}>\n" for header in sorted(set(headers_of.values())))
     text += "".join(f"char size_{number}[sizeof(asynchat::{name})];\n"
                     for number, name in enumerate(names))
     with tempfile.TemporaryDirectory() as folder:

@@ -6,7 +6,6 @@
 
 #include <asynchat/config.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -37,7 +36,7 @@ inline void unmask(char* data, std::size_t size, masking_key& key) noexcept
     }
     for (; at < size; ++at)
         data[at] = static_cast<char>(static_cast<unsigned char>(data[at]) ^ key[at % 4]);
-    std::rotate(key.begin(), key.begin() + size % 4, key.end());
+    std::memcpy(key.data(), twice + size % 4, 4);
 }
 
 } // namespace detail
