@@ -274,8 +274,9 @@ private:
     void leave_thread() noexcept;
     ASYNCHAT_DECL void enter_turn() noexcept;
     ASYNCHAT_DECL void leave_turn() noexcept;
-    ASYNCHAT_PRIVATE void begin_watch() noexcept;
-    ASYNCHAT_PRIVATE void end_watch() noexcept;
+    // Apart from enter_turn() and leave_turn(), which else would save registers in each turn.
+    [[gnu::cold]] ASYNCHAT_PRIVATE void begin_watch() noexcept;
+    [[gnu::cold]] ASYNCHAT_PRIVATE void end_watch() noexcept;
     ASYNCHAT_PRIVATE void destroy_closed() noexcept;
     ASYNCHAT_PRIVATE void find_doomed() noexcept;
     void doom(std::size_t closed) noexcept;

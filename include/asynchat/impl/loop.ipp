@@ -231,14 +231,13 @@ ASYNCHAT_DECL void loop::enter_turn() noexcept
         begin_watch();
 }
 
-/// Apart from the function above, which else would save registers for it in each turn.
-[[gnu::noinline]] ASYNCHAT_DECL void loop::begin_watch() noexcept
+ASYNCHAT_DECL void loop::begin_watch() noexcept
 {
     if (turns_ == 1)
         turn_watch_->began = now();
 }
 
-[[gnu::noinline]] ASYNCHAT_DECL void loop::end_watch() noexcept
+ASYNCHAT_DECL void loop::end_watch() noexcept
 {
     if (turns_ == 0)
         turn_watch_->f(now() - turn_watch_->began);
