@@ -147,6 +147,15 @@ TEST_CASE("tls: errors that others leave in OpenSSL's queue are not ours, and ou
     CHECK(ERR_peek_error() == 0);
 }
 
+TEST_CASE("tls: a name that OpenSSL refuses is named, and leaves no error in its queue", "[tls]")
+{
+    const std::string name(300, 'a');
+    both<> test(server_context(), client_context(), name);
+    test.loop.settle();
+    CHECK(test.client->close_text().find("is no name of a host") != std::string::npos);
+    CHECK(ERR_peek_error() == 0);
+}
+
 TEST_CASE("tls: what another thread changes during reload() stays", "[tls][context]")
 {
     asynchat::testing::certificate_request what;

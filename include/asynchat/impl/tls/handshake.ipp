@@ -88,6 +88,7 @@ ASYNCHAT_DECL void tls_layer::begin_client(std::string name)
         is_set = SSL_ctrl(ssl_.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
                           name.data()) == 1;
     if (!is_set) {
+        ERR_clear_error(); // the text below says more
         fail(close_reason::tls_error, ERR_PACK(ERR_LIB_SSL, 0, SSL_R_BAD_VALUE),
              "'" + name + "' is no name of a host");
         return;
@@ -95,8 +96,9 @@ ASYNCHAT_DECL void tls_layer::begin_client(std::string name)
     options_.server_hostname = std::move(name);
     const auto& earlier = options_.session.value_;
     if (earlier && earlier->name == options_.server_hostname &&
-        earlier->context == built_->tickets && earlier->trust_digest == built_->trust_digest)
-        SSL_set_session(ssl_.get(), earlier->value.get());
+        earlier->context == built_->tickets && earlier->trust_digest == built_->trust_digest &&
+        SSL_set_session(ssl_.get(), earlier->value.get()) != 1)
+        ERR_clear_error(); // then the whole handshake is made
     options_.session = {};
 }
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <new>
 #include <string_view>
@@ -109,8 +110,8 @@ struct tls_layer::bio {
 };
 
 /// A call that may use OpenSSL: lends the scratch memory, and clears the errors of this thread,
-/// which other users of OpenSSL may have left. It leaves none: failed() takes them all, and after a
-/// success there are none.
+/// which other users of OpenSSL may have left. It leaves none, unless it throws for want of memory:
+/// failed() takes them all, and a success leaves none.
 class tls_layer::call_scope {
 public:
     explicit call_scope(tls_layer& layer) : layer_(layer)
@@ -124,6 +125,7 @@ public:
     {
         layer_.scratch_ = nullptr;
         layer_.received_ = {};
+        assert(ERR_peek_error() == 0 || std::uncaught_exceptions() > 0);
     }
     call_scope(const call_scope&) = delete;
     call_scope& operator=(const call_scope&) = delete;
