@@ -590,7 +590,7 @@ std::vector<asynchat::socket> sockets_of(server_group<one_answer>& group)
         if (--left == 0)
             done.set_value();
     });
-    done.get_future().wait_for(patience);
+    REQUIRE(done.get_future().wait_for(patience) == std::future_status::ready);
     const std::lock_guard lock(mutex); // until the last one has let go of it
     return all;
 }
@@ -654,6 +654,27 @@ TEST_CASE("a group takes the sockets of the one before it, and nobody is lost", 
     const auto all = new_run.counters();
     CHECK(all.accepted + first.counters().accepted == peers.size());
     CHECK(all.refused + first.counters().refused == 0);
+}
+
+TEST_CASE("sockets that do not fit a group are left to the caller", "[threads]")
+{
+    loop before; // does not run
+    auto one = before.create<asynchat::server<one_answer>>(any_port).lock();
+    auto two = before.create<asynchat::server<one_answer>>(any_port).lock();
+    std::vector<asynchat::socket> sockets = one->share_listeners();
+    for (asynchat::socket& each : two->share_listeners())
+        sockets.push_back(std::move(each));
+    raw_peer peer = raw_peer::connected_to(one->local_endpoint());
+    peer.send("hello\n");
+    const listen_options where = options_of(std::move(sockets));
+    CHECK_THROWS_AS(server_group<one_answer>(with(spread::reuse_port, 2, where)),
+                    std::invalid_argument);
+    server_group<one_answer> group(with(spread::hand_off, 2, where));
+    silence(group);
+    one->close();
+    two->close();
+    running_group run(group);
+    CHECK(receives(peer, "hello\n"));
 }
 
 TEST_CASE("reuse_port wants a socket for each loop and address", "[threads]")

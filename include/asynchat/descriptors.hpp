@@ -22,6 +22,9 @@ ASYNCHAT_DECL socket owned_socket(int descriptor);
 /// Throws std::invalid_argument if connections cannot be accepted from it.
 ASYNCHAT_DECL void require_listening(const socket& from);
 
+/// Where a socket is bound; empty if that is not known.
+ASYNCHAT_DECL endpoint address_of(const socket& from);
+
 } // namespace detail
 
 /// Sends copies of sockets to another process, over a connected UNIX stream socket, for example

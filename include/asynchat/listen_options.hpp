@@ -108,7 +108,7 @@ private:
     friend class server_base;
     friend class server_group_base;
 
-    /// An address, or a socket that is shared by the copies.
+    /// An address, or a socket with its address; the copies share the socket.
     struct place {
         endpoint where;
         bool may_be_missing; // one of several addresses of a name

@@ -159,9 +159,10 @@ template <class Handler>
 class server_group : public server_group_base {
 public:
     /// Throws std::system_error when it cannot listen, also when another program listens on the
-    /// port with reuse_port(); std::invalid_argument when spread::reuse_port cannot spread over
-    /// several loops: UNIX sockets, and sockets that listen already, unless they come loop by loop
-    /// with the same addresses for each, as from a group before this one.
+    /// port with reuse_port(). With several loops, spread::reuse_port throws std::invalid_argument
+    /// for UNIX sockets. Sockets that listen already must come loop by loop, with the same
+    /// addresses for each loop, as from a group before this one; otherwise it throws that too, and
+    /// has taken none of them.
     template <class... Args>
     explicit server_group(group_options options, Args... args)
     {

@@ -73,6 +73,16 @@ ASYNCHAT_DECL socket owned_socket(int descriptor)
     return socket(descriptor, address.ss_family, type);
 }
 
+ASYNCHAT_DECL endpoint address_of(const socket& from)
+{
+    sockaddr_storage address = {};
+    socklen_t size = sizeof address;
+    auto* const where = reinterpret_cast<sockaddr*>(&address);
+    return ::getsockname(from.native_handle(), where, &size) == 0
+               ? endpoint::from_native(where, size)
+               : endpoint();
+}
+
 ASYNCHAT_DECL void require_listening(const socket& from)
 {
     const int descriptor = from.native_handle();

@@ -116,7 +116,8 @@ ASYNCHAT_DECL listen_options::listen_options(std::string_view host, std::int64_t
 ASYNCHAT_DECL listen_options::listen_options(socket listening)
 {
     detail::require_listening(listening);
-    places_.push_back({{}, false, std::make_shared<socket>(std::move(listening))});
+    endpoint where = detail::address_of(listening);
+    places_.push_back({std::move(where), false, std::make_shared<socket>(std::move(listening))});
 }
 
 ASYNCHAT_DECL listen_options& listen_options::add(const listen_options& more)

@@ -29,8 +29,6 @@ ASYNCHAT_DECL server_base::server_base(loop& owner, const listen_options& where,
 {
     if (auto listeners = where.open(owner); !listeners.empty()) {
         endpoint first = where.places_.front().where;
-        if (first.empty()) // a socket
-            first = listeners.front()->local_endpoint();
         rest_ = (std::size_t{1} + static_cast<unsigned>(std::max(where.backlog_, 0))) *
                 listeners.size();
         detail::channel_access::listen_with(*this, std::move(listeners), std::move(first));

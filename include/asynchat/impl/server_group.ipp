@@ -76,16 +76,16 @@ ASYNCHAT_DECL void server_group_base::share_ports(listen_options where, const ma
 ASYNCHAT_DECL void server_group_base::share_sockets(const listen_options& where,
                                                     const maker& make_server)
 {
-    const auto require = [](bool fits) {
-        if (!fits)
-            throw std::invalid_argument(
-                "asynchat: spread::reuse_port needs one socket that listens "
-                "already for each loop and address; spread::hand_off "
-                "takes any");
-    };
-    const std::size_t share = where.places_.size() / members_.size();
-    require(where.has_sockets_only() && share * members_.size() == where.places_.size());
-    auto next = where.places_.begin();
+    const auto& all = where.places_;
+    const std::size_t share = all.size() / members_.size();
+    bool fits = where.has_sockets_only() && share * members_.size() == all.size();
+    for (std::size_t i = share; fits && i < all.size(); ++i)
+        fits = all[i].where == all[i % share].where;
+    if (!fits) // before a socket is taken: the caller may use them otherwise
+        throw std::invalid_argument("asynchat: spread::reuse_port needs one socket that listens "
+                                    "already for each loop and address; spread::hand_off takes "
+                                    "any");
+    auto next = all.begin();
     for (const auto& each : members_) {
         listen_options mine = where;
         mine.places_.assign(next, next + static_cast<std::ptrdiff_t>(share));
@@ -93,7 +93,6 @@ ASYNCHAT_DECL void server_group_base::share_sockets(const listen_options& where,
         each->server = make_server(each->owner, mine);
         if (where_.empty())
             where_ = each->server->local_endpoints();
-        require(each->server->local_endpoints() == where_);
     }
 }
 
