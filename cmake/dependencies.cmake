@@ -48,6 +48,7 @@ macro(asynchat_need_asio)
         find_path(asynchat_asio_include asio/version.hpp
             PATHS "${asio_SOURCE_DIR}/include" "${asio_SOURCE_DIR}/asio/include"
             NO_DEFAULT_PATH NO_CACHE REQUIRED)
+        unset(asio_VERSION) # of one that is installed, and too old
         find_package(Threads REQUIRED)
         add_library(asynchat_asio INTERFACE)
         target_include_directories(asynchat_asio SYSTEM INTERFACE "${asynchat_asio_include}")
