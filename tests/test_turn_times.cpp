@@ -31,10 +31,10 @@ times& note_turns(loop& owner, times& into)
 
 TEST_CASE("on_turn is told how long each turn took", "[loop][turn]")
 {
+    times took; // outlives the loop, whose end may have turns
     testing::loop loop;
     auto [channel, peer] = loop.accept<line_echo>();
     loop.settle();
-    times took;
     note_turns(loop, took);
     SECTION("of posted functions, with the turns in them")
     {
@@ -83,8 +83,8 @@ TEST_CASE("the function of on_turn can be replaced, and ended", "[loop][turn]")
 
 TEST_CASE("on_turn measures real time in a real loop", "[loop][turn]")
 {
+    times took; // outlives the loop, whose end may have turns
     loop loop;
-    times took;
     note_turns(loop, took);
     loop.post([] {
         const auto end = std::chrono::steady_clock::now() + 2ms;
