@@ -83,6 +83,13 @@ public:
         return value;
     }
 
+    // The number after the option `name`, or `otherwise` if it is not there: "--loops 2".
+    std::size_t number(std::string_view name, std::size_t otherwise, std::size_t most)
+    {
+        const auto text = option(name);
+        return text ? arguments::number(name, *text, most) : otherwise;
+    }
+
     // The two words after the option `name`, if it is there: "--tls CERT KEY". The last ones count.
     std::optional<std::pair<std::string, std::string>> pair(std::string_view name)
     {

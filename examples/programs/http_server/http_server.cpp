@@ -34,8 +34,7 @@ int serve(arguments::command_line line)
     using namespace std::chrono_literals;
     http::settings settings;
     settings.root = line.option("--root").value_or("");
-    if (const auto seconds = line.option("--timeout"))
-        settings.timeout = std::chrono::seconds(arguments::number("--timeout", *seconds, 3600));
+    settings.timeout = std::chrono::seconds(line.number("--timeout", 30, 3600));
     const arguments::server_tls tls(line);
     const auto where = arguments::address(line.words(2));
     http::site site(settings);

@@ -18,8 +18,8 @@
 namespace http {
 
 struct settings {
-    std::string root; // the folder of the files; empty: no files
-    std::chrono::milliseconds timeout = std::chrono::seconds(30);
+    std::string root;                     // the folder of the files; empty: no files
+    std::chrono::milliseconds timeout{0}; // 0 is for ever
 };
 
 // Makes the answer to a request; knows nothing of sockets. Its memory is bounded.

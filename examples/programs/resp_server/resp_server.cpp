@@ -14,9 +14,13 @@
 
 #include <asynchat/server_group.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string_view>
 
@@ -45,13 +49,12 @@ void end_stuck_sessions(asynchat::loop& loop)
 int serve(arguments::command_line line)
 {
     using namespace std::chrono_literals;
-    const auto number = [&line](std::string_view name, std::size_t otherwise, std::size_t most) {
-        const auto given = line.option(name);
-        return given ? arguments::number(name, *given, most) : otherwise;
-    };
-    const std::size_t loops = number("--loops", 1, 256);
-    resp::service all(number("--memory", 256, 1 << 20) << 20);
-    all.patience = std::chrono::seconds(number("--timeout", 30, 3600));
+    // Not more than half of what can be addressed: with 32 bits, 2 GiB.
+    constexpr std::size_t most_memory =
+        std::min<std::uint64_t>(1 << 20, std::numeric_limits<std::size_t>::max() >> 21); // MiB
+    const std::size_t loops = line.number("--loops", 1, 256);
+    resp::service all(line.number("--memory", 256, most_memory) << 20);
+    all.patience = std::chrono::seconds(line.number("--timeout", 30, 3600));
     const auto where = arguments::address(line.words(2));
     // Clients of a cache are few and stay for long.
     asynchat::server_group<resp::session> group(

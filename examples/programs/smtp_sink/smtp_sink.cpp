@@ -33,13 +33,6 @@ constexpr std::string_view usage =
     "  HOST               an address in digits: 127.0.0.1 if not given\n"
     "  PORT               0, or none, is any free one; the first line of the output tells which\n";
 
-std::size_t number_or(arguments::command_line& line, std::string_view name, std::size_t otherwise,
-                      std::size_t most)
-{
-    const auto text = line.option(name);
-    return text ? arguments::number(name, *text, most) : otherwise;
-}
-
 // The threads post to the loop, so they end before it does.
 struct finisher {
     smtp::disk& threads;
@@ -50,8 +43,8 @@ int serve(arguments::command_line line)
 {
     using namespace std::chrono_literals;
     const auto folder = line.option("--maildir");
-    const std::size_t size = number_or(line, "--size", std::size_t{128} << 20, 1000000000);
-    const std::chrono::seconds wait(number_or(line, "--timeout", 300, 3600));
+    const std::size_t size = line.number("--size", std::size_t{128} << 20, 1000000000);
+    const std::chrono::seconds wait(line.number("--timeout", 300, 3600));
     const arguments::server_tls tls(line);
     const auto watch = line.option("--monitor");
     const auto where = arguments::address(line.words(2));
