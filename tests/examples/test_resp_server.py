@@ -125,7 +125,8 @@ def test_malformed_requests():
                 (b"*1\r\n$1048577\r\n", b"invalid bulk length"),
                 (b"*2\r\n$3\r\nGET\r\n$1048574\r\n", b"invalid bulk length"),
                 (b"*1\r\n$4\r\nPING\n\n", b"no line end behind a word"),
-                (b"x" * 1048579, b"too big inline request")):
+                (b"x" * 1048579, b"too big inline request"),
+                (b"x " * 4097 + b"\n", b"too many words in a line")):
             with connect(server.address()) as peer:
                 peer.sendall(request("PING") + sent + request("SET", "not", "any more"))
                 peer.shutdown(socket.SHUT_WR)
@@ -138,13 +139,17 @@ def test_malformed_requests():
 
 def test_wrong_commands_do_not_end_the_connection():
     with served() as server, connect(server.address()) as peer:
+        ask(peer, request("SET", "large", b"x" * 1000000), b"+OK\r\n")
         for sent, wanted in (
                 (("GET",), b"ERR wrong number of arguments for 'GET' command"),
                 (("NO\r\nSUCH",), b"ERR unknown command 'NO\\r\\nSUCH'"),
                 (("HELLO", "4"), b"NOPROTO this server speaks 2 and 3"),
                 (("LRANGE", "x", "a", "1"), b"ERR value is not an integer or out of range"),
+                (("SUBSCRIBE", "x" * 1025), b"ERR the name of the channel is too long"),
+                (["MGET"] + ["large"] * 9, b"ERR the answer is too large, ask for less"),
                 (("EXPIRE", "x", "1.5"), b"ERR value is not an integer or out of range")):
             ask(peer, request(*sent), b"-" + wanted + b"\r\n")
+        ask(peer, b"x " * 4096 + b"\n", b"-ERR unknown command 'x'\r\n")
         ask(peer, request("SET", "n", 2**63 - 1), b"+OK\r\n")
         ask(peer, request("INCR", "n"), b"-ERR increment or decrement would overflow\r\n")
         ask(peer, request("SET", "n", -1) + request("INCR", "n"), b"+OK\r\n:0\r\n")

@@ -1,6 +1,8 @@
 """Peers that want to use up resp_server."""
 
+import os
 import re
+import signal
 import socket
 import struct
 import threading
@@ -59,7 +61,7 @@ def test_peers_that_never_read():
         ask(owner, request("SET", "large", b"x" * 1000000), b"+OK\r\n")
         ask(owner, request("SET", "small", b"x" * 400), b"+OK\r\n")
         for asked in (request("GET", "large"), request("GET", "small"),
-                      request("MGET", *["large"] * 1000)):
+                      request("MGET", *["large"] * 8)):
             before = memory_of(server)
             peers = [connect(server.address()) for _ in range(8)]
             many = asked * max(1, 100000 // len(asked))
@@ -72,6 +74,45 @@ def test_peers_that_never_read():
             stays_small(server, before, 8 * 2 * MIB)
             for peer in peers:
                 peer.close()
+        server.stop()
+
+
+def test_values_outlive_their_keys_in_few_replies():
+    """A reply keeps its values when they are overwritten, so it has a limit."""
+    with Program([SERVER, "--memory", 16]) as server, connect(server.address()) as owner:
+        before = memory_of(server)
+        peers = [connect(server.address()) for _ in range(6)]
+        for peer in peers:
+            for key in range(12):
+                ask(owner, request("SET", key, b"x" * 1000000), b"+OK\r\n")
+            peer.sendall(request("MGET", *range(12)) + request("MGET", *range(8)))
+            check("one that is too large", peer.recv(1), b"-")
+            check("one that is not", peer.recv(100).partition(b"\r\n")[2][:3], b"*8\r")
+        stays_small(server, before, (16 + 6 * 8 + 8) * MIB)
+        for peer in peers:
+            peer.close()
+        server.stop()
+
+
+def test_large_ranges_take_turns():
+    """Neither a client with many of them nor one that is refused keeps the others waiting."""
+    with Program([SERVER]) as server, connect(server.address()) as greedy:
+        for _ in range(30):
+            greedy.sendall(request("LPUSH", "list", *["x"] * 4000))
+            check_that("the length", greedy.recv(100).startswith(b":"))
+        for asked in request("LRANGE", "list", 0, -1), request("LRANGE", "list", 0, 200):
+            with connect(server.address()) as late:
+                late.sendall(request("DEL", "done"))
+                check_that("it is not there", late.recv(100).startswith(b":"))
+                # All of it is there before the server looks.
+                os.kill(server.pid, signal.SIGSTOP)
+                greedy.sendall(asked * 50 + request("SET", "done", "x"))
+                late.sendall(request("GET", "done"))
+                os.kill(server.pid, signal.SIGCONT)
+                check("the other is served first", receive_exactly(late, 5), b"$-1\r\n")
+            received = b""
+            while not received.endswith(b"+OK\r\n"):
+                received += greedy.recv(1 << 20)
         server.stop()
 
 

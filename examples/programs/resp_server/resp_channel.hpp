@@ -151,6 +151,8 @@ private:
         std::string_view word;
         for (std::size_t end = 0, at = line.find_first_not_of(blanks); at != line.npos;
              at = line.find_first_not_of(blanks, end)) {
+            if (request_.size() == most_words)
+                return refuse("too many words in a line");
             if (!word.empty())
                 request_.keep(word);
             end = std::min(line.find_first_of(blanks, at), line.size());
@@ -172,6 +174,7 @@ private:
     // The start of the next request is unknown now.
     void refuse(std::string_view why)
     {
+        request_.clear();
         print("-ERR Protocol error: {}\r\n", why);
         close_when_done();
     }

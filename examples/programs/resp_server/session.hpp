@@ -73,6 +73,7 @@ private:
 
     static constexpr std::size_t most_output = 1 << 20; // bytes
     static constexpr std::size_t most_channels = 1000;
+    static constexpr std::size_t longest_channel = 1024; // bytes of a name
 
     static const command* find(std::string_view name)
     {
@@ -119,6 +120,9 @@ private:
             return push_error("ERR only SUBSCRIBE, UNSUBSCRIBE and PING here, or HELLO 3 first");
         try {
             (this->*known->run)(words);
+        } catch (const too_large& why) {
+            push_error(why.what());
+            end_turn();
         } catch (const refused& why) {
             push_error(why.what());
         }
@@ -156,6 +160,8 @@ private:
         for (std::size_t i = 1; i < words.size(); ++i) {
             if (channels_.size() == most_channels)
                 throw refused("ERR too many channels");
+            if (words[i].size() > longest_channel)
+                throw refused("ERR the name of the channel is too long");
             channels_.emplace(words[i]);
             here_.subscribed.add(words[i], *this);
             push_change("subscribe", words[i]);

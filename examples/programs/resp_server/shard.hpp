@@ -145,7 +145,8 @@ public:
         return grown.size();
     }
 
-    std::vector<text> range(const hashed_key& key, std::int64_t first, std::int64_t last)
+    // Throws too_large before anything is copied.
+    many_texts range(const hashed_key& key, std::int64_t first, std::int64_t last)
     {
         entry* const found = entries_.find(key);
         if (!found)
@@ -154,14 +155,11 @@ public:
         const auto size = static_cast<std::int64_t>(all.size());
         first = std::max<std::int64_t>(first < 0 ? first + size : first, 0);
         last = std::min(last < 0 ? last + size : last, size - 1);
-        if (first > last)
-            return {};
-        std::vector<text> chosen(all.begin() + first, all.begin() + last + 1);
-        std::size_t bytes = 0;
-        for (const text& value : chosen)
-            bytes += cost_of(value);
-        if (bytes > most_answer)
-            throw refused("ERR the answer is too large, ask for a shorter range");
+        many_texts chosen;
+        for (std::int64_t i = first; i <= last; ++i)
+            chosen.count(all[static_cast<std::size_t>(i)]->size());
+        for (std::int64_t i = first; i <= last; ++i)
+            chosen.add(all[static_cast<std::size_t>(i)]);
         return chosen;
     }
 
@@ -187,8 +185,6 @@ private:
         clock::time_point expires = clock::time_point::max();
         std::size_t bytes = 0; // of memory, roughly
     };
-
-    static constexpr std::size_t most_answer = 8 << 20;
 
     // What the tables, and the headers of the allocator, need beside the bytes themselves. A key
     // may be in two tables.

@@ -47,7 +47,8 @@ public:
     // as that only queues it.
     locked lock(const hashed_key& key)
     {
-        return locked(*places_[(key.hash >> 48) % places_.size()]); // the tables use the low bits
+        constexpr auto low_bits = 8 * sizeof key.hash - shard_bits; // which the tables use
+        return locked(*places_[key.hash >> low_bits]);
     }
 
     struct numbers {
@@ -67,8 +68,10 @@ public:
     const budget& memory() const noexcept { return memory_; }
 
 private:
+    static constexpr std::size_t shard_bits = 6;
+
     budget memory_;
-    std::array<std::unique_ptr<place>, 64> places_;
+    std::array<std::unique_ptr<place>, std::size_t{1} << shard_bits> places_;
 };
 
 } // namespace resp

@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace resp {
 
@@ -23,10 +25,47 @@ inline text make_text(std::string_view bytes)
     return std::make_shared<const std::string>(bytes);
 }
 
+inline text as_text(std::string_view bytes)
+{
+    return make_text(bytes);
+}
+inline text as_text(const text& bytes)
+{
+    return bytes;
+}
+
 // A command cannot be executed. The text is the reply: first a word for programs.
 class refused : public std::runtime_error {
 public:
     using runtime_error::runtime_error;
+};
+
+// The same, after much work.
+class too_large : public refused {
+public:
+    too_large() : refused("ERR the answer is too large, ask for less") {}
+};
+
+// The values of one reply. An unread reply keeps them also when the store has dropped them, so
+// their memory has a limit of its own.
+class many_texts {
+public:
+    // Before the value is added. Throws too_large.
+    void count(std::size_t size)
+    {
+        bytes_ += size + 80; // the headers of a text and of the allocator
+        if (bytes_ > most_bytes)
+            throw too_large();
+    }
+    void add(text value) { all_.push_back(std::move(value)); } // null: there is none
+
+    const std::vector<text>& all() const noexcept { return all_; }
+
+private:
+    static constexpr std::size_t most_bytes = 8 << 20;
+
+    std::vector<text> all_;
+    std::size_t bytes_ = 0;
 };
 
 } // namespace resp

@@ -69,13 +69,19 @@ protected:
 
     void mget(const request& words)
     {
-        push_array(words.size() - 1);
+        many_texts found;
+        const auto add = [&found](const auto& value) {
+            const text shared = as_text(value);
+            found.count(shared->size());
+            found.add(shared);
+        };
         for (std::size_t i = 1; i < words.size(); ++i) {
             const hashed_key key(words[i]);
             const auto here = data_.lock(key);
-            if (here->is_list(key) || !here->read(key, [this](const auto& v) { push_bulk(v); }))
-                push_null();
+            if (here->is_list(key) || !here->read(key, add))
+                found.add(nullptr);
         }
+        push_many(found);
     }
 
     void lpush(const request& words)
@@ -91,10 +97,8 @@ protected:
     {
         const hashed_key key(words[1]);
         const std::int64_t first = integer(words[2]), last = integer(words[3]);
-        const auto chosen = data_.lock(key)->range(key, first, last);
-        push_array(chosen.size());
-        for (const text& value : chosen)
-            push_bulk(value);
+        const many_texts chosen = data_.lock(key)->range(key, first, last);
+        push_many(chosen); // not under the mutex
     }
 
     void expire(const request& words)
@@ -115,6 +119,19 @@ protected:
     }
 
 private:
+    void push_many(const many_texts& values)
+    {
+        push_array(values.all().size());
+        for (const text& value : values.all()) {
+            if (value)
+                push_bulk(value);
+            else
+                push_null();
+        }
+        if (values.all().size() > 100)
+            end_turn(); // much work for few bytes, and the other clients wait
+    }
+
     store& data_;
 };
 
