@@ -37,7 +37,7 @@ public:
     disk& operator=(const disk&) = delete;
 
     // Runs the job, and destroys it, in one of the threads; after finish() in this one. Jobs may
-    // overtake each other.
+    // overtake each other. Throws std::bad_alloc; then the job is destroyed in this thread.
     void submit(job what)
     {
         {

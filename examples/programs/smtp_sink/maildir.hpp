@@ -93,18 +93,17 @@ public:
 private:
     static descriptor folder(const std::string& path)
     {
-        const bool made = ::mkdir(path.c_str(), 0700) == 0;
-        if (!made && errno != EEXIST)
+        if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
             fail(path);
         descriptor result(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!result)
             fail(path);
-        if (made)
-            sync_parent(path);
+        sync_parent(path);
         return result;
     }
 
-    // Else a crash could take the folder away, with all that was written into it.
+    // Else a crash could take the folder away, with all that was written into it. Who has made it,
+    // and has not synced this, is unknown: it may have been a run that was killed.
     static void sync_parent(const std::string& path)
     {
         const descriptor parent(::open((path + "/..").c_str(), O_RDONLY | O_CLOEXEC));
@@ -154,11 +153,12 @@ public:
     ~incoming()
     {
         if (file_)
-            ::unlinkat(maildir_.tmp_folder(), temporary().c_str(), 0);
+            ::unlinkat(maildir_.tmp_folder(), temporary_.c_str(), 0);
     }
     incoming(const incoming&) = delete;
     incoming& operator=(const incoming&) = delete;
 
+    // Its name in new/; commit() may change it.
     const std::string& name() const noexcept { return name_; }
 
     // Throws std::system_error. The first call makes the file.
@@ -180,9 +180,7 @@ public:
     {
         if (::fsync(file_.get()) != 0)
             fail(name_);
-        if (::renameat(maildir_.tmp_folder(), temporary().c_str(), maildir_.new_folder(),
-                       name_.c_str()) != 0)
-            fail(name_);
+        move_to_new();
         file_ = descriptor();
         if (::fsync(maildir_.new_folder()) != 0) {
             const int error = errno;
@@ -193,11 +191,23 @@ public:
     }
 
 private:
-    std::string temporary() const { return std::string(maildir::prefix) + name_; }
+    // A rename could replace another message, if ever a name comes twice; a link cannot.
+    void move_to_new()
+    {
+        const std::string first = name_;
+        for (int more = 1; ::linkat(maildir_.tmp_folder(), temporary_.c_str(),
+                                    maildir_.new_folder(), name_.c_str(), 0) != 0;
+             ++more) {
+            if (errno != EEXIST || more > 100)
+                fail(name_);
+            name_ = fmt::format("{}.{}", first, more);
+        }
+        ::unlinkat(maildir_.tmp_folder(), temporary_.c_str(), 0); // else the next start does it
+    }
 
     void open()
     {
-        file_ = descriptor(::openat(maildir_.tmp_folder(), temporary().c_str(),
+        file_ = descriptor(::openat(maildir_.tmp_folder(), temporary_.c_str(),
                                     O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
         if (!file_)
             fail(name_);
@@ -205,6 +215,7 @@ private:
 
     maildir& maildir_;
     std::string name_;
+    const std::string temporary_ = std::string(maildir::prefix) + name_; // in tmp/
     descriptor file_;
 };
 

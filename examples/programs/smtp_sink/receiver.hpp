@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 namespace smtp {
@@ -121,16 +122,39 @@ private:
     void submit(Work work, void (receiver::*done)(std::error_code))
     {
         threads_.submit([work = std::move(work), done, me = owner().handle_of(*this)] {
-            std::error_code error;
-            try {
-                work();
-            } catch (const std::system_error& failure) {
-                error = failure.code();
-            } catch (const std::bad_alloc&) {
-                error = std::make_error_code(std::errc::not_enough_memory);
-            }
-            me.post([done, error](receiver& here) { (here.*done)(error); });
+            const std::error_code error = outcome_of(work);
+            // The client waits for the answer, so the job must not end without it.
+            while (!try_post(me, [done, error](receiver& here) { (here.*done)(error); }))
+                std::this_thread::sleep_for(std::chrono::milliseconds(100));
         });
+    }
+
+    // A job must not throw. Whatever went wrong, the message is not there.
+    template <class Work>
+    static std::error_code outcome_of(const Work& work) noexcept
+    {
+        try {
+            work();
+            return {};
+        } catch (const std::system_error& failure) {
+            return failure.code();
+        } catch (const std::bad_alloc&) {
+            return std::make_error_code(std::errc::not_enough_memory);
+        } catch (...) {
+            return std::make_error_code(std::errc::io_error);
+        }
+    }
+
+    // Returns false if there is no memory for it.
+    template <class F>
+    static bool try_post(const asynchat::handle<receiver>& to, F f) noexcept
+    {
+        try {
+            to.post(f);
+            return true;
+        } catch (const std::bad_alloc&) {
+            return false;
+        }
     }
 
     void write_if_much()
@@ -206,10 +230,13 @@ private:
     }
 
     // To close and remove a file may take a while, too.
-    void forget_message()
+    void forget_message() noexcept
     {
-        if (file_)
-            threads_.submit([file = std::exchange(file_, nullptr)] {});
+        try {
+            if (file_)
+                threads_.submit([file = std::exchange(file_, nullptr)] {});
+        } catch (const std::bad_alloc&) { // it was removed here then
+        }
         text_.reset();
         error_.clear();
     }
