@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -22,15 +23,28 @@ namespace monitor {
 // The way back to the monitor's loop, which may end before an answer comes.
 class mailbox {
 public:
-    explicit mailbox(asynchat::loop& to) : to_(&to) {}
+    mailbox(asynchat::loop& to, std::size_t senders) : to_(&to), lost_(senders) {}
 
-    // In any thread.
+    // In the thread of a watched loop, which must not end for want of memory here.
     template <class F>
-    void post(F f)
+    void post(std::size_t sender, F f) noexcept
     {
         const std::lock_guard lock(mutex_);
-        if (to_)
-            to_->post(std::move(f));
+        try {
+            if (to_)
+                to_->post(std::move(f));
+        } catch (const std::exception&) {
+            lost_[sender] = true;
+        }
+    }
+
+    // Whether an answer of this one was lost since the last call.
+    bool has_lost(std::size_t sender)
+    {
+        const std::lock_guard lock(mutex_);
+        const bool result = lost_[sender];
+        lost_[sender] = false;
+        return result;
     }
 
     void close()
@@ -42,6 +56,7 @@ public:
 private:
     std::mutex mutex_;
     asynchat::loop* to_;
+    std::vector<bool> lost_;
 };
 
 // Asks the watched loops for snapshots; in the thread of the monitor. However many clients want
@@ -49,8 +64,9 @@ private:
 class gatherer {
 public:
     gatherer(asynchat::loop& own, std::vector<source> watched)
-        : loop_(own), box_(std::make_shared<mailbox>(own)), watched_(std::move(watched)),
-          asked_(watched_.size()), latest_(watched_.size())
+        : loop_(own), watched_(std::move(watched)),
+          box_(std::make_shared<mailbox>(own, watched_.size())), asked_(watched_.size()),
+          latest_(watched_.size())
     {
     }
     ~gatherer() { box_->close(); }
@@ -64,11 +80,11 @@ public:
         if (waiting_.empty() && fresh_until_ > loop_.now())
             return done();
         waiting_.push_back(std::move(done));
-        if (waiting_.size() > 1)
+        if (patience_.active())
             return;
+        patience_ = loop_.call_later(1s, [this] { finish(); });
         for (std::size_t i = 0; i < watched_.size(); ++i)
             ask(i);
-        patience_ = loop_.call_later(1s, [this] { finish(); });
     }
 
     const std::vector<snapshot>& latest() const noexcept { return latest_; }
@@ -76,15 +92,16 @@ public:
 private:
     void ask(std::size_t number)
     {
-        if (asked_[number])
+        if (asked_[number] && !box_->has_lost(number))
             return;
-        asked_[number] = true;
+        asked_[number] = false; // if the next line throws
         watched_[number].owner->post([this, number, from = watched_[number], box = box_] {
-            box->post([this, number, taken = take_snapshot(from)]() mutable {
+            box->post(number, [this, number, taken = take_snapshot(from)]() mutable {
                 latest_[number] = std::move(taken);
                 answered(number);
             });
         });
+        asked_[number] = true;
     }
 
     void answered(std::size_t number)
@@ -106,8 +123,8 @@ private:
     }
 
     asynchat::loop& loop_;
-    std::shared_ptr<mailbox> box_;
     std::vector<source> watched_;
+    std::shared_ptr<mailbox> box_;
     std::vector<bool> asked_;
     std::vector<snapshot> latest_;
     std::vector<std::function<void()>> waiting_;

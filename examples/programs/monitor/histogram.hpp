@@ -13,7 +13,7 @@
 namespace monitor {
 
 // How many turns took how long. Four classes for each power of two, so a time is known to a
-// quarter; from 256 ns to two minutes.
+// quarter; from 256 ns to four minutes.
 class histogram {
 public:
     static constexpr std::size_t size = 121;

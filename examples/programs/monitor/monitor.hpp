@@ -33,10 +33,10 @@ public:
     // token; std::system_error if it cannot listen.
     template <class Watched>
     monitor(Watched& watched, const asynchat::endpoint& where, std::string token = "")
-        : access_(where, std::move(token)), loop_(), loops_(loop_, sources(watched)),
+        : access_(where, std::move(token)), loop_(),
           server_(
               loop_.create<asynchat::server<client>>(where, std::ref(loops_), std::cref(access_))),
-          where_(server_->local_endpoint())
+          where_(server_->local_endpoint()), loops_(loop_, sources(watched))
     {
         server_->max_connections(32);
         loop_.log_sink([](asynchat::log_type, std::string_view) {}); // its clients are nobody's
@@ -47,8 +47,6 @@ public:
     {
         loop_.stop();
         thread_.join();
-        for (asynchat::loop* const each : watched_)
-            each->on_turn(nullptr);
     }
     monitor(const monitor&) = delete;
     monitor& operator=(const monitor&) = delete;
@@ -56,14 +54,24 @@ public:
     const asynchat::endpoint& local_endpoint() const noexcept { return where_; }
 
 private:
+    // Ends the measuring of turns, also when the constructor throws.
+    struct measured_loops {
+        ~measured_loops()
+        {
+            for (asynchat::loop* const each : all)
+                each->on_turn(nullptr);
+        }
+        std::vector<asynchat::loop*> all;
+    };
+
     template <class Watched>
     std::vector<source> sources(Watched& watched)
     {
         std::vector<source> all;
         const auto add = [&](asynchat::server_base& server) {
             const auto turns = std::make_shared<histogram>();
+            watched_.all.push_back(&server.owner());
             server.owner().on_turn([turns](asynchat::loop::duration took) { turns->add(took); });
-            watched_.push_back(&server.owner());
             all.push_back({&server.owner(), server.owner().handle_of(server), turns});
         };
         if constexpr (std::is_base_of_v<asynchat::server_base, Watched>)
@@ -82,12 +90,12 @@ private:
         }
     }
 
-    std::vector<asynchat::loop*> watched_;
+    measured_loops watched_;
     access access_;
     asynchat::loop loop_;
-    gatherer loops_;
-    asynchat::handle<asynchat::server<client>> server_;
+    asynchat::handle<asynchat::server<client>> server_; // before any watched loop is touched
     asynchat::endpoint where_;
+    gatherer loops_;
     std::thread thread_;
 };
 
