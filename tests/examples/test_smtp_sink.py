@@ -535,6 +535,28 @@ def test_errors_of_the_disk():
         sink.check_nothing_is_left()
 
 
+def test_no_memory_in_the_threads_of_the_disk():
+    """Each client gets an answer, and what is acknowledged is there."""
+    with open(SMTP_SINK, "rb") as file:
+        if re.search(rb"__[at]san_init", file.read()):
+            return  # a sanitizer has a malloc of its own
+    compiler = need("cc")
+    with tempfile.TemporaryDirectory() as folder:
+        library = os.path.join(folder, "failing_malloc.so")
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "failing_malloc.c")
+        done = run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"])
+        check("cc", (done.returncode, done.stderr), (0, b""))
+        with Sink(env={**os.environ, "LD_PRELOAD": library}) as sink, Raw(sink) as client:
+            codes = collections.Counter()
+            for number in range(100):
+                client.begin()
+                codes[client.ask(b"x" * (number % 2 * 70000) + b"\r\n.")] += 1
+            check("answers", sorted(codes), [250, 451])
+            check("stored", len(sink.names()), codes[250])
+            sink.check_nothing_is_left()
+            sink.stop()
+
+
 def test_one_sink_for_a_maildir():
     with Sink() as sink:
         sink.address()
