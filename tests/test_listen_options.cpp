@@ -14,7 +14,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -198,6 +200,22 @@ TEST_CASE("if one of several addresses cannot be had, no server is made", "[serv
     auto where = listen_options(endpoint("127.0.0.2", 0)).add(taken.address());
     CHECK_THROWS_AS(loop.create<echo_server>(where), std::system_error);
     CHECK(loop.size() == 0);
+}
+
+TEST_CASE("a port that the system chose is another one if it is taken at a further address",
+          "[server][listen]")
+{
+    asynchat::testing::loop loop;
+    const auto where = listen_options(endpoint("10.0.0.1", 0)).add(endpoint("10.0.0.2", 0));
+    loop.fail(2, EADDRINUSE, asynchat::testing::operation::bind);
+    const auto server = loop.create<echo_server>(where);
+    CHECK_FALSE(loop.has_to_fail());
+    const auto bound = server->local_endpoints();
+    REQUIRE(bound.size() == 2);
+    CHECK(bound[0].port() == bound[1].port());
+    for (std::size_t tries = 1; tries <= 10; ++tries) // each binds twice
+        loop.fail(2 * tries, EADDRINUSE, asynchat::testing::operation::bind);
+    CHECK_THROWS_AS(loop.create<echo_server>(where), std::system_error);
 }
 
 TEST_CASE("a server listens on all addresses of a name", "[server][listen]")

@@ -130,6 +130,8 @@ private:
     /// Opens all of it. Throws std::system_error, and std::logic_error for a socket that another
     /// server has taken.
     ASYNCHAT_PRIVATE std::vector<std::unique_ptr<transport>> open(loop& owner) const;
+    ASYNCHAT_PRIVATE bool open_all(loop& owner, std::vector<std::unique_ptr<transport>>& opened,
+                                   bool may_try_again) const;
     ASYNCHAT_PRIVATE std::unique_ptr<transport> open_address(loop& owner,
                                                              const endpoint& where) const;
     ASYNCHAT_PRIVATE void set_options(int descriptor, const endpoint& where) const;

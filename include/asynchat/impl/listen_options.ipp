@@ -178,7 +178,19 @@ ASYNCHAT_DECL void listen_options::require_free() const
 
 ASYNCHAT_DECL std::vector<std::unique_ptr<transport>> listen_options::open(loop& owner) const
 {
+    constexpr int max_tries = 10;
     std::vector<std::unique_ptr<transport>> opened;
+    for (int tries = 1; !open_all(owner, opened, tries < max_tries); ++tries)
+        opened.clear();
+    return opened;
+}
+
+/// False if the port that the system has chosen for the first address is in use at another one, and
+/// another port may be tried.
+ASYNCHAT_DECL bool listen_options::open_all(loop& owner,
+                                            std::vector<std::unique_ptr<transport>>& opened,
+                                            bool may_try_again) const
+{
     std::exception_ptr missing;
     std::uint16_t port = 0;
     for (const place& each : places_) {
@@ -191,6 +203,9 @@ ASYNCHAT_DECL std::vector<std::unique_ptr<transport>> listen_options::open(loop&
             opened.push_back(
                 open_address(owner, gets_port ? endpoint(each.where.host(), port) : each.where));
         } catch (const std::system_error& error) {
+            if (gets_port && may_try_again && error.code() == std::errc::address_in_use &&
+                !has_sockets()) // which are taken only once
+                return false;
             if (!each.may_be_missing || (error.code() != std::errc::address_not_available &&
                                          error.code() != std::errc::address_family_not_supported))
                 throw;
@@ -202,7 +217,7 @@ ASYNCHAT_DECL std::vector<std::unique_ptr<transport>> listen_options::open(loop&
     }
     if (opened.empty() && missing)
         std::rethrow_exception(missing);
-    return opened;
+    return true;
 }
 
 ASYNCHAT_DECL std::unique_ptr<transport> listen_options::open_address(loop& owner,
