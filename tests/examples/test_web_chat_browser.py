@@ -35,6 +35,17 @@ class Page:
         self.browser.post("/actions", actions=[{"type": "key", "id": "keys", "actions": [
             {"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]}])
 
+    def keep_sockets(self):
+        """From now on."""
+        self.browser.run("""
+            window.made = [];
+            window.WebSocket = class extends WebSocket {
+              constructor(...given) { super(...given); made.push(this); }
+            };""")
+
+    def open_sockets(self):
+        return self.value("made.filter(each => each.readyState <= WebSocket.OPEN).length")
+
     def enter(self, name):
         self.press(name + ENTER)
 
@@ -211,6 +222,36 @@ def test_lost_connection():
         for number in range(30):
             check(f"line {number}", ann.lines().count(f"terminal: line {number}"), 1)
         terminal.close()
+        server.stop()
+
+
+def test_impatience():
+    """Whoever asks twice has one connection, as the server gives the name to one only."""
+    join = "document.querySelector('#enter').requestSubmit();"
+    try_now = "document.querySelector('#again').onclick();"
+    online = "dispatchEvent(new Event('online'));"
+    with Server() as server, pages(server, 2) as (ann, bob):
+        for page in (ann, bob):
+            page.keep_sockets()
+        ann.enter("ann" + ENTER)
+        ann.is_in("online")
+        bob.press("bob")
+        bob.browser.run(join + join + online + online)
+        check("join is not possible", bob.value("document.querySelector('#join').disabled"), True)
+        bob.is_in("online")
+        for page in (ann, bob):
+            check("its connections", page.open_sockets(), 1)
+        bob.say("/quit")
+        bob.is_in("not connected")
+        check("join is possible", bob.value("document.querySelector('#join').disabled"), False)
+        ann.shows("bob is gone")
+
+        ann.browser.run("socket.close()")
+        ann.is_in("offline, trying again")
+        ann.browser.run(try_now + online + try_now + online)
+        ann.is_in("online")
+        check("its connections", ann.open_sockets(), 1)
+        wait_until("she is listed alone", lambda: ann.people() == ["ann"])
         server.stop()
 
 
