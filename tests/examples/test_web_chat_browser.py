@@ -225,6 +225,37 @@ def test_lost_connection():
         server.stop()
 
 
+def test_name_still_taken():
+    """The server may notice later than the page that a connection is lost."""
+    with Server() as server, pages(server, 1) as (ann,):
+        watcher = Lines(server.lines_port, "watcher")
+        ann.enter("ann")
+        ann.shows("ann is here")
+        ann.browser.run("document.querySelector('#text').value = 'a draft';"
+                        "wait = 1e8; socket.close()")  # it comes back when this test says so
+        watcher.hears("* ann is gone")
+        ann.is_in("offline, trying again")
+        ghost = Lines(server.lines_port, "ann")
+        ann.browser.run("wait = 500; document.querySelector('#again').onclick()")
+        ann.is_in("ann is taken, trying again")
+        check("the form is hidden", ann.value("document.querySelector('#enter').hidden"), True)
+        check("the draft", ann.value("document.querySelector('#text').value"), "a draft")
+        ghost.close()
+        ann.is_in("online")
+        wait_until("she is listed", lambda: ann.people() == ["ann", "watcher"])
+
+        ann.say("/quit")  # the field has the focus, and "a draft" is replaced
+        ann.is_in("not connected")
+        ghost = Lines(server.lines_port, "ann")
+        ann.browser.run("document.querySelector('#enter').requestSubmit()")
+        wait_until("who comes anew is refused", lambda: "ann is taken" in ann.value(
+            "document.querySelector('#problem').textContent"))
+        ann.is_in("not connected")
+        ghost.close()
+        watcher.close()
+        server.stop()
+
+
 def test_impatience():
     """Whoever asks twice has one connection, as the server gives the name to one only."""
     join = "document.querySelector('#enter').requestSubmit();"
