@@ -16,7 +16,8 @@ from support import (Program, check, check_that, connect, example, need, receive
 
 CLIENTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "web_clients")
 MIXED = "".join(("a", "\u00e9", "\u044f", "\u20ac", "\u4f60", "\U0001f600", "\u0627", " "))
-LONG = (MIXED * 1250)[:10000].strip()
+LONG = (MIXED * 227)[:1816].strip()
+LONGEST = 4096  # bytes of a message
 
 
 class Server(Program):
@@ -79,8 +80,8 @@ def request(port, origin=None, path="/chat"):
             + (f"Origin: {origin}\r\n" if origin else "") + "\r\n").encode()
 
 
-def upgraded(port):
-    peer = connect(("127.0.0.1", port))
+def upgraded(port, peer=None):
+    peer = peer or connect(("127.0.0.1", port))
     peer.sendall(request(port))
     answer = b""
     while not answer.endswith(b"\r\n\r\n"):
@@ -232,6 +233,7 @@ def test_wrong_frames():
         listener = Lines(server.lines_port, "listener")
         for bad, code in ((b"\x81\x05hello", 1002), (frame(0x83, b""), 1002),
                           (frame(0x81, b"\xff"), 1007), (b"\x81\xff" + bytes([0, 0, 0, 1] * 2), 1009),
+                          (b"\x81\xfe" + struct.pack("!H", LONGEST + 1) + b"abcd", 1009),
                           (frame(0x82, b"bytes"), 1003)):
             with upgraded(server.web) as peer:
                 peer.sendall(bad)
@@ -262,7 +264,7 @@ def test_hostile_peers():
         talker = Lines(server.lines_port, "talker")
         big = [upgraded(server.web) for _ in range(100)]
         for peer in big:
-            peer.sendall(b"\x81\xfe\xff\xff" + b"abcd")  # 65535 bytes will come
+            peer.sendall(b"\x81\xfe" + struct.pack("!H", LONGEST) + b"abcd")  # they will come
         before = resident(server.pid)
         pings = frame(0x89, b"p" * 125) * 500
         for peer in deaf[:5]:
@@ -283,6 +285,53 @@ def test_hostile_peers():
         for peer in deaf + big:
             peer.close()
         talker.close()
+        server.stop()
+
+
+def deaf_members(server, watcher, name):
+    """Fifty browsers that join and read nothing, and how many bytes each of them has cost."""
+    before = resident(server.pid)
+    peers = []
+    for number in range(50):
+        peer = socket.socket()
+        peer.settimeout(support.DEADLINE)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 88)  # less waits in the system
+        peer.connect(("127.0.0.1", server.web))
+        upgraded(server.web, peer)
+        peer.sendall(frame(0x81, b"/help") * 600)  # the answers fill the buffers of the system
+        peer.sendall(frame(0x81, f"/nick {name}{number}".encode()) + frame(0x81, b"/join"))
+        peers.append(peer)
+    for number in range(50):
+        watcher.hears(f"* {name}{number} is here")
+    return peers, (resident(server.pid) - before) // 50
+
+
+def test_last_lines():
+    """A new member hears as many as fit, and who reads nothing costs little."""
+    if not os.path.exists("/proc/self/status"):
+        skip("no /proc here")
+    with Server() as server, upgraded(server.web) as talker:
+        watcher = Lines(server.lines_port, "watcher")
+        early, cost = deaf_members(server, watcher, "early")
+        talker.sendall(frame(0x81, b"/nick talker") + frame(0x81, b"/join"))
+        for number in range(30):
+            line = f"{number} ".ljust(LONGEST, "x")
+            talker.sendall(frame(0x81, line.encode()))
+            watcher.hears(f"<talker> {line}")
+        late, later_cost = deaf_members(server, watcher, "late")
+        check_that(f"the last lines cost {later_cost} - {cost} bytes",
+                   later_cost - cost < 12000)
+        with upgraded(server.web) as reader:
+            reader.sendall(frame(0x81, b"/nick reader") + frame(0x81, b"/join"))
+            check("first", receive_frame(reader)[1], b"* you are reader")
+            for number in range(23, 30):
+                check(f"line {number}", receive_frame(reader)[1],
+                      f"<talker> {number} ".encode().ljust(LONGEST + 9, b"x"))
+            check("last", receive_frame(reader)[1], b"* reader is here")
+        for peer in early + late:
+            peer.close()
+        watcher.close()
         server.stop()
 
 

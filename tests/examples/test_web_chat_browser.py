@@ -9,7 +9,7 @@ from pathlib import Path
 
 import support
 from support import check, check_that, need, wait_until
-from test_web_chat import LONG, Lines, Server
+from test_web_chat import LONG, LONGEST, Lines, Server
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from chromium import Browser  # noqa: E402
@@ -157,6 +157,11 @@ def test_room():
         bob.say(LONG)
         ann.shows(f"bob: {LONG}")
         terminal.hears(f"<bob> {LONG}")
+        too_long = "\u20ac" * (LONGEST // 3 + 1)
+        ann.say(too_long)
+        ann.shows(f"a message has {LONGEST} bytes at most")
+        check("the draft", ann.value("document.querySelector('#text').value"), too_long)
+        ann.browser.run("document.querySelector('#text').value = ''")
         ann.say("and now the weather")
         bob.shows("ann: and now the weather")
 

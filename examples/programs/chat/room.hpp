@@ -89,8 +89,11 @@ public:
     void remember(std::string_view line)
     {
         history_.push_back(tell(line));
-        if (history_.size() > longest_history)
+        history_bytes_ += history_.back()->size();
+        while (history_.size() > longest_history || history_bytes_ > largest_history) {
+            history_bytes_ -= history_.front()->size();
             history_.pop_front();
+        }
     }
 
     // All members of this server get it now.
@@ -132,6 +135,7 @@ public:
 
 private:
     static constexpr std::size_t longest_history = 20;        // lines
+    static constexpr std::size_t largest_history = 32768;     // bytes: makes no new member slow
     static constexpr std::size_t most_heard_in_a_turn = 5000; // lines, over all members
 
     std::string server_;
@@ -139,6 +143,7 @@ private:
     std::size_t heard_ = 0; // lines, over all members, since the last turn ended
     std::map<std::string, listener*, std::less<>> names_;
     std::deque<shared_line> history_;
+    std::size_t history_bytes_ = 0;
 };
 
 } // namespace chat

@@ -110,7 +110,7 @@ private:
         } else if (!std::exchange(joined_, true)) {
             has_joined();
             for (const shared_line& line : room_.history())
-                deliver(line);
+                hear(line);
             room_.came_or_went(fmt::format("* {} is here", name_));
         }
     }

@@ -43,6 +43,7 @@ struct settings {
 settings parse(arguments::command_line& line)
 {
     settings result;
+    result.options.max_message(4096); // the page knows this number
     result.host = line.option("--host").value_or(result.host);
     if (const auto port = line.option("--port"))
         result.port = arguments::port("--port", *port);
@@ -60,7 +61,7 @@ int serve(arguments::command_line line)
     const arguments::server_tls tls(line);
     const settings wanted = parse(line);
     chat::room room;
-    web_chat::door door{room, web_chat::page, {}};
+    web_chat::door door{room, web_chat::page};
     asynchat::loop loop;
     const auto browsers = loop.create<asynchat::server<web_chat::web_member>>(
         asynchat::endpoint(wanted.host, wanted.port), std::ref(door), wanted.options);

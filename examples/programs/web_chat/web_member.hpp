@@ -9,39 +9,58 @@
 #include <asynchat/asynchat.hpp>
 #include <asynchat/websocket_chat.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <optional>
-#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace web_chat {
 
-// The lines of the room as frames. The room hands a line to each member in turn, so the last one is
-// enough: a line is in memory once for all browsers.
+// The lines of the room as frames: a line is in memory once for all browsers. The room hands a line
+// to each member in turn, and the last lines to each that comes, so these frames are enough.
 class framed_lines {
 public:
+    explicit framed_lines(const chat::room& from) : room_(from) {}
+
     const asynchat::websocket_frame& frame_of(const chat::shared_line& line)
     {
-        if (line != line_ || !frame_) {
-            const std::string_view text = *line;
-            frame_.emplace(text.substr(0, text.size() - 1)); // without its line end
-            line_ = line;
-        }
-        return *frame_;
+        const auto found = std::find_if(kept_.begin(), kept_.end(),
+                                        [&](const framed& each) { return each.line == line; });
+        if (found != kept_.end())
+            return found->frame;
+        forget();
+        const std::string_view text = *line;
+        kept_.push_back({line, asynchat::websocket_frame(text.substr(0, text.size() - 1))});
+        return kept_.back().frame;
     }
 
 private:
-    chat::shared_line line_;
-    std::optional<asynchat::websocket_frame> frame_;
+    struct framed {
+        chat::shared_line line; // with its line end, the frame without it
+        asynchat::websocket_frame frame;
+    };
+
+    // What is not among the last lines comes no more.
+    void forget()
+    {
+        const auto& last = room_.history();
+        const auto is_old = [&](const framed& each) {
+            return std::find(last.begin(), last.end(), each.line) == last.end();
+        };
+        kept_.erase(std::remove_if(kept_.begin(), kept_.end(), is_old), kept_.end());
+    }
+
+    const chat::room& room_;
+    std::vector<framed> kept_;
 };
 
 // What all browsers share.
 struct door {
     chat::room& room;
     std::string_view page; // HTML
-    framed_lines frames;
+    framed_lines frames{room};
 };
 
 // A member in a browser. A message is a line without an end. The same port serves the page.
