@@ -162,8 +162,8 @@ public:
     /// Answers an incomplete request with 408.
     ASYNCHAT_DECL void handle_frame_timeout() override;
 
-    /// Sends a ping, or ends the channel if the one before had no answer. The interval is that of
-    /// the options.
+    /// Sends a ping, or ends the channel if the one before had no answer; does neither while output
+    /// waits. The interval is that of the options.
     ASYNCHAT_DECL void handle_silence(loop::duration silence) override;
 
 protected:

@@ -1713,5 +1713,7 @@ talking("ws-close-told-twice", "the end of the connection is told behind the clo
 talking("ws-message-kept", "a message that nobody has taken is in front of the next one",
         "    const detail::scope_exit at_end([this] { static_cast<void>(machine_.take_message()); });\n",
         "")
+talking("ws-ping-ends-transfer", "a peer that is busy with our output has to answer a ping behind it",
+        "if (!is_open() || pending_output() > 0)", "if (!is_open())")
 talking("ws-dead-peer", "a peer that answers no ping is kept",
         '        return finish("no answer to a ping, see pong_timeout()");\n', "        return;\n")

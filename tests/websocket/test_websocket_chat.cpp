@@ -560,6 +560,33 @@ TEST_CASE("websocket_chat: the times of pings can be set, and both be off", "[we
     CHECK_THROWS_AS(websocket_options().close_timeout(-1s), std::invalid_argument);
 }
 
+TEST_CASE("websocket_chat: no ping while output waits, and no end for want of an answer",
+          "[websocket]")
+{
+    opened one(websocket_options().ping_interval(10s).pong_timeout(5s));
+    one.peer->window(100);
+    const std::string message(6000, 'x');
+    REQUIRE(one.chat->push_text(message));
+    std::string bytes;
+    for (int i = 0; i < 50; ++i) { // the peer takes what it can, and has nothing to say
+        one.loop.advance(1s);
+        bytes += one.peer->received(100);
+    }
+    CHECK(one.chat->pending_output() > 0);
+    while (bytes.size() < 6004)
+        bytes += one.peer->received();
+    CHECK(frames_in(bytes) == strings{"text " + message});
+    one.loop.advance(11s);
+    CHECK(one.frames() == strings{"ping "});
+
+    one.peer->window(0); // this output comes behind the ping
+    REQUIRE(one.chat->push_text(message));
+    one.loop.advance(20s);
+    CHECK(one.chat->is_open());
+    one.loop.advance(60s);
+    CHECK(one.chat->close_reason() == asynchat::close_reason::write_timeout);
+}
+
 TEST_CASE("websocket_chat: a peer that pings and reads nothing costs little", "[websocket]")
 {
     opened one;

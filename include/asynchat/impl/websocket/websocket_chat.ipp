@@ -302,7 +302,9 @@ ASYNCHAT_DECL void websocket_chat::handle_silence(loop::duration)
 {
     if (phase_ == phase::opening)
         return finish(asynchat::close_reason::frame_timeout);
-    if (!is_open())
+    // A peer that takes output is there, and a ping would wait behind it. For one that takes none
+    // there is write_timeout().
+    if (!is_open() || pending_output() > 0)
         return;
     if (awaits_answer_)
         return finish("no answer to a ping, see pong_timeout()");
