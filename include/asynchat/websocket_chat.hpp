@@ -120,7 +120,8 @@ public:
     /// Queues a message as one frame. The bytes are copied or moved as by push(). Returns false and
     /// queues nothing before the WebSocket is open, after push_close() and the peer's close, and
     /// when push() would. Text is UTF-8, which is checked in debug builds only: a peer closes the
-    /// connection because of other text.
+    /// connection because of other text. Where memory ends in the middle of a frame, it calls
+    /// abort() and throws std::bad_alloc.
     ASYNCHAT_DECL bool push_text(std::string_view text);
     ASYNCHAT_DECL bool push_text(std::string&& text);
     bool push_text(const char* text) { return push_text(std::string_view(text)); }
@@ -138,7 +139,7 @@ public:
     /// Queues a close frame. The channel ends when the peer has answered, after close_timeout() at
     /// the latest. Messages that come meanwhile are dropped. `code` is 1000 to 1003, 1007 to 1014
     /// or 3000 to 4999; otherwise it throws std::invalid_argument. `reason` is UTF-8, and is cut at
-    /// 123 bytes. Returns false when push_text() would.
+    /// 123 bytes. Returns false when push_text() would, but not over max_output().
     ASYNCHAT_DECL bool push_close(std::uint16_t code = 1000, std::string_view reason = {});
 
     // --- state ---------------------------------------------------------------------------------
@@ -196,8 +197,9 @@ private:
     ASYNCHAT_PRIVATE void take_close(std::string_view body);
     ASYNCHAT_PRIVATE void fail();
     ASYNCHAT_PRIVATE void peer_is_there();
-    ASYNCHAT_PRIVATE bool push_whole(detail::websocket_opcode what, std::string_view data);
-    ASYNCHAT_PRIVATE bool push_whole(detail::websocket_opcode what, std::string&& data);
+    template <class Data>
+    bool push_whole(detail::websocket_opcode what, Data&& data);
+    ASYNCHAT_PRIVATE bool push_last(std::string_view payload);
     ASYNCHAT_PRIVATE void end(std::uint16_t code, std::string_view reason);
 
     // Private: they would send between or into frames, or change how frames are read.

@@ -1684,7 +1684,12 @@ machine("ws-close-reason-unchecked", "a close reason may be any bytes",
         "return is_utf8(body.substr(2)) ? websocket_fault::none : websocket_fault::bad_close_text;",
         "return websocket_fault::none;")
 machine("ws-ping-cuts-message", "a ping between fragments drops what came before it",
-        "    data_.resize(begin);\n", "    data_.clear();\n")
+        "{ data_.resize(begin); }", "{ data_.clear(); }")
+machine("ws-ping-stays-in-message", "without memory a ping becomes a part of the message around it",
+        "    const scope_exit at_end([&] { data_.resize(begin); });"
+        " // also if there is no memory for a copy\n    return data_.substr(begin);\n",
+        "    std::string payload = data_.substr(begin);\n    data_.resize(begin);\n"
+        "    return payload;\n")
 utf8("ws-surrogates", "halves of surrogates are characters", "    case 0xed: return 5;\n", "")
 utf8("ws-overlong", "a character may have a longer form",
      "if (first < 0xc2 || first > 0xf4)", "if (first < 0xc0 || first > 0xf4)")
@@ -1703,8 +1708,7 @@ talking("ws-message-after-close", "a message is delivered behind push_close()",
 talking("ws-pongs-without-bound", "who pings and does not read makes us keep the answers",
         "if (is_open() && !write_paused())", "if (is_open())")
 talking("ws-close-waits-for-ever", "a peer that does not answer a close keeps the channel",
-        "                   [this] { finish(asynchat::close_reason::close_timeout); });",
-        "                   [] {});")
+        "                finish(asynchat::close_reason::close_timeout);", "                return;")
 talking("ws-close-told-twice", "the end of the connection is told behind the close frame",
         "    const phase before = std::exchange(phase_, phase::over);\n"
         "    if (before == phase::open || before == phase::closing)",
@@ -1715,5 +1719,11 @@ talking("ws-message-kept", "a message that nobody has taken is in front of the n
         "")
 talking("ws-ping-ends-transfer", "a peer that is busy with our output has to answer a ping behind it",
         "if (!is_open() || pending_output() > 0)", "if (!is_open())")
+talking("ws-half-a-frame", "without memory the head of a frame stays without its payload",
+        "        abort(); // the peer would take what follows for the payload\n", "")
+talking("ws-close-refused", "a close frame behind much output ends the channel without both",
+        "    return push_with_producer(\n"
+        "        std::make_unique<simple_producer>(std::string(head.bytes()).append(payload)));",
+        "    return push(std::string(head.bytes()).append(payload));")
 talking("ws-dead-peer", "a peer that answers no ping is kept",
         '        return finish("no answer to a ping, see pong_timeout()");\n', "        return;\n")

@@ -427,6 +427,41 @@ TEST_CASE("websocket_chat: push_close() waits for the answer", "[websocket]")
     CHECK(one.chat->events == strings{"close 4000 ", "end local"});
 }
 
+TEST_CASE("websocket_chat: a close frame goes also over max_output()", "[websocket]")
+{
+    const std::string message(5000, 'x');
+    const auto ends = [&](void (*how)(opened&), const std::string& close) {
+        opened one;
+        one.chat->max_output(1000);
+        one.peer->window(10);
+        CHECK(one.chat->push_text(message));
+        one.loop.settle();
+        CHECK(one.chat->pending_output() > 1000);
+        how(one);
+        one.loop.settle();
+        CHECK_FALSE(one.peer->ended());
+        one.peer->window(10000);
+        std::string bytes;
+        for (std::string more = one.peer->received(); !more.empty(); more = one.peer->received())
+            bytes += more;
+        CHECK(frames_in(bytes) == strings{"text " + message, close});
+    };
+    ends([](opened& one) { one.chat->push_close(1000, "bye"); }, "close 1000 bye");
+    ends([](opened& one) { one.chat->handle_shutdown(); }, "close 1001 ");
+    ends(
+        [](opened& one) {
+            one.chat->when_full(asynchat::full_output::reads_on);
+            one.peer->send(frame(fin | closing, close_body(4000)));
+        },
+        "close 4000 ");
+    ends(
+        [](opened& one) {
+            one.chat->when_full(asynchat::full_output::reads_on);
+            one.peer->send(server_frame(fin | text, "x"));
+        },
+        "close 1002 a frame without a mask");
+}
+
 TEST_CASE("websocket_chat: the answer to push_close() has a deadline", "[websocket]")
 {
     opened one(websocket_options().close_timeout(3s));

@@ -178,7 +178,7 @@ ASYNCHAT_DECL void websocket_chat::frame_is_complete(event what)
         // Over the high mark none: a peer that reads nothing could make us keep as many as it
         // likes.
         if (is_open() && !write_paused())
-            push_whole(detail::websocket_opcode::pong, payload);
+            push_whole(detail::websocket_opcode::pong, std::string_view(payload));
         return;
     }
     case event::pong: static_cast<void>(machine_.take_control()); return;
@@ -199,7 +199,7 @@ ASYNCHAT_DECL void websocket_chat::deliver_message()
 ASYNCHAT_DECL void websocket_chat::take_close(std::string_view body)
 {
     if (is_open())
-        push_whole(detail::websocket_opcode::close, body.substr(0, 2));
+        push_last(body.substr(0, 2));
     const std::uint16_t code =
         body.empty() ? std::uint16_t{1005}
                      : static_cast<std::uint16_t>(static_cast<unsigned char>(body[0]) << 8 |
@@ -211,10 +211,8 @@ ASYNCHAT_DECL void websocket_chat::fail()
 {
     const std::uint16_t code = close_code_of(machine_.fault());
     const std::string_view text = text_of(machine_.fault());
-    if (is_open()) {
-        push_whole(detail::websocket_opcode::close,
-                   detail::close_code_bytes(code) + std::string(text));
-    }
+    if (is_open())
+        push_last(detail::close_code_bytes(code).append(text));
     end(code, text);
 }
 
@@ -232,16 +230,26 @@ ASYNCHAT_DECL void websocket_chat::end(std::uint16_t code, std::string_view reas
 
 // --- output --------------------------------------------------------------------------------------
 
-ASYNCHAT_DECL bool websocket_chat::push_whole(detail::websocket_opcode what, std::string_view data)
+template <class Data>
+bool websocket_chat::push_whole(detail::websocket_opcode what, Data&& data)
 {
     const detail::frame_head head(what, data.size());
-    return push(head.bytes()) && push(data);
+    if (!push(head.bytes()))
+        return false;
+    try {
+        return push(std::forward<Data>(data));
+    } catch (...) {
+        abort(); // the peer would take what follows for the payload
+        throw;
+    }
 }
 
-ASYNCHAT_DECL bool websocket_chat::push_whole(detail::websocket_opcode what, std::string&& data)
+/// A close frame: max_output() does not refuse it. It is short, and the channel would end for it.
+ASYNCHAT_DECL bool websocket_chat::push_last(std::string_view payload)
 {
-    const detail::frame_head head(what, data.size());
-    return push(head.bytes()) && push(std::move(data));
+    const detail::frame_head head(detail::websocket_opcode::close, payload.size());
+    return push_with_producer(
+        std::make_unique<simple_producer>(std::string(head.bytes()).append(payload)));
 }
 
 ASYNCHAT_DECL bool websocket_chat::push_text(std::string_view text)
@@ -276,16 +284,19 @@ ASYNCHAT_DECL bool websocket_chat::push_close(std::uint16_t code, std::string_vi
     if (!detail::is_close_code(code))
         throw std::invalid_argument(fmt::format("asynchat: {} is no close code to send", code));
     constexpr std::size_t max_reason = detail::max_control_payload - 2;
-    if (!is_open() || !push_whole(detail::websocket_opcode::close,
-                                  detail::close_code_bytes(code).append(
-                                      detail::whole_characters(reason, max_reason))))
+    if (!is_open())
+        return false;
+    if (options_.close_timeout() > loop::duration::zero()) { // first: this may throw
+        call_later(options_.close_timeout(), [this] {
+            if (phase_ == phase::closing)
+                finish(asynchat::close_reason::close_timeout);
+        });
+    }
+    if (!push_last(
+            detail::close_code_bytes(code).append(detail::whole_characters(reason, max_reason))))
         return false;
     phase_ = phase::closing;
     resume_reading(); // for the peer's answer
-    if (options_.close_timeout() > loop::duration::zero()) {
-        call_later(options_.close_timeout(),
-                   [this] { finish(asynchat::close_reason::close_timeout); });
-    }
     return true;
 }
 

@@ -6,6 +6,8 @@
 
 #include <asynchat/detail/websocket/websocket_machine.hpp>
 
+#include <asynchat/detail/scope_exit.hpp>
+
 #include <algorithm>
 #include <cassert>
 #include <utility>
@@ -77,9 +79,8 @@ ASYNCHAT_DECL std::string websocket_machine::take_control()
     const std::size_t begin = data_.size() - std::exchange(control_size_, 0);
     if (begin == 0)
         return std::exchange(data_, {});
-    std::string payload = data_.substr(begin);
-    data_.resize(begin);
-    return payload;
+    const scope_exit at_end([&] { data_.resize(begin); }); // also if there is no memory for a copy
+    return data_.substr(begin);
 }
 
 // --- the header ----------------------------------------------------------------------------------
