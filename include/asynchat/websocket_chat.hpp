@@ -84,7 +84,8 @@ public:
 
     /// Called with a correct request for a WebSocket, from a page that may make it. Returns whether
     /// it becomes one: otherwise the answer is 404, or your call of respond(). `request` is valid
-    /// during the call. The default returns true.
+    /// during the call. After an exception, here and in handle_http(), the answer is 500 if
+    /// handle_error() leaves the channel open. The default returns true.
     virtual bool handle_upgrade(const upgrade_request& request)
     {
         static_cast<void>(request);
@@ -157,6 +158,10 @@ public:
     /// Calls handle_websocket_close() if that is due, and closes. An override calls the original.
     ASYNCHAT_DECL void handle_close() override;
 
+    /// Ends the channel, or waits for respond(), as the peer still can have the answer to its
+    /// request.
+    ASYNCHAT_DECL void handle_eof() override;
+
     /// Closes the WebSocket with the code 1001, "going away".
     ASYNCHAT_DECL void handle_shutdown() override;
 
@@ -174,7 +179,8 @@ protected:
 
     /// Answers the request of handle_http(), or refuses that of handle_upgrade(), and ends the
     /// connection. `fields` are more lines of the header, each with its line end: "Allow:
-    /// GET\r\n". Throws std::logic_error if no request waits for an answer.
+    /// GET\r\n". Does nothing when the channel has ended. Throws std::logic_error if no request
+    /// waits for an answer.
     ASYNCHAT_DECL void respond(int status, std::string_view content_type, std::string_view body,
                                std::string_view fields = {});
 

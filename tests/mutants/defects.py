@@ -1719,6 +1719,12 @@ talking("ws-message-kept", "a message that nobody has taken is in front of the n
         "")
 talking("ws-ping-ends-transfer", "a peer that is busy with our output has to answer a ping behind it",
         "if (!is_open() || pending_output() > 0)", "if (!is_open())")
+talking("ws-exception-without-answer", "a request whose callback throws is never answered",
+        "if (!closed() && phase_ == phase::answering)", "if (false)")
+talking("ws-answer-overtaken", "a long second request is answered in place of the first",
+        "    set_terminator(0); // what follows", "    // what follows")
+talking("ws-half-closed", "who sends no more than its request gets no answer that comes later",
+        "    if (phase_ != phase::answering) // otherwise it ends with respond()\n", "")
 talking("ws-half-a-frame", "without memory the head of a frame stays without its payload",
         "        abort(); // the peer would take what follows for the payload\n", "")
 talking("ws-close-refused", "a close frame behind much output ends the channel without both",

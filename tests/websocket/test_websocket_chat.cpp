@@ -232,28 +232,42 @@ TEST_CASE("websocket_chat: the first of its sub-protocols that is offered", "[we
     CHECK_THROWS_AS(websocket_options().add_protocol(""), std::invalid_argument);
 }
 
+namespace {
+
+class with_page : public noting {
+public:
+    using noting::noting;
+    void handle_http(const upgrade_request& request) override
+    {
+        asked = request.path();
+        if (asked == "/later")
+            call_later(5s, [this] { respond(200, "text/html", "late"); });
+        else
+            respond(200, "text/html", "<p>page", "X-One: 1\r\n");
+        if (asked == "/twice")
+            respond(200, "text/html", "again");
+    }
+    void handle_error() override { events.push_back(exception_text()); }
+    std::string asked;
+};
+
+} // namespace
+
 TEST_CASE("websocket_chat: a page is served on the same port, also later", "[websocket]")
 {
-    class with_page : public noting {
-    public:
-        using noting::noting;
-        void handle_http(const upgrade_request& request) override
-        {
-            asked = request.path();
-            if (asked == "/later")
-                call_later(5s, [this] { respond(200, "text/html", "late"); });
-            else
-                respond(200, "text/html", "<p>page", "X-One: 1\r\n");
-        }
-        std::string asked;
-    };
     asynchat::testing::loop loop;
     auto [chat, peer] = loop.accept<with_page>();
     peer.send("GET /?x HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
     CHECK(peer.received() == "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 7\r\n"
                              "Connection: close\r\nX-One: 1\r\n\r\n<p>page");
     CHECK(chat->asked == "/");
-    CHECK_THROWS_AS(chat->respond(200, "text/html", ""), std::logic_error);
+    CHECK_NOTHROW(chat->respond(200, "text/html", "")); // it has ended
+
+    auto [twice, third] = loop.accept<with_page>();
+    third.send("GET /twice HTTP/1.1\r\nHost: a\r\n\r\n");
+    CHECK(third.received().find("again") == std::string::npos);
+    REQUIRE(twice->events.size() == 2);
+    CHECK(twice->events[0].substr(0, 16) == "std::logic_error");
 
     auto [late, other] = loop.accept<with_page>();
     other.send("GET /later HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -262,6 +276,66 @@ TEST_CASE("websocket_chat: a page is served on the same port, also later", "[web
     CHECK(other.received().substr(0, 15) == "HTTP/1.1 200 OK");
     CHECK(late->asked == "/later");
     CHECK_THROWS_AS(loop.accept<with_page>().first->respond(200, "", ""), std::logic_error);
+}
+
+TEST_CASE("websocket_chat: what comes behind the request does not overtake the answer",
+          "[websocket]")
+{
+    const std::string request = "GET /later HTTP/1.1\r\nHost: a\r\n\r\n";
+    asynchat::testing::loop loop;
+    auto [flooded, one] = loop.accept<with_page>();
+    auto [finished, two] = loop.accept<with_page>();
+    auto [reset, three] = loop.accept<with_page>();
+    one.send(request + std::string(9000, 'x'));
+    two.send(request);
+    two.finish();
+    three.send(request);
+    loop.settle();
+    three.reset();
+    CHECK(one.received().empty());
+    CHECK(two.received().empty());
+    CHECK_FALSE(two.ended());
+    loop.advance(5s);
+    for (auto* const each : {&one, &two}) {
+        CHECK(each->received().substr(0, 15) == "HTTP/1.1 200 OK");
+        CHECK(each->ended());
+    }
+    CHECK(flooded->events == strings{"end local"});
+    CHECK(finished->events == strings{"end local"});
+    CHECK(reset->events == strings{"end reset"});
+}
+
+TEST_CASE("websocket_chat: an exception that the channel survives is answered with 500",
+          "[websocket]")
+{
+    class throwing : public noting {
+    public:
+        using noting::noting;
+        void handle_http(const upgrade_request&) override { throw std::runtime_error("oops"); }
+        void handle_error() override { events.push_back("error"); }
+    };
+    asynchat::testing::loop loop;
+    auto [upgrading, one] = loop.accept<throwing>();
+    upgrading->on_upgrade = [](const upgrade_request&) -> bool {
+        throw std::runtime_error("oops");
+    };
+    one.send(usual_request);
+    CHECK(one.received().substr(0, 34) == "HTTP/1.1 500 Internal Server Error");
+    CHECK(one.ended());
+    CHECK(upgrading->events == strings{"upgrade /chat", "error", "end local"});
+
+    auto [serving, two] = loop.accept<throwing>();
+    two.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    CHECK(two.received().substr(0, 12) == "HTTP/1.1 500");
+    CHECK(serving->events == strings{"error", "end local"});
+
+    auto [open, three] = loop.accept<throwing>(); // it was answered
+    open->on_open = [] { throw std::runtime_error("oops"); };
+    three.send(usual_request);
+    CHECK(three.received() == usual_answer);
+    three.send(frame(fin | text, "x"));
+    loop.settle();
+    CHECK(open->events == strings{"upgrade /chat", "open", "error", "text x"});
 }
 
 TEST_CASE("websocket_chat: a request has to be complete in time", "[websocket]")

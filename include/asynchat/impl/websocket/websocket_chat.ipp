@@ -81,18 +81,24 @@ ASYNCHAT_DECL void websocket_chat::handle_frame_timeout()
 ASYNCHAT_DECL void websocket_chat::read_request(std::string head)
 {
     phase_ = phase::answering;
-    const upgrade_request request(std::move(head));
+    set_terminator(0); // what follows the request of a page is dropped, however long it is
+    try {
+        answer(upgrade_request(std::move(head)));
+    } catch (...) {
+        if (!closed() && phase_ == phase::answering)
+            refuse(500, "this server has failed");
+        throw;
+    }
+}
+
+ASYNCHAT_DECL void websocket_chat::answer(const upgrade_request& request)
+{
     if (request.status() == 405)
         return refuse(405, request.problem(), "Allow: GET\r\n");
     if (request.status() == 426)
         return refuse(426, request.problem(), "Sec-WebSocket-Version: 13\r\n");
     if (!request.problem().empty())
         return refuse(request.status(), request.problem());
-    answer(request);
-}
-
-ASYNCHAT_DECL void websocket_chat::answer(const upgrade_request& request)
-{
     if (!request.wants_websocket())
         return handle_http(request);
     if (!options_.allows(request))
@@ -108,12 +114,13 @@ ASYNCHAT_DECL void websocket_chat::answer(const upgrade_request& request)
 
 ASYNCHAT_DECL void websocket_chat::upgrade(const upgrade_request& request)
 {
-    push("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
-    print("Sec-WebSocket-Accept: {}\r\n",
-          detail::websocket_accept_key(*request.header("Sec-WebSocket-Key")));
+    std::string head =
+        fmt::format("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                    "Connection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n",
+                    detail::websocket_accept_key(*request.header("Sec-WebSocket-Key")));
     if (protocol_ != 0)
-        print("Sec-WebSocket-Protocol: {}\r\n", protocol());
-    push("\r\n");
+        head.append("Sec-WebSocket-Protocol: ").append(protocol()).append("\r\n");
+    push(head.append("\r\n"));
     phase_ = phase::open;
     set_terminator(machine_.wanted());
     silence_interval(options_.ping_interval());
@@ -130,12 +137,15 @@ ASYNCHAT_DECL void websocket_chat::refuse(int status, std::string_view why, std:
 ASYNCHAT_DECL void websocket_chat::respond(int status, std::string_view content_type,
                                            std::string_view body, std::string_view fields)
 {
+    if (closed())
+        return; // the peer did not wait for an answer that comes later
     if (phase_ != phase::answering)
         throw std::logic_error("asynchat: respond() without a request that waits for an answer");
+    std::string whole = fmt::format(
+        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n{}\r\n",
+        status, detail::reason_of(status), content_type, body.size(), fields);
+    push(whole.append(body));
     phase_ = phase::over;
-    print("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n{}\r\n",
-          status, detail::reason_of(status), content_type, body.size(), fields);
-    push(body);
     close_when_done();
 }
 
@@ -331,6 +341,12 @@ ASYNCHAT_DECL void websocket_chat::handle_shutdown()
         push_close(1001);
     else if (phase_ == phase::opening)
         async_chat::handle_shutdown();
+}
+
+ASYNCHAT_DECL void websocket_chat::handle_eof()
+{
+    if (phase_ != phase::answering) // otherwise it ends with respond()
+        async_chat::handle_eof();
 }
 
 ASYNCHAT_DECL void websocket_chat::handle_close()
