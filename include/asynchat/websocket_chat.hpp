@@ -146,12 +146,16 @@ public:
     // --- state ---------------------------------------------------------------------------------
 
     /// Whether messages can be sent: from handle_websocket_open() until one side closes.
-    [[nodiscard]] bool is_open() const noexcept { return phase_ == phase::open; }
+    [[nodiscard]] bool is_open() const noexcept { return phase_ == phase::open && !closed(); }
 
     /// The sub-protocol that was agreed on; empty without one. Already in handle_upgrade().
     [[nodiscard]] ASYNCHAT_DECL std::string_view protocol() const noexcept;
 
     [[nodiscard]] const websocket_options& options() const noexcept { return options_; }
+
+    /// As in async_chat; it is also the time in which the first byte of the request must come.
+    ASYNCHAT_DECL void frame_timeout(loop::duration timeout);
+    using async_chat::frame_timeout;
 
     // --- handlers, as in async_chat ------------------------------------------------------------
 

@@ -1725,6 +1725,10 @@ talking("ws-answer-overtaken", "a long second request is answered in place of th
         "    set_terminator(0); // what follows", "    // what follows")
 talking("ws-half-closed", "who sends no more than its request gets no answer that comes later",
         "    if (phase_ != phase::answering) // otherwise it ends with respond()\n", "")
+talking("ws-silent-client", "another time for the request is not for a client that sends none",
+        "    if (phase_ == phase::opening)\n        silence_interval(",
+        "    if (phase_ == phase::opening && silence_interval() == loop::duration::zero())\n"
+        "        silence_interval(")
 talking("ws-half-a-frame", "without memory the head of a frame stays without its payload",
         "        abort(); // the peer would take what follows for the payload\n", "")
 talking("ws-close-refused", "a close frame behind much output ends the channel without both",

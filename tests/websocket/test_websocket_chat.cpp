@@ -355,6 +355,33 @@ TEST_CASE("websocket_chat: a request has to be complete in time", "[websocket]")
     CHECK(silent->close_reason() == asynchat::close_reason::frame_timeout);
 }
 
+TEST_CASE("websocket_chat: frame_timeout() is for a silent client too", "[websocket]")
+{
+    class quick : public noting {
+    public:
+        quick(asynchat::loop& owner, asynchat::socket from) : noting(owner, std::move(from))
+        {
+            frame_timeout(5s);
+        }
+    };
+    asynchat::testing::loop loop;
+    auto [chat, silent] = loop.accept<quick>();
+    auto [later, open] = loop.accept<quick>();
+    auto [patient, third] = loop.accept<noting>();
+    patient->frame_timeout(0s);
+    open.send(usual_request);
+    later->frame_timeout(3s); // the time of pings stays
+    loop.advance(4900ms);
+    CHECK_FALSE(silent.ended());
+    loop.advance(200ms);
+    CHECK(silent.ended());
+    CHECK(chat->close_reason() == asynchat::close_reason::frame_timeout);
+    CHECK(chat->frame_timeout() == 5s);
+    CHECK(later->silence_interval() == 30s);
+    loop.advance(600s);
+    CHECK_FALSE(third.ended());
+}
+
 // --- output --------------------------------------------------------------------------------------
 
 TEST_CASE("websocket_chat: a message is one frame, of any length", "[websocket]")
@@ -592,6 +619,7 @@ TEST_CASE("websocket_chat: the end without a close frame is 1006", "[websocket]"
 
     opened own;
     own.chat->close();
+    CHECK_FALSE(own.chat->is_open());
     own.loop.settle();
     CHECK(own.chat->events == strings{"end local"});
 

@@ -46,7 +46,7 @@ ASYNCHAT_DECL websocket_chat::websocket_chat(loop& owner, socket from, websocket
     : async_chat(owner, std::move(from)), options_(std::move(options))
 {
     set_terminator("\r\n\r\n", detail::max_request_head);
-    silence_interval(frame_timeout()); // no clock of a frame runs before its first byte
+    frame_timeout(frame_timeout());
 }
 
 ASYNCHAT_DECL std::string_view websocket_chat::protocol() const noexcept
@@ -57,6 +57,13 @@ ASYNCHAT_DECL std::string_view websocket_chat::protocol() const noexcept
 ASYNCHAT_DECL std::string websocket_chat::take_message() noexcept
 {
     return machine_.take_message();
+}
+
+ASYNCHAT_DECL void websocket_chat::frame_timeout(loop::duration timeout)
+{
+    async_chat::frame_timeout(timeout);
+    if (phase_ == phase::opening)
+        silence_interval(frame_timeout()); // no clock of a frame runs before its first byte
 }
 
 // --- the request ---------------------------------------------------------------------------------
