@@ -24,7 +24,7 @@ inline namespace ASYNCHAT_ABI {
 ///     Upgrade: websocket                wants_websocket()
 ///
 /// What two programs may understand differently is refused: a field that is folded or has a control
-/// character, a blank before a colon, two fields where one is allowed, a body.
+/// character, a blank before a colon, two fields where one is allowed, two hosts, a body.
 /// The views point into the request.
 class ASYNCHAT_API upgrade_request {
 public:
@@ -91,6 +91,7 @@ private:
 
     std::string head_;
     std::string_view target_;
+    std::string_view authority_; // of a target with a scheme
     std::vector<field> fields_;
     std::string problem_;
     int status_ = 200;

@@ -36,7 +36,7 @@ public:
     [[nodiscard]] ASYNCHAT_DECL std::size_t max_message() const noexcept;
 
     /// Adds an origin whose pages may connect, as browsers write it: "https://chat.example:8443".
-    /// Pages of the host that they connect to may do so anyway.
+    /// Pages of the host that they connect to may do so anyway, by http and by https.
     ASYNCHAT_DECL websocket_options& allow_origin(std::string origin);
 
     /// Whether any page may connect; false by default. A page acts with the cookies, and from the

@@ -1697,6 +1697,8 @@ asking("ws-body-smuggled", "what a proxy takes for a body is read as frames",
        'count("Transfer-Encoding") > 0 || ', "")
 asking("ws-folded-field", "the second of two keys counts",
        'count("Sec-WebSocket-Key") != 1 ||', 'count("Sec-WebSocket-Key") < 1 ||')
+asking("ws-two-hosts", "the target may have another host than the one that is checked",
+       "!detail::same_word(authority_, host())", "false")
 choosing("ws-any-origin", "each page may use the sockets of each other",
          "           !host.empty() && detail::same_word(host, request.host());",
          "           !host.empty();")

@@ -44,7 +44,13 @@ std::vector<request_case> first_line_cases()
         {"a query", first("GET /?a=b?c HTTP/1.1"), 101},
         {"for a proxy", first("GET http://server.example.com/chat HTTP/1.1"), 101},
         {"for a proxy, ws", first("GET ws://server.example.com/chat HTTP/1.1"), 101},
-        {"for a proxy, no path", first("GET http://server.example.com HTTP/1.1"), 400},
+        {"for a proxy, no path", first("GET http://server.example.com HTTP/1.1"), 101},
+        {"for a proxy, a query", first("GET http://server.example.com?a/b HTTP/1.1"), 400},
+        {"for a proxy, any case", first("GET HTTP://SERVER.example.com/chat HTTP/1.1"), 101},
+        {"for a proxy, another host", first("GET http://evil.example/chat HTTP/1.1"), 400},
+        {"for a proxy, a port", first("GET http://server.example.com:80/chat HTTP/1.1"), 400},
+        {"for a proxy, a user", first("GET http://a@server.example.com/chat HTTP/1.1"), 400},
+        {"for a proxy, no host", first("GET http:///chat HTTP/1.1"), 400},
         {"HTTP/1.0", first("GET /chat HTTP/1.0"), 400},
         {"HTTP/2", first("GET /chat HTTP/2.0"), 505},
         {"HTTP/0.9", first("GET /chat HTTP/0.9"), 505},
@@ -197,6 +203,11 @@ TEST_CASE("upgrade_request: a page needs neither a WebSocket nor HTTP/1.1", "[we
     const asynchat::upgrade_request present("GET / HTTP/1.1");
     CHECK(present.status() == 400);
     CHECK(present.problem() == "one Host is needed");
+    const asynchat::upgrade_request by_proxy("GET http://a HTTP/1.1\r\nHost: a");
+    CHECK(by_proxy.status() == 200);
+    CHECK(by_proxy.target() == "/");
+    const asynchat::upgrade_request longer("GET http://a/b/?c HTTP/1.1\r\nHost: a");
+    CHECK(longer.target() == "/b/?c");
 }
 
 TEST_CASE("accept_key: the example of section 1.3", "[websocket]")

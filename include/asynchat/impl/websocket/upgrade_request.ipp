@@ -119,13 +119,18 @@ ASYNCHAT_DECL bool upgrade_request::parse_first_line(std::string_view line)
     return parse_target(target);
 }
 
-/// "/path?query", or "http://host/path?query" as for a proxy.
+/// "/path?query", or "http://host/path?query" as for a proxy, where the path may be missing.
 ASYNCHAT_DECL bool upgrade_request::parse_target(std::string_view target)
 {
     for (const std::string_view scheme : {"http://", "https://", "ws://", "wss://"}) {
         if (detail::same_word(target.substr(0, scheme.size()), scheme)) {
             target.remove_prefix(scheme.size());
-            target.remove_prefix(std::min(target.find('/'), target.size()));
+            authority_ = target.substr(0, target.find_first_of("/?"));
+            target.remove_prefix(authority_.size());
+            if (authority_.empty())
+                return refuse(400, "the target has no host");
+            if (target.empty())
+                target = "/";
             break;
         }
     }
@@ -157,6 +162,8 @@ ASYNCHAT_DECL bool upgrade_request::check_fields()
         return refuse(400, "one Host is needed");
     if (hosts == 1 && !detail::is_host(host()))
         return refuse(400, "Host is no host");
+    if (hosts == 1 && !authority_.empty() && !detail::same_word(authority_, host()))
+        return refuse(400, "Host is not the host of the target");
     if (count("Origin") > 1)
         return refuse(400, "more than one Origin");
     const std::size_t lengths = count("Content-Length");
