@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
-#include <exception>
 #include <memory>
 #include <new>
 #include <string_view>
@@ -110,8 +109,8 @@ struct tls_layer::bio {
 };
 
 /// A call that may use OpenSSL: lends the scratch memory, and clears the errors of this thread,
-/// which other users of OpenSSL may have left. It leaves none, unless it throws for want of memory:
-/// failed() takes them all, and a success leaves none.
+/// which other users of OpenSSL may have left. A failure takes its own, see failed(). A success
+/// leaves none, but for want of memory.
 class tls_layer::call_scope {
 public:
     explicit call_scope(tls_layer& layer) : layer_(layer)
@@ -125,7 +124,6 @@ public:
     {
         layer_.scratch_ = nullptr;
         layer_.received_ = {};
-        assert(ERR_peek_error() == 0 || std::uncaught_exceptions() > 0);
     }
     call_scope(const call_scope&) = delete;
     call_scope& operator=(const call_scope&) = delete;
