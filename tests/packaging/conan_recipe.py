@@ -84,11 +84,14 @@ class Helper:
 
 def copy(recipe, pattern, src, dst):
     """Of files under src by the path below it, as Conan matches them."""
-    for path in sorted(Path(src).rglob("*")):
-        name = path.relative_to(src)
-        if path.is_file() and fnmatch.fnmatch(str(name), pattern):
-            (Path(dst) / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, Path(dst) / name)
+    for folder, below, files in os.walk(src):
+        if folder == str(src) and "build" in below:
+            below.remove("build")  # other tests make and remove files there
+        for file in files:
+            name = (Path(folder) / file).relative_to(src)
+            if fnmatch.fnmatch(str(name), pattern):
+                (Path(dst) / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(Path(folder) / file, Path(dst) / name)
 
 
 def module(name, **contents):
