@@ -25,6 +25,7 @@ import subprocess
 import sys
 
 import pictures
+import tables
 
 HERE = pathlib.Path(__file__).resolve().parent
 FLOORS = ("floor", "floor again")
@@ -518,7 +519,8 @@ def main():
 
     print_report(report)
     (build / "bench.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-    written = ["bench.json"]
+    (build / "tables.md").write_text(tables.draw(report), "utf-8")
+    written = ["bench.json", "tables.md"]
     for name, picture in pictures.draw(report).items():
         (build / name).write_text(picture, "utf-8")
         written.append(name)
