@@ -53,7 +53,7 @@ int serve(arguments::command_line line)
     constexpr std::size_t most_memory =
         std::min<std::uint64_t>(1 << 20, std::numeric_limits<std::size_t>::max() >> 21); // MiB
     const std::size_t loops = line.number("--loops", 1, 256);
-    resp::service all(line.number("--memory", 256, most_memory) << 20);
+    resp::service all(line.number("--memory", 256, most_memory) << 20, loops);
     all.patience = std::chrono::seconds(line.number("--timeout", 30, 3600));
     const auto where = arguments::address(line.words(2));
     // Clients of a cache are few and stay for long.

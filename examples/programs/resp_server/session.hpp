@@ -26,7 +26,7 @@ namespace resp {
 
 // What all connections share.
 struct service {
-    explicit service(std::size_t memory) : data(memory) {}
+    service(std::size_t memory, std::size_t loops) : data(memory, loops > 1) {}
 
     store data;
     broker messages;

@@ -29,15 +29,21 @@ public:
     // A shard, for this thread alone.
     class locked {
     public:
-        explicit locked(place& of) : lock_(of.mutex), data_(of.data) { data_.drop_expired(); }
+        locked(place& of, bool is_shared) : lock_(of.mutex, std::defer_lock), data_(of.data)
+        {
+            if (is_shared)
+                lock_.lock();
+            data_.drop_expired();
+        }
         shard* operator->() const noexcept { return &data_; }
 
     private:
-        const std::lock_guard<std::mutex> lock_;
+        std::unique_lock<std::mutex> lock_;
         shard& data_;
     };
 
-    explicit store(std::size_t memory) : memory_(memory)
+    // A store of one thread needs no locks.
+    store(std::size_t memory, bool is_shared) : memory_(memory), is_shared_(is_shared)
     {
         for (auto& each : places_)
             each = std::make_unique<place>(memory_);
@@ -48,7 +54,7 @@ public:
     locked lock(const hashed_key& key)
     {
         constexpr auto low_bits = 8 * sizeof key.hash - shard_bits; // which the tables use
-        return locked(*places_[key.hash >> low_bits]);
+        return locked(*places_[key.hash >> low_bits], is_shared_);
     }
 
     struct numbers {
@@ -58,7 +64,7 @@ public:
     {
         numbers all;
         for (const auto& each : places_) {
-            const locked here(*each);
+            const locked here(*each, is_shared_);
             all.keys += here->size();
             all.expiring += here->expiring();
         }
@@ -71,6 +77,7 @@ private:
     static constexpr std::size_t shard_bits = 6;
 
     budget memory_;
+    const bool is_shared_;
     std::array<std::unique_ptr<place>, std::size_t{1} << shard_bits> places_;
 };
 
