@@ -77,7 +77,8 @@ def idle_bytes(report, servers):
     rows = [(NAMES.get(name, name),
              [f"{row[name]:,.0f}" if row.get(name) is not None else "" for row in sizes.values()])
             for name in servers]
-    return table("server", [f"an idle connection of {count}, bytes" for count in sizes], rows)
+    return table("server", ["over TLS" if count == "TLS" else f"of {count}" for count in sizes],
+                 rows)
 
 
 def draw(report):
@@ -96,5 +97,5 @@ def draw(report):
         parts.append("Requests of others that are answered meanwhile, p99 and maximum:\n\n"
                      + latencies(report, servers, ("others99", "others")))
     if report["memory"]:
-        parts.append("Memory:\n\n" + idle_bytes(report, servers))
+        parts.append("Bytes of an idle connection:\n\n" + idle_bytes(report, servers))
     return "\n".join(parts)
