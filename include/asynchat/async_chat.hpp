@@ -441,6 +441,7 @@ protected:
 
 private:
     friend class frame_chat;
+    friend class websocket_chat;
     friend struct detail::send_override;
 
     // What an attempt to send may do: everything; call no producer; call nothing but send().
@@ -464,7 +465,8 @@ private:
         ~delivery() { chat_.input_is_over(*this); }
 
         unsigned nested = 0; // loops that a callback runs
-        // In a frame_chat: the frame of the found_frame() that is running.
+        // In a frame_chat: the frame of the found_frame() that is running. In a websocket_chat: the
+        // message of the handle_message() that is running, if it is in the input.
         std::string_view frame;
         std::string* storage = nullptr; // owns `frame` if it is not in the input
 

@@ -177,9 +177,9 @@ public:
     ASYNCHAT_DECL void handle_silence(loop::duration silence) override;
 
 protected:
-    /// The message as a string that you own. May be called once in each handle_message(). It is
-    /// moved, not copied.
-    [[nodiscard]] ASYNCHAT_DECL std::string take_message() noexcept;
+    /// The message as a string that you own. May be called once in each handle_message(). A message
+    /// that came in several pieces is moved without a copy. Throws std::bad_alloc.
+    [[nodiscard]] ASYNCHAT_DECL std::string take_message();
 
     /// Answers the request of handle_http(), or refuses that of handle_upgrade(), and ends the
     /// connection. `fields` are more lines of the header, each with its line end: "Allow:
@@ -198,6 +198,9 @@ private:
     ASYNCHAT_DECL void collect_incoming_data(std::string_view data) final;
     ASYNCHAT_DECL void found_terminator() final;
     ASYNCHAT_DECL overflow handle_overflow() final;
+    ASYNCHAT_DECL void deliver_(delivery& input) final;
+    ASYNCHAT_PRIVATE void deliver_whole_messages(delivery& input);
+    bool takes_whole_messages() const noexcept;
     ASYNCHAT_PRIVATE void read_request(std::string head);
     ASYNCHAT_PRIVATE void answer(const upgrade_request& request);
     ASYNCHAT_PRIVATE void upgrade(const upgrade_request& request);

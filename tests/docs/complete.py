@@ -257,6 +257,7 @@ NO_LIMITS = {
     "lifetime", "max_received", "max_record", "max_records", "max_rest", "id", "digits", "alerts", "usual",
     "overhead", "header", "curves",  # how TLS is done
     "max_control_payload", "length_in_2_bytes", "length_in_8_bytes", "failed", "utf8_tails",
+    "short_head", "masked", "last_text", "last_binary",
     "not_utf8", "max_reason",  # the form of a WebSocket frame
     "min_header", "max_header",  # what max_proxy_header() may be
     "line_start", "line_end", "signature", "fixed_size", "tlv_head", "path_size", "address_sizes",

@@ -1690,6 +1690,35 @@ machine("ws-ping-stays-in-message", "without memory a ping becomes a part of the
         " // also if there is no memory for a copy\n    return data_.substr(begin);\n",
         "    std::string payload = data_.substr(begin);\n    data_.resize(begin);\n"
         "    return payload;\n")
+machine("ws-end-of-character-unchecked", "ASCII may stand where a character has to go on",
+        "!(is_ascii && utf8_.is_complete())", "!is_ascii")
+whole_message = of("detail/websocket/whole_message.hpp")
+masking = of("detail/websocket/masking.hpp")
+whole_message("ws-whole-limit", "a message that is there as a whole has no limit",
+              "size == 0 || size > max_message ||", "size == 0 ||")
+whole_message("ws-whole-text-unchecked", "a text that is there as a whole may be any bytes",
+              "if (unmask(frame + head_, size_, key) || !is_text_ || is_utf8(payload))",
+              "if (unmask(frame + head_, size_, key) || size_ > 0)")
+whole_message("ws-whole-text-unmasked-twice", "a wrong text is judged without its mask",
+              "        key = at_first;\n        unmask(frame + head_, size_, key);\n", "")
+whole_message("ws-whole-long-form", "a message that is there as a whole may have a longer length",
+              "            if (size <= max_control_payload)\n                return;\n", "")
+whole_message("ws-whole-too-early", "a message is taken before its last byte is there",
+              "input.size() < head + size)", "input.size() + 1 < head + size)")
+masking("ws-ascii-in-eights", "of a text only blocks of eight bytes are looked at for other bytes",
+        "        all |= byte;\n", "")
+masking("ws-key-stays", "the next piece begins with the first byte of the key",
+        "std::memcpy(key.data(), twice + size % 4, 4);", "static_cast<void>(twice);")
+talking("ws-whole-behind-close", "messages of one receive come behind push_close()",
+        "input_flows() && phase_ == phase::open &&", "input_flows() &&")
+talking("ws-whole-while-paused", "messages of one receive come though reading is paused",
+        "input_flows() && phase_ == phase::open &&", "phase_ == phase::open &&")
+talking("ws-whole-output", "the answers to all messages of one receive wait for the last one",
+        "!awaits_answer_ &&\n           queue_.size() <= ac_out_buffer_size;", "!awaits_answer_;")
+talking("ws-whole-no-answer", "a whole message does not answer a ping",
+        "phase_ == phase::open && !awaits_answer_ &&", "phase_ == phase::open &&")
+talking("ws-whole-in-message", "a message inside of another is taken if it is there as a whole",
+        "    if (!machine_.is_at_rest())\n        return;\n", "")
 utf8("ws-surrogates", "halves of surrogates are characters", "    case 0xed: return 5;\n", "")
 utf8("ws-overlong", "a character may have a longer form",
      "if (first < 0xc2 || first > 0xf4)", "if (first < 0xc0 || first > 0xf4)")

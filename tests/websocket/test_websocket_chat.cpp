@@ -459,18 +459,82 @@ TEST_CASE("websocket_chat: nothing can be pushed before it is open and after a c
 TEST_CASE("websocket_chat: a message can be taken instead of copied", "[websocket]")
 {
     opened one;
-    std::string taken;
+    strings taken;
     const char* where = nullptr;
     one.chat->on_message = [&](std::string_view data) {
         where = data.data();
-        taken = one.chat->take_message();
+        taken.push_back(one.chat->take_message());
     };
     const std::string message(1000, 'x');
-    one.peer->send(frame(fin | text, message));
+    one.peer->send(frame(fin | text, message) + frame(fin | binary, "short"));
+    one.loop.settle();
     one.peer->send(frame(fin | text, message), 100);
     one.loop.settle();
-    CHECK(taken == message);
-    CHECK(taken.data() == where);
+    CHECK(taken == strings{message, "short", message});
+    CHECK(taken.back().data() == where); // the one that came in pieces
+}
+
+TEST_CASE("websocket_chat: messages as a whole, and in pieces, cut anywhere", "[websocket]")
+{
+    std::string input;
+    strings expected;
+    for (const std::size_t size : {0U, 1U, 7U, 8U, 31U, 64U, 125U, 126U, 127U, 200U}) {
+        const std::string part(size, static_cast<char>('a' + size % 26));
+        input +=
+            frame(fin | text, part) + frame(fin | ping, "") + frame(fin | binary, part + '\xff');
+        input +=
+            frame(text, part) + frame(fin, part + "\xc3\xa4") + frame(fin | text, "\xe2\x82\xac");
+        expected.insert(expected.end(), {"text " + part, "binary " + part + '\xff',
+                                         "text " + part + part + "\xc3\xa4", "text \xe2\x82\xac"});
+    }
+    for (std::size_t at = 0; at <= input.size(); ++at) {
+        opened one;
+        one.peer->send(input.substr(0, at));
+        one.loop.settle();
+        one.peer->send(input.substr(at));
+        one.loop.settle();
+        if (one.chat->events != expected)
+            FAIL("cut at " << at);
+    }
+}
+
+TEST_CASE("websocket_chat: a message is two frames, however it comes", "[websocket]")
+{
+    asynchat::testing::loop loop;
+    const asynchat::endpoint where("127.0.0.1", 80);
+    const auto server = loop.create<asynchat::server<noting>>(where).lock();
+    auto peer = loop.connect(where);
+    const auto frames_of = [&](const std::string& input, std::size_t piece) {
+        const auto before = server->counters().frames;
+        peer.send(input, piece);
+        loop.settle();
+        return server->counters().frames - before;
+    };
+    CHECK(frames_of(usual_request, 1000) == 1);
+    CHECK(frames_of(frame(fin | text, "1") + frame(fin | binary, "2"), 1000) == 4);
+    CHECK(frames_of(frame(fin | text, "1") + frame(fin | binary, "2"), 1) == 4);
+    CHECK(frames_of(frame(fin | text, ""), 1000) == 1); // it has no payload
+}
+
+TEST_CASE("websocket_chat: much output is sent between the messages of one receive", "[websocket]")
+{
+    opened one;
+    one.chat->ac_out_buffer_size = 100;
+    std::size_t most = 0;
+    one.chat->on_message = [&](std::string_view data) {
+        one.chat->push_text(data);
+        most = std::max(most, one.chat->pending_output());
+    };
+    std::string input;
+    strings expected;
+    for (int i = 0; i < 100; ++i) {
+        const std::string message = std::to_string(1000 + i) + std::string(36, 'x');
+        input += frame(fin | text, message);
+        expected.push_back("text " + message);
+    }
+    one.peer->send(input);
+    CHECK(one.frames() == expected);
+    CHECK(most < 200);
 }
 
 TEST_CASE("websocket_chat: an exception of handle_message() drops that message alone",
@@ -665,14 +729,20 @@ TEST_CASE("websocket_chat: a silent peer gets pings, and any input answers", "[w
     one.loop.advance(2s);
     CHECK(one.frames() == strings{"ping "});
     one.loop.advance(8s);
-    one.peer->send("\x81"); // half a header is a sign of life
+    one.peer->send(frame(fin | text, "here")); // a sign of life
+    one.loop.advance(29s);
+    CHECK(one.frames().empty());
+    one.loop.advance(2s);
+    CHECK(one.frames() == strings{"ping "});
+    one.loop.advance(8s);
+    one.peer->send("\x81"); // half a header is one too
     one.loop.advance(29s);
     CHECK(one.frames().empty());
     one.loop.advance(2s);
     CHECK(one.frames() == strings{"ping "});
     one.loop.advance(11s);
     CHECK(one.peer->ended());
-    CHECK(one.chat->events == strings{"close 1006 ", "end user"});
+    CHECK(one.chat->events == strings{"text here", "close 1006 ", "end user"});
     CHECK(one.chat->close_text() == "no answer to a ping, see pong_timeout()");
 }
 

@@ -8,6 +8,7 @@
 #include "support/catch.hpp"
 #include "support/cuts.hpp"
 
+#include <asynchat/detail/websocket/masking.hpp>
 #include <asynchat/detail/websocket/websocket_machine.hpp>
 #include <asynchat/escape.hpp>
 
@@ -177,6 +178,30 @@ TEST_CASE("websocket_machine: it keeps nothing of a message that was taken", "[w
     one.receive(frame(support::fin, "def"));
     CHECK(one.told == strings{"ping xy", "text abcdef"});
     CHECK(one.machine().is_at_rest());
+}
+
+TEST_CASE("unmask: any number of bytes, from any place of the key on", "[websocket]")
+{
+    using asynchat::detail::masking_key;
+    for (std::size_t size = 0; size < 100; ++size) {
+        const std::string plain(size, 'p');
+        std::string bytes = support::masked(plain + "behind");
+        masking_key key{0x37, 0xfa, 0x21, 0x3d}; // the usual one
+        bool is_ascii = asynchat::detail::unmask(bytes.data(), size, key);
+        CHECK(is_ascii);
+        CHECK(bytes.substr(0, size) == plain);
+        is_ascii = asynchat::detail::unmask(bytes.data() + size, 6, key);
+        CHECK(is_ascii);
+        CHECK(bytes.substr(size) == "behind");
+        for (std::size_t at = 0; at < size; ++at) {
+            std::string text = plain;
+            text[at] = '\x80';
+            text = support::masked(text);
+            key = {0x37, 0xfa, 0x21, 0x3d};
+            if (asynchat::detail::unmask(text.data(), size, key))
+                FAIL("byte " << at << " of " << size << " is not ASCII");
+        }
+    }
 }
 
 TEST_CASE("utf8_check: it agrees with a decoder that is slow", "[websocket]")

@@ -2,84 +2,16 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support.hpp"
+#include "support/failing_new.hpp"
 
 #include <cstddef>
-#include <cstdlib>
-#include <new>
 
 // What becomes of the frames when an allocation fails.
-
-namespace {
-
-constexpr std::size_t never = ~std::size_t{0};
-std::size_t to_come = never; // allocations before the one that fails
-
-} // namespace
-
-void* operator new(std::size_t size)
-{
-    if (to_come != never && to_come-- == 0)
-        throw std::bad_alloc(); // and `to_come` is `never`
-    if (void* const memory = std::malloc(size))
-        return memory;
-    throw std::bad_alloc();
-}
-
-// All forms, because a sanitizer has its own of those that are missing.
-void* operator new[](std::size_t size)
-{
-    return ::operator new(size);
-}
-
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept
-{
-    return std::malloc(size);
-}
-
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept
-{
-    return std::malloc(size);
-}
-
-// Inlined, they make g++ warn of a free() of what operator new gave.
-[[gnu::noinline]] void operator delete(void* memory) noexcept
-{
-    std::free(memory);
-}
-
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept
-{
-    std::free(memory);
-}
-
-[[gnu::noinline]] void operator delete[](void* memory) noexcept
-{
-    std::free(memory);
-}
-
-[[gnu::noinline]] void operator delete[](void* memory, std::size_t) noexcept
-{
-    std::free(memory);
-}
 
 using namespace support;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// Whether the allocation number `which` of `work` has failed, and that was told.
-template <class Work>
-bool fails_at(std::size_t which, Work&& work)
-{
-    to_come = which;
-    try {
-        work();
-    } catch (const std::bad_alloc&) {
-        return true;
-    }
-    to_come = never;
-    return false;
-}
 
 /// Pushes with each allocation failing. Returns how many of them have ended the channel.
 template <class Push>
@@ -108,9 +40,9 @@ TEST_CASE("websocket_chat: without memory no half of a frame is sent", "[websock
           0);
     std::string moved;
     CHECK(require_no_half_frame([&](noting& chat) {
-              const std::size_t which = std::exchange(to_come, never);
+              const std::size_t which = std::exchange(allocations_to_come, never);
               moved = message;
-              to_come = which;
+              allocations_to_come = which;
               chat.push_binary(std::move(moved));
           }) > 0);
     require_no_half_frame([](noting& chat) { chat.push_text("short"); });

@@ -204,7 +204,7 @@ private:
                 *counter_ -= bytes.size();
         }
 
-        const std::string bytes;
+        std::string bytes;
         std::size_t front = 0; // number of bytes taken since
 
     private:

@@ -126,6 +126,22 @@ public:
     /// nothing if the frame has ended because a terminator of another kind was set.
     ASYNCHAT_DECL void drop_frame(bool report_end) noexcept;
 
+    /// What next() sees: the input, without what is behind the first part.
+    std::string_view part() const noexcept { return {at_, left()}; }
+
+    /// Its first byte, to be changed in place. Only if the pass was given memory that may be.
+    char* writable() const noexcept { return const_cast<char*>(at_); }
+
+    /// Takes bytes of that which the caller has cut into frames itself. Only between two frames
+    /// that are counted.
+    void take_frames(std::size_t bytes, std::size_t frames) noexcept
+    {
+        assert(decoder_.current().count() > 0 && !decoder_.begun_ && !decoder_.is_dropping());
+        assert(ends_ == 0 && partial_match_ == 0 && bytes <= left());
+        at_ += bytes;
+        frames_ += frames;
+    }
+
     /// The fault of a malformed step.
     ASYNCHAT_DECL malformation fault() const;
 
@@ -163,7 +179,6 @@ private:
 
     // Of the part that is examined.
     std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
-    std::string_view part() const noexcept { return {at_, left()}; }
     void examine(std::size_t more) noexcept
     {
         end_ += std::min(more, static_cast<std::size_t>(input_end_ - end_));

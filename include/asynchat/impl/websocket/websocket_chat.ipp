@@ -9,6 +9,7 @@
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/detail/websocket/http_text.hpp>
 #include <asynchat/detail/websocket/accept_key.hpp>
+#include <asynchat/detail/websocket/whole_message.hpp>
 
 #include <cassert>
 #include <stdexcept>
@@ -54,9 +55,14 @@ ASYNCHAT_DECL std::string_view websocket_chat::protocol() const noexcept
     return options_.protocol(protocol_);
 }
 
-ASYNCHAT_DECL std::string websocket_chat::take_message() noexcept
+ASYNCHAT_DECL std::string websocket_chat::take_message()
 {
-    return machine_.take_message();
+    delivery* const input = under_way();
+    if (!input || input->frame.empty())
+        return machine_.take_message();
+    std::string copy = frame_memory().take_string(input->frame.size()); // that a push gave back
+    copy.assign(std::exchange(input->frame, {}));
+    return copy;
 }
 
 ASYNCHAT_DECL void websocket_chat::frame_timeout(loop::duration timeout)
@@ -156,6 +162,43 @@ ASYNCHAT_DECL void websocket_chat::respond(int status, std::string_view content_
     close_when_done();
 }
 
+// --- messages that lie in the input --------------------------------------------------------------
+
+ASYNCHAT_DECL void websocket_chat::deliver_(delivery& input)
+{
+    deliver_whole_messages(input);
+    async_chat::deliver_(input);
+}
+
+/// Delivers those at the front of the input in one step each: to take each of them for a header and
+/// a payload would cost twice as much.
+ASYNCHAT_DECL void websocket_chat::deliver_whole_messages(delivery& input)
+{
+    if (!machine_.is_at_rest())
+        return;
+    const std::size_t max_message = options_.max_message();
+    while (takes_whole_messages()) {
+        const detail::whole_message next(input.part(), max_message);
+        if (!next)
+            return;
+        const std::string_view message = next.read(input.writable());
+        if (message.empty())
+            return;
+        input.take_frames(next.frame_size(), 2); // its header and its payload
+        input.frame = message;
+        handle_message(message, next.is_text() ? message_kind::text : message_kind::binary);
+        input.frame = {};
+    }
+}
+
+/// False also when the base class has something to do before the next frame: there is a rate, or
+/// much output to send.
+inline bool websocket_chat::takes_whole_messages() const noexcept
+{
+    return input_flows() && phase_ == phase::open && !awaits_answer_ &&
+           queue_.size() <= ac_out_buffer_size;
+}
+
 // --- frames --------------------------------------------------------------------------------------
 
 /// A piece never goes beyond a part of a frame, because the terminator is what the machine wants.
@@ -176,12 +219,14 @@ ASYNCHAT_DECL void websocket_chat::collect_incoming_data(std::string_view data)
 
 ASYNCHAT_DECL void websocket_chat::found_terminator()
 {
-    if (phase_ == phase::opening)
-        return read_request(_get_data());
-    if (!is_open() && phase_ != phase::closing)
-        return;
-    set_terminator(machine_.wanted());
-    frame_is_complete(std::exchange(event_, event::none));
+    if (phase_ == phase::opening) {
+        read_request(_get_data());
+    } else if (is_open() || phase_ == phase::closing) {
+        set_terminator(machine_.wanted());
+        frame_is_complete(std::exchange(event_, event::none));
+    }
+    if (phase_ == phase::open)
+        deliver_whole_messages(*under_way());
 }
 
 ASYNCHAT_DECL void websocket_chat::frame_is_complete(event what)

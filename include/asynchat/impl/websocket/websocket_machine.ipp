@@ -190,11 +190,12 @@ inline websocket_machine::step websocket_machine::read_payload(std::string_view 
     data_ +=
         input.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left_, input.size())));
     const std::size_t size = data_.size() - begin;
-    unmask(data_.data() + begin, size, key_);
+    const bool is_ascii = unmask(data_.data() + begin, size, key_);
     left_ -= size;
     if (is_control())
         control_size_ = static_cast<unsigned char>(control_size_ + size);
-    else if (is_text_ && !utf8_.accepts(std::string_view(data_).substr(begin)))
+    else if (is_text_ && !(is_ascii && utf8_.is_complete()) &&
+             !utf8_.accepts(std::string_view(data_).substr(begin)))
         return {size, fail(websocket_fault::bad_text)};
     return {size, left_ == 0 ? end_frame() : event::none};
 }
