@@ -4,12 +4,10 @@
 // The kinds of work of channels in the clear; see counting.hpp.
 #include "counting.hpp"
 #include "guards/guard.hpp"
+#include "scripted.hpp"
 
 #include <asynchat/asynchat.hpp>
 #include <asynchat/detail/proxy_header.hpp>
-
-#include <asio/buffer.hpp>
-#include <asio/executor_work_guard.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -20,28 +18,16 @@
 
 namespace {
 
-constexpr std::size_t batch = 64;        // messages of one event
+using guards::batch;
+using guards::hide;
+using guards::in_events;
+using guards::quiet_loop;
+using guards::receive;
+using guards::scripted;
+
 constexpr std::size_t large_batch = 512; // when the event itself is not to be seen
 
 // --- channels without a socket -------------------------------------------------------------------
-
-/// Receives the same batch again and again, and sends into nothing.
-template <class Base>
-class scripted : public Base {
-public:
-    explicit scripted(asynchat::loop& owner) : Base(owner) { Base::set_connected(true); }
-
-    std::size_t recv(asio::mutable_buffer into) override
-    {
-        // In pieces: a large copy is one instruction, which valgrind counts once for each byte.
-        for (std::size_t done = 0; done < input.size(); done += 1024)
-            asio::buffer_copy(into + done, asio::buffer(input.substr(done, 1024)));
-        return input.size();
-    }
-    std::size_t send(asynchat::const_buffers data) override { return data.size(); }
-
-    std::string_view input; // a batch
-};
 
 /// Answers each line with the same line.
 class line_echo : public scripted<asynchat::async_chat> {
@@ -157,46 +143,6 @@ public:
     void collect_incoming_data(std::string_view) override {}
     void found_terminator() override {}
 };
-
-/// A loop without sockets that does not come to its end.
-struct quiet_loop {
-    asio::io_context context;
-    asynchat::loop loop{context};
-    asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
-
-    void serve()
-    {
-        if (context.poll() == 0)
-            throw support::test_error("there was nothing to do");
-    }
-};
-
-/// The compiler cannot know the bytes of the text afterwards.
-void hide(const std::string& text)
-{
-    asm volatile("" : : "g"(&text) : "memory");
-}
-
-/// Calls `body(chat)` as an event of the channel, for each batch of the messages.
-template <class Chat, class Body>
-void in_events(std::size_t messages, Body body, std::size_t of_an_event = batch)
-{
-    quiet_loop own;
-    const auto chat = own.loop.create<Chat>();
-    for (std::size_t done = 0; done < messages; done += of_an_event) {
-        chat.post(body);
-        own.serve();
-    }
-}
-
-template <class Chat>
-void receive(std::size_t messages, const std::string& input)
-{
-    in_events<Chat>(messages, [&](Chat& chat) {
-        chat.input = input;
-        chat.handle_read_event();
-    });
-}
 
 void decode_headers(std::size_t n, const std::string& header)
 {
