@@ -30,12 +30,13 @@ ANN, BOB = "ann@example.org", "bob@example.org"
 
 
 class Sink(Program):
-    """A running smtp_sink with a maildir that is removed at the end."""
+    """A running smtp_sink with a maildir that is removed at the end. `under` starts it."""
 
-    def __init__(self, *options, folder=None, port=0, **more):
+    def __init__(self, *options, folder=None, port=0, under=(), **more):
         self.temporary = None if folder else tempfile.TemporaryDirectory()
         self.folder = folder or os.path.join(self.temporary.name, "mail")
-        super().__init__([SMTP_SINK, "--maildir", self.folder, *options, "127.0.0.1", port], **more)
+        super().__init__([*under, SMTP_SINK, "--maildir", self.folder, *options, "127.0.0.1", port],
+                         **more)
 
     def __exit__(self, *exception):
         super().__exit__(*exception)
@@ -533,6 +534,45 @@ def test_errors_of_the_disk():
         client.begin()
         check("no folder any more", client.ask(b"text\r\n."), 451)
         sink.check_nothing_is_left()
+
+
+def test_full_disk():
+    """Who is told so keeps the message, and what was acknowledged is there."""
+    with tempfile.TemporaryDirectory() as folder:
+        own_disk = [need("unshare"), "--user", "--map-root-user", "--mount", "sh", "-c",
+                    'mount -t tmpfs -o size=1m none "$0" && exec "$@"', folder]
+        if run([*own_disk, "true"]).returncode != 0:
+            support.skip("no file system may be mounted here")
+        with Sink(folder=os.path.join(folder, "mail"), under=own_disk) as sink:
+            sink.address()
+            sink.folder = f"/proc/{sink.pid}/root{sink.folder}"
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                answers = sum(pool.map(lambda _: fill(sink), range(8)), [])
+            stored = sorted(name.decode() for name in re.findall(
+                rb"^250 2\.0\.0 stored as (\S+)\r\n", b"".join(answers), re.M))
+            check_that(f"some are stored, not all: {answers}", 0 < len(stored) < len(answers))
+            check("the others", {each for each in answers if not each.startswith(b"250")},
+                  {b"452 4.3.1 the disk is full\r\n"})
+            sink.wait_for("No space left on device")
+            sink.check_nothing_is_left()
+            check("what is there", sink.names(), stored)
+            for message in sink.messages():
+                check("its text", message.partition(b" +0000\n")[2], b"x" * 99 + b"\n" + b"y" * 100000
+                      + b"\n")
+            os.unlink(os.path.join(sink.folder, "new", stored[0]))
+            check("afterwards", fill(sink, 1)[0][:3], b"250")
+            sink.stop()
+
+
+def fill(sink, count=5):
+    """Sends so many messages of 100 kB on a connection, and returns the answers."""
+    answers = []
+    with Raw(sink) as client:
+        for _ in range(count):
+            client.begin()
+            client.send(b"x" * 99 + b"\r\n" + b"y" * 100000 + b"\r\n.\r\n")
+            answers.append(client.stream.readline())
+    return answers
 
 
 def test_no_memory_in_the_threads_of_the_disk():
