@@ -1,6 +1,8 @@
 """The page of web_chat in Chromium: two browsers and a member at the door for lines."""
 
+import base64
 import contextlib
+import hashlib
 import json
 import os
 import sys
@@ -8,7 +10,8 @@ import tempfile
 from pathlib import Path
 
 import support
-from support import check, check_that, need, wait_until
+from certificates import Authority, need_tls
+from support import check, check_that, need, run, wait_until
 from test_web_chat import LONG, LONGEST, Lines, Server
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -21,9 +24,9 @@ SCRIPT = "<script>document.title='owned'</script><img src=x onerror=\"document.t
 class Page:
     """The page in a browser of its own. It is used by keys, as by a person without a mouse."""
 
-    def __init__(self, address, stack):
+    def __init__(self, address, stack, *arguments):
         self.browser = Browser(stack.enter_context(
-            tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True)), *arguments)
         stack.callback(self.browser.close)
         self.browser.open(address)
 
@@ -73,11 +76,13 @@ class Page:
 
 
 @contextlib.contextmanager
-def pages(server, count):
+def pages(server, count, *arguments):
+    """`arguments` are those of Chromium."""
     need("chromium", "chromium-browser", "google-chrome")
     need("chromedriver")
     with contextlib.ExitStack() as stack:
-        yield [Page(f"http://127.0.0.1:{server.web}/", stack) for _ in range(count)]
+        yield [Page(f"{server.scheme}://127.0.0.1:{server.web}/", stack, *arguments)
+               for _ in range(count)]
 
 
 def picture(page, name, width, scheme):
@@ -182,6 +187,45 @@ def test_room():
         for page in (ann, bob):
             check("the console", [line for line in page.browser.log("browser")], [])
         server.stop()
+
+
+def trust_in(ca, certificate):
+    """The argument that has Chromium take the key of this certificate from any authority."""
+    public = run([ca.openssl, "x509", "-in", certificate, "-noout", "-pubkey"]).stdout
+    key = run([ca.openssl, "pkey", "-pubin", "-outform", "der"], input=public).stdout
+    digest = base64.b64encode(hashlib.sha256(key).digest()).decode()
+    return f"--ignore-certificate-errors-spki-list={digest}"
+
+
+def test_tls():
+    """The page comes by https://, and talks by wss://."""
+    need_tls()
+    with Authority() as ca:
+        files = ca.issue("localhost", "127.0.0.1")
+        trust = trust_in(ca, files[0])
+        with Server("--tls", *files) as server, pages(server, 2, trust) as (ann, bob):
+            ann.enter("ann")
+            ann.shows("ann is here")
+            check("where it talks", ann.value("socket.url"), server.url())
+            check("the scheme", server.url()[:6], "wss://")
+            check_that("it is secure", ann.value("isSecureContext"))
+            bob.enter("bob")
+            bob.shows("bob is here")
+            ann.say("hello by TLS \u20ac")
+            bob.shows("ann: hello by TLS \u20ac")
+            bob.say(LONG)
+            ann.shows(f"bob: {LONG}")
+            ports = ["--port", server.web, "--lines", server.lines_port]
+            server.stop()
+            for page in (ann, bob):
+                page.is_in("offline, trying again")
+            with Server("--tls", *files, *ports) as again:
+                for page in (ann, bob):
+                    page.is_in("online")
+                    wait_until("both are listed", lambda page=page: page.people() == ["ann", "bob"])
+                bob.say("after")
+                ann.shows("bob: after")
+                again.stop()
 
 
 def test_restart():

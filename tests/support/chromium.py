@@ -20,14 +20,14 @@ WAIT = 10  # seconds, for one thing in a page
 class Browser:
     """Chromium, by chromedriver. Its processes are a group of their own, which ends with it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *arguments):
         self.driver = subprocess.Popen(
             ["chromedriver", "--port=0"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, start_new_session=True)
         self.session = None
         try:
             self.base = f"http://127.0.0.1:{self.port()}"
-            self.session = self.start(folder)
+            self.session = self.start(folder, arguments)
             self.open("data:,")
             for kind in ("browser", "performance"):
                 self.log(kind)  # of the page that it begins with
@@ -42,12 +42,12 @@ class Browser:
                 return found.group(1)
         raise RuntimeError("chromedriver did not start")
 
-    def start(self, folder):
+    def start(self, folder, more):
         arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic",
                      "--no-first-run", "--disable-background-networking",
                      "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
                      "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-                     f"--user-data-dir={folder}"]
+                     f"--user-data-dir={folder}", *more]
         options = {"args": arguments}
         binary = shutil.which("chromium")
         if binary:
