@@ -5,7 +5,8 @@
 
 Server and load run on different processors. The figure is the processor time of all threads of the
 server, by the kernel's account, for one message; the tables show it divided by the mean of the two
-floors of the same round: a bare epoll loop in C takes part twice, over TLS one with OpenSSL. Rounds
+floors of the same round: a bare epoll loop in C takes part twice, over TLS one with OpenSSL. Beside
+WebSocket it and this library's counted frames get messages of the same size without WebSocket. Rounds
 are short and interleaved in an order that changes; a cell is the median of the rounds, with half of
 the distance of the quartiles. A server that answers a wrong byte has no figure.
 """
@@ -41,6 +42,7 @@ GROUPS = {
     "TLS": ["tls64", "tls4k"],
     "TLS 1 MiB": ["tls1m"],
     "TLS handshakes": ["tlsfull", "tlsresumed"],
+    "WebSocket": ["ws64", "wspipe64"],
 }
 WORK = {
     # name: (mode of the server, work of the load, settings)
@@ -68,8 +70,19 @@ WORK = {
     "tls1m": ("counted", "counted", {"connections": 4, "size": 1 << 20}),
     "tlsfull": ("lines", "churn", {"connections": 16, "size": 64}),
     "tlsresumed": ("lines", "churn", {"connections": 16, "size": 64, "resume": 1}),
+    # Among the servers that speak WebSocket, and two with counted frames.
+    "ws64": ("websocket", "websocket", {"connections": 64, "size": 64}),
+    "wspipe64": ("websocket", "websocket", {"connections": 16, "batch": 64, "size": 64}),
 }
-TLS_WORK = [work for group in GROUPS if group.startswith("TLS") for work in GROUPS[group]]
+# Work of other servers than the rest.
+FAMILIES = ("TLS", "WebSocket")
+
+
+def family_of(group):
+    return group.split()[0] if group.split()[0] in FAMILIES else ""
+
+
+FAMILY_OF_WORK = {work: family_of(group) for group, works in GROUPS.items() for work in works}
 IDLE = (1000, 9500)
 # What is told of the time of an answer.
 LATENCY = {
@@ -102,11 +115,12 @@ QUICK = ("pp64", "10+1k", "pipe16", "pipe512", "count64", "deep512", "line4k", "
 class Peer:
     """A server that this machine can run."""
 
-    def __init__(self, name, command, modes=("lines", "counted"), files=()):
+    def __init__(self, name, command, modes=("lines", "counted"), files=(), instead=None):
         self.name = name
         self.command = command
         self.modes = modes
         self.files = list(files)  # certificate and key, if it speaks TLS
+        self.instead = instead  # what it speaks where others speak WebSocket
         self.most_connections = FEW_CONNECTIONS.get(name, 1 << 20)
 
 
@@ -167,6 +181,23 @@ def find_tls_peers(build):
     return peers + [Peer(FLOORS[1], floor.command, files=files)], missing
 
 
+def find_websocket_peers(build):
+    """The same for the servers that speak WebSocket."""
+    def counted(name, program):
+        return Peer(name, [str(build / program)], ("websocket",), instead="counted")
+
+    if not (build / "asynchat_websocket").exists():
+        return [], ["asynchat websocket", "libwebsockets"]
+    peers, missing = [counted(FLOORS[0], "floor"), counted("asynchat counted", "asynchat_frames")], []
+    for name in ("asynchat websocket", "libwebsockets"):
+        program = build / name.replace(" ", "_")
+        if program.exists():
+            peers.append(Peer(name, [str(program)], ("websocket",)))
+        else:
+            missing.append(name)
+    return peers + [counted(FLOORS[1], "floor")], missing
+
+
 def find_python(module):
     """A Python that has the module: packages are installed for that of the system."""
     for python in (shutil.which("python3"), "/usr/bin/python3"):
@@ -198,7 +229,9 @@ class Server:
 
     def __init__(self, peer, mode):
         self.load = "load_tls" if peer.files else "load"
-        self.process = start(peer.command + [mode] + peer.files, 0, stdin=subprocess.DEVNULL)
+        self.instead = peer.instead
+        self.process = start(peer.command + [peer.instead or mode] + peer.files, 0,
+                             stdin=subprocess.DEVNULL)
         words = self.process.stdout.readline().split()
         if not words:
             self.stop()
@@ -239,7 +272,7 @@ def words_of(settings):
 
 def one_round(build, server, work, settings):
     """The figures of one round, or a word for why there are none."""
-    command = [str(build / server.load), str(server.port), work]
+    command = [str(build / server.load), str(server.port), server.instead or work]
     process = start(command + words_of(settings) + [f"pid={pid}" for pid in server.processes], 1,
                     stderr=subprocess.PIPE)
     try:
@@ -366,6 +399,14 @@ def figure(cells, key, text):
     return key, cell
 
 
+def ratio_of(cells, one, other):
+    """The median of the ratios of two servers, round by round; a dash without figures of both."""
+    if not all(isinstance(cells.get(name), dict) for name in (one, other)):
+        return "-"
+    pairs = zip(cells[one]["rounds"], cells[other]["rounds"])
+    return f"{statistics.median(a / b for a, b in pairs):.2f}"
+
+
 def print_report(report):
     names, cells = report["servers"], report["cells"]
 
@@ -382,9 +423,9 @@ def print_report(report):
     def rates(works):
         return [figure(cells[work], work, lambda cell: f"{cell['rate']:.3g}") for work in works]
 
-    in_clear = [work for work in cells if work not in TLS_WORK]
-    over_tls = [work for work in cells if work in TLS_WORK]
-    kinds = [group for group in GROUPS if not group.startswith("TLS")]
+    in_clear, over_tls, by_websocket = (
+        [work for work in cells if FAMILY_OF_WORK[work] == family] for family in ("", *FAMILIES))
+    kinds = [group for group in GROUPS if not family_of(group)]
     for some in (kinds[:2], kinds[2:3], kinds[3:]):
         columns = []
         for group in some:
@@ -413,6 +454,16 @@ def print_report(report):
         print("the two floors apart: " + ", ".join(
             f"{work} {abs(cells[work][FLOORS[0]]['ratio'] - cells[work][FLOORS[1]]['ratio']):.2f}"
             for work in over_tls))
+    if by_websocket:
+        names_websocket = report["websocket_servers"]
+        print_table("WebSocket: processor time of a message, floor = 1", names_websocket,
+                    [figure(cells[work], work, ratio) for work in by_websocket])
+        print_table("WebSocket: microseconds of processor time", names_websocket,
+                    microseconds(by_websocket))
+        print_table("WebSocket: messages in a second", names_websocket, rates(by_websocket))
+        for work in by_websocket:
+            print(f"{work}: asynchat websocket / asynchat counted, median of the rounds: "
+                  + ratio_of(cells[work], "asynchat websocket", "asynchat counted"))
     columns = []
     for count, row in report["memory"].items():
         if count == "TLS":
@@ -450,10 +501,12 @@ def main():
 
     peers, missing = find_peers(build)
     tls_peers, tls_missing = find_tls_peers(build)
-    missing += tls_missing
+    websocket_peers, websocket_missing = find_websocket_peers(build)
+    missing += tls_missing + websocket_missing
     if given.only:
-        tls_peers = [p for p in tls_peers if p.name in given.only.split(",") or p.name in FLOORS]
-        peers = [p for p in peers if p.name in given.only.split(",") or p.name in FLOORS]
+        peers, tls_peers, websocket_peers = (
+            [p for p in some if p.name in given.only.split(",") or p.name in FLOORS]
+            for some in (peers, tls_peers, websocket_peers))
         missing = []
     if quick:
         missing += [p.name for p in peers if p.name in WARM_UP]
@@ -466,18 +519,20 @@ def main():
     report = {"asio": asio, "machine": f"{platform.system()} {platform.release()}",
               "rounds": rounds, "missing": missing, "servers": [peer.name for peer in peers],
               "tls_servers": [peer.name for peer in tls_peers],
+              "websocket_servers": [peer.name for peer in websocket_peers],
               "cells": {}, "groups": {}, "memory": {}, "latency": {}, "sweeps": {}}
     print(f"{report['machine']}, {os.cpu_count()} processors, {asio}, {rounds} rounds of "
           f"{times['ms']} ms")
     if missing:
         print("without", ", ".join(missing))
 
-    for mode, is_tls in itertools.product(("lines", "counted", "broadcast"), (False, True)):
+    families = {"": peers, "TLS": tls_peers, "WebSocket": websocket_peers}
+    for mode, family in itertools.product(("lines", "counted", "broadcast", "websocket"), families):
         works = [work for work in chosen
-                 if WORK[work][0] == mode and (work in TLS_WORK) == is_tls]
-        if not works or (is_tls and not tls_peers):
+                 if WORK[work][0] == mode and FAMILY_OF_WORK[work] == family]
+        if not works or not families[family]:
             continue
-        with running(tls_peers if is_tls else peers, mode) as servers:
+        with running(families[family], mode) as servers:
             for work in works:
                 # Single rounds of the large frames differ more than the others.
                 most = MANY_ROUNDS if work in TWO_SPEEDS else 10 if work.endswith("1m") else 0
@@ -494,7 +549,7 @@ def main():
                         dict(times, ms=max(times["ms"], most / 10))))
     report["cells"] = {work: report["cells"][work] for work in WORK if work in report["cells"]}
     report["groups"] = {p.name: group_ratios(report["cells"], p.name) for p in peers}
-    if any(work in TLS_WORK for work in report["cells"]):
+    if any(FAMILY_OF_WORK[work] == "TLS" for work in report["cells"]):
         report["memory"]["TLS"] = {p.name: idle_memory(build, p, IDLE[0]) for p in tls_peers}
 
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

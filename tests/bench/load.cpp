@@ -9,17 +9,19 @@
 // the messages answered, the seconds, the processor time in nanoseconds that the processes used for
 // them, each of them a `pid=`; how many microseconds an answer took: the median, the 99th
 // percentile and the longest; and how many requests of others were answered meanwhile: the 99th
-// percentile and the most. These are 0 for `broadcast`. The connections counted by `connections`
-// are watched; `busy` more ask as soon as they are answered, and `flood` more send without end, and
-// take what comes back. With `pace` the watched ones ask in turn, one every 100 microseconds; else
-// as soon as they are answered. With the work `churn` each watched one ends when it is answered,
-// and a new one comes. Exit code 3 and a message when a byte is wrong. The work `memory` only holds
-// its connections, each of which has got one answer: it says "ready" and waits for the end of its
-// input.
+// percentile and the most. These are 0 for `broadcast`. With the work `websocket` each connection
+// is upgraded, the messages are masked frames of text, and what comes back are frames of a server.
+// The connections counted by `connections` are watched; `busy` more ask as soon as they are
+// answered, and `flood` more send without end, and take what comes back. With `pace` the watched
+// ones ask in turn, one every 100 microseconds; else as soon as they are answered. With the work
+// `churn` each watched one ends when it is answered, and a new one comes. Exit code 3 and a message
+// when a byte is wrong. The work `memory` only holds its connections, each of which has got one
+// answer: it says "ready" and waits for the end of its input.
 //
 // Compiled with ASYNCHAT_BENCH_TLS it speaks TLS 1.3, and does not look at certificates. With
 // `resume` each connection continues a session of an earlier one; else each shakes hands in full.
 
+#include "frames.hpp"
 #include "stream.hpp"
 
 #include <sys/epoll.h>
@@ -209,6 +211,7 @@ private:
     void prepare(connection& c, std::size_t number, std::size_t size)
     {
         noise text(work_ == "broadcast" ? 0 : number);
+        noise keys(number + 1);
         c.watched = number < watched_;
         c.floods = number >= unwatched_;
         for (std::size_t i = 0; i < 2 * (c.floods ? 1024 : batch_); ++i) {
@@ -216,6 +219,9 @@ private:
             if (work_ == "counted") {
                 c.requests += "ECHO " + std::to_string(size) + "\n" + body;
                 c.answers += body;
+            } else if (work_ == "websocket") {
+                c.requests += bench::masked_frame(body, keys(4));
+                c.answers += bench::plain_frame(body);
             } else {
                 c.requests += body + "\n";
                 c.answers += body + "\n";
@@ -226,6 +232,8 @@ private:
     void connect(connection& c)
     {
         c.peer.connect(port_, shared_);
+        if (work_ == "websocket" && !bench::upgrade(c.peer))
+            die_of_wrong_bytes();
         epoll_event event = {};
         event.events = EPOLLIN;
         event.data.ptr = &c;
@@ -454,9 +462,10 @@ int main(int argc, char** argv)
             given.values[key] = number;
     }
     const bool known = given.work == "lines" || given.work == "counted" || given.work == "churn" ||
-                       given.work == "broadcast" || given.work == "memory";
+                       given.work == "broadcast" || given.work == "websocket" ||
+                       given.work == "memory";
     if (!known) {
-        std::fprintf(stderr, "usage: load PORT lines|counted|churn|broadcast|memory "
+        std::fprintf(stderr, "usage: load PORT lines|counted|churn|broadcast|websocket|memory "
                              "KEY=NUMBER...\n");
         return 2;
     }

@@ -60,6 +60,16 @@ asynchat::endpoint listen(asynchat::loop& loop, [[maybe_unused]] char** files)
     return server->local_endpoint();
 }
 
+/// Prints the port, and serves until a signal.
+inline int run(asynchat::loop& loop, const asynchat::endpoint& where)
+{
+    std::printf("%u\n", static_cast<unsigned>(where.port()));
+    std::fflush(stdout);
+    loop.stop_on_signals();
+    loop.run();
+    return 0;
+}
+
 /// MODE, and for TLS the files with certificate and key.
 template <class Lines, class Counted>
 int serve(int argc, char** argv)
@@ -85,11 +95,7 @@ int serve(int argc, char** argv)
         where = listen<broadcaster>(loop, argv + 2);
     else
         return std::fprintf(stderr, "usage: %s lines|counted|broadcast|versions\n", argv[0]), 2;
-    std::printf("%u\n", static_cast<unsigned>(where.port()));
-    std::fflush(stdout);
-    loop.stop_on_signals();
-    loop.run();
-    return 0;
+    return run(loop, where);
 }
 
 } // namespace bench
