@@ -498,6 +498,27 @@ TEST_CASE("websocket_chat: messages as a whole, and in pieces, cut anywhere", "[
     }
 }
 
+TEST_CASE("websocket_chat: a wrong message that is there as a whole is as wrong as in pieces",
+          "[websocket]")
+{
+    const std::string key = "\x80\x80\x80\x80";
+    const std::string wrong[] = {
+        frame(fin | text, "\xe1\xe2", key), // masked it is "ab"
+        frame(fin | text, "eleven more"),
+        bytes_of(fin | text, 1) + length_in(2, 5) + key + masked("hello", key),
+    };
+    const strings ends = {"close 1007 the text is not UTF-8", "close 1009 the message is too long",
+                          "close 1002 a length that has a shorter form"};
+    for (std::size_t i = 0; i < ends.size(); ++i) {
+        for (const std::size_t piece : {std::size_t{1}, std::size_t{1000}}) {
+            opened one(websocket_options().max_message(10));
+            one.peer->send(frame(fin | binary, "good") + wrong[i], piece);
+            one.loop.settle();
+            CHECK(one.chat->events == strings{"binary good", ends[i], "end local"});
+        }
+    }
+}
+
 TEST_CASE("websocket_chat: a message is two frames, however it comes", "[websocket]")
 {
     asynchat::testing::loop loop;
