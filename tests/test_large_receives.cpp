@@ -38,6 +38,7 @@ public:
 
     sizes asked; ///< for how much
     std::size_t largest = 0;
+    std::size_t parts = 0;
     std::size_t frames = 0;
     std::string text;
     std::function<void()> on_frame;
@@ -53,6 +54,7 @@ protected:
     void add(std::string_view piece)
     {
         largest = std::max(largest, piece.size());
+        ++parts;
         text += piece;
     }
     void found()
@@ -279,6 +281,28 @@ TEST_CASE("large receives: a turn has as many frames as one of ac_in_buffer_size
     CHECK(turns.size() > 4);
     for (std::size_t i = 1; i < turns.size(); ++i)
         CHECK(turns[i] - turns[i - 1] <= usual / 2);
+}
+
+TEST_CASE("large receives: parts do not get tiny when a turn has nearly all its frames",
+          "[large-receives][no-records]")
+{
+    // A frame_chat looks in each part at the whole frame that goes on: as often as there are parts.
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<pieces>();
+    std::string tiny;
+    for (std::size_t line = 1; line < usual / 2; ++line)
+        tiny += "x\n";
+    std::size_t turns = 0;
+    loop.on_turn([&](asynchat::loop::duration) { ++turns; });
+    peer.send(lines_of(1000, usual));
+    peer.send(tiny + std::string(large - tiny.size(), 'y'));
+    loop.settle();
+    loop.on_turn(nullptr);
+    CHECK(chat->asked == sizes{usual, large});
+    CHECK(chat->frames == 65 + usual / 2 - 1);
+    CHECK(chat->parts < 65 + usual / 2 + 20);
+    CHECK(turns < 20);
+    CHECK(loop.unread() == 0);
 }
 
 TEST_CASE("large receives: a stop in any part keeps the rest", "[large-receives][no-records]")

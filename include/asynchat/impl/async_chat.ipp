@@ -217,16 +217,18 @@ ASYNCHAT_DECL std::size_t async_chat::large_receive(std::size_t size) const noex
 }
 
 /// Goes on with input that was received beyond ac_in_buffer_size. Returns false when there were
-/// enough frames for one turn.
+/// enough frames for one turn. Parts do not get tiny: a frame_chat looks in each part once more at
+/// the whole frame that goes on in it.
 ASYNCHAT_DECL bool async_chat::begin_next_part(delivery& input)
 {
     const std::size_t size = std::max(max_receive(), detail::usual_receive);
-    const std::size_t max_frames = size / 2; // lines of 2 bytes
-    if (input.frames() >= max_frames) {
+    const std::size_t least = size / 16;
+    const std::size_t max_frames = (size - least) / 2; // in lines of 2 bytes, with this part
+    if (input.frames() > max_frames) {
         end_turn();
         return false;
     }
-    input.widen(std::min(size, 2 * (max_frames - input.frames())));
+    input.widen(size - 2 * input.frames());
     return true;
 }
 
