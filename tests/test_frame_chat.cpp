@@ -185,6 +185,29 @@ TEST_CASE("frame_chat: take_frame() gives the frame away", "[frame_chat]")
         channel.recv("one\n");
         CHECK_THROWS_AS(channel.chat->take_frame(), std::logic_error);
     }
+    SECTION("and in no other callback of the same input")
+    {
+        class between : public asynchat::frame_chat {
+        public:
+            using frame_chat::frame_chat;
+            void found_frame(std::string_view) override { set_terminator(std::nullopt); }
+            void collect_incoming_data(std::string_view) override
+            {
+                CHECK_THROWS_AS(take_frame(), std::logic_error);
+                ++refused;
+            }
+            int refused = 0;
+        };
+        for (const bool in_pieces : {false, true}) {
+            asynchat::testing::loop loop;
+            auto [chat, peer] = loop.accept<between>();
+            chat->set_terminator("\n");
+            const std::string line(3000, 'x');
+            in_pieces ? peer.send(line + "\nrest", line.size() - 1) : peer.send(line + "\nrest");
+            loop.settle();
+            CHECK(chat->refused == 1);
+        }
+    }
 }
 
 TEST_CASE("frame_chat: a large counted frame is received straight into it", "[frame_chat]")

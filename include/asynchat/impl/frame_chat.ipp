@@ -38,7 +38,7 @@ ASYNCHAT_DECL void frame_chat::found_terminator() {} // not called
 ASYNCHAT_DECL std::string frame_chat::take_frame()
 {
     const delivery* const input = under_way();
-    if (!input)
+    if (!input || !input->frame.data())
         throw std::logic_error("asynchat: take_frame() outside of found_frame()");
     if (input->storage)
         return std::move(*input->storage);
@@ -51,7 +51,7 @@ ASYNCHAT_DECL std::string frame_chat::take_or_copy(std::string_view frame)
     if (const delivery* const input = under_way()) {
         const std::string_view whole =
             input->storage ? std::string_view(*input->storage) : input->frame;
-        if (frame.data() == whole.data() && frame.size() == whole.size())
+        if (whole.data() && frame.data() == whole.data() && frame.size() == whole.size())
             return take_frame();
     }
     return copy_of(frame);
@@ -78,6 +78,7 @@ ASYNCHAT_DECL void frame_chat::deliver_(delivery& input)
             input.frame = frame;
             input.take(next);
             found_frame(frame);
+            input.frame = {}; // take_frame() is for found_frame() only
             send_if_much();
         } else if (next.ends_frame() || !decoder_.has_frame() || !goes_on_with(input)) {
             keep(input, next.copy());
@@ -130,7 +131,10 @@ ASYNCHAT_DECL void frame_chat::deliver_kept_frame(delivery& input)
 {
     // The frame stays valid, also if the callback discards.
     detail::pooled_string storage(frame_memory(), frame_.take(frame_memory()));
-    const detail::scope_exit at_end([&input] { input.storage = nullptr; });
+    const detail::scope_exit at_end([&input] {
+        input.storage = nullptr;
+        input.frame = {};
+    });
     input.frame = *storage;
     input.storage = &*storage;
     found_frame(*storage);
