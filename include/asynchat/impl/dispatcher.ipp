@@ -85,7 +85,8 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owne
 ASYNCHAT_DECL dispatcher::~dispatcher()
 {
     state_->next_connection();
-    loop_.drop_deadline(*state_); // the channel may not have been adopted
+    if (state_->heap_index != detail::not_queued) // else the loop may be gone
+        loop_.drop_deadline(*state_);             // the channel may not have been adopted
     end_timers();
     if (slot_)
         detail::server_state::forget(*slot_);
