@@ -151,6 +151,7 @@ public:
     /// The sub-protocol that was agreed on; empty without one. Already in handle_upgrade().
     [[nodiscard]] ASYNCHAT_DECL std::string_view protocol() const noexcept;
 
+    /// The settings that it was made with.
     [[nodiscard]] const websocket_options& options() const noexcept { return options_; }
 
     /// As in async_chat; it is also the time in which the first byte of the request must come.

@@ -25,6 +25,7 @@ inline namespace ASYNCHAT_ABI {
 /// std::bad_alloc.
 class ASYNCHAT_API websocket_options {
 public:
+    /// All settings have their defaults. Allocates nothing.
     ASYNCHAT_DECL websocket_options();
     ASYNCHAT_DECL websocket_options(const websocket_options& other) noexcept;
     ASYNCHAT_DECL websocket_options& operator=(const websocket_options& other) noexcept;
