@@ -221,7 +221,7 @@ chat("large-receive-of-tiny-frames", "tiny frames come in large receives",
 chat("unread-input-without-bound", "channels that keep input receive on as if they did not",
      "owner().unread() > owner().max_unread()", "false")
 chat("a-turn-of-large-receives", "a large receive of tiny frames is one turn",
-     "    if (input.frames() >= max_frames) {", "    if (false) {")
+     "    if (input.frames() > max_frames) {", "    if (false) {")
 chat("resume-forgets-buffered-input", "after a pause only new bytes bring the buffered ones",
      """\
     deliver_later(); // or throws, for want of memory
