@@ -7,9 +7,8 @@
 #define ASYNCHAT_STREAM_ERRORS_HPP
 
 #include <asynchat/config.hpp>
+#include <asynchat/detail/fmt_format.hpp>
 #include <asynchat/error.hpp>
-
-#include <fmt/core.h>
 
 #include <cstddef>
 #include <optional>

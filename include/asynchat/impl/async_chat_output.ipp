@@ -6,6 +6,7 @@
 
 #include <asynchat/async_chat.hpp>
 
+#include <asynchat/detail/fmt_format.hpp>
 #include <asynchat/detail/output/output_pump.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/detail/timing/later.hpp>
@@ -13,7 +14,6 @@
 #include <asynchat/transport.hpp>
 
 #include <asio/buffer.hpp>
-#include <fmt/format.h>
 
 #include <new>
 #include <optional>

@@ -7,9 +7,8 @@
 #include <asynchat/dispatcher.hpp>
 
 #include <asynchat/detail/failure.hpp>
+#include <asynchat/detail/fmt_format.hpp>
 #include <asynchat/escape.hpp>
-
-#include <fmt/format.h>
 
 #include <chrono>
 #include <cstdint>

@@ -6,12 +6,12 @@
 
 #include <asynchat/dispatcher.hpp>
 
+#include <asynchat/detail/fmt_format.hpp>
 #include <asynchat/detail/io/socket_transport.hpp>
 #include <asynchat/detail/io/system_calls.hpp>
 #include <asynchat/detail/timing/later.hpp>
 
 #include <asio/error.hpp>
-#include <fmt/format.h>
 
 #include <poll.h>
 

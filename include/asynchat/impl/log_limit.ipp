@@ -6,7 +6,7 @@
 
 #include <asynchat/detail/log_limit.hpp>
 
-#include <fmt/format.h>
+#include <asynchat/detail/fmt_format.hpp>
 
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {

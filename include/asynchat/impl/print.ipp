@@ -7,15 +7,31 @@
 #include <asynchat/async_chat.hpp>
 #include <asynchat/detail/copy_bytes.hpp>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
+#include <array>
 #include <cstddef>
+#include <cstring>
+#include <exception>
+#include <iterator>
+#include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 
 namespace detail {
+
+/// "00" to "99".
+inline constexpr auto two_digits = [] {
+    std::array<char, 200> all{};
+    for (std::size_t i = 0; i < 100; ++i) {
+        all[2 * i] = static_cast<char>('0' + i / 10);
+        all[2 * i + 1] = static_cast<char>('0' + i % 10);
+    }
+    return all;
+}();
 
 /// Writes an argument of a format as "{}" does, if it is an integer or a string: returns the place
 /// behind it, or null when it has no room or is of another type.
@@ -48,8 +64,21 @@ private:
     template <class Integer>
     char* integer(Integer value) const
     {
-        const fmt::format_int digits(value);
-        return (*this)(fmt::string_view(digits.data(), digits.size()));
+        char digits[20]; // those of 64 bits, or 19 and a sign
+        char* const end_of_digits = digits + sizeof digits;
+        char* first = end_of_digits;
+        auto left = static_cast<std::make_unsigned_t<Integer>>(value);
+        if (value < 0)
+            left = 0 - left;
+        for (; left >= 100; left /= 100)
+            std::memcpy(first -= 2, &two_digits[left % 100 * 2], 2);
+        if (left >= 10)
+            std::memcpy(first -= 2, &two_digits[left * 2], 2);
+        else
+            *--first = static_cast<char>('0' + left);
+        if (value < 0)
+            *--first = '-';
+        return (*this)(fmt::string_view(first, static_cast<std::size_t>(end_of_digits - first)));
     }
 };
 
@@ -93,6 +122,46 @@ inline constexpr std::ptrdiff_t max_plain_text = 512;
     return to;
 }
 
+/// Where fmt writes what it formats: in place up to a size, beyond that in memory of its own.
+class printed_text {
+public:
+    using value_type = char;
+
+    /// Throws nothing: fmt calls it in a destructor as well. See view().
+    void push_back(char next) noexcept
+    {
+        if (size_ < sizeof(text_))
+            text_[size_++] = next;
+        else if (!failure_)
+            push_back_further(next);
+    }
+
+    /// The text. Throws what adding to it could not throw.
+    std::string_view view() const
+    {
+        if (failure_)
+            std::rethrow_exception(failure_);
+        return longer_.empty() ? std::string_view(text_, size_) : std::string_view(longer_);
+    }
+
+private:
+    void push_back_further(char next) noexcept
+    {
+        try {
+            if (longer_.empty())
+                longer_.assign(text_, size_);
+            longer_ += next;
+        } catch (...) {
+            failure_ = std::current_exception();
+        }
+    }
+
+    char text_[4096]; // not set to zero first
+    std::size_t size_ = 0;
+    std::string longer_; // all of the text
+    std::exception_ptr failure_;
+};
+
 } // namespace detail
 
 // Not straight into the output: a formatter may push to this channel as well, or throw.
@@ -108,9 +177,9 @@ ASYNCHAT_DECL bool async_chat::print_by_fmt(fmt::string_view format, fmt::format
 {
     if (!accepts_output())
         return false;
-    fmt::basic_memory_buffer<char, 4096> text; // what is longer takes memory of its own
-    fmt::vformat_to(fmt::appender(text), format, args);
-    return queue_first(std::string_view(text.data(), text.size()));
+    detail::printed_text text;
+    fmt::vformat_to(std::back_inserter(text), format, args);
+    return queue_first(text.view());
 }
 
 } // namespace ASYNCHAT_ABI

@@ -6,11 +6,10 @@
 
 #include <asynchat/terminator.hpp>
 
+#include <asynchat/detail/fmt_format.hpp>
 #include <asynchat/detail/framing/prefix_table.hpp>
 #include <asynchat/detail/framing/string_search.hpp>
 #include <asynchat/escape.hpp>
-
-#include <fmt/format.h>
 
 #include <stdexcept>
 

@@ -6,6 +6,7 @@
 
 #include <asynchat/websocket_chat.hpp>
 
+#include <asynchat/detail/fmt_format.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/detail/websocket/http_text.hpp>
 #include <asynchat/detail/websocket/accept_key.hpp>
