@@ -222,6 +222,7 @@ private:
     class creation;
     class running;
     class receive_lease;
+    using callback = detail::unique_function<void()>;
 
     ASYNCHAT_DECL explicit loop(detail::this_asio);
     ASYNCHAT_DECL loop(asio::io_context& borrowed, detail::this_asio);
@@ -281,6 +282,10 @@ private:
     ASYNCHAT_PRIVATE void find_doomed() noexcept;
     void doom(std::size_t closed) noexcept;
     ASYNCHAT_PRIVATE void swap_channels(std::size_t a, std::size_t b) noexcept;
+    /// post() for the library itself: compiled once, not for each function.
+    ASYNCHAT_PRIVATE void post_function(callback f);
+    /// Calls a function of the loop in a later turn, if the loop still lives.
+    ASYNCHAT_PRIVATE void post_call(void (loop::*what)());
     ASYNCHAT_PRIVATE void post_flush();
     ASYNCHAT_PRIVATE void flush_posted();
     ASYNCHAT_PRIVATE void post_look();
@@ -289,7 +294,6 @@ private:
     ASYNCHAT_PRIVATE void post_openings();
     ASYNCHAT_PRIVATE void go_on_openings();
 
-    using callback = detail::unique_function<void()>;
     using sink = detail::unique_function<void(log_type, std::string_view)>;
 
     /// The function of on_turn(), and when the present turn began.

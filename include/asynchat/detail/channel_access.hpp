@@ -45,6 +45,15 @@ struct channel_access {
     {
         channel.in_event(std::forward<Body>(body));
     }
+    /// The same for what no message needs: compiled once, not for each body.
+    template <class Body>
+    static void in_rare_event(dispatcher& channel, const Body& body)
+    {
+        call_in_event(
+            channel, [](const void* f) { (*static_cast<const Body*>(f))(); }, &body);
+    }
+    ASYNCHAT_DECL static void call_in_event(dispatcher& channel, void (*call)(const void* body),
+                                            const void* body);
     template <class Body>
     static void guarded(dispatcher& channel, Body&& body)
     {
@@ -57,7 +66,7 @@ struct channel_access {
     static void nested_run(dispatcher& channel, bool begins) { channel.nested_run_(begins); }
     static void go_on_opening(dispatcher& channel)
     {
-        channel.in_event([&channel] { channel.step_opening(); });
+        in_rare_event(channel, [&channel] { channel.step_opening(); });
     }
     static void deadline_reached(dispatcher& channel) { channel.deadline_reached(); }
     static void flush_soon(dispatcher& channel) { channel.flush_soon(); }
@@ -182,6 +191,8 @@ struct channel_access {
     /// Empty where the system has no descriptors for them.
     ASYNCHAT_DECL static std::vector<socket> copies_of_listeners(const dispatcher& channel);
     ASYNCHAT_DECL static void stop_listening(dispatcher& channel);
+    /// Asks the channel to finish, in a later turn.
+    ASYNCHAT_DECL static void shut_down_soon(dispatcher& channel);
     static bool may_read(dispatcher& channel)
     {
         return channel.transport_ && channel.transport_->may_read();
@@ -189,7 +200,7 @@ struct channel_access {
     /// Receives what has arrived already, without a wait.
     static void look_now(dispatcher& channel)
     {
-        channel.in_event([&channel] {
+        in_rare_event(channel, [&channel] {
             if (!channel.may_receive())
                 return;
             channel.reading_ = true;
@@ -199,6 +210,8 @@ struct channel_access {
     }
     /// Of what has no listener, or no longer: its connections come from elsewhere.
     static void set_accepting(dispatcher& channel, bool on) noexcept { channel.accepting_ = on; }
+    /// As loop::post(), but compiled once.
+    static void post(loop& owner, unique_function<void()> f) { owner.post_function(std::move(f)); }
     static network* network_of(loop& owner) noexcept { return owner.network_; }
     /// Null if it is no socket of the system.
     static socket_transport* socket_of(transport& of) noexcept { return of.as_socket_(); }
@@ -228,7 +241,7 @@ struct channel_access {
     {
         if (!channel.state_->parked)
             return look_now(channel);
-        channel.in_event([&channel] { look_while_parked(channel); });
+        in_rare_event(channel, [&channel] { look_while_parked(channel); });
     }
     static void log(loop& owner, log_type type, std::string_view message)
     {

@@ -6,6 +6,7 @@
 
 #include <asynchat/async_chat.hpp>
 
+#include <asynchat/detail/fmt_format.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/detail/timing/later.hpp>
 #include <asynchat/escape.hpp>
@@ -13,7 +14,6 @@
 
 #include <asio/buffer.hpp>
 #include <asio/error.hpp>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -542,7 +542,7 @@ ASYNCHAT_DECL void async_chat::end_turn()
 
 ASYNCHAT_DECL void async_chat::deliver_later()
 {
-    owner().post([state = state_] {
+    owner().post_function([state = state_] {
         if (const auto channel = state->channel()) {
             auto& chat = static_cast<async_chat&>(*channel);
             chat.in_event([&chat] { chat.deliver_kept(); });

@@ -34,6 +34,12 @@ ASYNCHAT_DECL void channel_access::set_transport(dispatcher& channel,
     channel.set_transport(std::move(next));
 }
 
+ASYNCHAT_DECL void channel_access::call_in_event(dispatcher& channel,
+                                                 void (*call)(const void* body), const void* body)
+{
+    channel.in_event([call, body] { call(body); });
+}
+
 ASYNCHAT_DECL void channel_access::layer_ready(dispatcher& channel, unsigned level, readiness what,
                                                const std::error_code& error)
 {
@@ -43,6 +49,14 @@ ASYNCHAT_DECL void channel_access::layer_ready(dispatcher& channel, unsigned lev
         auto& layer = *channel.transport_->as_layer_();
         if (!layer.wait_ended(level, what, error))
             layer.look_again(channel.state_);
+    });
+}
+
+ASYNCHAT_DECL void channel_access::shut_down_soon(dispatcher& channel)
+{
+    post(channel.loop_, [state = channel.state_] {
+        if (const auto last = state->channel())
+            in_rare_event(*last, [&] { last->handle_shutdown(); });
     });
 }
 

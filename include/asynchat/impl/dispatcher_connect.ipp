@@ -297,7 +297,7 @@ ASYNCHAT_DECL void dispatcher::connect_ended(std::error_code error)
 ASYNCHAT_DECL void dispatcher::connect_succeeded()
 {
     end_connect();
-    in_event([this] {
+    detail::channel_access::in_rare_event(*this, [this] {
         if (writable())
             handle_write_event();
         else
@@ -311,7 +311,7 @@ ASYNCHAT_DECL void dispatcher::connect_failed(asynchat::close_reason reason, std
     end_attempt();
     connecting_ = false;
     set_transport(nullptr); // another attempt cannot use it
-    in_event([&] {
+    detail::channel_access::in_rare_event(*this, [&] {
         const char* what = reason == close_reason::lookup_failed ? "look-up of " : "connect to ";
         throw detail::io_error(reason, error, what + detail::quoted(addr_.to_string()));
     });

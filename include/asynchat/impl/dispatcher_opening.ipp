@@ -7,6 +7,7 @@
 #include <asynchat/dispatcher.hpp>
 
 #include <asynchat/detail/failure.hpp>
+#include <asynchat/detail/fmt_format.hpp>
 #include <asynchat/detail/run_then_always.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/escape.hpp>
@@ -15,7 +16,6 @@
 
 #include <asio/error.hpp>
 #include <asio/post.hpp>
-#include <fmt/format.h>
 
 #include <cassert>
 #include <chrono>
@@ -116,10 +116,7 @@ ASYNCHAT_DECL void loop::post_openings()
 {
     if (openings_posted_)
         return;
-    asio::post(*context_, [anchor = std::weak_ptr<detail::loop_anchor>(anchor_)] {
-        if (const auto alive = anchor.lock())
-            alive->owner->go_on_openings();
-    });
+    post_call(&loop::go_on_openings);
     openings_posted_ = true;
 }
 

@@ -51,7 +51,7 @@ ASYNCHAT_DECL void hand_off::changed() noexcept
 ASYNCHAT_DECL bool hand_off::wake(member& which) noexcept
 {
     try {
-        which.owner.post([&which] {
+        channel_access::post(which.owner, [&which] {
             if (which.server && !which.server->closed())
                 channel_access::flush_soon(*which.server);
         });

@@ -308,12 +308,22 @@ ASYNCHAT_DECL void loop::flush_soon(const detail::state_ptr& state)
         post_flush();
 }
 
+ASYNCHAT_DECL void loop::post_function(callback f)
+{
+    post([f = std::move(f)]() mutable { f(); });
+}
+
+ASYNCHAT_DECL void loop::post_call(void (loop::*what)())
+{
+    asio::post(*context_, [anchor = std::weak_ptr<detail::loop_anchor>(anchor_), what] {
+        if (const auto alive = anchor.lock())
+            (alive->owner->*what)();
+    });
+}
+
 ASYNCHAT_DECL void loop::post_flush()
 {
-    asio::post(*context_, [anchor = std::weak_ptr<detail::loop_anchor>(anchor_)] {
-        if (const auto alive = anchor.lock())
-            alive->owner->flush_posted();
-    });
+    post_call(&loop::flush_posted);
     flush_posted_ = true;
 }
 
@@ -351,10 +361,7 @@ ASYNCHAT_DECL void loop::try_again_soon(const detail::state_ptr& state)
 
 ASYNCHAT_DECL void loop::post_look()
 {
-    asio::post(*context_, [anchor = std::weak_ptr<detail::loop_anchor>(anchor_)] {
-        if (const auto alive = anchor.lock())
-            alive->owner->try_again();
-    });
+    post_call(&loop::try_again);
     look_posted_ = true;
 }
 

@@ -93,7 +93,7 @@ ASYNCHAT_DECL void loop::run_timers()
             if (due.timer)
                 run_timer(due.timer, now);
             else if (const auto channel = due.channel->channel())
-                detail::channel_access::in_event(
+                detail::channel_access::in_rare_event(
                     *channel, [&] { detail::channel_access::deadline_reached(*channel); });
         }
     };
@@ -121,7 +121,7 @@ ASYNCHAT_DECL void loop::run_timer(const std::shared_ptr<detail::timer_state>& s
     if (!state->channel)
         call();
     else
-        detail::channel_access::in_event(*state->channel->channel(), call);
+        detail::channel_access::in_rare_event(*state->channel->channel(), call);
     if (state->done)
         return state->leave();
     state->due = detail::later(state->due, state->period);

@@ -205,7 +205,7 @@ ASYNCHAT_DECL void pool_base::work_soon()
 {
     if (work_posted_)
         return;
-    loop_.post([weak = std::weak_ptr<link>(link_)] {
+    detail::channel_access::post(loop_, [weak = std::weak_ptr<link>(link_)] {
         if (const auto alive = weak.lock(); alive && alive->owner())
             alive->owner()->work();
     });
@@ -281,7 +281,7 @@ ASYNCHAT_DECL void pool_base::lend(const std::shared_ptr<dispatcher>& channel)
     waiter oldest = take_oldest();
     find(*channel)->at = stage::lent;
     detail::channel_access::unpark(*channel);
-    detail::channel_access::in_event(*channel, [&] { oldest.done(channel.get(), {}); });
+    detail::channel_access::in_rare_event(*channel, [&] { oldest.done(channel.get(), {}); });
 }
 
 ASYNCHAT_DECL void pool_base::connect_for_waiters()
@@ -451,7 +451,7 @@ ASYNCHAT_DECL void pool_base::retire(const detail::state_ptr& state)
     if (!channel)
         return;
     detail::channel_access::unpark(*channel);
-    channel->owner().handle_of(*channel).post([](dispatcher& last) { last.handle_shutdown(); });
+    detail::channel_access::shut_down_soon(*channel);
 }
 
 } // namespace ASYNCHAT_ABI

@@ -202,7 +202,7 @@ ASYNCHAT_DECL void reconnector::shut_down()
     auto* const channel = current_channel();
     if (!channel)
         return finish(close_reason::local);
-    owner().handle_of(*channel).post([](dispatcher& last) { last.handle_shutdown(); });
+    detail::channel_access::shut_down_soon(*channel);
 }
 
 } // namespace ASYNCHAT_ABI

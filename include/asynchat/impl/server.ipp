@@ -6,14 +6,13 @@
 
 #include <asynchat/server.hpp>
 
+#include <asynchat/detail/fmt_format.hpp>
 #include <asynchat/detail/io/proxy_receiver.hpp>
 #include <asynchat/detail/run_then_always.hpp>
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/dispatcher.hpp>
 #include <asynchat/escape.hpp>
 #include <asynchat/proxy_header.hpp>
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <memory>
@@ -147,7 +146,7 @@ ASYNCHAT_DECL void server_base::hand_on(socket&& connection, const endpoint& pee
 /// A connection from the server that accepts for the group.
 ASYNCHAT_DECL void server_base::take(socket&& connection)
 {
-    detail::channel_access::in_event(*this, [&] {
+    detail::channel_access::in_rare_event(*this, [&] {
         const endpoint peer = connection.peer();
         admit(std::move(connection), peer);
     });
@@ -369,7 +368,7 @@ ASYNCHAT_DECL void server_base::proxy_received(detail::server_state& server, soc
         ++server.counters.refused;
         return;
     }
-    detail::channel_access::in_event(*listener, [&] {
+    detail::channel_access::in_rare_event(*listener, [&] {
         static_cast<server_base&>(*listener).take_proxied(std::move(connection), std::move(fields),
                                                           accepted);
     });
@@ -414,9 +413,9 @@ ASYNCHAT_DECL void server_base::end_listening()
 
 ASYNCHAT_DECL void server_base::accept_rest_soon()
 {
-    owner().post([state = detail::channel_access::state(*this), this] {
+    detail::channel_access::post(owner(), [state = detail::channel_access::state(*this), this] {
         if (const auto alive = state->channel())
-            detail::channel_access::in_event(*alive, [this] { accept_rest(); });
+            detail::channel_access::in_rare_event(*alive, [this] { accept_rest(); });
     });
 }
 
@@ -482,7 +481,7 @@ server_base::channels_of(loop& owner, const detail::server_state& shared)
 ASYNCHAT_DECL void server_base::shut_down(loop& owner, std::vector<detail::state_ptr> channels,
                                           bool now)
 {
-    owner.post([&owner, channels = std::move(channels), now]() mutable {
+    detail::channel_access::post(owner, [&owner, channels = std::move(channels), now]() mutable {
         const detail::scope_exit others([&] {
             if (!channels.empty())
                 shut_down(owner, std::move(channels), now);
@@ -493,7 +492,7 @@ ASYNCHAT_DECL void server_base::shut_down(loop& owner, std::vector<detail::state
             const auto channel = state->channel();
             if (!channel)
                 continue;
-            detail::channel_access::in_event(*channel, [&] {
+            detail::channel_access::in_rare_event(*channel, [&] {
                 if (now)
                     detail::channel_access::finish(*channel, close_reason::shutdown);
                 else

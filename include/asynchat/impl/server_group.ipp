@@ -188,7 +188,8 @@ ASYNCHAT_DECL void server_group_base::ended(server_base& server) noexcept
 ASYNCHAT_DECL void server_group_base::stop(loop::duration deadline)
 {
     for (const auto& each : members_)
-        each->owner.post([server = each->server.get(), deadline] { server->stop(deadline); });
+        detail::channel_access::post(
+            each->owner, [server = each->server.get(), deadline] { server->stop(deadline); });
 }
 
 ASYNCHAT_DECL void server_group_base::stop_on_signals(loop::duration deadline)
@@ -220,11 +221,12 @@ ASYNCHAT_DECL void server_group_base::gather(counters_handler f)
     shared->left = members_.size();
     shared->f = std::move(f);
     for (const auto& each : members_) {
-        each->owner.post([this, shared, server = each->server.get()] {
+        detail::channel_access::post(each->owner, [this, shared, server = each->server.get()] {
             const std::lock_guard lock(shared->mutex);
             shared->sum += server->counters();
             if (--shared->left == 0)
-                members_.front()->owner.post([shared] { shared->f(shared->sum); });
+                detail::channel_access::post(members_.front()->owner,
+                                             [shared] { shared->f(shared->sum); });
         });
     }
 }
