@@ -52,6 +52,7 @@
 #include <asynchat/impl/proxy_header.ipp>
 #include <asynchat/impl/proxy_line.ipp>
 #include <asynchat/impl/proxy_receiver.ipp>
+#include <asynchat/impl/rare_state.ipp>
 #include <asynchat/impl/reconnecting.ipp>
 #include <asynchat/impl/relay.ipp>
 #include <asynchat/impl/server.ipp>

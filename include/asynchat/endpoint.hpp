@@ -5,13 +5,11 @@
 #define ASYNCHAT_ENDPOINT_HPP
 
 #include <asynchat/config.hpp>
+#include <asynchat/detail/asio_fwd.hpp>
 
-#include <asio/generic/datagram_protocol.hpp>
-#include <asio/ip/address.hpp>
-#include <asio/ip/tcp.hpp>
-#include <asio/ip/udp.hpp>
-#include <asio/local/datagram_protocol.hpp>
-#include <asio/local/stream_protocol.hpp>
+#include <asio/generic/basic_endpoint.hpp>
+
+#include <sys/socket.h>
 
 #include <array>
 #include <cstddef>
@@ -73,19 +71,11 @@ public:
     {
     }
 
-    ASYNCHAT_DECL endpoint(const asio::ip::tcp::endpoint& where) noexcept;
-    endpoint(const asio::ip::udp::endpoint& where)
-        : endpoint(asio::ip::tcp::endpoint(where.address(), where.port()))
-    {
-    }
-    endpoint(const asio::local::stream_protocol::endpoint& where)
-        : endpoint(kind::path, where.path())
-    {
-    }
-    endpoint(const asio::local::datagram_protocol::endpoint& where)
-        : endpoint(kind::path, where.path())
-    {
-    }
+    ASYNCHAT_DECL endpoint(const asio::ip::basic_endpoint<asio::ip::tcp>& where) noexcept;
+    ASYNCHAT_DECL endpoint(const asio::ip::basic_endpoint<asio::ip::udp>& where);
+    ASYNCHAT_DECL endpoint(const asio::local::basic_endpoint<asio::local::stream_protocol>& where);
+    ASYNCHAT_DECL
+    endpoint(const asio::local::basic_endpoint<asio::local::datagram_protocol>& where);
 
     endpoint(const endpoint& other) : is_(other.is_)
     {
@@ -134,8 +124,9 @@ public:
     /// For logs: "127.0.0.1:80", "[::1]:80", "/run/app.sock", "name:service", "" when empty.
     [[nodiscard]] ASYNCHAT_DECL std::string to_string() const;
 
-    /// For Asio and the system. Throws std::logic_error when empty and for a name.
-    ASYNCHAT_DECL asio::generic::datagram_protocol::endpoint native() const;
+    /// For Asio and the system: an asio::generic::datagram_protocol::endpoint.
+    /// Throws std::logic_error when empty and for a name.
+    ASYNCHAT_DECL asio::generic::basic_endpoint<asio::generic::datagram_protocol> native() const;
 
     /// Equal when all parts are.
     friend bool operator==(const endpoint& a, const endpoint& b) noexcept

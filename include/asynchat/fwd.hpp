@@ -62,11 +62,14 @@ enum class readiness : unsigned char;
 
 namespace detail {
 class before_layer;
+class connect_attempt;
 class proxy_receiver;
 class socket_transport;
-struct channel_access;
-struct proxy_fields;
 class stream_channel;
+struct channel_access;
+struct connect_record;
+struct proxy_fields;
+struct race_settings;
 } // namespace detail
 
 } // namespace ASYNCHAT_ABI

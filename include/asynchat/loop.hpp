@@ -6,6 +6,7 @@
 
 #include <asynchat/config.hpp>
 #include <asynchat/detail/asio_abi.hpp>
+#include <asynchat/detail/asio_fwd.hpp>
 #include <asynchat/detail/io/channel_state.hpp>
 #include <asynchat/detail/io/lingerer.hpp>
 #include <asynchat/detail/io/receive_buffer.hpp>
@@ -25,7 +26,6 @@
 
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
-#include <asio/signal_set.hpp>
 
 #include <atomic>
 #include <cassert>
@@ -343,7 +343,7 @@ private:
     std::unique_ptr<turn_watch> turn_watch_;  // null: turns are not timed
     detail::loop_log_limit log_limit_;        // of all channels together
     time_point wakes_at_ = time_point::max(); // what the clock was told last
-    std::optional<asio::signal_set> signals_;
+    std::unique_ptr<asio::basic_signal_set<asio::any_io_executor>> signals_;
     callback on_signal_;
     std::atomic<bool> stop_requested_{false};
     std::atomic<int> guards_{0}; // run_guards, and those that have ended and were not counted yet

@@ -5,11 +5,9 @@
 #define ASYNCHAT_SOCKET_HPP
 
 #include <asynchat/config.hpp>
+#include <asynchat/detail/asio_fwd.hpp>
 #include <asynchat/endpoint.hpp>
 #include <asynchat/fwd.hpp>
-
-#include <asio/ip/tcp.hpp>
-#include <asio/local/stream_protocol.hpp>
 
 #include <memory>
 #include <utility>
@@ -37,11 +35,15 @@ public:
     {
     }
 
-    /// Takes ownership of a connected socket of Asio, of any io_context. Cancels its pending
-    /// operations. Sets TCP_NODELAY, as on all TCP connections of the library. Throws
+    /// Takes ownership of a connected socket of Asio, TCP or UNIX, of any io_context. Cancels its
+    /// pending operations. Sets TCP_NODELAY, as on all TCP connections of the library. Throws
     /// std::system_error when the socket is not open or cannot be released.
-    ASYNCHAT_DECL socket(asio::ip::tcp::socket&& connected);
-    ASYNCHAT_DECL socket(asio::local::stream_protocol::socket&& connected);
+    template <class Protocol, class Executor>
+    socket(asio::basic_stream_socket<Protocol, Executor>&& connected)
+    {
+        describe(connected.native_handle());
+        descriptor_ = connected.release();
+    }
 
     socket(socket&& other) noexcept { swap(other); }
     socket& operator=(socket&& other) noexcept
@@ -89,6 +91,9 @@ private:
     friend class server_base;
     friend class testing::loop;
     friend struct detail::channel_access;
+
+    /// Sets all but the descriptor.
+    ASYNCHAT_DECL void describe(int descriptor);
 
     void swap(socket& other) noexcept
     {

@@ -171,6 +171,7 @@ void handle<T>::post(F f) const
 #  include <asynchat/impl/lingerer.ipp>
 #  include <asynchat/impl/loop.ipp>
 #  include <asynchat/impl/loop_time.ipp>
+#  include <asynchat/impl/rare_state.ipp>
 #  include <asynchat/impl/server_state.ipp>
 #  include <asynchat/impl/transport.ipp>
 #endif

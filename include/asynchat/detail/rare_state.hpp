@@ -8,7 +8,6 @@
 #include <asynchat/detail/channel_watcher.hpp>
 #include <asynchat/detail/framing/frame_decoder.hpp>
 #include <asynchat/detail/io/accept_backoff.hpp>
-#include <asynchat/detail/io/connect_attempt.hpp>
 #include <asynchat/detail/io/urgent_watch.hpp>
 #include <asynchat/detail/log_limit.hpp>
 #include <asynchat/detail/output/water_marks.hpp>
@@ -40,7 +39,10 @@ struct lost_connection {
 /// waiting output, the end of a connection, timers; and what only connecting and listening channels
 /// need. An idle channel with the default limits has no such block.
 struct rare_state {
-    explicit rare_state(const timeouts& limits) noexcept : clocks(limits) {}
+    ASYNCHAT_DECL explicit rare_state(const timeouts& limits) noexcept;
+    ASYNCHAT_DECL ~rare_state();
+    rare_state(const rare_state&) = delete;
+    rare_state& operator=(const rare_state&) = delete;
 
     deadlines clocks;
     output_limits output;

@@ -11,6 +11,7 @@
 #include <asynchat/number.hpp>
 
 #include <asio/ip/address.hpp>
+#include <asio/ip/tcp.hpp>
 
 #include <cstddef>
 #include <cstring>

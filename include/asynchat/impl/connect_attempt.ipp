@@ -6,6 +6,7 @@
 
 #include <asynchat/detail/io/connect_attempt.hpp>
 
+#include <asynchat/detail/fmt_format.hpp>
 #include <asynchat/detail/io/network.hpp>
 #include <asynchat/detail/io/socket_transport.hpp>
 #include <asynchat/detail/io/system_calls.hpp>
@@ -14,14 +15,15 @@
 
 #include <asio/error.hpp>
 #include <asio/ip/address.hpp>
+#include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
-#include <fmt/format.h>
 
 #include <poll.h>
 
 #include <algorithm>
 #include <cassert>
 #include <cstdint>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -71,28 +73,34 @@ inline bool is_localhost(std::string_view host)
 ASYNCHAT_DECL void connect_attempt::look_up(std::string_view host, std::string_view service,
                                             const network* names, looked_up done)
 {
-    auto ended = unless_gone(std::move(done));
-    const bool is_known = may_be_service(service) && names;
-    if (is_known)
+    if (!names && may_be_service(service))
+        return ask_system(host, service, std::move(done));
+    mark_ = std::make_shared<char>();
+    std::error_code error;
+    if (may_be_service(service))
         addresses_ = names->addresses_of(host, service);
-    if (is_known || !may_be_service(service)) {
-        const std::error_code error =
-            is_known ? std::error_code() : std::error_code(asio::error::service_not_found);
-        return asio::post(resolver_.get_executor(),
-                          [ended = std::move(ended), error] { ended(error); });
-    }
+    else
+        error = asio::error::service_not_found;
+    asio::post(context_, unless_gone([done = std::move(done), error] { done(error); }));
+}
+
+ASYNCHAT_DECL void connect_attempt::ask_system(std::string_view host, std::string_view service,
+                                               looked_up done)
+{
     // Addresses of a family that this machine does not have cost a question and a failed attempt.
     // But the system counts no loopback address as one that it has.
     using resolver = asio::ip::tcp::resolver;
     const auto flags =
         is_localhost(host) ? resolver::flags() : resolver::flags(resolver::address_configured);
-    resolver_.async_resolve(
+    const auto asks = std::make_shared<resolver>(context_);
+    mark_ = asks;
+    asks->async_resolve(
         std::string(host), std::string(service), flags,
-        unless_gone([this, ended = std::move(ended)](const std::error_code& error,
-                                                     const resolver::results_type& all) {
+        unless_gone([this, done = std::move(done)](const std::error_code& error,
+                                                   const resolver::results_type& all) {
             for (const auto& entry : all)
                 addresses_.push_back(entry.endpoint());
-            ended(error);
+            done(error);
         }));
 }
 

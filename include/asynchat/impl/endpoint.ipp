@@ -8,6 +8,13 @@
 
 #include <asynchat/escape.hpp>
 
+#include <asio/generic/datagram_protocol.hpp>
+#include <asio/ip/address.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/ip/udp.hpp>
+#include <asio/local/datagram_protocol.hpp>
+#include <asio/local/stream_protocol.hpp>
+
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -51,6 +58,21 @@ ASYNCHAT_DECL endpoint::endpoint(const asio::ip::tcp::endpoint& where) noexcept
         is_.where.bytes = address.to_v6().to_bytes();
         is_.scope = static_cast<std::uint32_t>(address.to_v6().scope_id());
     }
+}
+
+ASYNCHAT_DECL endpoint::endpoint(const asio::ip::udp::endpoint& where)
+    : endpoint(asio::ip::tcp::endpoint(where.address(), where.port()))
+{
+}
+
+ASYNCHAT_DECL endpoint::endpoint(const asio::local::stream_protocol::endpoint& where)
+    : endpoint(kind::path, where.path())
+{
+}
+
+ASYNCHAT_DECL endpoint::endpoint(const asio::local::datagram_protocol::endpoint& where)
+    : endpoint(kind::path, where.path())
+{
 }
 
 ASYNCHAT_DECL endpoint::endpoint(kind what, std::string text)

@@ -9,8 +9,12 @@
 #include <asynchat/dispatcher.hpp>
 #include <asynchat/detail/run_then_always.hpp>
 #include <asynchat/detail/scope_exit.hpp>
+#include <asynchat/detail/timing/system_clock.hpp>
 
 #include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/signal_set.hpp>
 
 #include <algorithm>
 #include <cassert>
@@ -563,7 +567,7 @@ ASYNCHAT_DECL void loop::set_signal_handler(callback f)
     on_signal_ = std::move(f);
     if (signals_)
         return;
-    signals_.emplace(*context_, SIGINT, SIGTERM);
+    signals_ = std::make_unique<asio::signal_set>(*context_, SIGINT, SIGTERM);
     signals_->async_wait(
         [anchor = std::weak_ptr<detail::loop_anchor>(anchor_)](const std::error_code& error, int) {
             const auto alive = anchor.lock();

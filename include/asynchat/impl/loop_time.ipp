@@ -8,6 +8,7 @@
 
 #include <asynchat/detail/run_then_always.hpp>
 #include <asynchat/detail/timing/later.hpp>
+#include <asynchat/detail/timing/system_clock.hpp>
 #include <asynchat/dispatcher.hpp>
 
 #include <algorithm>

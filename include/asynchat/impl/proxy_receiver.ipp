@@ -6,11 +6,13 @@
 
 #include <asynchat/detail/io/proxy_receiver.hpp>
 
+#include <asynchat/detail/fmt_format.hpp>
 #include <asynchat/detail/timing/later.hpp>
 #include <asynchat/proxy_header.hpp>
 #include <asynchat/server.hpp>
 
-#include <fmt/format.h>
+#include <asio/ip/address.hpp>
+#include <asio/ip/tcp.hpp>
 
 #include <sys/socket.h>
 #include <sys/un.h>

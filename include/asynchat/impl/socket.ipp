@@ -10,6 +10,8 @@
 #include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/transport.hpp>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,29 +22,22 @@
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 
-namespace detail {
-
-/// Takes the descriptor out of a socket of Asio.
-template <class AsioSocket>
-socket release_from_asio(AsioSocket& from)
+ASYNCHAT_DECL void socket::describe(int descriptor)
 {
-    std::error_code not_connected;
-    const endpoint peer = from.remote_endpoint(not_connected);
-    const int family = from.local_endpoint().protocol().family();
-    return socket(from.release(), family, SOCK_STREAM, not_connected ? endpoint() : peer);
-}
-
-} // namespace detail
-
-ASYNCHAT_DECL socket::socket(asio::ip::tcp::socket&& connected)
-    : socket((connected.set_option(asio::ip::tcp::no_delay(true)),
-              detail::release_from_asio(connected)))
-{
-}
-
-ASYNCHAT_DECL socket::socket(asio::local::stream_protocol::socket&& connected)
-    : socket(detail::release_from_asio(connected))
-{
+    sockaddr_storage address = {};
+    auto* const raw = reinterpret_cast<sockaddr*>(&address);
+    socklen_t size = sizeof address;
+    if (::getsockname(descriptor, raw, &size) != 0)
+        throw std::system_error(errno, std::system_category(), "asynchat: getsockname");
+    family_ = raw->sa_family;
+    type_ = SOCK_STREAM;
+    const int on = 1;
+    if ((family_ == AF_INET || family_ == AF_INET6) &&
+        ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0)
+        throw std::system_error(errno, std::system_category(), "asynchat: TCP_NODELAY");
+    size = sizeof address;
+    if (::getpeername(descriptor, raw, &size) == 0)
+        peer_ = endpoint::from_native(raw, size);
 }
 
 ASYNCHAT_DECL socket::socket(std::unique_ptr<transport> connection, endpoint peer) noexcept

@@ -11,7 +11,6 @@
 #include <asynchat/transport.hpp>
 
 #include <asio/io_context.hpp>
-#include <asio/ip/tcp.hpp>
 
 #include <cstddef>
 #include <functional>
@@ -47,7 +46,7 @@ public:
     /// `keeps_socket`: the channel has a socket, which is used for the first address. The attempts
     /// then follow each other, with the socket of the channel.
     connect_attempt(asio::io_context& context, bool keeps_socket)
-        : resolver_(context), in_channel_(keeps_socket), keeps_socket_(keeps_socket)
+        : context_(context), in_channel_(keeps_socket), keeps_socket_(keeps_socket)
     {
     }
     connect_attempt(const connect_attempt&) = delete;
@@ -117,7 +116,7 @@ public:
     /// Keeps the timer of the next start.
     void wait(timer next) { next_start_ = next; }
 
-    /// A function that does nothing when the attempt is destroyed.
+    /// A function that does nothing when the attempt is destroyed. Not before look_up().
     template <class F>
     auto unless_gone(F f) const
     {
@@ -133,9 +132,10 @@ private:
         std::unique_ptr<transport> socket;
     };
 
+    ASYNCHAT_DECL void ask_system(std::string_view host, std::string_view service, looked_up done);
     ASYNCHAT_DECL void close_all() noexcept;
 
-    asio::ip::tcp::resolver resolver_;
+    asio::io_context& context_;
     std::vector<endpoint> addresses_;
     std::vector<racer> sockets_; // of the attempts under way, unless they use the channel's
     connect_race race_{0, {}};
@@ -144,7 +144,7 @@ private:
     const bool in_channel_;
     bool keeps_socket_;
     bool is_won_ = false;
-    const std::shared_ptr<char> mark_ = std::make_shared<char>(); // destroyed with the attempt
+    std::shared_ptr<void> mark_; // set by look_up(), destroyed with the attempt; the resolver, too
 };
 
 /// What a channel keeps of its connects. Allocated for a name, a setting or a failure, and released
