@@ -43,6 +43,10 @@
 #  define ASYNCHAT_ABI ASYNCHAT_ABI_OF(ASYNCHAT_VERSION_MAJOR, ASYNCHAT_VERSION_MINOR, _header_only)
 #endif
 
+// Stands instead of ASYNCHAT_DECL in front of bodies that no message needs, which are most of them:
+// the compiler makes them small, and puts them where they do not lie between the others.
+#define ASYNCHAT_RARE [[gnu::cold]] ASYNCHAT_DECL
+
 #define ASYNCHAT_TEXT(name) #name
 #define ASYNCHAT_TEXT_OF(name) ASYNCHAT_TEXT(name)
 #define ASYNCHAT_ABI_TEXT ASYNCHAT_TEXT_OF(ASYNCHAT_ABI)

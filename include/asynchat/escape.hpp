@@ -19,7 +19,8 @@ inline namespace ASYNCHAT_ABI {
 /// The result has at most `max_bytes` bytes; it ends in "..." if it was cut.
 /// A backslash is not escaped, so that escaping twice changes nothing: the library escapes the
 /// bytes of a peer that it quotes, and the default log escapes each line again.
-inline std::string escaped(std::string_view bytes, std::size_t max_bytes = std::string::npos)
+[[gnu::cold]] inline std::string escaped(std::string_view bytes,
+                                         std::size_t max_bytes = std::string::npos)
 {
     constexpr std::string_view cut = "...";
     constexpr char hex[] = "0123456789abcdef";

@@ -22,15 +22,15 @@ enum class error_source : unsigned char { other, input, output };
 /// An error of the system for handle_error(), with the close_reason that belongs to it.
 class io_error : public std::system_error {
 public:
-    io_error(asynchat::close_reason why, const std::error_code& error, const std::string& what,
-             error_source from = error_source::other)
+    [[gnu::cold]] io_error(asynchat::close_reason why, const std::error_code& error,
+                           const std::string& what, error_source from = error_source::other)
         : std::system_error(to_std(error), std::string(prefix) + what), reason(why), source(from)
     {
     }
 
     /// With a text that says more than error.message().
-    io_error(asynchat::close_reason why, const std::error_code& error, const std::string& what,
-             const std::string& details)
+    [[gnu::cold]] io_error(asynchat::close_reason why, const std::error_code& error,
+                           const std::string& what, const std::string& details)
         : std::system_error(to_std(error)), reason(why), source(error_source::other),
           what_(std::string(prefix) + what + ": " + details)
     {

@@ -20,7 +20,7 @@
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 
-ASYNCHAT_DECL address_range::address_range(std::string_view text)
+ASYNCHAT_RARE address_range::address_range(std::string_view text)
 {
     if (text == "unix:")
         return;
@@ -57,13 +57,13 @@ ASYNCHAT_DECL address_range::address_range(std::string_view text)
         fail("bits behind the prefix are set; the range is " + to_string());
 }
 
-ASYNCHAT_DECL void address_range::clear_host_bits() noexcept
+ASYNCHAT_RARE void address_range::clear_host_bits() noexcept
 {
     for (std::size_t bit = prefix_; bit < bytes_.size() * 8; ++bit)
         bytes_[bit / 8] = static_cast<unsigned char>(bytes_[bit / 8] & ~(0x80U >> bit % 8));
 }
 
-ASYNCHAT_DECL bool address_range::contains(const endpoint& where) const noexcept
+ASYNCHAT_RARE bool address_range::contains(const endpoint& where) const noexcept
 {
     if (of_ == kind::path || !where.is_ip())
         return of_ == kind::path && where.is_unix();
@@ -78,7 +78,7 @@ ASYNCHAT_DECL bool address_range::contains(const endpoint& where) const noexcept
     return rest == 0 || (ip.bytes[whole] ^ bytes_[whole]) >> (8 - rest) == 0;
 }
 
-ASYNCHAT_DECL std::string address_range::to_string() const
+ASYNCHAT_RARE std::string address_range::to_string() const
 {
     if (of_ == kind::path)
         return "unix:";

@@ -47,7 +47,7 @@ ASYNCHAT_DECL async_chat::~async_chat() = default;
 
 // --- terminators -----------------------------------------------------------------------------
 
-ASYNCHAT_DECL void async_chat::refuse_count(std::size_t count, std::size_t max_frame)
+ASYNCHAT_RARE void async_chat::refuse_count(std::size_t count, std::size_t max_frame)
 {
     throw std::length_error(fmt::format(
         "asynchat: a frame of {} bytes is longer than max_frame, {}", count, max_frame));
@@ -233,7 +233,7 @@ ASYNCHAT_DECL bool async_chat::begin_next_part(delivery& input)
 }
 
 /// A missing terminator is a frequent error, and nothing else would show it.
-ASYNCHAT_DECL void async_chat::tell_no_terminator()
+ASYNCHAT_RARE void async_chat::tell_no_terminator()
 {
     has_no_terminator_ = false;
     const bool is_steered = gate_.has(detail::gate::steered);
@@ -473,7 +473,7 @@ ASYNCHAT_DECL void async_chat::deadline_reached_()
 
 /// Calls handle_overflow() and does what it says; `input` is null at the end of the stream. Returns
 /// false when the channel ends.
-ASYNCHAT_DECL bool async_chat::ask_overflow(delivery* input)
+ASYNCHAT_RARE bool async_chat::ask_overflow(delivery* input)
 {
     const overflow answer = handle_overflow();
     if (is_ending())
@@ -489,7 +489,7 @@ ASYNCHAT_DECL bool async_chat::ask_overflow(delivery* input)
     return true;
 }
 
-ASYNCHAT_DECL void async_chat::close_for_frame_limit()
+ASYNCHAT_RARE void async_chat::close_for_frame_limit()
 {
     const char* const setter = has_own_max_frame_ ? "set_terminator()" : "max_frame()";
     log_of_peer(log_type::error,
@@ -499,7 +499,7 @@ ASYNCHAT_DECL void async_chat::close_for_frame_limit()
     finish(close_reason::frame_limit);
 }
 
-ASYNCHAT_DECL void async_chat::close_for_malformed_frame(delivery& input)
+ASYNCHAT_RARE void async_chat::close_for_malformed_frame(delivery& input)
 {
     const auto wrong = input.fault();
     const std::string byte = escaped(input.rest().substr(wrong.position, 1));

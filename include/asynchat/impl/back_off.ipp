@@ -21,7 +21,7 @@ inline back_off::duration back_off::bound() const noexcept
     return std::min(most, cap_);
 }
 
-ASYNCHAT_DECL back_off::duration back_off::next(bool is_good, duration up, random& numbers) noexcept
+ASYNCHAT_RARE back_off::duration back_off::next(bool is_good, duration up, random& numbers) noexcept
 {
     constexpr unsigned doublings_after_stable = 3;
     if (up >= stable_after)

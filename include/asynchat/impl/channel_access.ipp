@@ -34,7 +34,7 @@ ASYNCHAT_DECL void channel_access::set_transport(dispatcher& channel,
     channel.set_transport(std::move(next));
 }
 
-ASYNCHAT_DECL void channel_access::call_in_event(dispatcher& channel,
+ASYNCHAT_RARE void channel_access::call_in_event(dispatcher& channel,
                                                  void (*call)(const void* body), const void* body)
 {
     channel.in_event([call, body] { call(body); });
@@ -52,7 +52,7 @@ ASYNCHAT_DECL void channel_access::layer_ready(dispatcher& channel, unsigned lev
     });
 }
 
-ASYNCHAT_DECL void channel_access::shut_down_soon(dispatcher& channel)
+ASYNCHAT_RARE void channel_access::shut_down_soon(dispatcher& channel)
 {
     post(channel.loop_, [state = channel.state_] {
         if (const auto last = state->channel())
@@ -65,7 +65,7 @@ ASYNCHAT_DECL void channel_access::put_on_layers(dispatcher& channel) noexcept
     channel.put_on_layers();
 }
 
-ASYNCHAT_DECL void channel_access::begin_linger(dispatcher& channel,
+ASYNCHAT_RARE void channel_access::begin_linger(dispatcher& channel,
                                                 std::unique_ptr<transport> connection,
                                                 loop::time_point time)
 {
@@ -75,7 +75,7 @@ ASYNCHAT_DECL void channel_access::begin_linger(dispatcher& channel,
     channel.state_->hidden = channel.state_->lingers = true;
 }
 
-ASYNCHAT_DECL void channel_access::begin_receive(dispatcher& channel, socket connection,
+ASYNCHAT_RARE void channel_access::begin_receive(dispatcher& channel, socket connection,
                                                  loop::time_point time)
 {
     channel.state_->hidden = true;
@@ -100,7 +100,7 @@ ASYNCHAT_DECL std::size_t channel_access::receive_below(const socket& connection
     return receive_now(connection.native_handle(), into, keep, error);
 }
 
-ASYNCHAT_DECL socket channel_access::end_receive(dispatcher& channel)
+ASYNCHAT_RARE socket channel_access::end_receive(dispatcher& channel)
 {
     auto* const system = channel.transport_->as_socket_();
     socket connection = system ? system->release(channel.addr_)
@@ -152,7 +152,7 @@ inline std::vector<transport*> channel_access::listeners_of(const dispatcher& ch
     return found;
 }
 
-ASYNCHAT_DECL std::vector<endpoint> channel_access::listening_endpoints(const dispatcher& channel)
+ASYNCHAT_RARE std::vector<endpoint> channel_access::listening_endpoints(const dispatcher& channel)
 {
     std::vector<endpoint> found;
     for (const transport* const each : listeners_of(channel))
@@ -160,7 +160,7 @@ ASYNCHAT_DECL std::vector<endpoint> channel_access::listening_endpoints(const di
     return found;
 }
 
-ASYNCHAT_DECL std::vector<socket> channel_access::copies_of_listeners(const dispatcher& channel)
+ASYNCHAT_RARE std::vector<socket> channel_access::copies_of_listeners(const dispatcher& channel)
 {
     std::vector<socket> copies;
     for (transport* const each : listeners_of(channel)) {
@@ -175,7 +175,7 @@ ASYNCHAT_DECL std::vector<socket> channel_access::copies_of_listeners(const disp
     return copies;
 }
 
-ASYNCHAT_DECL void channel_access::stop_listening(dispatcher& channel)
+ASYNCHAT_RARE void channel_access::stop_listening(dispatcher& channel)
 {
     channel.accepting_ = false;
     channel.set_transport(nullptr);

@@ -31,7 +31,7 @@ namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 namespace detail {
 
-ASYNCHAT_DECL void require_name(const char* what, std::string_view name)
+ASYNCHAT_RARE void require_name(const char* what, std::string_view name)
 {
     if (name.empty())
         throw std::invalid_argument(fmt::format("asynchat: connect(): the {} is empty", what));
@@ -40,7 +40,7 @@ ASYNCHAT_DECL void require_name(const char* what, std::string_view name)
             fmt::format("asynchat: connect(): the {} '{}' has a NUL inside", what, quoted(name)));
 }
 
-ASYNCHAT_DECL std::optional<endpoint> numeric_endpoint(std::string_view host,
+ASYNCHAT_RARE std::optional<endpoint> numeric_endpoint(std::string_view host,
                                                        std::string_view service)
 {
     std::error_code not_numeric;
@@ -70,7 +70,7 @@ inline bool is_localhost(std::string_view host)
            (host.size() == name.size() || host[host.size() - name.size() - 1] == '.');
 }
 
-ASYNCHAT_DECL void connect_attempt::look_up(std::string_view host, std::string_view service,
+ASYNCHAT_RARE void connect_attempt::look_up(std::string_view host, std::string_view service,
                                             const network* names, looked_up done)
 {
     if (!names && may_be_service(service))
@@ -84,7 +84,7 @@ ASYNCHAT_DECL void connect_attempt::look_up(std::string_view host, std::string_v
     asio::post(context_, unless_gone([done = std::move(done), error] { done(error); }));
 }
 
-ASYNCHAT_DECL void connect_attempt::ask_system(std::string_view host, std::string_view service,
+ASYNCHAT_RARE void connect_attempt::ask_system(std::string_view host, std::string_view service,
                                                looked_up done)
 {
     // Addresses of a family that this machine does not have cost a question and a failed attempt.
@@ -106,7 +106,7 @@ ASYNCHAT_DECL void connect_attempt::ask_system(std::string_view host, std::strin
 
 // --- the race --------------------------------------------------------------------------------
 
-ASYNCHAT_DECL void connect_attempt::begin_race(const race_settings& settings,
+ASYNCHAT_RARE void connect_attempt::begin_race(const race_settings& settings,
                                                std::optional<int> family)
 {
     const auto found = std::exchange(addresses_, {});
@@ -125,7 +125,7 @@ ASYNCHAT_DECL void connect_attempt::begin_race(const race_settings& settings,
     last_error_ = {asio::error::address_family_not_supported, std::system_category()};
 }
 
-ASYNCHAT_DECL void connect_attempt::failed(std::size_t index, const std::error_code& error,
+ASYNCHAT_RARE void connect_attempt::failed(std::size_t index, const std::error_code& error,
                                            connect_race::time_point now) noexcept
 {
     close(index);
@@ -133,26 +133,26 @@ ASYNCHAT_DECL void connect_attempt::failed(std::size_t index, const std::error_c
     race_.failed(now);
 }
 
-ASYNCHAT_DECL void connect_attempt::connect(std::size_t index, std::unique_ptr<transport> socket,
+ASYNCHAT_RARE void connect_attempt::connect(std::size_t index, std::unique_ptr<transport> socket,
                                             looked_up done)
 {
     sockets_.push_back({index, std::move(socket)});
     sockets_.back().socket->async_connect(addresses_[index], unless_gone(std::move(done)));
 }
 
-ASYNCHAT_DECL bool connect_attempt::has_socket(std::size_t index) const noexcept
+ASYNCHAT_RARE bool connect_attempt::has_socket(std::size_t index) const noexcept
 {
     return std::any_of(sockets_.begin(), sockets_.end(),
                        [index](const racer& each) { return each.index == index; });
 }
 
-ASYNCHAT_DECL bool connect_attempt::is_self_connected(const transport& socket)
+ASYNCHAT_RARE bool connect_attempt::is_self_connected(const transport& socket)
 {
     const endpoint local = socket.local_endpoint();
     return local.is_ip() && local == socket.peer_endpoint();
 }
 
-ASYNCHAT_DECL std::error_code connect_attempt::result(std::size_t index,
+ASYNCHAT_RARE std::error_code connect_attempt::result(std::size_t index,
                                                       const std::error_code& error) const
 {
     if (error)
@@ -165,7 +165,7 @@ ASYNCHAT_DECL std::error_code connect_attempt::result(std::size_t index,
 }
 
 /// A connection that was made meanwhile is reset: nothing was sent over it.
-ASYNCHAT_DECL void connect_attempt::close(std::size_t index) noexcept
+ASYNCHAT_RARE void connect_attempt::close(std::size_t index) noexcept
 {
     for (auto each = sockets_.begin(); each != sockets_.end(); ++each) {
         if (each->index != index)
@@ -176,13 +176,13 @@ ASYNCHAT_DECL void connect_attempt::close(std::size_t index) noexcept
     }
 }
 
-ASYNCHAT_DECL void connect_attempt::close_all() noexcept
+ASYNCHAT_RARE void connect_attempt::close_all() noexcept
 {
     while (!sockets_.empty() && sockets_.back().socket)
         close(sockets_.back().index);
 }
 
-ASYNCHAT_DECL void connect_attempt::won(std::size_t index) noexcept
+ASYNCHAT_RARE void connect_attempt::won(std::size_t index) noexcept
 {
     assert(has_socket(index) && !is_won_);
     const auto winner = std::find_if(sockets_.begin(), sockets_.end(),
@@ -194,14 +194,14 @@ ASYNCHAT_DECL void connect_attempt::won(std::size_t index) noexcept
     is_won_ = true;
 }
 
-ASYNCHAT_DECL bool connect_attempt::is_answered() const noexcept
+ASYNCHAT_RARE bool connect_attempt::is_answered() const noexcept
 {
     return is_won_ || std::any_of(sockets_.begin(), sockets_.end(), [](const racer& each) {
                return poll_now(each.socket->native_handle(), POLLOUT) != 0;
            });
 }
 
-ASYNCHAT_DECL std::vector<endpoint> connect_attempt::under_way() const
+ASYNCHAT_RARE std::vector<endpoint> connect_attempt::under_way() const
 {
     std::vector<endpoint> all;
     if (in_channel_ && race_.is_under_way())

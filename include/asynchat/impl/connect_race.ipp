@@ -15,7 +15,7 @@ namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 namespace detail {
 
-ASYNCHAT_DECL connect_race::step connect_race::next(time_point now) noexcept
+ASYNCHAT_RARE connect_race::step connect_race::next(time_point now) noexcept
 {
     const bool may_start = started_ < addresses_ && under_way_ < max_attempts;
     if (may_start && (under_way_ == 0 || next_start_ <= now)) {
@@ -28,20 +28,20 @@ ASYNCHAT_DECL connect_race::step connect_race::next(time_point now) noexcept
     return {action::wait, 0, may_start ? next_start_ : never};
 }
 
-ASYNCHAT_DECL void connect_race::failed(time_point now) noexcept
+ASYNCHAT_RARE void connect_race::failed(time_point now) noexcept
 {
     assert(under_way_ > 0);
     --under_way_;
     next_start_ = now;
 }
 
-ASYNCHAT_DECL std::size_t connect_race::last_started() const noexcept
+ASYNCHAT_RARE std::size_t connect_race::last_started() const noexcept
 {
     assert(started_ > 0);
     return started_ - 1;
 }
 
-ASYNCHAT_DECL std::vector<std::size_t> connect_race::interleave(const std::vector<int>& families,
+ASYNCHAT_RARE std::vector<std::size_t> connect_race::interleave(const std::vector<int>& families,
                                                                 std::size_t first_count)
 {
     std::vector<std::vector<std::size_t>> groups; // the addresses of each family, in their order

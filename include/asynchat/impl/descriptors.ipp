@@ -61,7 +61,7 @@ inline bool has_peer(int descriptor) noexcept
     return ::getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
 }
 
-ASYNCHAT_DECL socket owned_socket(int descriptor)
+ASYNCHAT_RARE socket owned_socket(int descriptor)
 {
     sockaddr_storage address = {};
     socklen_t size = sizeof address;
@@ -73,7 +73,7 @@ ASYNCHAT_DECL socket owned_socket(int descriptor)
     return socket(descriptor, address.ss_family, type);
 }
 
-ASYNCHAT_DECL endpoint address_of(const socket& from)
+ASYNCHAT_RARE endpoint address_of(const socket& from)
 {
     sockaddr_storage address = {};
     socklen_t size = sizeof address;
@@ -83,7 +83,7 @@ ASYNCHAT_DECL endpoint address_of(const socket& from)
                : endpoint();
 }
 
-ASYNCHAT_DECL void require_listening(const socket& from)
+ASYNCHAT_RARE void require_listening(const socket& from)
 {
     const int descriptor = from.native_handle();
     std::string what;
@@ -100,7 +100,7 @@ ASYNCHAT_DECL void require_listening(const socket& from)
 
 } // namespace detail
 
-ASYNCHAT_DECL void send_descriptors(int connection, const std::vector<socket>& sockets)
+ASYNCHAT_RARE void send_descriptors(int connection, const std::vector<socket>& sockets)
 {
     if (sockets.empty() || sockets.size() > detail::max_descriptors)
         throw std::invalid_argument("asynchat: send_descriptors() sends 1 to " +
@@ -125,7 +125,7 @@ ASYNCHAT_DECL void send_descriptors(int connection, const std::vector<socket>& s
         throw std::system_error(errno, std::system_category(), "asynchat: send_descriptors");
 }
 
-ASYNCHAT_DECL std::vector<socket> recv_descriptors(int connection, std::size_t max_count)
+ASYNCHAT_RARE std::vector<socket> recv_descriptors(int connection, std::size_t max_count)
 {
     detail::descriptor_message message(detail::max_descriptors);
     ssize_t received = -1;

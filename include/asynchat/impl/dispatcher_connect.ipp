@@ -34,7 +34,7 @@ inline namespace ASYNCHAT_ABI {
 
 // --- settings --------------------------------------------------------------------------------
 
-ASYNCHAT_DECL detail::connect_record& dispatcher::connects()
+ASYNCHAT_RARE detail::connect_record& dispatcher::connects()
 {
     auto& record = rare().connects;
     if (!record)
@@ -42,7 +42,7 @@ ASYNCHAT_DECL detail::connect_record& dispatcher::connects()
     return *record;
 }
 
-ASYNCHAT_DECL void dispatcher::happy_eyeballs_delay(loop::duration delay)
+ASYNCHAT_RARE void dispatcher::happy_eyeballs_delay(loop::duration delay)
 {
     using std::chrono::milliseconds;
     if (delay < loop::duration::zero() ||
@@ -51,32 +51,32 @@ ASYNCHAT_DECL void dispatcher::happy_eyeballs_delay(loop::duration delay)
     connects().settings.delay = delay;
 }
 
-ASYNCHAT_DECL loop::duration dispatcher::happy_eyeballs_delay() const noexcept
+ASYNCHAT_RARE loop::duration dispatcher::happy_eyeballs_delay() const noexcept
 {
     return race_settings().delay;
 }
 
-ASYNCHAT_DECL void dispatcher::interleave(std::size_t first_family)
+ASYNCHAT_RARE void dispatcher::interleave(std::size_t first_family)
 {
     connects().settings.first_family = first_family;
 }
 
-ASYNCHAT_DECL std::size_t dispatcher::interleave() const noexcept
+ASYNCHAT_RARE std::size_t dispatcher::interleave() const noexcept
 {
     return race_settings().first_family;
 }
 
-ASYNCHAT_DECL detail::race_settings dispatcher::race_settings() const noexcept
+ASYNCHAT_RARE detail::race_settings dispatcher::race_settings() const noexcept
 {
     return rare_ && rare_->connects ? rare_->connects->settings : detail::race_settings();
 }
 
-ASYNCHAT_DECL std::vector<connect_error> dispatcher::connect_errors() const
+ASYNCHAT_RARE std::vector<connect_error> dispatcher::connect_errors() const
 {
     return rare_ && rare_->connects ? rare_->connects->errors : std::vector<connect_error>();
 }
 
-ASYNCHAT_DECL void dispatcher::connection_is_good()
+ASYNCHAT_RARE void dispatcher::connection_is_good()
 {
     loop_.check_thread();
     if (!rare_)
@@ -87,7 +87,7 @@ ASYNCHAT_DECL void dispatcher::connection_is_good()
 
 // --- connecting ------------------------------------------------------------------------------
 
-ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
+ASYNCHAT_RARE void dispatcher::connect(const endpoint& to)
 {
     require_life("connect");
     to.native(); // throws if it is not an address
@@ -100,19 +100,19 @@ ASYNCHAT_DECL void dispatcher::connect(const endpoint& to)
     start_connect(to);
 }
 
-ASYNCHAT_DECL detail::connect_attempt* dispatcher::attempt() const noexcept
+ASYNCHAT_RARE detail::connect_attempt* dispatcher::attempt() const noexcept
 {
     return rare_ && rare_->connects ? rare_->connects->attempt.get() : nullptr;
 }
 
-ASYNCHAT_DECL void dispatcher::end_attempt() noexcept
+ASYNCHAT_RARE void dispatcher::end_attempt() noexcept
 {
     if (attempt())
         rare_->connects->attempt.reset();
 }
 
 /// Ends the attempt that runs, and forgets why addresses have failed.
-ASYNCHAT_DECL void dispatcher::end_connect() noexcept
+ASYNCHAT_RARE void dispatcher::end_connect() noexcept
 {
     if (!rare_ || !rare_->connects)
         return;
@@ -123,19 +123,19 @@ ASYNCHAT_DECL void dispatcher::end_connect() noexcept
 }
 
 /// Drops a running attempt, its socket and its result: a new attempt cannot use them.
-ASYNCHAT_DECL void dispatcher::drop_attempt()
+ASYNCHAT_RARE void dispatcher::drop_attempt()
 {
     if (!connecting_ || (attempt() && attempt()->keeps_socket()))
         return;
     leave_connection(nullptr);
 }
 
-ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::int64_t port)
+ASYNCHAT_RARE void dispatcher::connect(std::string_view host, std::int64_t port)
 {
     connect(host, std::to_string(port));
 }
 
-ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::string_view service)
+ASYNCHAT_RARE void dispatcher::connect(std::string_view host, std::string_view service)
 {
     require_life("connect");
     detail::require_name("host", host);
@@ -157,7 +157,7 @@ ASYNCHAT_DECL void dispatcher::connect(std::string_view host, std::string_view s
                        });
 }
 
-ASYNCHAT_DECL void dispatcher::looked_up(const std::error_code& error)
+ASYNCHAT_RARE void dispatcher::looked_up(const std::error_code& error)
 {
     assert(attempt()); // otherwise its end would not be reported
     if (error)
@@ -170,7 +170,7 @@ ASYNCHAT_DECL void dispatcher::looked_up(const std::error_code& error)
 }
 
 /// Starts the attempts that are due, or fails with the error of the last one.
-ASYNCHAT_DECL void dispatcher::go_on_connecting()
+ASYNCHAT_RARE void dispatcher::go_on_connecting()
 {
     using action = detail::connect_race::action;
     for (;;) {
@@ -185,7 +185,7 @@ ASYNCHAT_DECL void dispatcher::go_on_connecting()
     }
 }
 
-ASYNCHAT_DECL void dispatcher::wait_to_connect(loop::time_point until)
+ASYNCHAT_RARE void dispatcher::wait_to_connect(loop::time_point until)
 {
     if (until == detail::connect_race::never)
         return;
@@ -201,7 +201,7 @@ ASYNCHAT_DECL void dispatcher::wait_to_connect(loop::time_point until)
     attempt()->wait(loop_.call_later(until - loop_.now(), attempt()->unless_gone(soon)));
 }
 
-ASYNCHAT_DECL void dispatcher::start_address(std::size_t index)
+ASYNCHAT_RARE void dispatcher::start_address(std::size_t index)
 {
     auto& trial = *attempt();
     const endpoint& to = trial.address(index);
@@ -224,14 +224,14 @@ ASYNCHAT_DECL void dispatcher::start_address(std::size_t index)
     }
 }
 
-ASYNCHAT_DECL void dispatcher::address_failed(std::size_t index, const std::error_code& error)
+ASYNCHAT_RARE void dispatcher::address_failed(std::size_t index, const std::error_code& error)
 {
     note_connect_error(attempt()->address(index), error);
     attempt()->failed(index, error, loop_.now());
 }
 
 /// An attempt with a socket of its own has ended.
-ASYNCHAT_DECL void dispatcher::answered(std::size_t index, const std::error_code& error)
+ASYNCHAT_RARE void dispatcher::answered(std::size_t index, const std::error_code& error)
 {
     auto& trial = *attempt();
     if (!trial.has_socket(index))
@@ -248,7 +248,7 @@ ASYNCHAT_DECL void dispatcher::answered(std::size_t index, const std::error_code
     }));
 }
 
-ASYNCHAT_DECL void dispatcher::race_won()
+ASYNCHAT_RARE void dispatcher::race_won()
 {
     use_socket(attempt()->take_winner());
     connecting_ = true;
@@ -256,7 +256,7 @@ ASYNCHAT_DECL void dispatcher::race_won()
 }
 
 /// Connects the socket of the channel.
-ASYNCHAT_DECL void dispatcher::start_connect(const endpoint& to)
+ASYNCHAT_RARE void dispatcher::start_connect(const endpoint& to)
 {
     auto& transport = require_any_socket("connect");
     connected_ = accepting_ = eof_ = false;
@@ -279,7 +279,7 @@ ASYNCHAT_DECL void dispatcher::start_connect(const endpoint& to)
         });
 }
 
-ASYNCHAT_DECL void dispatcher::connect_ended(std::error_code error)
+ASYNCHAT_RARE void dispatcher::connect_ended(std::error_code error)
 {
     if (!error && transport_->is_connection() &&
         detail::connect_attempt::is_self_connected(*transport_)) {
@@ -294,7 +294,7 @@ ASYNCHAT_DECL void dispatcher::connect_ended(std::error_code error)
     go_on_connecting();
 }
 
-ASYNCHAT_DECL void dispatcher::connect_succeeded()
+ASYNCHAT_RARE void dispatcher::connect_succeeded()
 {
     end_connect();
     detail::channel_access::in_rare_event(*this, [this] {
@@ -305,7 +305,7 @@ ASYNCHAT_DECL void dispatcher::connect_succeeded()
     });
 }
 
-ASYNCHAT_DECL void dispatcher::connect_failed(asynchat::close_reason reason, std::error_code error)
+ASYNCHAT_RARE void dispatcher::connect_failed(asynchat::close_reason reason, std::error_code error)
 {
     note_unfinished(error);
     end_attempt();
@@ -318,7 +318,7 @@ ASYNCHAT_DECL void dispatcher::connect_failed(asynchat::close_reason reason, std
 }
 
 /// Notes an error for connect_errors(). Without memory it is not listed.
-ASYNCHAT_DECL void dispatcher::note_connect_error(const endpoint& to,
+ASYNCHAT_RARE void dispatcher::note_connect_error(const endpoint& to,
                                                   const std::error_code& error) noexcept
 {
     try {
@@ -328,7 +328,7 @@ ASYNCHAT_DECL void dispatcher::note_connect_error(const endpoint& to,
 }
 
 /// Notes the error that ends a connect for what is under way; or else for the whole.
-ASYNCHAT_DECL void dispatcher::note_unfinished(const std::error_code& error) noexcept
+ASYNCHAT_RARE void dispatcher::note_unfinished(const std::error_code& error) noexcept
 {
     try {
         if (attempt()) {

@@ -22,7 +22,7 @@
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 
-ASYNCHAT_DECL void dispatcher::close()
+ASYNCHAT_RARE void dispatcher::close()
 {
     if (closed())
         return;
@@ -52,7 +52,7 @@ ASYNCHAT_DECL void dispatcher::close()
 }
 
 /// Leaves the connection to a lingerer.
-ASYNCHAT_DECL void dispatcher::leave_to_linger() noexcept
+ASYNCHAT_RARE void dispatcher::leave_to_linger() noexcept
 {
     const loop::duration timeout = active_timeouts().linger;
     if (!transport_ || eof_ || !transport_->is_connection() || timeout == loop::duration::zero())
@@ -66,7 +66,7 @@ ASYNCHAT_DECL void dispatcher::leave_to_linger() noexcept
     }
 }
 
-ASYNCHAT_DECL void dispatcher::abort()
+ASYNCHAT_RARE void dispatcher::abort()
 {
     if (closed())
         return;
@@ -77,7 +77,7 @@ ASYNCHAT_DECL void dispatcher::abort()
     dispatcher::close(); // an override may have forgotten to call the original
 }
 
-ASYNCHAT_DECL void dispatcher::close_with(asynchat::close_reason reason)
+ASYNCHAT_RARE void dispatcher::close_with(asynchat::close_reason reason)
 {
     if (reason_ == close_reason::open)
         reason_ = reason;
@@ -85,7 +85,7 @@ ASYNCHAT_DECL void dispatcher::close_with(asynchat::close_reason reason)
     dispatcher::close();
 }
 
-ASYNCHAT_DECL void dispatcher::finish(asynchat::close_reason reason, std::error_code error)
+ASYNCHAT_RARE void dispatcher::finish(asynchat::close_reason reason, std::error_code error)
 {
     if (gate_.is_over())
         return;
@@ -103,7 +103,7 @@ ASYNCHAT_DECL void dispatcher::finish(asynchat::close_reason reason, std::error_
     dispatcher::close(); // an override may have forgotten to call the original
 }
 
-ASYNCHAT_DECL void dispatcher::finish(std::string why)
+ASYNCHAT_RARE void dispatcher::finish(std::string why)
 {
     if (gate_.is_over())
         return;
@@ -111,7 +111,7 @@ ASYNCHAT_DECL void dispatcher::finish(std::string why)
     finish(close_reason::user);
 }
 
-ASYNCHAT_DECL void dispatcher::tell_end() noexcept
+ASYNCHAT_RARE void dispatcher::tell_end() noexcept
 {
     try {
         handle_end();
@@ -128,7 +128,7 @@ ASYNCHAT_DECL void dispatcher::tell_end() noexcept
 }
 
 /// Stores the error for close_error(). Without memory only the reason is known.
-ASYNCHAT_DECL void dispatcher::note_error(const std::error_code& error) noexcept
+ASYNCHAT_RARE void dispatcher::note_error(const std::error_code& error) noexcept
 {
     try {
         if (rare_ || error)
@@ -138,7 +138,7 @@ ASYNCHAT_DECL void dispatcher::note_error(const std::error_code& error) noexcept
 }
 
 /// Stores the text for close_text(). Without memory close_text() is the reason only.
-ASYNCHAT_DECL void dispatcher::note_text(std::string text) noexcept
+ASYNCHAT_RARE void dispatcher::note_text(std::string text) noexcept
 {
     try {
         rare().close_text = std::make_unique<std::string>(std::move(text));
@@ -146,7 +146,7 @@ ASYNCHAT_DECL void dispatcher::note_text(std::string text) noexcept
     }
 }
 
-ASYNCHAT_DECL std::string dispatcher::close_text() const
+ASYNCHAT_RARE std::string dispatcher::close_text() const
 {
     std::string text(to_string(reason_));
     const std::string noted = rare_ ? rare_->noted_text() : std::string();
@@ -183,7 +183,7 @@ ASYNCHAT_DECL std::string dispatcher::close_text() const
 
 /// An exception left handle_close(). close() must still be called, because an override of it may
 /// release resources.
-ASYNCHAT_DECL void dispatcher::close_after_exception()
+ASYNCHAT_RARE void dispatcher::close_after_exception()
 {
     const detail::scope_exit in_any_case([this] { dispatcher::close(); });
     if (closed())
@@ -198,7 +198,7 @@ ASYNCHAT_DECL void dispatcher::close_after_exception()
 }
 
 /// The connection ends for this reason, after its received input is delivered.
-ASYNCHAT_DECL bool dispatcher::lose_connection(asynchat::close_reason reason,
+ASYNCHAT_RARE bool dispatcher::lose_connection(asynchat::close_reason reason,
                                                const std::error_code& error)
 {
     if (is_lost() || gate_.is_over())
@@ -214,17 +214,17 @@ ASYNCHAT_DECL bool dispatcher::lose_connection(asynchat::close_reason reason,
 
 /// Limits the time of a lost connection. A transport that reports a loss and still does not end,
 /// such as a layer, gets the time of a linger.
-ASYNCHAT_DECL void dispatcher::time_lost()
+ASYNCHAT_RARE void dispatcher::time_lost()
 {
     close_at(detail::later(loop_.now(), detail::client_timeouts.linger));
 }
 
-ASYNCHAT_DECL bool dispatcher::may_receive()
+ASYNCHAT_RARE bool dispatcher::may_receive()
 {
     return connected_ && !eof_ && transport_ && readable() && transport_->may_read();
 }
 
-ASYNCHAT_DECL void dispatcher::end_lost()
+ASYNCHAT_RARE void dispatcher::end_lost()
 {
     assert(is_lost() && rare_ && rare_->lost.reason != close_reason::open);
     finish(rare_->lost.reason, rare_->lost.error);

@@ -99,7 +99,7 @@ private:
 
 } // namespace detail
 
-ASYNCHAT_DECL void dispatcher::add_layer(std::unique_ptr<transport_layer> layer, early_input early)
+ASYNCHAT_RARE void dispatcher::add_layer(std::unique_ptr<transport_layer> layer, early_input early)
 {
     if (!layer)
         throw std::invalid_argument("asynchat: add_layer() of a null pointer");
@@ -122,7 +122,7 @@ ASYNCHAT_DECL void dispatcher::add_layer(std::unique_ptr<transport_layer> layer,
     add_layer_now(std::move(layer), early);
 }
 
-ASYNCHAT_DECL void dispatcher::add_layer_now(std::unique_ptr<transport_layer> layer,
+ASYNCHAT_RARE void dispatcher::add_layer_now(std::unique_ptr<transport_layer> layer,
                                              early_input early)
 {
     // With what may have to be below it. First: nothing has changed if that throws.
@@ -156,18 +156,18 @@ ASYNCHAT_DECL void dispatcher::add_layer_now(std::unique_ptr<transport_layer> la
 }
 
 /// Makes the mark that is queued behind the earlier output.
-ASYNCHAT_DECL std::unique_ptr<producer> dispatcher::make_layer_switch()
+ASYNCHAT_RARE std::unique_ptr<producer> dispatcher::make_layer_switch()
 {
     return std::make_unique<detail::layer_switch>(*this);
 }
 
-ASYNCHAT_DECL bool dispatcher::layers_wait_for_output() const noexcept
+ASYNCHAT_RARE bool dispatcher::layers_wait_for_output() const noexcept
 {
     const auto* const before = transport_ ? transport_->as_layer_() : nullptr;
     return has_waiting_layers() && before && before->holds_input_;
 }
 
-ASYNCHAT_DECL void dispatcher::put_on_layers() noexcept
+ASYNCHAT_RARE void dispatcher::put_on_layers() noexcept
 {
     if (!has_waiting_layers() || !transport_)
         return;
@@ -176,7 +176,7 @@ ASYNCHAT_DECL void dispatcher::put_on_layers() noexcept
     put_on(std::move(rare_->layers));
 }
 
-ASYNCHAT_DECL void dispatcher::put_on(std::unique_ptr<transport_layer> layers) noexcept
+ASYNCHAT_RARE void dispatcher::put_on(std::unique_ptr<transport_layer> layers) noexcept
 {
     // Pending waits below continue as waits of the lowest layer.
     auto waits = state_->armed;
@@ -196,7 +196,7 @@ ASYNCHAT_DECL void dispatcher::put_on(std::unique_ptr<transport_layer> layers) n
 }
 
 /// Ends our stream. Returns false when the last bytes of a layer would block.
-ASYNCHAT_DECL bool dispatcher::end_output()
+ASYNCHAT_RARE bool dispatcher::end_output()
 {
     if (!connected_ || !transport_)
         throw std::logic_error("asynchat: shutdown_output() needs a connection");
@@ -211,7 +211,7 @@ ASYNCHAT_DECL bool dispatcher::end_output()
     return true;
 }
 
-ASYNCHAT_DECL void dispatcher::shutdown_output()
+ASYNCHAT_RARE void dispatcher::shutdown_output()
 {
     if (!end_output())
         throw detail::io_error(close_reason::system_error, asio::error::would_block,
@@ -220,7 +220,7 @@ ASYNCHAT_DECL void dispatcher::shutdown_output()
 
 /// Sends the last bytes of the layers when a channel ends in order, after its output was sent.
 /// Returns false when they would block.
-ASYNCHAT_DECL bool dispatcher::has_said_last_words()
+ASYNCHAT_RARE bool dispatcher::has_said_last_words()
 {
     if (state_->layers() == 0 || !connected_ || !transport_)
         return true;

@@ -19,25 +19,25 @@
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 
-ASYNCHAT_DECL void channel_log::format_line(log_type type, fmt::string_view format,
+ASYNCHAT_RARE void channel_log::format_line(log_type type, fmt::string_view format,
                                             fmt::format_args args)
 {
     handle_log(type, fmt::vformat(format, args));
 }
 
-ASYNCHAT_DECL std::string dispatcher::exception_text()
+ASYNCHAT_RARE std::string dispatcher::exception_text()
 {
     return detail::failure::text();
 }
 
-ASYNCHAT_DECL void dispatcher::handle_log(log_type type, std::string_view message)
+ASYNCHAT_RARE void dispatcher::handle_log(log_type type, std::string_view message)
 {
     if (!ignores(type))
         loop_.write_log(type, message);
 }
 
 /// Writes the message as one printable line.
-ASYNCHAT_DECL void loop::write_log(log_type type, std::string_view message)
+ASYNCHAT_RARE void loop::write_log(log_type type, std::string_view message)
 {
     const std::string text = escaped(message);
     if (const auto elsewhere = log_sink_) // it may be replaced inside
@@ -46,7 +46,7 @@ ASYNCHAT_DECL void loop::write_log(log_type type, std::string_view message)
     std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
-ASYNCHAT_DECL void dispatcher::log_line_of_peer(log_type type, fmt::string_view format,
+ASYNCHAT_RARE void dispatcher::log_line_of_peer(log_type type, fmt::string_view format,
                                                 fmt::format_args args)
 {
     if (ignores(type)) // ignored lines must not use up the limits of the others
@@ -62,7 +62,7 @@ ASYNCHAT_DECL void dispatcher::log_line_of_peer(log_type type, fmt::string_view 
                          detail::left_out_before(of_channel, of_server, loop_.log_limit_));
 }
 
-ASYNCHAT_DECL void dispatcher::ignore_log_types(std::initializer_list<log_type> types)
+ASYNCHAT_RARE void dispatcher::ignore_log_types(std::initializer_list<log_type> types)
 {
     ignored_log_types_ = 0;
     for (const log_type type : types)
@@ -70,7 +70,7 @@ ASYNCHAT_DECL void dispatcher::ignore_log_types(std::initializer_list<log_type> 
             static_cast<unsigned char>(ignored_log_types_ | 1U << static_cast<unsigned>(type));
 }
 
-ASYNCHAT_DECL std::string dispatcher::repr() const
+ASYNCHAT_RARE std::string dispatcher::repr() const
 {
     std::string text = "<" + detail::type_name(typeid(*this));
     if (accepting_ && !addr_.empty())
@@ -83,7 +83,7 @@ ASYNCHAT_DECL std::string dispatcher::repr() const
 }
 
 /// repr(), or a substitute if an override of it throws.
-ASYNCHAT_DECL std::string dispatcher::safe_repr() const
+ASYNCHAT_RARE std::string dispatcher::safe_repr() const
 {
     try {
         return escaped(repr(), detail::longest_name);
@@ -109,7 +109,7 @@ void log_in_any_case(dispatcher& channel, const Line& line)
 } // namespace detail
 
 /// `where` says where the exception came from; it precedes the name of the channel.
-ASYNCHAT_DECL void dispatcher::log_exception(const char* where)
+ASYNCHAT_RARE void dispatcher::log_exception(const char* where)
 {
     detail::log_in_any_case(*this, [&] {
         return fmt::format("uncaptured exception {} {} ({})", where, safe_repr(),
@@ -119,7 +119,7 @@ ASYNCHAT_DECL void dispatcher::log_exception(const char* where)
 
 /// For handle_error(). `follows` says what happens to the channel. An error of the system, such as
 /// a refused connection, is not logged as an exception of the program.
-ASYNCHAT_DECL void dispatcher::log_failure(const char* follows)
+ASYNCHAT_RARE void dispatcher::log_failure(const char* follows)
 {
     detail::log_in_any_case(*this, [&] {
         const std::string text = detail::failure::text();

@@ -30,7 +30,7 @@ namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 
 /// A layer that needs a handshake was put on the connection.
-ASYNCHAT_DECL void dispatcher::begin_opening() noexcept
+ASYNCHAT_RARE void dispatcher::begin_opening() noexcept
 {
     using stage = detail::handshake_stage;
     if (state_->opening == 0) // in a constructor nothing has been called yet
@@ -44,7 +44,7 @@ ASYNCHAT_DECL void dispatcher::begin_opening() noexcept
 }
 
 /// Counts the handshake of a channel that a server has made.
-ASYNCHAT_DECL void dispatcher::count_opening() noexcept
+ASYNCHAT_RARE void dispatcher::count_opening() noexcept
 {
     if (!slot_ || state_->opening == 0 || state_->opening_counted)
         return;
@@ -52,7 +52,7 @@ ASYNCHAT_DECL void dispatcher::count_opening() noexcept
     detail::server_state::handshake_began(*slot_);
 }
 
-ASYNCHAT_DECL void dispatcher::uncount_opening() noexcept
+ASYNCHAT_RARE void dispatcher::uncount_opening() noexcept
 {
     assert(slot_ && state_->opening_counted);
     state_->opening_counted = false;
@@ -60,7 +60,7 @@ ASYNCHAT_DECL void dispatcher::uncount_opening() noexcept
 }
 
 /// Waits for the next step of the handshake, if there is one.
-ASYNCHAT_DECL void dispatcher::wait_for_opening()
+ASYNCHAT_RARE void dispatcher::wait_for_opening()
 {
     using clock = detail::deadlines::clock;
     if (state_->opening == 0 || state_->opening_listed)
@@ -73,13 +73,13 @@ ASYNCHAT_DECL void dispatcher::wait_for_opening()
     transport_->as_layer_()->look_again(state_);
 }
 
-ASYNCHAT_DECL void dispatcher::go_on_opening()
+ASYNCHAT_RARE void dispatcher::go_on_opening()
 {
     if (!state_->opening_listed && loop_.may_open(state_))
         step_opening();
 }
 
-ASYNCHAT_DECL void dispatcher::step_opening()
+ASYNCHAT_RARE void dispatcher::step_opening()
 {
     std::error_code error;
     transport_->establish(addr_, error);
@@ -100,7 +100,7 @@ inline constexpr unsigned max_openings = 5;
 } // namespace detail
 
 /// Whether a handshake may go on in this pass; if not, it is listed, and goes on in a later one.
-ASYNCHAT_DECL bool loop::may_open(const detail::state_ptr& state)
+ASYNCHAT_RARE bool loop::may_open(const detail::state_ptr& state)
 {
     post_openings();
     if (openings_ < detail::max_openings && to_open_.is_empty()) {
@@ -112,7 +112,7 @@ ASYNCHAT_DECL bool loop::may_open(const detail::state_ptr& state)
     return false;
 }
 
-ASYNCHAT_DECL void loop::post_openings()
+ASYNCHAT_RARE void loop::post_openings()
 {
     if (openings_posted_)
         return;
@@ -120,7 +120,7 @@ ASYNCHAT_DECL void loop::post_openings()
     openings_posted_ = true;
 }
 
-ASYNCHAT_DECL void loop::go_on_openings()
+ASYNCHAT_RARE void loop::go_on_openings()
 {
     const auto go_on = [this] {
         const turn in_turn(*this);
@@ -145,7 +145,7 @@ ASYNCHAT_DECL void loop::go_on_openings()
 // --- the end of a handshake ------------------------------------------------------------------
 
 /// The handshake is complete.
-ASYNCHAT_DECL void dispatcher::opened()
+ASYNCHAT_RARE void dispatcher::opened()
 {
     const auto stage = opening();
     end_opening();
@@ -170,7 +170,7 @@ ASYNCHAT_DECL void dispatcher::opened()
     tell_opened(stage);
 }
 
-ASYNCHAT_DECL void dispatcher::tell_opened(detail::handshake_stage stage)
+ASYNCHAT_RARE void dispatcher::tell_opened(detail::handshake_stage stage)
 {
     const auto follow = [this, stage, connection = state_->connection()] {
         if (state_->connection() != connection)
@@ -195,7 +195,7 @@ ASYNCHAT_DECL void dispatcher::tell_opened(detail::handshake_stage stage)
     follow();
 }
 
-ASYNCHAT_DECL void dispatcher::opening_failed(const std::error_code& error)
+ASYNCHAT_RARE void dispatcher::opening_failed(const std::error_code& error)
 {
     if (auto why = transport_->explain(error))
         return fail_to_open(why->reason, error, std::move(why->text));
@@ -204,7 +204,7 @@ ASYNCHAT_DECL void dispatcher::opening_failed(const std::error_code& error)
                  "the connection was lost in the handshake: " + error.message());
 }
 
-ASYNCHAT_DECL void dispatcher::opening_took_long()
+ASYNCHAT_RARE void dispatcher::opening_took_long()
 {
     const std::chrono::duration<double> limit = active_timeouts().handshake;
     fail_to_open(close_reason::handshake_timeout, asio::error::timed_out,
@@ -214,7 +214,7 @@ ASYNCHAT_DECL void dispatcher::opening_took_long()
 }
 
 /// Ends the channel. After connect() it calls handle_error(), as for every failure to connect.
-ASYNCHAT_DECL void dispatcher::fail_to_open(asynchat::close_reason reason,
+ASYNCHAT_RARE void dispatcher::fail_to_open(asynchat::close_reason reason,
                                             const std::error_code& error, std::string text)
 {
     const auto stage = opening();
@@ -237,7 +237,7 @@ ASYNCHAT_DECL void dispatcher::fail_to_open(asynchat::close_reason reason,
 
 /// Renews a layer that was there alone, and before the connection: what was added in callbacks may
 /// be added by them again.
-ASYNCHAT_DECL std::unique_ptr<transport_layer>
+ASYNCHAT_RARE std::unique_ptr<transport_layer>
 dispatcher::renewed_layer(detail::handshake_stage stage)
 {
     if (state_->layers() == 1 && stage != detail::handshake_stage::open_told) {
@@ -248,7 +248,7 @@ dispatcher::renewed_layer(detail::handshake_stage stage)
 }
 
 /// An error that the transport explains, which ends the channel. Returns false if it does not.
-ASYNCHAT_DECL bool dispatcher::end_with_explanation(const std::error_code& error, bool of_input)
+ASYNCHAT_RARE bool dispatcher::end_with_explanation(const std::error_code& error, bool of_input)
 {
     auto why = transport_->explain(error);
     if (!why)

@@ -100,7 +100,7 @@ ASYNCHAT_DECL detail::socket_transport& dispatcher::require_socket(const char* w
     return *transport_->as_socket_();
 }
 
-ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
+ASYNCHAT_RARE void dispatcher::create_socket(int family, int type)
 {
     require_life("create_socket");
     if (type != SOCK_STREAM && has_waiting_layers() && !connected_)
@@ -111,7 +111,7 @@ ASYNCHAT_DECL void dispatcher::create_socket(int family, int type)
     use_socket(std::move(next));
 }
 
-ASYNCHAT_DECL std::unique_ptr<transport> dispatcher::make_socket(int family, int type) const
+ASYNCHAT_RARE std::unique_ptr<transport> dispatcher::make_socket(int family, int type) const
 {
     if (loop_.network_)
         return loop_.network_->open(family, type);
@@ -161,7 +161,7 @@ ASYNCHAT_DECL void dispatcher::require_life(const char* what) const
                                "() in handle_close(): create another channel instead");
 }
 
-ASYNCHAT_DECL void dispatcher::set_reuse_addr()
+ASYNCHAT_RARE void dispatcher::set_reuse_addr()
 {
     try {
         set_option("set_reuse_addr", asio::socket_base::reuse_address(true));
@@ -169,7 +169,7 @@ ASYNCHAT_DECL void dispatcher::set_reuse_addr()
     }
 }
 
-ASYNCHAT_DECL void dispatcher::bind(const endpoint& where)
+ASYNCHAT_RARE void dispatcher::bind(const endpoint& where)
 {
     std::error_code error;
     bind(where, error);
@@ -177,7 +177,7 @@ ASYNCHAT_DECL void dispatcher::bind(const endpoint& where)
         throw std::system_error(error, "asynchat: bind to " + detail::quoted(where.to_string()));
 }
 
-ASYNCHAT_DECL void dispatcher::bind(const endpoint& where, std::error_code& error)
+ASYNCHAT_RARE void dispatcher::bind(const endpoint& where, std::error_code& error)
 {
     require_any_socket("bind").bind(where, error);
     error = detail::to_std(error);
@@ -187,7 +187,7 @@ ASYNCHAT_DECL void dispatcher::bind(const endpoint& where, std::error_code& erro
     flush_soon();
 }
 
-ASYNCHAT_DECL void dispatcher::listen(int backlog)
+ASYNCHAT_RARE void dispatcher::listen(int backlog)
 {
     std::error_code error;
     listen(backlog, error);
@@ -195,7 +195,7 @@ ASYNCHAT_DECL void dispatcher::listen(int backlog)
         throw std::system_error(error, "asynchat: listen on " + detail::quoted(addr_.to_string()));
 }
 
-ASYNCHAT_DECL void dispatcher::listen(int backlog, std::error_code& error)
+ASYNCHAT_RARE void dispatcher::listen(int backlog, std::error_code& error)
 {
     auto& listener = require_any_socket("listen");
     rare(); // so that accept_event() needs no memory for it
@@ -273,7 +273,7 @@ void dispatcher::set_option(const char* what, const Option& option)
 }
 
 /// An option of TCP that Asio has no name for.
-ASYNCHAT_DECL void dispatcher::set_tcp_option(const char* what, int option, int value)
+ASYNCHAT_RARE void dispatcher::set_tcp_option(const char* what, int option, int value)
 {
     if (in_memory_)
         return;
@@ -282,17 +282,17 @@ ASYNCHAT_DECL void dispatcher::set_tcp_option(const char* what, int option, int 
         throw std::system_error(errno, std::system_category(), what);
 }
 
-ASYNCHAT_DECL void dispatcher::set_no_delay(bool on)
+ASYNCHAT_RARE void dispatcher::set_no_delay(bool on)
 {
     set_option("set_no_delay", asio::ip::tcp::no_delay(on));
 }
 
-ASYNCHAT_DECL void dispatcher::set_keep_alive(bool on)
+ASYNCHAT_RARE void dispatcher::set_keep_alive(bool on)
 {
     set_option("set_keep_alive", asio::socket_base::keep_alive(on));
 }
 
-ASYNCHAT_DECL void dispatcher::set_keep_alive(loop::duration idle, loop::duration interval,
+ASYNCHAT_RARE void dispatcher::set_keep_alive(loop::duration idle, loop::duration interval,
                                               int count)
 {
     using std::chrono::seconds;
@@ -310,7 +310,7 @@ ASYNCHAT_DECL void dispatcher::set_keep_alive(loop::duration idle, loop::duratio
                          {SOL_SOCKET, SO_KEEPALIVE, 1}});
 }
 
-ASYNCHAT_DECL void dispatcher::set_user_timeout(loop::duration timeout)
+ASYNCHAT_RARE void dispatcher::set_user_timeout(loop::duration timeout)
 {
 #if ASYNCHAT_HAS_TCP_TIMEOUTS
     set_tcp_option("set_user_timeout", TCP_USER_TIMEOUT,
@@ -321,14 +321,14 @@ ASYNCHAT_DECL void dispatcher::set_user_timeout(loop::duration timeout)
 #endif
 }
 
-ASYNCHAT_DECL void dispatcher::set_reuse_port()
+ASYNCHAT_RARE void dispatcher::set_reuse_port()
 {
     if (!in_memory_)
         detail::set_options(require_socket("set_reuse_port").native_handle(), "set_reuse_port",
                             {{SOL_SOCKET, detail::reuse_port_option, 1}});
 }
 
-ASYNCHAT_DECL void dispatcher::set_defer_accept(loop::duration timeout)
+ASYNCHAT_RARE void dispatcher::set_defer_accept(loop::duration timeout)
 {
 #if ASYNCHAT_HAS_TCP_TIMEOUTS
     set_tcp_option("set_defer_accept", TCP_DEFER_ACCEPT,
@@ -339,7 +339,7 @@ ASYNCHAT_DECL void dispatcher::set_defer_accept(loop::duration timeout)
 #endif
 }
 
-ASYNCHAT_DECL void dispatcher::set_dual_stack(bool on)
+ASYNCHAT_RARE void dispatcher::set_dual_stack(bool on)
 {
     set_option("set_dual_stack", asio::ip::v6_only(!on));
 }

@@ -34,7 +34,7 @@ ASYNCHAT_DECL detail::rare_state& dispatcher::rare()
     return *rare_;
 }
 
-ASYNCHAT_DECL void dispatcher::set_timeout(loop::duration detail::timeouts::*which,
+ASYNCHAT_RARE void dispatcher::set_timeout(loop::duration detail::timeouts::*which,
                                            loop::duration timeout)
 {
     if (timeout < loop::duration::zero())
@@ -43,42 +43,42 @@ ASYNCHAT_DECL void dispatcher::set_timeout(loop::duration detail::timeouts::*whi
     look_at_clocks_by(loop_.now()); // computes the next deadline
 }
 
-ASYNCHAT_DECL void dispatcher::connect_timeout(loop::duration timeout)
+ASYNCHAT_RARE void dispatcher::connect_timeout(loop::duration timeout)
 {
     set_timeout(&detail::timeouts::connect, timeout);
 }
-ASYNCHAT_DECL loop::duration dispatcher::connect_timeout() const noexcept
+ASYNCHAT_RARE loop::duration dispatcher::connect_timeout() const noexcept
 {
     return active_timeouts().connect;
 }
 
-ASYNCHAT_DECL void dispatcher::handshake_timeout(loop::duration timeout)
+ASYNCHAT_RARE void dispatcher::handshake_timeout(loop::duration timeout)
 {
     set_timeout(&detail::timeouts::handshake, timeout);
 }
-ASYNCHAT_DECL loop::duration dispatcher::handshake_timeout() const noexcept
+ASYNCHAT_RARE loop::duration dispatcher::handshake_timeout() const noexcept
 {
     return active_timeouts().handshake;
 }
 
-ASYNCHAT_DECL void dispatcher::idle_timeout(loop::duration timeout)
+ASYNCHAT_RARE void dispatcher::idle_timeout(loop::duration timeout)
 {
     if (active_timeouts().idle == loop::duration::zero())
         rare().clocks.start(detail::deadlines::clock::idle, loop_.now());
     set_timeout(&detail::timeouts::idle, timeout);
 }
-ASYNCHAT_DECL loop::duration dispatcher::idle_timeout() const noexcept
+ASYNCHAT_RARE loop::duration dispatcher::idle_timeout() const noexcept
 {
     return active_timeouts().idle;
 }
 
-ASYNCHAT_DECL void dispatcher::silence_interval(loop::duration interval)
+ASYNCHAT_RARE void dispatcher::silence_interval(loop::duration interval)
 {
     if (active_timeouts().silence == loop::duration::zero())
         rare().clocks.heard(loop_.now());
     set_timeout(&detail::timeouts::silence, interval);
 }
-ASYNCHAT_DECL loop::duration dispatcher::silence_interval() const noexcept
+ASYNCHAT_RARE loop::duration dispatcher::silence_interval() const noexcept
 {
     return active_timeouts().silence;
 }
@@ -96,20 +96,20 @@ ASYNCHAT_DECL void dispatcher::restart_clocks(bool is_input)
     look_at_clocks_by(rare_->clocks.due(clock::silence));
 }
 
-ASYNCHAT_DECL void dispatcher::write_timeout(loop::duration timeout)
+ASYNCHAT_RARE void dispatcher::write_timeout(loop::duration timeout)
 {
     set_timeout(&detail::timeouts::write, timeout);
 }
-ASYNCHAT_DECL loop::duration dispatcher::write_timeout() const noexcept
+ASYNCHAT_RARE loop::duration dispatcher::write_timeout() const noexcept
 {
     return active_timeouts().write;
 }
 
-ASYNCHAT_DECL void dispatcher::linger_timeout(loop::duration timeout)
+ASYNCHAT_RARE void dispatcher::linger_timeout(loop::duration timeout)
 {
     set_timeout(&detail::timeouts::linger, timeout);
 }
-ASYNCHAT_DECL loop::duration dispatcher::linger_timeout() const noexcept
+ASYNCHAT_RARE loop::duration dispatcher::linger_timeout() const noexcept
 {
     return active_timeouts().linger;
 }
@@ -252,7 +252,7 @@ ASYNCHAT_DECL void dispatcher::clock_ran_out(detail::deadlines::clock what)
     }
 }
 
-ASYNCHAT_DECL void dispatcher::idle_time_is_over()
+ASYNCHAT_RARE void dispatcher::idle_time_is_over()
 {
     log_timeout("nothing came and nothing went", "idle_timeout()", active_timeouts().idle);
     const unsigned connection = state_->connection();
@@ -280,7 +280,7 @@ ASYNCHAT_DECL void dispatcher::close_time_reached()
 }
 
 /// Logs the timeout that ends the channel, and sets close_text().
-ASYNCHAT_DECL void dispatcher::log_timeout(std::string_view what, std::string_view setter,
+ASYNCHAT_RARE void dispatcher::log_timeout(std::string_view what, std::string_view setter,
                                            loop::duration limit)
 {
     std::string text(what);

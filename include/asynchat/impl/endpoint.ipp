@@ -27,12 +27,12 @@
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 
-ASYNCHAT_DECL void detail::refuse_port(const std::string& value)
+ASYNCHAT_RARE void detail::refuse_port(const std::string& value)
 {
     throw std::invalid_argument("asynchat: " + value + " is not a port; ports are 0 to 65535");
 }
 
-ASYNCHAT_DECL endpoint::endpoint(std::string_view host, std::int64_t port)
+ASYNCHAT_RARE endpoint::endpoint(std::string_view host, std::int64_t port)
 {
     if (port < 0 || port > 65535)
         detail::refuse_port(std::to_string(port));
@@ -46,7 +46,7 @@ ASYNCHAT_DECL endpoint::endpoint(std::string_view host, std::int64_t port)
     *this = asio::ip::tcp::endpoint(address, static_cast<std::uint16_t>(port));
 }
 
-ASYNCHAT_DECL endpoint::endpoint(const asio::ip::tcp::endpoint& where) noexcept
+ASYNCHAT_RARE endpoint::endpoint(const asio::ip::tcp::endpoint& where) noexcept
 {
     const asio::ip::address address = where.address();
     is_.of = address.is_v4() ? kind::v4 : kind::v6;
@@ -60,28 +60,28 @@ ASYNCHAT_DECL endpoint::endpoint(const asio::ip::tcp::endpoint& where) noexcept
     }
 }
 
-ASYNCHAT_DECL endpoint::endpoint(const asio::ip::udp::endpoint& where)
+ASYNCHAT_RARE endpoint::endpoint(const asio::ip::udp::endpoint& where)
     : endpoint(asio::ip::tcp::endpoint(where.address(), where.port()))
 {
 }
 
-ASYNCHAT_DECL endpoint::endpoint(const asio::local::stream_protocol::endpoint& where)
+ASYNCHAT_RARE endpoint::endpoint(const asio::local::stream_protocol::endpoint& where)
     : endpoint(kind::path, where.path())
 {
 }
 
-ASYNCHAT_DECL endpoint::endpoint(const asio::local::datagram_protocol::endpoint& where)
+ASYNCHAT_RARE endpoint::endpoint(const asio::local::datagram_protocol::endpoint& where)
     : endpoint(kind::path, where.path())
 {
 }
 
-ASYNCHAT_DECL endpoint::endpoint(kind what, std::string text)
+ASYNCHAT_RARE endpoint::endpoint(kind what, std::string text)
 {
     is_.where.text = text.empty() ? nullptr : new std::string(std::move(text));
     is_.of = what;
 }
 
-ASYNCHAT_DECL endpoint endpoint::unix_path(std::string_view text)
+ASYNCHAT_RARE endpoint endpoint::unix_path(std::string_view text)
 {
     if (text.empty())
         throw std::invalid_argument("asynchat: the path of a UNIX socket is empty");
@@ -97,12 +97,12 @@ ASYNCHAT_DECL endpoint endpoint::unix_path(std::string_view text)
     return endpoint(kind::path, std::string(text));
 }
 
-ASYNCHAT_DECL endpoint endpoint::named(std::string_view host, std::string_view service)
+ASYNCHAT_RARE endpoint endpoint::named(std::string_view host, std::string_view service)
 {
     return endpoint(kind::name, std::string(host) + ":" + std::string(service));
 }
 
-ASYNCHAT_DECL endpoint endpoint::from_native(const sockaddr* address, std::size_t size)
+ASYNCHAT_RARE endpoint endpoint::from_native(const sockaddr* address, std::size_t size)
 {
     if (size < sizeof(sa_family_t))
         return {};
@@ -124,7 +124,7 @@ ASYNCHAT_DECL endpoint endpoint::from_native(const sockaddr* address, std::size_
     return endpoint(kind::path, std::string(text));
 }
 
-ASYNCHAT_DECL int endpoint::family() const noexcept
+ASYNCHAT_RARE int endpoint::family() const noexcept
 {
     switch (is_.of) {
     case kind::v4: return AF_INET;
@@ -135,7 +135,7 @@ ASYNCHAT_DECL int endpoint::family() const noexcept
 }
 
 /// Of an IP address.
-ASYNCHAT_DECL asio::ip::address endpoint::address() const noexcept
+ASYNCHAT_RARE asio::ip::address endpoint::address() const noexcept
 {
     if (is_.of == kind::v6)
         return asio::ip::address_v6(is_.where.bytes, is_.scope);
@@ -145,7 +145,7 @@ ASYNCHAT_DECL asio::ip::address endpoint::address() const noexcept
 }
 
 /// Less than 0, 0 or more than 0, as std::string::compare().
-ASYNCHAT_DECL int endpoint::compare(const endpoint& other) const noexcept
+ASYNCHAT_RARE int endpoint::compare(const endpoint& other) const noexcept
 {
     const auto order = [](auto a, auto b) { return a < b ? -1 : a > b ? 1 : 0; };
     if (is_.of != other.is_.of)
@@ -158,7 +158,7 @@ ASYNCHAT_DECL int endpoint::compare(const endpoint& other) const noexcept
     return scope != 0 ? scope : order(is_.port, other.is_.port);
 }
 
-ASYNCHAT_DECL std::size_t endpoint::hash() const noexcept
+ASYNCHAT_RARE std::size_t endpoint::hash() const noexcept
 {
     const auto& ip = is_.where.bytes;
     const std::string_view bytes =
@@ -166,14 +166,14 @@ ASYNCHAT_DECL std::size_t endpoint::hash() const noexcept
     return std::hash<std::string_view>()(bytes) * 31 + port();
 }
 
-ASYNCHAT_DECL std::string endpoint::host() const
+ASYNCHAT_RARE std::string endpoint::host() const
 {
     if (is_ip())
         return address().to_string();
     return is_unix() ? std::string(text()) : std::string();
 }
 
-ASYNCHAT_DECL std::string endpoint::to_string() const
+ASYNCHAT_RARE std::string endpoint::to_string() const
 {
     if (!is_ip())
         return escaped(text());
@@ -181,7 +181,7 @@ ASYNCHAT_DECL std::string endpoint::to_string() const
     return (is_.of == kind::v6 ? "[" + digits + "]" : digits) + ":" + std::to_string(port());
 }
 
-ASYNCHAT_DECL asio::generic::datagram_protocol::endpoint endpoint::native() const
+ASYNCHAT_RARE asio::generic::datagram_protocol::endpoint endpoint::native() const
 {
     if (is_ip()) {
         const asio::ip::tcp::endpoint ip(address(), port());

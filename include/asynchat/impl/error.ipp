@@ -13,7 +13,7 @@
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 
-ASYNCHAT_DECL std::string_view to_string(close_reason reason) noexcept
+ASYNCHAT_RARE std::string_view to_string(close_reason reason) noexcept
 {
     switch (reason) {
     case close_reason::open: return "open";
@@ -42,7 +42,7 @@ ASYNCHAT_DECL std::string_view to_string(close_reason reason) noexcept
     return "unknown";
 }
 
-ASYNCHAT_DECL std::string_view to_string(log_type type) noexcept
+ASYNCHAT_RARE std::string_view to_string(log_type type) noexcept
 {
     switch (type) {
     case log_type::info: return "info";
@@ -55,7 +55,7 @@ ASYNCHAT_DECL std::string_view to_string(log_type type) noexcept
 
 namespace detail {
 
-ASYNCHAT_DECL int errno_of(const std::error_code& error) noexcept
+ASYNCHAT_RARE int errno_of(const std::error_code& error) noexcept
 {
     // Older releases of Asio have a separate category for the errors of the system.
     const auto& category = error.category();
@@ -65,7 +65,7 @@ ASYNCHAT_DECL int errno_of(const std::error_code& error) noexcept
     return is_errno ? error.value() : 0;
 }
 
-ASYNCHAT_DECL std::error_code to_std(const std::error_code& error) noexcept
+ASYNCHAT_RARE std::error_code to_std(const std::error_code& error) noexcept
 {
     const int number = errno_of(error);
     return number != 0 ? std::error_code(number, std::system_category()) : error;
@@ -73,7 +73,7 @@ ASYNCHAT_DECL std::error_code to_std(const std::error_code& error) noexcept
 
 } // namespace detail
 
-ASYNCHAT_DECL bool is_disconnected(const std::error_code& error) noexcept
+ASYNCHAT_RARE bool is_disconnected(const std::error_code& error) noexcept
 {
     switch (detail::errno_of(error)) {
     case ECONNRESET:
@@ -86,7 +86,7 @@ ASYNCHAT_DECL bool is_disconnected(const std::error_code& error) noexcept
     }
 }
 
-ASYNCHAT_DECL bool is_would_block(const std::error_code& error) noexcept
+ASYNCHAT_RARE bool is_would_block(const std::error_code& error) noexcept
 {
     const int number = detail::errno_of(error);
     return number == EAGAIN || number == EWOULDBLOCK || number == EINTR;

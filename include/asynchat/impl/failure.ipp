@@ -18,7 +18,7 @@ namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 namespace detail {
 
-ASYNCHAT_DECL std::string type_name(const std::type_info& type)
+ASYNCHAT_RARE std::string type_name(const std::type_info& type)
 {
     int status = 0;
     const std::unique_ptr<char, decltype(&std::free)> name(
@@ -31,7 +31,7 @@ ASYNCHAT_DECL std::string type_name(const std::type_info& type)
     return text;
 }
 
-ASYNCHAT_DECL failure failure::current() noexcept
+ASYNCHAT_RARE failure failure::current() noexcept
 {
     if (!std::current_exception())
         return {};
@@ -44,7 +44,7 @@ ASYNCHAT_DECL failure failure::current() noexcept
     }
 }
 
-ASYNCHAT_DECL bool failure::is_of_the_system() noexcept
+ASYNCHAT_RARE bool failure::is_of_the_system() noexcept
 {
     if (!std::current_exception())
         return false;
@@ -57,7 +57,7 @@ ASYNCHAT_DECL bool failure::is_of_the_system() noexcept
     }
 }
 
-ASYNCHAT_DECL std::string failure::text()
+ASYNCHAT_RARE std::string failure::text()
 {
     if (!std::current_exception())
         return "no exception";

@@ -18,7 +18,7 @@
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 
-ASYNCHAT_DECL file_dispatcher::file_dispatcher(loop& owner, int descriptor)
+ASYNCHAT_RARE file_dispatcher::file_dispatcher(loop& owner, int descriptor)
     : dispatcher(owner), is_readable_((::fcntl(descriptor, F_GETFL) & O_ACCMODE) != O_WRONLY)
 {
     const int own = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);

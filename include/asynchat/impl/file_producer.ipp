@@ -32,7 +32,7 @@ static_assert(sizeof(off_t) >= 8, "asynchat: compile with -D_FILE_OFFSET_BITS=64
 
 // Both constructors delegate, so that the destructor runs when they throw.
 
-ASYNCHAT_DECL file_producer::file_producer(const std::string& path, std::uint64_t offset,
+ASYNCHAT_RARE file_producer::file_producer(const std::string& path, std::uint64_t offset,
                                            std::optional<std::uint64_t> length)
     : file_producer()
 {
@@ -48,7 +48,7 @@ ASYNCHAT_DECL file_producer::file_producer(const std::string& path, std::uint64_
         fail(EOPNOTSUPP);
 }
 
-ASYNCHAT_DECL file_producer::file_producer(int descriptor, std::uint64_t offset,
+ASYNCHAT_RARE file_producer::file_producer(int descriptor, std::uint64_t offset,
                                            std::optional<std::uint64_t> length)
     : file_producer()
 {
@@ -61,13 +61,13 @@ ASYNCHAT_DECL file_producer::file_producer(int descriptor, std::uint64_t offset,
     set_range(offset, length);
 }
 
-ASYNCHAT_DECL file_producer::~file_producer()
+ASYNCHAT_RARE file_producer::~file_producer()
 {
     if (descriptor_ >= 0)
         ::close(descriptor_);
 }
 
-ASYNCHAT_DECL void file_producer::set_range(std::uint64_t offset,
+ASYNCHAT_RARE void file_producer::set_range(std::uint64_t offset,
                                             std::optional<std::uint64_t> length)
 {
     struct stat status = {};
@@ -91,18 +91,18 @@ ASYNCHAT_DECL void file_producer::set_range(std::uint64_t offset,
     sends_directly_ = is_regular_;
 }
 
-ASYNCHAT_DECL void file_producer::fail(int number)
+ASYNCHAT_RARE void file_producer::fail(int number)
 {
     left_ = 0;
     throw std::system_error(number, std::system_category(), "asynchat: file_producer: " + name_);
 }
 
-ASYNCHAT_DECL std::string_view file_producer::more()
+ASYNCHAT_RARE std::string_view file_producer::more()
 {
     return read(65536);
 }
 
-ASYNCHAT_DECL std::string_view file_producer::read(std::size_t max_bytes)
+ASYNCHAT_RARE std::string_view file_producer::read(std::size_t max_bytes)
 {
     constexpr std::size_t largest = std::size_t{1} << 20; // memory is reserved for it
     const auto size = static_cast<std::size_t>(
@@ -132,7 +132,7 @@ ASYNCHAT_DECL std::string_view file_producer::read(std::size_t max_bytes)
     return piece;
 }
 
-ASYNCHAT_DECL std::optional<std::size_t> file_producer::send_to(transport& to,
+ASYNCHAT_RARE std::optional<std::size_t> file_producer::send_to(transport& to,
                                                                 std::size_t max_bytes)
 {
     if (!sends_directly_ || left_ == 0)

@@ -30,18 +30,18 @@ struct joint_listener::waits {
     }
 };
 
-ASYNCHAT_DECL joint_listener::joint_listener(std::vector<std::unique_ptr<transport>> all)
+ASYNCHAT_RARE joint_listener::joint_listener(std::vector<std::unique_ptr<transport>> all)
     : all_(std::move(all)), waits_(std::make_shared<waits>())
 {
     waits_->armed.resize(all_.size());
 }
 
-ASYNCHAT_DECL joint_listener::~joint_listener()
+ASYNCHAT_RARE joint_listener::~joint_listener()
 {
     waits_->ready.reset();
 }
 
-ASYNCHAT_DECL void joint_listener::async_wait(readiness what, wait_handler ready)
+ASYNCHAT_RARE void joint_listener::async_wait(readiness what, wait_handler ready)
 {
     if (what != readiness::read) // a listener has no other events
         return;
@@ -59,7 +59,7 @@ ASYNCHAT_DECL void joint_listener::async_wait(readiness what, wait_handler ready
     }
 }
 
-ASYNCHAT_DECL socket joint_listener::accept(std::error_code& error)
+ASYNCHAT_RARE socket joint_listener::accept(std::error_code& error)
 {
     for (std::size_t tried = 0; tried < all_.size(); ++tried) {
         transport& listener = *all_[next_];
@@ -71,18 +71,18 @@ ASYNCHAT_DECL socket joint_listener::accept(std::error_code& error)
     return {};
 }
 
-ASYNCHAT_DECL bool joint_listener::may_read()
+ASYNCHAT_RARE bool joint_listener::may_read()
 {
     return std::any_of(all_.begin(), all_.end(), [](const auto& each) { return each->may_read(); });
 }
 
-ASYNCHAT_DECL std::size_t joint_listener::read_some(asio::mutable_buffer, std::error_code& error)
+ASYNCHAT_RARE std::size_t joint_listener::read_some(asio::mutable_buffer, std::error_code& error)
 {
     error = std::make_error_code(std::errc::operation_not_supported);
     return 0;
 }
 
-ASYNCHAT_DECL std::size_t joint_listener::write_some(const_buffers, std::error_code& error)
+ASYNCHAT_RARE std::size_t joint_listener::write_some(const_buffers, std::error_code& error)
 {
     error = std::make_error_code(std::errc::operation_not_supported);
     return 0;

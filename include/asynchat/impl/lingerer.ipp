@@ -39,7 +39,7 @@ public:
 
 } // namespace detail
 
-ASYNCHAT_DECL void loop::linger(std::unique_ptr<transport> connection, duration timeout,
+ASYNCHAT_RARE void loop::linger(std::unique_ptr<transport> connection, duration timeout,
                                 detail::address_slot* slot)
 {
     lingerers_.tidy();
@@ -58,7 +58,7 @@ ASYNCHAT_DECL void loop::linger(std::unique_ptr<transport> connection, duration 
     begin(channel);
 }
 
-ASYNCHAT_DECL void loop::end_oldest_linger(const detail::server_state* server,
+ASYNCHAT_RARE void loop::end_oldest_linger(const detail::server_state* server,
                                            const detail::address_slot* slot)
 {
     for (const auto& state : lingerers_) {

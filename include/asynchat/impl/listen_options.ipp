@@ -92,7 +92,7 @@ void replace_dead_socket(const endpoint& where, Bind bind)
 
 // --- where -----------------------------------------------------------------------------------
 
-ASYNCHAT_DECL listen_options::listen_options(std::string_view host, std::int64_t port)
+ASYNCHAT_RARE listen_options::listen_options(std::string_view host, std::int64_t port)
 {
     if (port < 0 || port > 65535)
         detail::refuse_port(std::to_string(port));
@@ -113,14 +113,14 @@ ASYNCHAT_DECL listen_options::listen_options(std::string_view host, std::int64_t
         add_address(entry.endpoint(), found.size() > 1);
 }
 
-ASYNCHAT_DECL listen_options::listen_options(socket listening)
+ASYNCHAT_RARE listen_options::listen_options(socket listening)
 {
     detail::require_listening(listening);
     endpoint where = detail::address_of(listening);
     places_.push_back({std::move(where), false, std::make_shared<socket>(std::move(listening))});
 }
 
-ASYNCHAT_DECL listen_options& listen_options::add(const listen_options& more)
+ASYNCHAT_RARE listen_options& listen_options::add(const listen_options& more)
 {
     const auto added = more.places_; // which may be ours
     for (const place& each : added) {
@@ -133,32 +133,32 @@ ASYNCHAT_DECL listen_options& listen_options::add(const listen_options& more)
 }
 
 /// A name may have an address more than once.
-ASYNCHAT_DECL void listen_options::add_address(endpoint where, bool may_be_missing)
+ASYNCHAT_RARE void listen_options::add_address(endpoint where, bool may_be_missing)
 {
     const auto is_same = [&](const place& each) { return !each.listening && each.where == where; };
     if (std::none_of(places_.begin(), places_.end(), is_same))
         places_.push_back({std::move(where), may_be_missing, nullptr});
 }
 
-ASYNCHAT_DECL bool listen_options::has_sockets() const noexcept
+ASYNCHAT_RARE bool listen_options::has_sockets() const noexcept
 {
     return std::any_of(places_.begin(), places_.end(),
                        [](const place& each) { return each.listening != nullptr; });
 }
 
-ASYNCHAT_DECL bool listen_options::has_sockets_only() const noexcept
+ASYNCHAT_RARE bool listen_options::has_sockets_only() const noexcept
 {
     return std::all_of(places_.begin(), places_.end(),
                        [](const place& each) { return each.listening != nullptr; });
 }
 
-ASYNCHAT_DECL bool listen_options::has_paths() const noexcept
+ASYNCHAT_RARE bool listen_options::has_paths() const noexcept
 {
     return std::any_of(places_.begin(), places_.end(),
                        [](const place& each) { return each.where.is_unix(); });
 }
 
-ASYNCHAT_DECL void listen_options::require_free() const
+ASYNCHAT_RARE void listen_options::require_free() const
 {
     for (const place& each : places_) {
         if (!each.where.is_ip() || each.where.port() == 0)
@@ -176,7 +176,7 @@ ASYNCHAT_DECL void listen_options::require_free() const
 
 // --- listening -------------------------------------------------------------------------------
 
-ASYNCHAT_DECL std::vector<std::unique_ptr<transport>> listen_options::open(loop& owner) const
+ASYNCHAT_RARE std::vector<std::unique_ptr<transport>> listen_options::open(loop& owner) const
 {
     constexpr int max_tries = 10;
     std::vector<std::unique_ptr<transport>> opened;
@@ -187,7 +187,7 @@ ASYNCHAT_DECL std::vector<std::unique_ptr<transport>> listen_options::open(loop&
 
 /// False if the port that the system has chosen for the first address is in use at another one, and
 /// another port may be tried.
-ASYNCHAT_DECL bool listen_options::open_all(loop& owner,
+ASYNCHAT_RARE bool listen_options::open_all(loop& owner,
                                             std::vector<std::unique_ptr<transport>>& opened,
                                             bool may_try_again) const
 {
@@ -220,7 +220,7 @@ ASYNCHAT_DECL bool listen_options::open_all(loop& owner,
     return true;
 }
 
-ASYNCHAT_DECL std::unique_ptr<transport> listen_options::open_address(loop& owner,
+ASYNCHAT_RARE std::unique_ptr<transport> listen_options::open_address(loop& owner,
                                                                       const endpoint& where) const
 {
     detail::network* const network = detail::channel_access::network_of(owner);
@@ -238,7 +238,7 @@ ASYNCHAT_DECL std::unique_ptr<transport> listen_options::open_address(loop& owne
     return listener;
 }
 
-ASYNCHAT_DECL void listen_options::set_options(int descriptor, const endpoint& where) const
+ASYNCHAT_RARE void listen_options::set_options(int descriptor, const endpoint& where) const
 {
     const int on = 1; // where it fails it is not needed, or bind() reports the error
     ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -250,7 +250,7 @@ ASYNCHAT_DECL void listen_options::set_options(int descriptor, const endpoint& w
                                dualstack_ipv6_.value_or(false) ? 0 : 1, "asynchat: dualstack_ipv6");
 }
 
-ASYNCHAT_DECL void listen_options::bind(transport& listener, const endpoint& where) const
+ASYNCHAT_RARE void listen_options::bind(transport& listener, const endpoint& where) const
 {
     std::error_code error;
     listener.bind(where, error);
@@ -263,7 +263,7 @@ ASYNCHAT_DECL void listen_options::bind(transport& listener, const endpoint& whe
                                 "asynchat: bind to " + detail::quoted(where.to_string()));
 }
 
-ASYNCHAT_DECL std::unique_ptr<transport> listen_options::take(loop& owner, const place& from)
+ASYNCHAT_RARE std::unique_ptr<transport> listen_options::take(loop& owner, const place& from)
 {
     socket listening = std::move(*from.listening);
     if (!listening)

@@ -12,7 +12,7 @@ namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 namespace detail {
 
-ASYNCHAT_DECL bool admit_line(std::uint32_t second, channel_log_limit& of_channel,
+ASYNCHAT_RARE bool admit_line(std::uint32_t second, channel_log_limit& of_channel,
                               server_log_limit* of_server, loop_log_limit& of_loop) noexcept
 {
     return of_channel.admit(second) && (!of_server || of_server->admit(second)) &&
@@ -27,7 +27,7 @@ void tell_left_out(std::string& text, Limit& limit, const char* whose)
         text += fmt::format("{}{} of {}", text.empty() ? "" : ", ", lines, whose);
 }
 
-ASYNCHAT_DECL std::string left_out_before(channel_log_limit& of_channel,
+ASYNCHAT_RARE std::string left_out_before(channel_log_limit& of_channel,
                                           server_log_limit* of_server, loop_log_limit& of_loop)
 {
     std::string left_out;

@@ -30,26 +30,26 @@ inline namespace ASYNCHAT_ABI {
 
 // No concurrency hint: with a hint of 1 Asio keeps the count of what a handler posts to itself
 // until the handler returns, and a nested run() would find no work.
-ASYNCHAT_DECL loop::loop(std::unique_ptr<detail::clock> clock, detail::network* network)
+ASYNCHAT_RARE loop::loop(std::unique_ptr<detail::clock> clock, detail::network* network)
     : own_context_(std::make_unique<asio::io_context>()), context_(own_context_.get()),
       anchor_(std::make_shared<detail::loop_anchor>(detail::loop_anchor{this})),
       clock_(std::move(clock)), network_(network)
 {
 }
 
-ASYNCHAT_DECL loop::loop(detail::this_asio) : loop(std::unique_ptr<detail::clock>())
+ASYNCHAT_RARE loop::loop(detail::this_asio) : loop(std::unique_ptr<detail::clock>())
 {
     clock_ = std::make_unique<detail::system_clock>(*context_);
 }
 
-ASYNCHAT_DECL loop::loop(asio::io_context& borrowed, detail::this_asio)
+ASYNCHAT_RARE loop::loop(asio::io_context& borrowed, detail::this_asio)
     : context_(&borrowed),
       anchor_(std::make_shared<detail::loop_anchor>(detail::loop_anchor{this})),
       clock_(std::make_unique<detail::system_clock>(borrowed))
 {
 }
 
-ASYNCHAT_DECL loop::~loop()
+ASYNCHAT_RARE loop::~loop()
 {
     anchor_.reset();
     // No handler runs here. But the destructors of channels and of timer functions may close other
@@ -69,7 +69,7 @@ ASYNCHAT_DECL loop::~loop()
 
 // --- channels --------------------------------------------------------------------------------
 
-ASYNCHAT_DECL std::vector<std::shared_ptr<dispatcher>> loop::channels() const
+ASYNCHAT_RARE std::vector<std::shared_ptr<dispatcher>> loop::channels() const
 {
     check_thread();
     std::vector<std::shared_ptr<dispatcher>> all;
@@ -159,7 +159,7 @@ ASYNCHAT_DECL void loop::swap_channels(std::size_t a, std::size_t b) noexcept
     channels_[b]->index = static_cast<unsigned>(b);
 }
 
-ASYNCHAT_DECL void loop::close_all(bool ignore_all)
+ASYNCHAT_RARE void loop::close_all(bool ignore_all)
 {
     const turn in_turn(*this);
     for (const auto& channel : channels()) {
@@ -504,7 +504,7 @@ ASYNCHAT_DECL bool loop::poll(duration timeout)
     return true;
 }
 
-ASYNCHAT_DECL run_guard loop::keep_running()
+ASYNCHAT_RARE run_guard loop::keep_running()
 {
     ++guards_;
     return run_guard(anchor_);
@@ -547,7 +547,7 @@ ASYNCHAT_DECL void run_guard::release() noexcept
         alive->owner->end_guard();
 }
 
-ASYNCHAT_DECL void loop::stop()
+ASYNCHAT_RARE void loop::stop()
 {
     stop_requested_ = true;
     if (own_context_)
@@ -556,12 +556,12 @@ ASYNCHAT_DECL void loop::stop()
         asio::post(*context_, [] {}); // wakes our run() without ending the owner's
 }
 
-ASYNCHAT_DECL void loop::stop_on_signals()
+ASYNCHAT_RARE void loop::stop_on_signals()
 {
     on_signals([this] { stop(); });
 }
 
-ASYNCHAT_DECL void loop::set_signal_handler(callback f)
+ASYNCHAT_RARE void loop::set_signal_handler(callback f)
 {
     check_thread();
     on_signal_ = std::move(f);

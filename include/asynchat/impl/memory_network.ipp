@@ -26,7 +26,7 @@ namespace detail {
 
 // --- the clock -------------------------------------------------------------------------------
 
-ASYNCHAT_DECL void virtual_clock::wake_at(time_point when, const std::weak_ptr<loop_anchor>& owner)
+ASYNCHAT_RARE void virtual_clock::wake_at(time_point when, const std::weak_ptr<loop_anchor>& owner)
 {
     wakes_at_ = when;
     owner_ = owner;
@@ -34,21 +34,21 @@ ASYNCHAT_DECL void virtual_clock::wake_at(time_point when, const std::weak_ptr<l
         wake_soon();
 }
 
-ASYNCHAT_DECL void virtual_clock::wake_soon()
+ASYNCHAT_RARE void virtual_clock::wake_soon()
 {
     wakes_at_ = time_point::max();
     if (const auto alive = owner_.lock())
         asio::post(alive->owner->context(), [owner = owner_] { wake(owner); });
 }
 
-ASYNCHAT_DECL bool virtual_clock::run(asio::io_context& context)
+ASYNCHAT_RARE bool virtual_clock::run(asio::io_context& context)
 {
     while (run_one_until(context, time_point::max())) {
     }
     return context.stopped();
 }
 
-ASYNCHAT_DECL bool virtual_clock::run_one_until(asio::io_context& context, time_point until)
+ASYNCHAT_RARE bool virtual_clock::run_one_until(asio::io_context& context, time_point until)
 {
     while (context.poll_one() == 0) {
         if (context.stopped())
@@ -64,7 +64,7 @@ ASYNCHAT_DECL bool virtual_clock::run_one_until(asio::io_context& context, time_
     return true;
 }
 
-ASYNCHAT_DECL memory_world::memory_world(std::uint64_t seed)
+ASYNCHAT_RARE memory_world::memory_world(std::uint64_t seed)
     : network(std::make_shared<memory_network>(seed)), new_clock(std::make_unique<virtual_clock>()),
       clock(new_clock.get())
 {
@@ -73,7 +73,7 @@ ASYNCHAT_DECL memory_world::memory_world(std::uint64_t seed)
 
 // --- the network -----------------------------------------------------------------------------
 
-ASYNCHAT_DECL std::unique_ptr<transport> memory_network::open(int, int type)
+ASYNCHAT_RARE std::unique_ptr<transport> memory_network::open(int, int type)
 {
     auto error = begin(testing::operation::open);
     if (type != SOCK_STREAM)
@@ -83,7 +83,7 @@ ASYNCHAT_DECL std::unique_ptr<transport> memory_network::open(int, int type)
     return std::make_unique<memory_socket>(self.lock());
 }
 
-ASYNCHAT_DECL std::vector<endpoint> memory_network::addresses_of(std::string_view host,
+ASYNCHAT_RARE std::vector<endpoint> memory_network::addresses_of(std::string_view host,
                                                                  std::string_view service) const
 {
     const auto known = hosts.find(host);
@@ -99,7 +99,7 @@ ASYNCHAT_DECL std::vector<endpoint> memory_network::addresses_of(std::string_vie
     return addresses;
 }
 
-ASYNCHAT_DECL std::error_code memory_network::begin(testing::operation what)
+ASYNCHAT_RARE std::error_code memory_network::begin(testing::operation what)
 {
     ++operations;
     std::error_code error;
@@ -115,7 +115,7 @@ ASYNCHAT_DECL std::error_code memory_network::begin(testing::operation what)
     return error;
 }
 
-ASYNCHAT_DECL endpoint memory_network::next_address(const endpoint& near)
+ASYNCHAT_RARE endpoint memory_network::next_address(const endpoint& near)
 {
     if (near.is_unix())
         return {};
@@ -125,7 +125,7 @@ ASYNCHAT_DECL endpoint memory_network::next_address(const endpoint& near)
     return endpoint(six ? "::1" : "127.0.0.1", next_port_++);
 }
 
-ASYNCHAT_DECL memory_socket* memory_network::listener_at(const endpoint& where) const
+ASYNCHAT_RARE memory_socket* memory_network::listener_at(const endpoint& where) const
 {
     for (memory_socket* const listener : listeners) {
         const endpoint at = listener->local_endpoint();
@@ -139,14 +139,14 @@ ASYNCHAT_DECL memory_socket* memory_network::listener_at(const endpoint& where) 
 
 // --- ends ------------------------------------------------------------------------------------
 
-ASYNCHAT_DECL memory_end::memory_end(std::shared_ptr<memory_network> network, endpoint at,
+ASYNCHAT_RARE memory_end::memory_end(std::shared_ptr<memory_network> network, endpoint at,
                                      endpoint to)
     : local(std::move(at)), peer(std::move(to)), network_(std::move(network)),
       window_(network_->window)
 {
 }
 
-ASYNCHAT_DECL memory_end::~memory_end()
+ASYNCHAT_RARE memory_end::~memory_end()
 {
     arrival_.cancel();
     if (!other_)
@@ -159,7 +159,7 @@ ASYNCHAT_DECL memory_end::~memory_end()
     other_->changed(); // it does not have to wait for room
 }
 
-ASYNCHAT_DECL bool memory_end::can_read() const
+ASYNCHAT_RARE bool memory_end::can_read() const
 {
     const auto arrived = [this] {
         return !network_->owner || input_.front().arrives <= network_->owner->now();
@@ -167,18 +167,18 @@ ASYNCHAT_DECL bool memory_end::can_read() const
     return input_.empty() ? ended_ || reset_ : arrived();
 }
 
-ASYNCHAT_DECL std::error_code memory_end::error() const
+ASYNCHAT_RARE std::error_code memory_end::error() const
 {
     return reset_ ? std::error_code(asio::error::connection_reset) : std::error_code();
 }
 
-ASYNCHAT_DECL bool memory_end::can_write() const
+ASYNCHAT_RARE bool memory_end::can_write() const
 {
     return reset_ || finished_ || !other_ || other_->size_ < other_->window_;
 }
 
 /// The error with which this operation must fail: ordered by fail(), or random.
-ASYNCHAT_DECL std::error_code memory_end::begin(testing::operation what)
+ASYNCHAT_RARE std::error_code memory_end::begin(testing::operation what)
 {
     if (const auto error = network_->begin(what))
         return error;
@@ -193,14 +193,14 @@ ASYNCHAT_DECL std::error_code memory_end::begin(testing::operation what)
     return {};
 }
 
-ASYNCHAT_DECL std::size_t memory_end::cut(std::size_t bytes)
+ASYNCHAT_RARE std::size_t memory_end::cut(std::size_t bytes)
 {
     const unsigned chance = network_->faults.cut;
     auto& random = network_->random();
     return chance > 0 && random.per_mille(chance) ? 1 + random.below(bytes) : bytes;
 }
 
-ASYNCHAT_DECL std::size_t memory_end::read_some(asio::mutable_buffer into, std::error_code& error,
+ASYNCHAT_RARE std::size_t memory_end::read_some(asio::mutable_buffer into, std::error_code& error,
                                                 bool keep)
 {
     error = begin(testing::operation::receive);
@@ -220,7 +220,7 @@ ASYNCHAT_DECL std::size_t memory_end::read_some(asio::mutable_buffer into, std::
 }
 
 /// Removes the first bytes of the first piece.
-ASYNCHAT_DECL void memory_end::consume(std::size_t bytes)
+ASYNCHAT_RARE void memory_end::consume(std::size_t bytes)
 {
     piece& next = input_.front();
     next.front += bytes;
@@ -233,7 +233,7 @@ ASYNCHAT_DECL void memory_end::consume(std::size_t bytes)
         other_->changed(); // there is room now
 }
 
-ASYNCHAT_DECL std::size_t memory_end::write_some(const_buffers from, std::error_code& error)
+ASYNCHAT_RARE std::size_t memory_end::write_some(const_buffers from, std::error_code& error)
 {
     error = begin(testing::operation::send);
     if (!error && (finished_ || !other_))
@@ -256,12 +256,12 @@ ASYNCHAT_DECL std::size_t memory_end::write_some(const_buffers from, std::error_
     return bytes;
 }
 
-ASYNCHAT_DECL std::chrono::steady_clock::duration memory_end::draw_delay()
+ASYNCHAT_RARE std::chrono::steady_clock::duration memory_end::draw_delay()
 {
     return network_->random().up_to(network_->faults.longest_delay);
 }
 
-ASYNCHAT_DECL void memory_end::send(std::string bytes, time_point arrives)
+ASYNCHAT_RARE void memory_end::send(std::string bytes, time_point arrives)
 {
     if (!other_ || reset_ || bytes.empty())
         return;
@@ -272,7 +272,7 @@ ASYNCHAT_DECL void memory_end::send(std::string bytes, time_point arrives)
     other_->changed();
 }
 
-ASYNCHAT_DECL std::string memory_end::take(std::size_t max_bytes)
+ASYNCHAT_RARE std::string memory_end::take(std::size_t max_bytes)
 {
     std::string taken;
     while (taken.size() < max_bytes && !input_.empty() && can_read()) {
@@ -285,14 +285,14 @@ ASYNCHAT_DECL std::string memory_end::take(std::size_t max_bytes)
     return taken;
 }
 
-ASYNCHAT_DECL void memory_end::resize_window(std::size_t bytes)
+ASYNCHAT_RARE void memory_end::resize_window(std::size_t bytes)
 {
     window_ = bytes;
     if (other_)
         other_->changed();
 }
 
-ASYNCHAT_DECL void memory_end::finish()
+ASYNCHAT_RARE void memory_end::finish()
 {
     finished_ = true;
     if (!other_)
@@ -301,14 +301,14 @@ ASYNCHAT_DECL void memory_end::finish()
     other_->changed();
 }
 
-ASYNCHAT_DECL void memory_end::reset()
+ASYNCHAT_RARE void memory_end::reset()
 {
     input_.clear();
     size_ = 0;
     lose();
 }
 
-ASYNCHAT_DECL void memory_end::lose()
+ASYNCHAT_RARE void memory_end::lose()
 {
     for (memory_end* const end : {this, other_}) {
         if (!end)
@@ -320,7 +320,7 @@ ASYNCHAT_DECL void memory_end::lose()
 }
 
 /// A reset drops the bytes that have not arrived.
-ASYNCHAT_DECL void memory_end::drop_what_is_under_way()
+ASYNCHAT_RARE void memory_end::drop_what_is_under_way()
 {
     const time_point now = network_->owner ? network_->owner->now() : time_point::max();
     while (!input_.empty() && input_.back().arrives > now) {
@@ -329,14 +329,14 @@ ASYNCHAT_DECL void memory_end::drop_what_is_under_way()
     }
 }
 
-ASYNCHAT_DECL void memory_end::changed()
+ASYNCHAT_RARE void memory_end::changed()
 {
     wait_for_arrival();
     if (watcher)
         watcher->wake();
 }
 
-ASYNCHAT_DECL void memory_end::wait_for_arrival()
+ASYNCHAT_RARE void memory_end::wait_for_arrival()
 {
     asynchat::loop* const owner = network_->owner;
     if (!owner || input_.empty() || can_read() || arrival_.active())
@@ -346,20 +346,20 @@ ASYNCHAT_DECL void memory_end::wait_for_arrival()
 
 // --- sockets ---------------------------------------------------------------------------------
 
-ASYNCHAT_DECL memory_socket::memory_socket(std::shared_ptr<memory_network> network)
+ASYNCHAT_RARE memory_socket::memory_socket(std::shared_ptr<memory_network> network)
     : network_(std::move(network))
 {
     ++network_->sockets;
 }
 
-ASYNCHAT_DECL memory_socket::memory_socket(std::unique_ptr<memory_end> end)
+ASYNCHAT_RARE memory_socket::memory_socket(std::unique_ptr<memory_end> end)
     : network_(end->network()), end_(std::move(end))
 {
     ++network_->sockets;
     end_->watcher = this;
 }
 
-ASYNCHAT_DECL memory_socket::~memory_socket()
+ASYNCHAT_RARE memory_socket::~memory_socket()
 {
     --network_->sockets;
     if (end_)
@@ -368,7 +368,7 @@ ASYNCHAT_DECL memory_socket::~memory_socket()
     all.erase(std::remove(all.begin(), all.end(), this), all.end());
 }
 
-ASYNCHAT_DECL std::size_t memory_socket::read_some(asio::mutable_buffer into,
+ASYNCHAT_RARE std::size_t memory_socket::read_some(asio::mutable_buffer into,
                                                    std::error_code& error)
 {
     if (end_)
@@ -377,7 +377,7 @@ ASYNCHAT_DECL std::size_t memory_socket::read_some(asio::mutable_buffer into,
     return 0;
 }
 
-ASYNCHAT_DECL std::size_t memory_socket::write_some(const_buffers from, std::error_code& error)
+ASYNCHAT_RARE std::size_t memory_socket::write_some(const_buffers from, std::error_code& error)
 {
     if (end_)
         return end_->write_some(from, error);
@@ -385,7 +385,7 @@ ASYNCHAT_DECL std::size_t memory_socket::write_some(const_buffers from, std::err
     return 0;
 }
 
-ASYNCHAT_DECL void memory_socket::async_wait(readiness what, wait_handler ready)
+ASYNCHAT_RARE void memory_socket::async_wait(readiness what, wait_handler ready)
 {
     if (what == readiness::read)
         reader_.emplace(std::move(ready));
@@ -396,7 +396,7 @@ ASYNCHAT_DECL void memory_socket::async_wait(readiness what, wait_handler ready)
     wake();
 }
 
-ASYNCHAT_DECL bool memory_socket::is_ready(const waiter& waiting) const
+ASYNCHAT_RARE bool memory_socket::is_ready(const waiter& waiting) const
 {
     if (!waiting)
         return false;
@@ -407,7 +407,7 @@ ASYNCHAT_DECL bool memory_socket::is_ready(const waiter& waiting) const
     return end_ && end_->is_reset(); // there is no urgent data
 }
 
-ASYNCHAT_DECL void memory_socket::wake()
+ASYNCHAT_RARE void memory_socket::wake()
 {
     if (posted_ || !network_->owner ||
         !(is_ready(watcher_) || is_ready(writer_) || is_ready(reader_)))
@@ -420,7 +420,7 @@ ASYNCHAT_DECL void memory_socket::wake()
 }
 
 /// As Asio's reactor: completes the first of the waits at once and posts the others.
-ASYNCHAT_DECL void memory_socket::complete_waits()
+ASYNCHAT_RARE void memory_socket::complete_waits()
 {
     posted_.reset();
     waiter first;
@@ -438,7 +438,7 @@ ASYNCHAT_DECL void memory_socket::complete_waits()
         (*first)(std::error_code()); // may destroy this
 }
 
-ASYNCHAT_DECL void memory_socket::bind(const endpoint& where, std::error_code& error)
+ASYNCHAT_RARE void memory_socket::bind(const endpoint& where, std::error_code& error)
 {
     error = network_->begin(testing::operation::bind);
     if (!error && network_->listener_at(where))
@@ -447,7 +447,7 @@ ASYNCHAT_DECL void memory_socket::bind(const endpoint& where, std::error_code& e
         local_ = where.is_ip() && where.port() == 0 ? network_->next_address(where) : where;
 }
 
-ASYNCHAT_DECL void memory_socket::listen(int backlog, std::error_code& error)
+ASYNCHAT_RARE void memory_socket::listen(int backlog, std::error_code& error)
 {
     error = network_->begin(testing::operation::listen);
     if (error)
@@ -457,7 +457,7 @@ ASYNCHAT_DECL void memory_socket::listen(int backlog, std::error_code& error)
     backlog_ = static_cast<std::size_t>(std::max(backlog, 1));
 }
 
-ASYNCHAT_DECL void memory_socket::listen_at(const endpoint& where)
+ASYNCHAT_RARE void memory_socket::listen_at(const endpoint& where)
 {
     if (network_->listener_at(where))
         throw std::logic_error("asynchat: another listener is on " + quoted(where.to_string()) +
@@ -467,7 +467,7 @@ ASYNCHAT_DECL void memory_socket::listen_at(const endpoint& where)
     backlog_ = SOMAXCONN;
 }
 
-ASYNCHAT_DECL asynchat::socket memory_socket::accept(std::error_code& error)
+ASYNCHAT_RARE asynchat::socket memory_socket::accept(std::error_code& error)
 {
     error = network_->begin(testing::operation::accept);
     const unsigned chance = network_->faults.accept_error;
@@ -482,7 +482,7 @@ ASYNCHAT_DECL asynchat::socket memory_socket::accept(std::error_code& error)
     return asynchat::socket(std::make_unique<memory_socket>(std::move(end)), peer);
 }
 
-ASYNCHAT_DECL std::unique_ptr<memory_end> memory_socket::take_waiting()
+ASYNCHAT_RARE std::unique_ptr<memory_end> memory_socket::take_waiting()
 {
     if (waiting_.empty())
         return nullptr;
@@ -491,7 +491,7 @@ ASYNCHAT_DECL std::unique_ptr<memory_end> memory_socket::take_waiting()
     return end;
 }
 
-ASYNCHAT_DECL std::unique_ptr<memory_end> memory_socket::connect_from(const endpoint& client)
+ASYNCHAT_RARE std::unique_ptr<memory_end> memory_socket::connect_from(const endpoint& client)
 {
     if (waiting_.size() >= backlog_)
         return nullptr;
@@ -503,7 +503,7 @@ ASYNCHAT_DECL std::unique_ptr<memory_end> memory_socket::connect_from(const endp
     return near;
 }
 
-ASYNCHAT_DECL void memory_socket::async_connect(const endpoint& to, connect_handler done)
+ASYNCHAT_RARE void memory_socket::async_connect(const endpoint& to, connect_handler done)
 {
     auto& silent = network_->silent;
     if (std::find(silent.begin(), silent.end(), to) != silent.end())
@@ -515,7 +515,7 @@ ASYNCHAT_DECL void memory_socket::async_connect(const endpoint& to, connect_hand
                                           [this, to, done = std::move(done)] { answer(to, done); });
 }
 
-ASYNCHAT_DECL void memory_socket::answer(const endpoint& to, const connect_handler& done)
+ASYNCHAT_RARE void memory_socket::answer(const endpoint& to, const connect_handler& done)
 {
     auto error = network_->begin(testing::operation::connect);
     const unsigned chance = network_->faults.refuse;

@@ -11,7 +11,7 @@
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 
-ASYNCHAT_DECL std::string_view platform() noexcept
+ASYNCHAT_RARE std::string_view platform() noexcept
 {
 #if ASYNCHAT_IS_LINUX && defined(ASIO_HAS_EPOLL)
     return "linux epoll";

@@ -73,7 +73,7 @@ private:
 
 // --- life ------------------------------------------------------------------------------------
 
-ASYNCHAT_DECL pool_base::pool_base(loop& owner, std::vector<target> servers,
+ASYNCHAT_RARE pool_base::pool_base(loop& owner, std::vector<target> servers,
                                    detail::client_maker make)
     : loop_(owner),
       servers_(std::move(servers), detail::channel_access::random_of(owner), "pool<T>"),
@@ -81,7 +81,7 @@ ASYNCHAT_DECL pool_base::pool_base(loop& owner, std::vector<target> servers,
 {
 }
 
-ASYNCHAT_DECL pool_base::~pool_base()
+ASYNCHAT_RARE pool_base::~pool_base()
 {
     try {
         stop();
@@ -99,7 +99,7 @@ ASYNCHAT_DECL pool_base::~pool_base()
     link_->leave();
 }
 
-ASYNCHAT_DECL void pool_base::max_size(std::size_t n)
+ASYNCHAT_RARE void pool_base::max_size(std::size_t n)
 {
     if (n == 0)
         throw std::invalid_argument("asynchat: max_size(): a pool of no channel");
@@ -108,31 +108,31 @@ ASYNCHAT_DECL void pool_base::max_size(std::size_t n)
         work_soon();
 }
 
-ASYNCHAT_DECL void pool_base::idle_limit(loop::duration limit)
+ASYNCHAT_RARE void pool_base::idle_limit(loop::duration limit)
 {
     if (limit < loop::duration::zero())
         throw std::invalid_argument("asynchat: idle_limit() is negative");
     idle_limit_ = limit;
 }
 
-ASYNCHAT_DECL void pool_base::life_limit(loop::duration limit)
+ASYNCHAT_RARE void pool_base::life_limit(loop::duration limit)
 {
     if (limit < loop::duration::zero())
         throw std::invalid_argument("asynchat: life_limit() is negative");
     life_limit_ = limit;
 }
 
-ASYNCHAT_DECL std::size_t pool_base::size() const noexcept
+ASYNCHAT_RARE std::size_t pool_base::size() const noexcept
 {
     return count({stage::connecting, stage::ready, stage::idle, stage::lent}) + making_;
 }
 
-ASYNCHAT_DECL std::size_t pool_base::idle() const noexcept
+ASYNCHAT_RARE std::size_t pool_base::idle() const noexcept
 {
     return count({stage::ready, stage::idle});
 }
 
-ASYNCHAT_DECL void pool_base::stop()
+ASYNCHAT_RARE void pool_base::stop()
 {
     assert(detail::runs_here(loop_));
     if (std::exchange(stopping_, true))
@@ -150,7 +150,7 @@ ASYNCHAT_DECL void pool_base::stop()
 
 // --- those who wait --------------------------------------------------------------------------
 
-ASYNCHAT_DECL void pool_base::add_waiter(loop::duration timeout, receiver done)
+ASYNCHAT_RARE void pool_base::add_waiter(loop::duration timeout, receiver done)
 {
     assert(detail::runs_here(loop_));
     if (timeout < loop::duration::zero())
@@ -180,13 +180,13 @@ inline pool_base::waiter pool_base::take_oldest()
     return oldest;
 }
 
-ASYNCHAT_DECL void pool_base::fail_oldest(const std::error_code& error)
+ASYNCHAT_RARE void pool_base::fail_oldest(const std::error_code& error)
 {
     waiter oldest = take_oldest();
     oldest.done(nullptr, error);
 }
 
-ASYNCHAT_DECL void pool_base::timed_out(std::uint64_t number)
+ASYNCHAT_RARE void pool_base::timed_out(std::uint64_t number)
 {
     const auto late = std::find_if(waiters_.begin(), waiters_.end(),
                                    [number](const waiter& each) { return each.number == number; });
@@ -201,7 +201,7 @@ ASYNCHAT_DECL void pool_base::timed_out(std::uint64_t number)
 // --- work ------------------------------------------------------------------------------------
 
 /// Calls work() in a later turn.
-ASYNCHAT_DECL void pool_base::work_soon()
+ASYNCHAT_RARE void pool_base::work_soon()
 {
     if (work_posted_)
         return;
@@ -212,7 +212,7 @@ ASYNCHAT_DECL void pool_base::work_soon()
     work_posted_ = true;
 }
 
-ASYNCHAT_DECL void pool_base::try_work_soon() noexcept
+ASYNCHAT_RARE void pool_base::try_work_soon() noexcept
 {
     try {
         work_soon();
@@ -221,7 +221,7 @@ ASYNCHAT_DECL void pool_base::try_work_soon() noexcept
 }
 
 /// Serves one who waits. The pool is not used behind a call of user code.
-ASYNCHAT_DECL void pool_base::work()
+ASYNCHAT_RARE void pool_base::work()
 {
     work_posted_ = false;
     if (stopping_) {
@@ -248,7 +248,7 @@ ASYNCHAT_DECL void pool_base::work()
 
 /// The connected channel that was handed back last, if nothing has arrived on it; null without one.
 /// Calls user code when something has.
-ASYNCHAT_DECL std::shared_ptr<dispatcher> pool_base::find_ready()
+ASYNCHAT_RARE std::shared_ptr<dispatcher> pool_base::find_ready()
 {
     const auto alive = link_;
     while (alive->owner()) {
@@ -262,7 +262,7 @@ ASYNCHAT_DECL std::shared_ptr<dispatcher> pool_base::find_ready()
     return nullptr;
 }
 
-ASYNCHAT_DECL std::shared_ptr<dispatcher> pool_base::newest_ready() const
+ASYNCHAT_RARE std::shared_ptr<dispatcher> pool_base::newest_ready() const
 {
     for (auto at = members_.rbegin(); at != members_.rend(); ++at) {
         if (at->at != stage::idle && at->at != stage::ready)
@@ -276,7 +276,7 @@ ASYNCHAT_DECL std::shared_ptr<dispatcher> pool_base::newest_ready() const
     return nullptr;
 }
 
-ASYNCHAT_DECL void pool_base::lend(const std::shared_ptr<dispatcher>& channel)
+ASYNCHAT_RARE void pool_base::lend(const std::shared_ptr<dispatcher>& channel)
 {
     waiter oldest = take_oldest();
     find(*channel)->at = stage::lent;
@@ -284,7 +284,7 @@ ASYNCHAT_DECL void pool_base::lend(const std::shared_ptr<dispatcher>& channel)
     detail::channel_access::in_rare_event(*channel, [&] { oldest.done(channel.get(), {}); });
 }
 
-ASYNCHAT_DECL void pool_base::connect_for_waiters()
+ASYNCHAT_RARE void pool_base::connect_for_waiters()
 {
     const auto alive = link_;
     // A constructor may have closed its channel, and stop the pool.
@@ -301,7 +301,7 @@ ASYNCHAT_DECL void pool_base::connect_for_waiters()
 }
 
 /// Makes a channel, and begins to connect it. Returns an error when there is none.
-ASYNCHAT_DECL std::error_code pool_base::connect_one()
+ASYNCHAT_RARE std::error_code pool_base::connect_one()
 {
     const target& to = servers_.take();
     std::shared_ptr<dispatcher> channel;
@@ -334,7 +334,7 @@ ASYNCHAT_DECL std::error_code pool_base::connect_one()
     return {};
 }
 
-ASYNCHAT_DECL void pool_base::connected(const dispatcher& channel, loop::time_point now) noexcept
+ASYNCHAT_RARE void pool_base::connected(const dispatcher& channel, loop::time_point now) noexcept
 {
     const auto at = find(channel);
     if (at == members_.end() || at->at != stage::connecting)
@@ -346,7 +346,7 @@ ASYNCHAT_DECL void pool_base::connected(const dispatcher& channel, loop::time_po
 }
 
 /// If it was not lent yet, the oldest waiter gets its error: another attempt would be a retry.
-ASYNCHAT_DECL void pool_base::ended(const dispatcher& channel) noexcept
+ASYNCHAT_RARE void pool_base::ended(const dispatcher& channel) noexcept
 {
     const auto at = find(channel);
     if (at == members_.end())
@@ -367,7 +367,7 @@ ASYNCHAT_DECL void pool_base::ended(const dispatcher& channel) noexcept
 
 // --- the way back ----------------------------------------------------------------------------
 
-ASYNCHAT_DECL void pool_base::take_back(dispatcher& channel)
+ASYNCHAT_RARE void pool_base::take_back(dispatcher& channel)
 {
     const auto at = find(channel);
     if (at == members_.end() || at->at != stage::lent)
@@ -397,7 +397,7 @@ inline std::vector<pool_base::member>::iterator pool_base::find(const dispatcher
                         [state](const member& each) { return each.state.get() == state; });
 }
 
-ASYNCHAT_DECL std::size_t pool_base::count(std::initializer_list<stage> stages) const noexcept
+ASYNCHAT_RARE std::size_t pool_base::count(std::initializer_list<stage> stages) const noexcept
 {
     return static_cast<std::size_t>(
         std::count_if(members_.begin(), members_.end(), [&](const member& each) {
@@ -417,7 +417,7 @@ inline loop::time_point pool_base::limit(loop::time_point from, loop::duration m
 }
 
 /// Ends the idle channels whose time is over.
-ASYNCHAT_DECL void pool_base::end_old_ones()
+ASYNCHAT_RARE void pool_base::end_old_ones()
 {
     const auto now = loop_.now();
     auto next = loop::time_point::max();
@@ -436,7 +436,7 @@ ASYNCHAT_DECL void pool_base::end_old_ones()
 }
 
 /// One timer for all: it is set anew only for an earlier time, so not for each give_back().
-ASYNCHAT_DECL void pool_base::end_by(loop::time_point time)
+ASYNCHAT_RARE void pool_base::end_by(loop::time_point time)
 {
     if (time == loop::time_point::max() || (old_age_.active() && old_age_at_ <= time))
         return;
@@ -445,7 +445,7 @@ ASYNCHAT_DECL void pool_base::end_by(loop::time_point time)
 }
 
 /// Lets a channel end that the pool does not count any more.
-ASYNCHAT_DECL void pool_base::retire(const detail::state_ptr& state)
+ASYNCHAT_RARE void pool_base::retire(const detail::state_ptr& state)
 {
     const auto channel = state->channel();
     if (!channel)

@@ -49,7 +49,7 @@ inline endpoint endpoint_of(const proxy_fields::address& from, proxy_fields::kin
 
 } // namespace detail
 
-ASYNCHAT_DECL proxy_header::proxy_header(detail::proxy_fields&& from,
+ASYNCHAT_RARE proxy_header::proxy_header(detail::proxy_fields&& from,
                                          std::chrono::steady_clock::time_point accepted)
     : source_(detail::endpoint_of(from.source, from.family)),
       destination_(detail::endpoint_of(from.destination, from.family)), tlvs_(std::move(from.tlvs)),
@@ -57,12 +57,12 @@ ASYNCHAT_DECL proxy_header::proxy_header(detail::proxy_fields&& from,
 {
 }
 
-ASYNCHAT_DECL std::optional<std::string_view> proxy_header::tlv(unsigned char type) const noexcept
+ASYNCHAT_RARE std::optional<std::string_view> proxy_header::tlv(unsigned char type) const noexcept
 {
     return detail::find_tlv(tlvs_, type);
 }
 
-ASYNCHAT_DECL const proxy_header* proxy_header::of(const dispatcher& channel) noexcept
+ASYNCHAT_RARE const proxy_header* proxy_header::of(const dispatcher& channel) noexcept
 {
     const auto* const slot = detail::channel_access::slot(channel);
     if (!slot)
@@ -76,7 +76,7 @@ namespace detail {
 
 // --- the input -------------------------------------------------------------------------------
 
-ASYNCHAT_DECL proxy_input::result proxy_input::stopped(const std::error_code& error)
+ASYNCHAT_RARE proxy_input::result proxy_input::stopped(const std::error_code& error)
 {
     if (is_would_block(error))
         return result::incomplete;
@@ -90,7 +90,7 @@ ASYNCHAT_DECL proxy_input::result proxy_input::stopped(const std::error_code& er
                                        header_.taken()));
 }
 
-ASYNCHAT_DECL proxy_input::result proxy_input::fail(std::string why)
+ASYNCHAT_RARE proxy_input::result proxy_input::fail(std::string why)
 {
     error_ = std::move(why);
     return result::failed;
@@ -98,7 +98,7 @@ ASYNCHAT_DECL proxy_input::result proxy_input::fail(std::string why)
 
 // --- the channel -----------------------------------------------------------------------------
 
-ASYNCHAT_DECL proxy_receiver::proxy_receiver(loop& owner, socket connection,
+ASYNCHAT_RARE proxy_receiver::proxy_receiver(loop& owner, socket connection,
                                              std::shared_ptr<server_state> server,
                                              proxy_input begun, loop::duration timeout)
     : dispatcher(owner), server_(std::move(server)), input_(std::move(begun)), since_(owner.now()),
@@ -110,7 +110,7 @@ ASYNCHAT_DECL proxy_receiver::proxy_receiver(loop& owner, socket connection,
     number_ = server_->header_awaited(*this);
 }
 
-ASYNCHAT_DECL void proxy_receiver::handle_read()
+ASYNCHAT_RARE void proxy_receiver::handle_read()
 {
     const auto result =
         input_.receive([this](asio::mutable_buffer into, bool keep, std::error_code& error) {
@@ -129,7 +129,7 @@ ASYNCHAT_DECL void proxy_receiver::handle_read()
 }
 
 /// It took too long.
-ASYNCHAT_DECL void proxy_receiver::handle_close()
+ASYNCHAT_RARE void proxy_receiver::handle_close()
 {
     const std::chrono::duration<double> limit = timeout_;
     server_base::proxy_failed(*server_, addr(),
@@ -139,19 +139,19 @@ ASYNCHAT_DECL void proxy_receiver::handle_close()
     close();
 }
 
-ASYNCHAT_DECL void proxy_receiver::handle_error()
+ASYNCHAT_RARE void proxy_receiver::handle_error()
 {
     close();
     server_base::proxy_failed(*server_, addr(), exception_text());
 }
 
-ASYNCHAT_DECL void proxy_receiver::close()
+ASYNCHAT_RARE void proxy_receiver::close()
 {
     server_->header_ended(number_);
     dispatcher::close();
 }
 
-ASYNCHAT_DECL void proxy_receiver::close_all(server_state& server)
+ASYNCHAT_RARE void proxy_receiver::close_all(server_state& server)
 {
     while (!server.receivers.empty()) {
         ++server.counters.refused;

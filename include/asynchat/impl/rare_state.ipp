@@ -12,9 +12,9 @@ namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 namespace detail {
 
-ASYNCHAT_DECL rare_state::rare_state(const timeouts& limits) noexcept : clocks(limits) {}
+ASYNCHAT_RARE rare_state::rare_state(const timeouts& limits) noexcept : clocks(limits) {}
 
-ASYNCHAT_DECL rare_state::~rare_state() = default;
+ASYNCHAT_RARE rare_state::~rare_state() = default;
 
 } // namespace detail
 } // namespace ASYNCHAT_ABI

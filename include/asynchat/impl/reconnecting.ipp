@@ -77,7 +77,7 @@ private:
 
 // --- life ------------------------------------------------------------------------------------
 
-ASYNCHAT_DECL reconnector::reconnector(loop& owner, std::vector<target> servers,
+ASYNCHAT_RARE reconnector::reconnector(loop& owner, std::vector<target> servers,
                                        detail::client_maker make)
     : dispatcher(owner),
       servers_(std::move(servers), detail::channel_access::random_of(owner), "reconnecting<T>"),
@@ -86,12 +86,12 @@ ASYNCHAT_DECL reconnector::reconnector(loop& owner, std::vector<target> servers,
     call_later(loop::duration::zero(), [this] { attempt(); });
 }
 
-ASYNCHAT_DECL reconnector::~reconnector()
+ASYNCHAT_RARE reconnector::~reconnector()
 {
     link_->leave();
 }
 
-ASYNCHAT_DECL void reconnector::back_off(loop::duration base, loop::duration cap)
+ASYNCHAT_RARE void reconnector::back_off(loop::duration base, loop::duration cap)
 {
     if (base < detail::back_off::shortest_wait || base > cap)
         throw std::invalid_argument(
@@ -99,24 +99,24 @@ ASYNCHAT_DECL void reconnector::back_off(loop::duration base, loop::duration cap
     back_off_.set(base, cap);
 }
 
-ASYNCHAT_DECL void reconnector::max_attempts(std::size_t n)
+ASYNCHAT_RARE void reconnector::max_attempts(std::size_t n)
 {
     max_attempts_ = n;
 }
 
-ASYNCHAT_DECL dispatcher* reconnector::current_channel() const noexcept
+ASYNCHAT_RARE dispatcher* reconnector::current_channel() const noexcept
 {
     return link_->channel();
 }
 
-ASYNCHAT_DECL void reconnector::handle_close()
+ASYNCHAT_RARE void reconnector::handle_close()
 {
     close();
 }
 
 // --- attempts --------------------------------------------------------------------------------
 
-ASYNCHAT_DECL void reconnector::attempt()
+ASYNCHAT_RARE void reconnector::attempt()
 {
     if (stopping_)
         return;
@@ -146,7 +146,7 @@ ASYNCHAT_DECL void reconnector::attempt()
 }
 
 /// Decides in a later turn, as an event: retry() is user code.
-ASYNCHAT_DECL void reconnector::attempt_ended(asynchat::close_reason why,
+ASYNCHAT_RARE void reconnector::attempt_ended(asynchat::close_reason why,
                                               const std::error_code& error,
                                               std::string text) noexcept
 {
@@ -161,7 +161,7 @@ ASYNCHAT_DECL void reconnector::attempt_ended(asynchat::close_reason why,
     }
 }
 
-ASYNCHAT_DECL void reconnector::judge()
+ASYNCHAT_RARE void reconnector::judge()
 {
     if (stopping_)
         return finish(close_reason::local);
@@ -182,7 +182,7 @@ ASYNCHAT_DECL void reconnector::judge()
                                         seconds.count());
 }
 
-ASYNCHAT_DECL bool reconnector::retry(asynchat::close_reason why, const std::error_code&,
+ASYNCHAT_RARE bool reconnector::retry(asynchat::close_reason why, const std::error_code&,
                                       std::size_t)
 {
     return why != close_reason::local && why != close_reason::shutdown;
@@ -190,14 +190,14 @@ ASYNCHAT_DECL bool reconnector::retry(asynchat::close_reason why, const std::err
 
 // --- the end ---------------------------------------------------------------------------------
 
-ASYNCHAT_DECL void reconnector::stop()
+ASYNCHAT_RARE void reconnector::stop()
 {
     if (closed() || std::exchange(stopping_, true))
         return;
     call_later(loop::duration::zero(), [this] { shut_down(); });
 }
 
-ASYNCHAT_DECL void reconnector::shut_down()
+ASYNCHAT_RARE void reconnector::shut_down()
 {
     auto* const channel = current_channel();
     if (!channel)

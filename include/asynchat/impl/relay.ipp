@@ -13,21 +13,21 @@
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 
-ASYNCHAT_DECL relay::relay(loop& owner) : relay(owner, socket()) {}
+ASYNCHAT_RARE relay::relay(loop& owner) : relay(owner, socket()) {}
 
-ASYNCHAT_DECL relay::relay(loop& owner, socket from) : async_chat(owner, std::move(from))
+ASYNCHAT_RARE relay::relay(loop& owner, socket from) : async_chat(owner, std::move(from))
 {
     set_terminator(std::nullopt);
     when_full(full_output::reads_on); // the output of the other channel stops it
     pause_reading();
 }
 
-ASYNCHAT_DECL relay::~relay()
+ASYNCHAT_RARE relay::~relay()
 {
     part();
 }
 
-ASYNCHAT_DECL void relay::join(relay& other)
+ASYNCHAT_RARE void relay::join(relay& other)
 {
     if (other_ || other.other_ || this == &other)
         throw std::logic_error("asynchat: join() of a relay that is joined");
@@ -39,34 +39,34 @@ ASYNCHAT_DECL void relay::join(relay& other)
         other.resume_reading();
 }
 
-ASYNCHAT_DECL void relay::collect_incoming_data(std::string_view data)
+ASYNCHAT_RARE void relay::collect_incoming_data(std::string_view data)
 {
     if (other_)
         other_->push(data);
 }
 
-ASYNCHAT_DECL void relay::handle_connect() {}
+ASYNCHAT_RARE void relay::handle_connect() {}
 
-ASYNCHAT_DECL void relay::handle_write_paused()
+ASYNCHAT_RARE void relay::handle_write_paused()
 {
     if (other_)
         other_->pause_reading();
 }
 
-ASYNCHAT_DECL void relay::handle_write_resumed()
+ASYNCHAT_RARE void relay::handle_write_resumed()
 {
     if (other_)
         other_->resume_reading();
 }
 
-ASYNCHAT_DECL void relay::handle_eof()
+ASYNCHAT_RARE void relay::handle_eof()
 {
     if (!other_)
         return async_chat::handle_eof();
     other_->push_eof();
 }
 
-ASYNCHAT_DECL void relay::close()
+ASYNCHAT_RARE void relay::close()
 {
     relay* const left = other_;
     part();
@@ -86,7 +86,7 @@ ASYNCHAT_DECL void relay::close()
     left->abort();
 }
 
-ASYNCHAT_DECL void relay::part() noexcept
+ASYNCHAT_RARE void relay::part() noexcept
 {
     if (other_)
         other_->other_ = nullptr;

@@ -23,7 +23,7 @@
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 
-ASYNCHAT_DECL server_base::server_base(loop& owner, const listen_options& where, maker make)
+ASYNCHAT_RARE server_base::server_base(loop& owner, const listen_options& where, maker make)
     : dispatcher(owner), make_(std::move(make)), shared_(std::make_shared<detail::server_state>())
 {
     if (auto listeners = where.open(owner); !listeners.empty()) {
@@ -40,7 +40,7 @@ ASYNCHAT_DECL server_base::server_base(loop& owner, const listen_options& where,
 }
 
 /// The server takes its connections from the one that accepts for the group, or is that.
-ASYNCHAT_DECL void server_base::join(std::shared_ptr<detail::hand_off> group)
+ASYNCHAT_RARE void server_base::join(std::shared_ptr<detail::hand_off> group)
 {
     shared_->place = &group->add(*this);
     shared_->place->take = [](dispatcher& server, socket&& connection) {
@@ -52,7 +52,7 @@ ASYNCHAT_DECL void server_base::join(std::shared_ptr<detail::hand_off> group)
 }
 
 /// Its group gives it no more connections.
-ASYNCHAT_DECL void server_base::leave_group() noexcept
+ASYNCHAT_RARE void server_base::leave_group() noexcept
 {
     if (!shared_->place)
         return;
@@ -60,7 +60,7 @@ ASYNCHAT_DECL void server_base::leave_group() noexcept
     shared_->group->changed();
 }
 
-ASYNCHAT_DECL server_base::~server_base()
+ASYNCHAT_RARE server_base::~server_base()
 {
     shared_->listener = nullptr;
     detail::proxy_receiver::close_all(*shared_);
@@ -72,7 +72,7 @@ ASYNCHAT_DECL server_base::~server_base()
 
 // --- connections -----------------------------------------------------------------------------
 
-ASYNCHAT_DECL void server_base::max_connections(std::size_t n)
+ASYNCHAT_RARE void server_base::max_connections(std::size_t n)
 {
     max_connections_ = n;
     if (shared_->place) {
@@ -82,7 +82,7 @@ ASYNCHAT_DECL void server_base::max_connections(std::size_t n)
     flush_soon(); // it may accept again
 }
 
-ASYNCHAT_DECL void server_base::max_handshakes(std::size_t n)
+ASYNCHAT_RARE void server_base::max_handshakes(std::size_t n)
 {
     max_handshakes_ = n;
     if (shared_->place) {
@@ -170,12 +170,12 @@ ASYNCHAT_DECL void server_base::admit(socket&& connection, const endpoint& peer)
             detail::channel_access::safe_repr(*this), connections());
 }
 
-ASYNCHAT_DECL void server_base::refuse(const endpoint& peer, std::size_t from_there)
+ASYNCHAT_RARE void server_base::refuse(const endpoint& peer, std::size_t from_there)
 {
     refuse(peer, fmt::format("{} connections are open, {} from there", connections(), from_there));
 }
 
-ASYNCHAT_DECL void server_base::refuse(const endpoint& peer, const std::string& why)
+ASYNCHAT_RARE void server_base::refuse(const endpoint& peer, const std::string& why)
 {
     ++shared_->counters.refused;
     if (!why.empty())
@@ -262,17 +262,17 @@ ASYNCHAT_DECL void server_base::make_room(const detail::address_slot& slot)
 
 // --- rates -----------------------------------------------------------------------------------
 
-ASYNCHAT_DECL void server_base::read_rate(std::size_t bytes_per_second)
+ASYNCHAT_RARE void server_base::read_rate(std::size_t bytes_per_second)
 {
     set_rate(&detail::rate_limits::bytes, bytes_per_second);
 }
 
-ASYNCHAT_DECL void server_base::frame_rate(std::size_t frames_per_second)
+ASYNCHAT_RARE void server_base::frame_rate(std::size_t frames_per_second)
 {
     set_rate(&detail::rate_limits::frames, frames_per_second);
 }
 
-ASYNCHAT_DECL void server_base::set_rate(detail::rate_limit detail::rate_limits::*which,
+ASYNCHAT_RARE void server_base::set_rate(detail::rate_limit detail::rate_limits::*which,
                                          std::size_t per_second)
 {
     using detail::channel_access;
@@ -293,19 +293,19 @@ ASYNCHAT_DECL void server_base::set_rate(detail::rate_limit detail::rate_limits:
 
 // --- behind a proxy --------------------------------------------------------------------------
 
-ASYNCHAT_DECL void server_base::expect_proxy(std::vector<address_range> from)
+ASYNCHAT_RARE void server_base::expect_proxy(std::vector<address_range> from)
 {
     proxies_ = std::move(from);
 }
 
-ASYNCHAT_DECL void server_base::proxy_timeout(loop::duration timeout)
+ASYNCHAT_RARE void server_base::proxy_timeout(loop::duration timeout)
 {
     if (timeout < loop::duration::zero())
         throw std::invalid_argument("asynchat: a timeout is negative");
     proxy_timeout_ = timeout;
 }
 
-ASYNCHAT_DECL void server_base::max_proxy_header(std::size_t bytes)
+ASYNCHAT_RARE void server_base::max_proxy_header(std::size_t bytes)
 {
     using detail::proxy_input;
     if (bytes < proxy_input::min_header || bytes > proxy_input::max_header)
@@ -351,7 +351,7 @@ ASYNCHAT_DECL void server_base::take_proxied(socket&& connection, detail::proxy_
     handle_accepted(std::move(connection), peer);
 }
 
-ASYNCHAT_DECL void server_base::proxy_failed(const detail::server_state& server,
+ASYNCHAT_RARE void server_base::proxy_failed(const detail::server_state& server,
                                              const endpoint& peer, const std::string& why)
 {
     if (server.listener)
@@ -374,14 +374,14 @@ ASYNCHAT_DECL void server_base::proxy_received(detail::server_state& server, soc
     });
 }
 
-ASYNCHAT_DECL std::vector<endpoint> server_base::local_endpoints() const
+ASYNCHAT_RARE std::vector<endpoint> server_base::local_endpoints() const
 {
     return detail::channel_access::listening_endpoints(*this);
 }
 
 // --- the end ---------------------------------------------------------------------------------
 
-ASYNCHAT_DECL void server_base::stop(loop::duration deadline)
+ASYNCHAT_RARE void server_base::stop(loop::duration deadline)
 {
     if (closed())
         return;
@@ -405,13 +405,13 @@ ASYNCHAT_DECL void server_base::stop(loop::duration deadline)
     flush_soon();
 }
 
-ASYNCHAT_DECL void server_base::end_listening()
+ASYNCHAT_RARE void server_base::end_listening()
 {
     accepts_rest_ = false;
     detail::channel_access::stop_listening(*this);
 }
 
-ASYNCHAT_DECL void server_base::accept_rest_soon()
+ASYNCHAT_RARE void server_base::accept_rest_soon()
 {
     detail::channel_access::post(owner(), [state = detail::channel_access::state(*this), this] {
         if (const auto alive = state->channel())
@@ -421,7 +421,7 @@ ASYNCHAT_DECL void server_base::accept_rest_soon()
 
 /// Accepts what waits in the system's queue, some of it in each turn, and then ends the listening.
 /// A queue that is filled again and again does not keep the server for ever.
-ASYNCHAT_DECL void server_base::accept_rest()
+ASYNCHAT_RARE void server_base::accept_rest()
 {
     if (!accepts_rest_) // another stop() has ended it
         return;
@@ -443,7 +443,7 @@ ASYNCHAT_DECL void server_base::accept_rest()
 }
 
 /// Returns whether there may be another one.
-ASYNCHAT_DECL bool server_base::accept_one_more()
+ASYNCHAT_RARE bool server_base::accept_one_more()
 {
     bool more = false;
     detail::channel_access::guarded(*this, [&] {
@@ -455,7 +455,7 @@ ASYNCHAT_DECL bool server_base::accept_one_more()
     return more;
 }
 
-ASYNCHAT_DECL std::vector<socket> server_base::share_listeners()
+ASYNCHAT_RARE std::vector<socket> server_base::share_listeners()
 {
     auto shared = detail::channel_access::copies_of_listeners(*this);
     is_shared_ = is_shared_ || !shared.empty();
@@ -463,7 +463,7 @@ ASYNCHAT_DECL std::vector<socket> server_base::share_listeners()
 }
 
 /// The channels that a server made, the oldest at the back.
-ASYNCHAT_DECL std::vector<detail::state_ptr>
+ASYNCHAT_RARE std::vector<detail::state_ptr>
 server_base::channels_of(loop& owner, const detail::server_state& shared)
 {
     std::vector<detail::state_ptr> found;
@@ -478,7 +478,7 @@ server_base::channels_of(loop& owner, const detail::server_state& shared)
 
 /// In a later turn, asks the channels to finish, from the back, or ends them if `now`. If an
 /// exception leaves the loop, the remaining channels follow after it.
-ASYNCHAT_DECL void server_base::shut_down(loop& owner, std::vector<detail::state_ptr> channels,
+ASYNCHAT_RARE void server_base::shut_down(loop& owner, std::vector<detail::state_ptr> channels,
                                           bool now)
 {
     detail::channel_access::post(owner, [&owner, channels = std::move(channels), now]() mutable {

@@ -19,7 +19,7 @@
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 
-ASYNCHAT_DECL group_options& group_options::loops(std::size_t n)
+ASYNCHAT_RARE group_options& group_options::loops(std::size_t n)
 {
     if (n == 0)
         throw std::invalid_argument("asynchat: a server_group needs at least one loop");
@@ -27,14 +27,14 @@ ASYNCHAT_DECL group_options& group_options::loops(std::size_t n)
     return *this;
 }
 
-ASYNCHAT_DECL std::size_t group_options::loops() const
+ASYNCHAT_RARE std::size_t group_options::loops() const
 {
     return loops_ != 0 ? loops_ : detail::usable_processors();
 }
 
 // --- making it -------------------------------------------------------------------------------
 
-ASYNCHAT_DECL void server_group_base::make(group_options options, const maker& make_server)
+ASYNCHAT_RARE void server_group_base::make(group_options options, const maker& make_server)
 {
     const std::size_t count = options.loops();
     members_.reserve(count);
@@ -47,7 +47,7 @@ ASYNCHAT_DECL void server_group_base::make(group_options options, const maker& m
         share_ports(std::move(options.where_), make_server);
 }
 
-ASYNCHAT_DECL void server_group_base::share_ports(listen_options where, const maker& make_server)
+ASYNCHAT_RARE void server_group_base::share_ports(listen_options where, const maker& make_server)
 {
     if (members_.size() > 1) {
         if (where.has_sockets())
@@ -73,7 +73,7 @@ ASYNCHAT_DECL void server_group_base::share_ports(listen_options where, const ma
 }
 
 /// Of a group before this one: they come loop by loop, and each loop has the same addresses.
-ASYNCHAT_DECL void server_group_base::share_sockets(const listen_options& where,
+ASYNCHAT_RARE void server_group_base::share_sockets(const listen_options& where,
                                                     const maker& make_server)
 {
     const auto& all = where.places_;
@@ -96,7 +96,7 @@ ASYNCHAT_DECL void server_group_base::share_sockets(const listen_options& where,
     }
 }
 
-ASYNCHAT_DECL void server_group_base::share_listener(const listen_options& where,
+ASYNCHAT_RARE void server_group_base::share_listener(const listen_options& where,
                                                      const maker& make_server)
 {
     const auto group = std::make_shared<detail::hand_off>();
@@ -109,7 +109,7 @@ ASYNCHAT_DECL void server_group_base::share_listener(const listen_options& where
 }
 
 /// The first loop goes last: the others wake its server.
-ASYNCHAT_DECL server_group_base::~server_group_base()
+ASYNCHAT_RARE server_group_base::~server_group_base()
 {
     while (!members_.empty())
         members_.pop_back();
@@ -117,14 +117,14 @@ ASYNCHAT_DECL server_group_base::~server_group_base()
 
 // --- running it ------------------------------------------------------------------------------
 
-ASYNCHAT_DECL void server_group_base::require_idle(const char* what) const
+ASYNCHAT_RARE void server_group_base::require_idle(const char* what) const
 {
     if (running_)
         throw std::logic_error(std::string("asynchat: server_group::") + what +
                                "() while run() runs");
 }
 
-ASYNCHAT_DECL void server_group_base::run()
+ASYNCHAT_RARE void server_group_base::run()
 {
     if (running_.exchange(true))
         require_idle("run");
@@ -156,7 +156,7 @@ ASYNCHAT_DECL void server_group_base::run()
         std::rethrow_exception(failure);
 }
 
-ASYNCHAT_DECL void server_group_base::run_member(loop& owner) noexcept
+ASYNCHAT_RARE void server_group_base::run_member(loop& owner) noexcept
 {
     bool ends_all = false;
     try {
@@ -172,27 +172,27 @@ ASYNCHAT_DECL void server_group_base::run_member(loop& owner) noexcept
         stop_loops();
 }
 
-ASYNCHAT_DECL void server_group_base::stop_loops()
+ASYNCHAT_RARE void server_group_base::stop_loops()
 {
     for (const auto& each : members_)
         each->owner.stop();
 }
 
-ASYNCHAT_DECL void server_group_base::ended(server_base& server) noexcept
+ASYNCHAT_RARE void server_group_base::ended(server_base& server) noexcept
 {
     server.leave_group();
     if (--serving_ == 0)
         guards_.clear(); // the loops go on until no channel is left
 }
 
-ASYNCHAT_DECL void server_group_base::stop(loop::duration deadline)
+ASYNCHAT_RARE void server_group_base::stop(loop::duration deadline)
 {
     for (const auto& each : members_)
         detail::channel_access::post(
             each->owner, [server = each->server.get(), deadline] { server->stop(deadline); });
 }
 
-ASYNCHAT_DECL void server_group_base::stop_on_signals(loop::duration deadline)
+ASYNCHAT_RARE void server_group_base::stop_on_signals(loop::duration deadline)
 {
     require_idle("stop_on_signals");
     members_.front()->owner.on_signals([this, deadline] { stop(deadline); });
@@ -200,7 +200,7 @@ ASYNCHAT_DECL void server_group_base::stop_on_signals(loop::duration deadline)
 
 // --- counters --------------------------------------------------------------------------------
 
-ASYNCHAT_DECL server_counters server_group_base::counters() const
+ASYNCHAT_RARE server_counters server_group_base::counters() const
 {
     require_idle("counters");
     server_counters sum;
@@ -209,7 +209,7 @@ ASYNCHAT_DECL server_counters server_group_base::counters() const
     return sum;
 }
 
-ASYNCHAT_DECL void server_group_base::gather(counters_handler f)
+ASYNCHAT_RARE void server_group_base::gather(counters_handler f)
 {
     struct gathering {
         std::mutex mutex;

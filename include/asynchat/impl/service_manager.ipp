@@ -76,7 +76,7 @@ inline std::vector<std::string> names_of_descriptors(std::size_t count)
 
 } // namespace detail
 
-ASYNCHAT_DECL std::vector<std::pair<std::string, socket>> listening_sockets()
+ASYNCHAT_RARE std::vector<std::pair<std::string, socket>> listening_sockets()
 {
     constexpr int first_descriptor = 3;
     const detail::scope_exit done([] { // children must not take them for their own
@@ -98,7 +98,7 @@ ASYNCHAT_DECL std::vector<std::pair<std::string, socket>> listening_sockets()
     return found;
 }
 
-ASYNCHAT_DECL bool notify_service_manager(std::string_view state)
+ASYNCHAT_RARE bool notify_service_manager(std::string_view state)
 {
     std::string path(detail::variable("NOTIFY_SOCKET"));
     if (path.empty())
@@ -115,7 +115,7 @@ ASYNCHAT_DECL bool notify_service_manager(std::string_view state)
     return true;
 }
 
-ASYNCHAT_DECL timer start_watchdog(loop& owner)
+ASYNCHAT_RARE timer start_watchdog(loop& owner)
 {
     if (detail::variable("WATCHDOG_USEC").empty() ||
         (!detail::variable("WATCHDOG_PID").empty() && !detail::is_for_us("WATCHDOG_PID")))

@@ -38,7 +38,7 @@ ASYNCHAT_DECL std::vector<std::string_view> strings_of(std::string_view list)
     return strings;
 }
 
-ASYNCHAT_DECL string_search::string_search(std::string list)
+ASYNCHAT_RARE string_search::string_search(std::string list)
     : list_(std::move(list)), strings_(strings_of(list_)), nodes_(1)
 {
     std::sort(strings_.begin(), strings_.end());

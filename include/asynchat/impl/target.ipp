@@ -13,24 +13,24 @@
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 
-ASYNCHAT_DECL target::target(std::string_view host, std::string_view service)
+ASYNCHAT_RARE target::target(std::string_view host, std::string_view service)
     : host_(host), service_(service)
 {
     detail::require_name("host", host);
     detail::require_name("service", service);
 }
 
-ASYNCHAT_DECL target::target(std::string_view host, std::int64_t port)
+ASYNCHAT_RARE target::target(std::string_view host, std::int64_t port)
     : target(host, std::to_string(port))
 {
 }
 
-ASYNCHAT_DECL target::target(endpoint address) : address_(std::move(address))
+ASYNCHAT_RARE target::target(endpoint address) : address_(std::move(address))
 {
     address_.native(); // throws if it is not an address
 }
 
-ASYNCHAT_DECL std::string target::to_string() const
+ASYNCHAT_RARE std::string target::to_string() const
 {
     return host_.empty() ? address_.to_string() : endpoint::named(host_, service_).to_string();
 }
@@ -39,7 +39,7 @@ ASYNCHAT_DECL std::string target::to_string() const
 
 namespace detail {
 
-ASYNCHAT_DECL target_list::target_list(std::vector<target> all, random& numbers, const char* whose)
+ASYNCHAT_RARE target_list::target_list(std::vector<target> all, random& numbers, const char* whose)
     : all_(std::move(all))
 {
     if (all_.empty())
@@ -48,7 +48,7 @@ ASYNCHAT_DECL target_list::target_list(std::vector<target> all, random& numbers,
         std::swap(all_[left - 1], all_[numbers.below(left)]);
 }
 
-ASYNCHAT_DECL void target_list::connect(dispatcher& channel, const target& to)
+ASYNCHAT_RARE void target_list::connect(dispatcher& channel, const target& to)
 {
     if (channel.closed())
         return;

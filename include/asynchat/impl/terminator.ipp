@@ -103,7 +103,7 @@ ASYNCHAT_DECL bool terminator::equals(const terminator& other) const noexcept
     }
 }
 
-ASYNCHAT_DECL std::string terminator::repr() const
+ASYNCHAT_RARE std::string terminator::repr() const
 {
     switch (kind_) {
     case kind::none: return "None";

@@ -23,16 +23,16 @@ inline peer::peer(std::unique_ptr<asynchat::detail::memory_end> end) noexcept : 
 {
 }
 
-ASYNCHAT_DECL peer::peer(peer&& other) noexcept = default;
-ASYNCHAT_DECL peer& peer::operator=(peer&& other) noexcept = default;
-ASYNCHAT_DECL peer::~peer() = default;
+ASYNCHAT_RARE peer::peer(peer&& other) noexcept = default;
+ASYNCHAT_RARE peer& peer::operator=(peer&& other) noexcept = default;
+ASYNCHAT_RARE peer::~peer() = default;
 
-ASYNCHAT_DECL void peer::close() noexcept
+ASYNCHAT_RARE void peer::close() noexcept
 {
     end_.reset();
 }
 
-ASYNCHAT_DECL asynchat::detail::memory_end& peer::end() const
+ASYNCHAT_RARE asynchat::detail::memory_end& peer::end() const
 {
     if (!end_)
         throw std::logic_error("asynchat: this peer is closed");
@@ -40,7 +40,7 @@ ASYNCHAT_DECL asynchat::detail::memory_end& peer::end() const
 }
 
 /// Runs the loop until nothing is left to do, and returns the end.
-ASYNCHAT_DECL asynchat::detail::memory_end& peer::settled() const
+ASYNCHAT_RARE asynchat::detail::memory_end& peer::settled() const
 {
     auto& network = *end().network();
     if (!network.owner)
@@ -49,14 +49,14 @@ ASYNCHAT_DECL asynchat::detail::memory_end& peer::settled() const
     return end();
 }
 
-ASYNCHAT_DECL void peer::send(std::string_view piece)
+ASYNCHAT_RARE void peer::send(std::string_view piece)
 {
     if (end().has_finished())
         throw std::logic_error("asynchat: send() after finish()");
     end().send(std::string(piece), {});
 }
 
-ASYNCHAT_DECL void peer::send(std::string_view bytes, std::size_t piece)
+ASYNCHAT_RARE void peer::send(std::string_view bytes, std::size_t piece)
 {
     if (piece == 0)
         throw std::invalid_argument("asynchat: pieces of 0 bytes");
@@ -64,7 +64,7 @@ ASYNCHAT_DECL void peer::send(std::string_view bytes, std::size_t piece)
         send(bytes.substr(0, piece));
 }
 
-ASYNCHAT_DECL std::string peer::received(std::size_t max_bytes)
+ASYNCHAT_RARE std::string peer::received(std::size_t max_bytes)
 {
     for (;;) {
         const std::string more = settled().take(max_bytes - std::min(max_bytes, taken_.size()));
@@ -80,27 +80,27 @@ ASYNCHAT_DECL std::string peer::received(std::size_t max_bytes)
     return all;
 }
 
-ASYNCHAT_DECL bool peer::ended()
+ASYNCHAT_RARE bool peer::ended()
 {
     return settled().has_ended();
 }
 
-ASYNCHAT_DECL bool peer::was_reset()
+ASYNCHAT_RARE bool peer::was_reset()
 {
     return settled().is_reset();
 }
 
-ASYNCHAT_DECL void peer::finish()
+ASYNCHAT_RARE void peer::finish()
 {
     end().finish();
 }
 
-ASYNCHAT_DECL void peer::reset()
+ASYNCHAT_RARE void peer::reset()
 {
     end().reset();
 }
 
-ASYNCHAT_DECL void peer::window(std::size_t bytes)
+ASYNCHAT_RARE void peer::window(std::size_t bytes)
 {
     end().resize_window(bytes);
 }
@@ -113,17 +113,17 @@ inline listener::listener(loop& owner,
 {
 }
 
-ASYNCHAT_DECL listener::listener(listener&& other) noexcept = default;
-ASYNCHAT_DECL listener& listener::operator=(listener&& other) noexcept = default;
-ASYNCHAT_DECL listener::~listener() = default;
+ASYNCHAT_RARE listener::listener(listener&& other) noexcept = default;
+ASYNCHAT_RARE listener& listener::operator=(listener&& other) noexcept = default;
+ASYNCHAT_RARE listener::~listener() = default;
 
-ASYNCHAT_DECL std::size_t listener::waiting() const
+ASYNCHAT_RARE std::size_t listener::waiting() const
 {
     owner_->settle();
     return socket_->waiting();
 }
 
-ASYNCHAT_DECL peer listener::accept()
+ASYNCHAT_RARE peer listener::accept()
 {
     owner_->settle();
     auto end = socket_->take_waiting();
@@ -134,16 +134,16 @@ ASYNCHAT_DECL peer listener::accept()
 
 // --- loop ------------------------------------------------------------------------------------
 
-ASYNCHAT_DECL loop::loop(std::uint64_t seed)
+ASYNCHAT_RARE loop::loop(std::uint64_t seed)
     : memory_world(seed), asynchat::loop(std::move(new_clock), network.get())
 {
     network->owner = this;
     asynchat::detail::channel_access::seed(*this, seed);
 }
 
-ASYNCHAT_DECL loop::~loop() = default;
+ASYNCHAT_RARE loop::~loop() = default;
 
-ASYNCHAT_DECL void loop::settle()
+ASYNCHAT_RARE void loop::settle()
 {
     const auto work = asio::make_work_guard(context());
     context().restart();
@@ -153,7 +153,7 @@ ASYNCHAT_DECL void loop::settle()
     }
 }
 
-ASYNCHAT_DECL void loop::advance(duration time)
+ASYNCHAT_RARE void loop::advance(duration time)
 {
     const auto work = asio::make_work_guard(context());
     const time_point until = now() + time;
@@ -181,7 +181,7 @@ inline socket loop::socket_over(std::unique_ptr<asynchat::detail::memory_end> en
     return socket(std::make_unique<asynchat::detail::memory_socket>(std::move(end)), peer);
 }
 
-ASYNCHAT_DECL std::pair<socket, peer> loop::accepted_pair()
+ASYNCHAT_RARE std::pair<socket, peer> loop::accepted_pair()
 {
     auto ends = end_pair();
     socket accepted = socket_over(std::move(ends.first));
@@ -189,7 +189,7 @@ ASYNCHAT_DECL std::pair<socket, peer> loop::accepted_pair()
     return {std::move(accepted), peer(std::move(ends.second))};
 }
 
-ASYNCHAT_DECL peer loop::connect(const endpoint& to)
+ASYNCHAT_RARE peer loop::connect(const endpoint& to)
 {
     settle();
     auto* const listener = network->listener_at(to);
@@ -200,27 +200,27 @@ ASYNCHAT_DECL peer loop::connect(const endpoint& to)
     return peer(std::move(end));
 }
 
-ASYNCHAT_DECL listener loop::listen(const endpoint& at)
+ASYNCHAT_RARE listener loop::listen(const endpoint& at)
 {
     auto socket = std::make_unique<asynchat::detail::memory_socket>(network);
     socket->listen_at(at);
     return listener(*this, std::move(socket));
 }
 
-ASYNCHAT_DECL void loop::add_host(std::string_view name, std::vector<std::string> addresses)
+ASYNCHAT_RARE void loop::add_host(std::string_view name, std::vector<std::string> addresses)
 {
     for (const std::string& address : addresses)
         endpoint(address, 0); // throws if it is none
     network->hosts[std::string(name)] = std::move(addresses);
 }
 
-ASYNCHAT_DECL std::pair<socket, socket> loop::socket_pair()
+ASYNCHAT_RARE std::pair<socket, socket> loop::socket_pair()
 {
     auto ends = end_pair();
     return {socket_over(std::move(ends.first)), socket_over(std::move(ends.second))};
 }
 
-ASYNCHAT_DECL void loop::fail(std::size_t n, int error, std::optional<operation> what)
+ASYNCHAT_RARE void loop::fail(std::size_t n, int error, std::optional<operation> what)
 {
     if (n > 0)
         network->failures.push_back({n, {error, asio::error::get_system_category()}, what});
