@@ -10,6 +10,8 @@ NAMES = {
     "asynchat own string": "asynchat, own string",
     "asynchat streams": "asynchat, streams",
     "asynchat streams batches": "asynchat, streams with `next_line()`",
+    "asynchat counted": "asynchat, counted frames",
+    "asynchat websocket": "asynchat, WebSocket",
     "Asio read_some": "Asio `async_read_some`, by hand",
     "Asio read_until": "Asio `async_read_until` and `async_write`",
     "Asio awaitable": "Asio `async_read_until`, awaited",
@@ -29,6 +31,7 @@ LARGE = {"line4k": "lines of 4 KiB", "count4k": "counted 4 KiB", "count64k": "co
          "count1m": "counted 1 MiB"}
 TLS = {"tls64": "64 bytes, 64 connections", "tls4k": "4 KiB, 64 connections",
        "tls1m": "1 MiB, 4 connections", "tlsfull": "full", "tlsresumed": "resumed"}
+WEBSOCKET = {"ws64": "one at a time, 64 connections", "wspipe64": "64 at a time, 16 connections"}
 
 
 def rounded(ratio):
@@ -91,6 +94,8 @@ def draw(report):
             parts.append(f"{title}:\n\n" + ratios(report, servers, works))
     if any(work in report["cells"] for work in TLS):
         parts.append("TLS:\n\n" + ratios(report, report["tls_servers"], TLS))
+    if any(work in report["cells"] for work in WEBSOCKET):
+        parts.append("WebSocket:\n\n" + ratios(report, report["websocket_servers"], WEBSOCKET))
     if report["latency"]:
         parts.append("Microseconds for an answer, p50, p99 and maximum:\n\n"
                      + latencies(report, servers, ("p50", "p99", "max")))
