@@ -153,6 +153,28 @@ TEST_CASE("add_layer: input behind the line that agrees on it", "[layers][add_la
         loop.settle();
         CHECK(chat->events == strings{"collect go", "found", "collect line", "found"});
     }
+    SECTION("is fed to it, also at the end of the stream")
+    {
+        class late : public switching {
+        public:
+            using switching::switching;
+            void found_terminator() override
+            {
+                switching::found_terminator();
+                if (events.size() == 2) // the rest waits for more, and the end comes
+                    throw std::runtime_error("the first line");
+            }
+            void handle_error() override {}
+        };
+        auto [chat, peer] = loop.accept<late>(early_input::feed);
+        peer.send("first\ngo\n" + through);
+        loop.settle();
+        CHECK(chat->events == strings{"collect first", "found"});
+        peer.finish();
+        loop.settle();
+        CHECK(chat->events == strings{"collect first", "found", "collect go", "found",
+                                      "collect line", "found", "eof", "close peer finished"});
+    }
     SECTION("that was not even there is none")
     {
         auto [chat, peer] = loop.accept<switching>();

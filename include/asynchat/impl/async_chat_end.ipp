@@ -64,8 +64,8 @@ ASYNCHAT_DECL void async_chat::end_of_input_()
         if (decoder_.carried().size() >= size)
             break;
     }
-    if (!delivers_input() || guard.is_renewed() || !deliver_remainder())
-        return; // for now, or permanently
+    if (!input_ended_ || !delivers_input() || guard.is_renewed() || !deliver_remainder())
+        return; // for now, or permanently; a new layer may get the rest first
     if (closed() || eof_reported_ || guard.is_renewed())
         return;
     eof_reported_ = true;
@@ -183,6 +183,8 @@ ASYNCHAT_DECL std::string async_chat::take_early_input_(early_input early)
     frame_has_ended();
     if (early == early_input::discard)
         bytes.clear();
+    if (!bytes.empty())
+        input_ended_ = false;
     return bytes;
 }
 

@@ -136,6 +136,8 @@ ASYNCHAT_RARE void dispatcher::add_layer_now(std::unique_ptr<transport_layer> la
     auto fed = take_early_input_(early);
     if (closed())
         return;
+    if (!fed.empty() && !is_lost())
+        eof_ = false; // it is received again, and then the end of the stream
     bool later = false;
     try {
         later = switches_later_();
