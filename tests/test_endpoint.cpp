@@ -5,6 +5,11 @@
 
 #include <asynchat/endpoint.hpp>
 
+#include <asio/ip/tcp.hpp>
+#include <asio/ip/udp.hpp>
+#include <asio/local/datagram_protocol.hpp>
+#include <asio/local/stream_protocol.hpp>
+
 #include <sys/socket.h>
 
 #include <cstddef>

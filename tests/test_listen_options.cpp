@@ -9,6 +9,8 @@
 #include <asynchat/asynchat.hpp>
 #include <asynchat/testing.hpp>
 
+#include <asio/ip/tcp.hpp>
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>

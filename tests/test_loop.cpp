@@ -7,6 +7,8 @@
 
 #include <asynchat/asynchat.hpp>
 
+#include <asio/signal_set.hpp>
+
 #include <csignal>
 #include <memory>
 #include <optional>
