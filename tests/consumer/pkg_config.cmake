@@ -38,12 +38,7 @@ function(build_and_run program compiler standard)
         COMMAND_ERROR_IS_FATAL ANY)
 endfunction()
 
-set(static "")
-if(KIND STREQUAL "static")
-    set(static --static)
-endif()
-
-ask(flags ${static} --cflags --libs asynchat)
+ask(flags --cflags --libs asynchat)
 build_and_run(compiled "${COMPILER}" 17 SOURCES main.cpp line.cpp FLAGS ${flags})
 foreach(compiler IN LISTS COMPILERS)
     get_filename_component(name "${compiler}" NAME)
@@ -54,12 +49,12 @@ foreach(compiler IN LISTS COMPILERS)
 endforeach()
 
 if(TLS)
-    ask(flags ${static} --cflags --libs asynchat-tls)
+    ask(flags --cflags --libs asynchat-tls)
     build_and_run(over_tls "${COMPILER}" 17 SOURCES over_tls.cpp FLAGS ${flags})
 endif()
 
 if(WEBSOCKET)
-    ask(flags ${static} --cflags --libs asynchat-websocket)
+    ask(flags --cflags --libs asynchat-websocket)
     build_and_run(over_websocket "${COMPILER}" 17 SOURCES over_websocket.cpp FLAGS ${flags})
 endif()
 
