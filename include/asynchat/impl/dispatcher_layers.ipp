@@ -30,19 +30,25 @@ namespace detail {
 
 /// The transport below a layer that is added in the middle of a stream. It holds input back while
 /// earlier output is sent without the layer. Then it passes the early input to the layer, and from
-/// then on everything.
+/// then on everything. If the end of the stream came before, it gives that again: what is below
+/// need not do that.
 class before_layer final : public transport_layer {
 public:
-    void begin(std::string bytes, bool holds) noexcept
+    void begin(std::string bytes, bool holds, bool ended) noexcept
     {
         bytes_ = std::move(bytes);
         holds_input_ = holds;
+        ended_ = ended;
     }
 
     std::size_t read_some(asio::mutable_buffer into, std::error_code& error) override
     {
         if (holds_input()) {
             error = asio::error::would_block;
+            return 0;
+        }
+        if (bytes_.empty() && ended_) {
+            error = asio::error::eof;
             return 0;
         }
         if (bytes_.empty())
@@ -56,9 +62,10 @@ public:
     bool may_read() override { return !holds_input() && transport_layer::may_read(); }
 
 private:
-    bool has_input() override { return !bytes_.empty(); }
+    bool has_input() override { return ended_ || !bytes_.empty(); }
 
     std::string bytes_;
+    bool ended_ = false;
 };
 
 /// In the place of the layers of a connection whose handshake has failed, if they are not renewed.
@@ -136,14 +143,15 @@ ASYNCHAT_RARE void dispatcher::add_layer_now(std::unique_ptr<transport_layer> la
     auto fed = take_early_input_(early);
     if (closed())
         return;
-    if (!fed.empty() && !is_lost())
-        eof_ = false; // it is received again, and then the end of the stream
+    const bool ended = eof_ && !fed.empty() && !is_lost();
+    if (ended)
+        eof_ = false; // it comes again, behind the early input
     bool later = false;
     try {
         later = switches_later_();
     } catch (...) { // the channel goes on without the layer: it receives the early input again
         if (!fed.empty() && transport_) {
-            below.begin(std::move(fed), false);
+            below.begin(std::move(fed), false, ended);
             put_on(std::move(before));
         }
         throw;
@@ -151,7 +159,7 @@ ASYNCHAT_RARE void dispatcher::add_layer_now(std::unique_ptr<transport_layer> la
     if (closed() || is_lost())
         return;
     if (later || !fed.empty()) {
-        below.begin(std::move(fed), later);
+        below.begin(std::move(fed), later, ended);
         put_on(std::move(before));
     }
     later ? waiting.swap(layers) : put_on(std::move(layers));
