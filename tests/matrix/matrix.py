@@ -10,7 +10,8 @@ of the rows, also of earlier calls, is kept in build/matrix/results.json and pri
 with a reason for each row that did not run. Without a name all rows run, which takes hours. --packages
 prints what the rows need to be installed here.
 
-ASYNCHAT_ASIO, ASYNCHAT_FMT and ASYNCHAT_CATCH2 name the sources of the newest release of each.
+ASYNCHAT_ASIO, ASYNCHAT_FMT and ASYNCHAT_CATCH2 name the sources of the newest release of each, for
+the row `newest`.
 """
 
 import collections
@@ -49,12 +50,18 @@ def verb(name, what, packages, compiler, standard, *arguments, **environment):
         "./run", *arguments, needs=[compiles(compiler, environment.get("CXXFLAGS", ""))])
 
 
-def newest(name, what, variable, *options):
-    """With a library that Debian has no package of."""
-    source = os.environ.get(variable, "")
-    row(name, what, [], {"CXX": "g++"}, "./run", "test",
-        *(option.format(source=source) for option in options), *QUICK,
-        missing=None if source else f"{variable} names no sources")
+def newest():
+    """With the libraries that Debian has no package of, as far as sources are named."""
+    options = {
+        "Asio": ["-Dasio_INCLUDE_DIR={}/include"],
+        "fmt": ["-DCMAKE_DISABLE_FIND_PACKAGE_fmt=ON", "-DFETCHCONTENT_SOURCE_DIR_FMT={}"],
+        "Catch2": ["-DCMAKE_DISABLE_FIND_PACKAGE_Catch2=ON", "-DFETCHCONTENT_SOURCE_DIR_CATCH2={}"],
+    }
+    sources = {name: os.environ.get(f"ASYNCHAT_{name.upper()}", "") for name in options}
+    given = [name for name in options if sources[name]]
+    row("newest", f"g++ 12, C++17, the newest {', '.join(given or options)}", [], {"CXX": "g++"},
+        "./run", "test", *(each.format(sources[name]) for name in given for each in options[name]),
+        *QUICK, missing=None if given else "no sources are named")
 
 
 def other_processor(name, what, prefix, *emulator, flags=""):
@@ -90,12 +97,7 @@ row("musl", "clang 16, headers of musl and libc++ 16, not linked",
     ["clang-16", "libc++-16-dev", "musl-dev"], {}, "sh", "tests/matrix/musl.sh",
     needs=[compiles("clang++-16", "-stdlib=libc++"),
            ["test", "-e", "/usr/include/x86_64-linux-musl/stdio.h"]])
-newest("asio", "g++ 12, C++17, the newest Asio", "ASYNCHAT_ASIO",
-       "-Dasio_INCLUDE_DIR={source}/include")
-newest("fmt", "g++ 12, C++17, the newest fmt", "ASYNCHAT_FMT",
-       "-DCMAKE_DISABLE_FIND_PACKAGE_fmt=ON", "-DFETCHCONTENT_SOURCE_DIR_FMT={source}")
-newest("catch2", "g++ 12, C++17, the newest Catch2", "ASYNCHAT_CATCH2",
-       "-DCMAKE_DISABLE_FIND_PACKAGE_Catch2=ON", "-DFETCHCONTENT_SOURCE_DIR_CATCH2={source}")
+newest()
 trixie("trixie-g++-13", "g++ 13, Asio 1.30, fmt 10, Catch2 3.7", "g++-13",
        LDFLAGS="-Wl,--no-as-needed,/usr/lib/x86_64-linux-gnu/libstdc++.so.6")
 trixie("trixie-g++-14", "g++ 14, the same libraries", "g++-14")
