@@ -786,7 +786,7 @@ layers("failed-shutdown-is-orderly",
        "a reset found by shutdown_output() ends as the peer's end would",
        "connection_lost_(close_reason::reset, error);", "return true;")
 layers("early-input-after-the-switch", "input is not held back until the output before a layer left",
-       "begin(std::move(fed), later);", "begin(std::move(fed), false);")
+       "begin(std::move(fed), later, ended);", "begin(std::move(fed), false, ended);")
 layers("silent-last-words", "a channel that ends in order says none of the last words of a layer",
        "if (state_->layers() == 0 || ", "if (state_->layers() < 32 || ")
 layers("last-words-once", "the last words of a layer are not tried again after would_block",

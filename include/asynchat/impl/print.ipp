@@ -6,8 +6,7 @@
 
 #include <asynchat/async_chat.hpp>
 #include <asynchat/detail/copy_bytes.hpp>
-
-#include <fmt/core.h>
+#include <asynchat/detail/fmt_format.hpp>
 
 #include <array>
 #include <cstddef>
