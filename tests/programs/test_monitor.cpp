@@ -39,11 +39,11 @@ const asynchat::endpoint any_port("127.0.0.1", 0);
 
 TEST_CASE("monitor: a watched loop stays as it was if the address is taken", "[programs]")
 {
+    int turns = 0; // also at the end of the loop
     asio::io_context context;
     asynchat::loop loop(context);
     const auto server = loop.create<asynchat::server<quiet>>(any_port);
     const auto other = loop.create<asynchat::server<quiet>>(any_port);
-    int turns = 0;
     loop.on_turn([&turns](asynchat::loop::duration) { ++turns; });
     CHECK_THROWS_AS(monitor::monitor(*server, other->local_endpoint()), std::system_error);
     loop.post([] {});
