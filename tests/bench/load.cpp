@@ -21,8 +21,9 @@
 // Compiled with ASYNCHAT_BENCH_TLS it speaks TLS 1.3, and does not look at certificates. With
 // `resume` each connection continues a session of an earlier one; else each shakes hands in full.
 
-#include "frames.hpp"
+#include "../websocket/frames.hpp"
 #include "stream.hpp"
+#include "upgrade.hpp"
 
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -220,8 +221,8 @@ private:
                 c.requests += "ECHO " + std::to_string(size) + "\n" + body;
                 c.answers += body;
             } else if (work_ == "websocket") {
-                c.requests += bench::masked_frame(body, keys(4));
-                c.answers += bench::plain_frame(body);
+                c.requests += support::frame(support::fin | support::text, body, keys(4));
+                c.answers += support::server_frame(support::fin | support::text, body);
             } else {
                 c.requests += body + "\n";
                 c.answers += body + "\n";

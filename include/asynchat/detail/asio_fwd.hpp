@@ -9,8 +9,9 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/detail/config.hpp>
 
-// Types of Asio that our headers name and do not use. Their headers take longer to compile than all
-// of ours. Whoever has such an object has included its header.
+// Our headers name these types of Asio and do not use them. To include their headers would take
+// longer than all of ours. A program that makes an object of such a type includes its header
+// itself.
 
 #ifndef ASIO_INLINE_NAMESPACE_BEGIN // older releases
 #  define ASYNCHAT_ASIO_BEGIN

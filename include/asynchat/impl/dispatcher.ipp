@@ -85,8 +85,10 @@ ASYNCHAT_DECL dispatcher::dispatcher(loop& owner, socket from) : dispatcher(owne
 ASYNCHAT_DECL dispatcher::~dispatcher()
 {
     state_->next_connection();
-    if (state_->heap_index != detail::not_queued) // else the loop may be gone
-        loop_.drop_deadline(*state_);             // the channel may not have been adopted
+    // A channel that the loop never adopted may still have a deadline. Without one the loop may be
+    // gone: it must not be called.
+    if (state_->heap_index != detail::not_queued)
+        loop_.drop_deadline(*state_);
     end_timers();
     if (slot_)
         detail::server_state::forget(*slot_);

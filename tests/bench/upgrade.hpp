@@ -1,8 +1,8 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-#ifndef ASYNCHAT_BENCH_FRAMES_HPP
-#define ASYNCHAT_BENCH_FRAMES_HPP
+#ifndef ASYNCHAT_BENCH_UPGRADE_HPP
+#define ASYNCHAT_BENCH_UPGRADE_HPP
 
 #include "stream.hpp"
 
@@ -13,37 +13,7 @@
 #include <string>
 #include <string_view>
 
-// WebSocket, as the load speaks it.
 namespace bench {
-
-/// The first bytes of a frame with a whole text. `mask` is 0x80 or 0.
-inline std::string frame_head(std::size_t size, unsigned mask)
-{
-    const auto byte = [](std::size_t value) { return static_cast<char>(value & 0xff); };
-    std::string head = "\x81";
-    if (size < 126)
-        return head + byte(mask | size);
-    const int width = size < 65536 ? 2 : 8;
-    head += byte(mask | (width == 2 ? 126U : 127U));
-    for (int i = width - 1; i >= 0; --i)
-        head += byte(size >> (8 * i));
-    return head;
-}
-
-/// As a server sends it.
-inline std::string plain_frame(std::string_view text)
-{
-    return frame_head(text.size(), 0).append(text);
-}
-
-/// As a client sends it. `key` has four bytes.
-inline std::string masked_frame(std::string_view text, std::string_view key)
-{
-    std::string frame = frame_head(text.size(), 0x80).append(key);
-    for (std::size_t i = 0; i < text.size(); ++i)
-        frame += static_cast<char>(text[i] ^ key[i % 4]);
-    return frame;
-}
 
 /// Asks for a WebSocket on a new connection. Returns whether the answer is right.
 template <class Stream>
