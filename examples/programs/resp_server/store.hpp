@@ -7,15 +7,16 @@
 #include "shard.hpp"
 #include "table.hpp"
 
-#include <array>
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 namespace resp {
 
-// The keys and their values, for all loops. A key belongs to one of many shards, each behind a
-// mutex of its own, so two loops seldom wait for each other. No request holds two of them.
+// The keys and their values, for all loops. With several loops a key belongs to one of many shards,
+// each behind a mutex of its own, so two loops seldom wait for each other. No request holds two of
+// them.
 class store {
     // On cache lines of its own: a mutex must not slow down that of its neighbour.
     struct alignas(128) place {
@@ -42,19 +43,20 @@ public:
         shard& data_;
     };
 
-    // A store of one thread needs no locks.
+    // A store of one thread needs no locks, and no second shard.
     store(std::size_t memory, bool is_shared) : memory_(memory), is_shared_(is_shared)
     {
-        for (auto& each : places_)
-            each = std::make_unique<place>(memory_);
+        for (std::size_t n = is_shared ? most_shards : 1; n > 0; --n)
+            places_.push_back(std::make_unique<place>(memory_));
     }
 
     // The shard of the key, until the result is destroyed. An answer may be pushed in the meantime,
     // as that only queues it.
     locked lock(const hashed_key& key)
     {
-        constexpr auto low_bits = 8 * sizeof key.hash - shard_bits; // which the tables use
-        return locked(*places_[key.hash >> low_bits], is_shared_);
+        // The tables use the low bits.
+        constexpr std::size_t half = 4 * sizeof key.hash;
+        return locked(*places_[(key.hash >> half) & (places_.size() - 1)], is_shared_);
     }
 
     struct numbers {
@@ -74,11 +76,11 @@ public:
     const budget& memory() const noexcept { return memory_; }
 
 private:
-    static constexpr std::size_t shard_bits = 6;
+    static constexpr std::size_t most_shards = 64; // a power of 2
 
     budget memory_;
     const bool is_shared_;
-    std::array<std::unique_ptr<place>, std::size_t{1} << shard_bits> places_;
+    std::vector<std::unique_ptr<place>> places_;
 };
 
 } // namespace resp

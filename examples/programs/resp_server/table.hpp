@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <string>
+#include <new>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -55,7 +55,7 @@ public:
     // The key is not there.
     Value& insert(const hashed_key& key)
     {
-        auto made = std::make_unique<node>(key);
+        link made = node::make(key);
         if (size_ == heads_.size())
             grow();
         link& head = head_of(key.hash);
@@ -75,15 +75,38 @@ public:
 
 private:
     struct node;
-    using link = std::unique_ptr<node>;
+    struct destroy {
+        void operator()(node* which) const noexcept
+        {
+            which->~node();
+            ::operator delete(which);
+        }
+    };
+    using link = std::unique_ptr<node, destroy>;
 
+    // The bytes of the key follow it, so what one look needs is in one place.
     struct node {
-        explicit node(const hashed_key& of) : hash(of.hash), key(of.bytes) {}
+        static link make(const hashed_key& of)
+        {
+            void* const here = ::operator new(sizeof(node) + of.bytes.size());
+            return link(new (here) node(of));
+        }
+        bool has(const hashed_key& other) const noexcept
+        {
+            return hash == other.hash && std::string_view(key(), key_size) == other.bytes;
+        }
 
         link next;
         std::size_t hash;
-        std::string key;
+        std::size_t key_size;
         Value value;
+
+    private:
+        explicit node(const hashed_key& of) noexcept : hash(of.hash), key_size(of.bytes.size())
+        {
+            of.bytes.copy(reinterpret_cast<char*>(this + 1), key_size);
+        }
+        const char* key() const noexcept { return reinterpret_cast<const char*>(this + 1); }
     };
 
     // Their number is a power of 2.
@@ -93,7 +116,7 @@ private:
     link* link_to(const hashed_key& key) noexcept
     {
         link* at = &head_of(key.hash);
-        while (*at && ((*at)->hash != key.hash || (*at)->key != key.bytes))
+        while (*at && !(*at)->has(key))
             at = &(*at)->next;
         return at;
     }
