@@ -45,7 +45,15 @@ public:
         descriptor_ = connected.release();
     }
 
-    socket(socket&& other) noexcept { swap(other); }
+    socket(socket&& other) noexcept
+        : accepted_(std::exchange(other.accepted_, false)),
+          descriptor_(std::exchange(other.descriptor_, -1)),
+          connection_(std::exchange(other.connection_, nullptr)),
+          layers_(std::exchange(other.layers_, nullptr)), proxy_(std::move(other.proxy_)),
+          family_(std::exchange(other.family_, 0)), type_(std::exchange(other.type_, 0)),
+          peer_(std::move(other.peer_))
+    {
+    }
     socket& operator=(socket&& other) noexcept
     {
         socket(std::move(other)).swap(*this);

@@ -42,12 +42,15 @@ public:
         loop& owner;
         dispatcher* server; // for its own thread; null when it is destroyed
         void (*take)(dispatcher& server, socket&& connection) = nullptr;
-        std::atomic<std::size_t> connections{0}; // open, or under way to it
-        std::atomic<std::size_t> coming{0};      // under way to it
-        std::atomic<std::size_t> handshakes{0};  // incomplete
         std::atomic<std::size_t> max_connections{0};
         std::atomic<std::size_t> max_handshakes{0};
         std::atomic<bool> stops{false};
+
+        // On a cache line apart: both threads write these for each connection, and only read the
+        // others.
+        alignas(64) std::atomic<std::size_t> connections{0}; // open, or under way to it
+        std::atomic<std::size_t> coming{0};                  // under way to it
+        std::atomic<std::size_t> handshakes{0};              // incomplete
     };
 
     /// Adds a server; the first one accepts. The caller sets the rest of the member.
