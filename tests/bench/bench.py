@@ -480,6 +480,16 @@ def print_report(report):
             columns.append((heading, cell))
         print_table(f"{title}: microseconds for an answer, and requests of others answered "
                     "meanwhile", names, columns)
+    for what, value in report.get("many loops", {}).items():
+        print(f"{what}: {value}")
+
+
+def many_loops(build, rounds):
+    """{what: figure} of groups.cpp."""
+    told = subprocess.run([str(build / "groups"), str(rounds)], capture_output=True, text=True,
+                          check=True).stdout
+    return {what.strip(): float(value)
+            for what, value in (line.rsplit(maxsplit=1) for line in told.splitlines())}
 
 
 def main():
@@ -571,6 +581,7 @@ def main():
                     row[point] = summary(
                         measure(build, servers, f"{title}: {point}", work, 3,
                                 dict(times, ms=100)))
+        report["many loops"] = many_loops(build, rounds)
 
     print_report(report)
     (build / "bench.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
