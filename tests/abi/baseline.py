@@ -6,10 +6,12 @@
     baseline.py check COMPILER INCLUDE LIBRARY...  a symbol that is gone, and a virtual table or a
                                                    class of another size, would break programs
     baseline.py write COMPILER INCLUDE LIBRARY...  writes the list again: for a break that is meant
-                                                   (after a release it needs a new minor version)
+                                                   (after a release it needs a new minor version);
+                                                   all libraries must be there
     baseline.py test                               whether `check` notices a break
 
-The list is baseline-MAJOR.MINOR.txt here. It is that of one processor and one version of Asio; with
+The list is baseline-MAJOR.MINOR.txt here, with a section for each library. One that is not built,
+for want of OpenSSL, is not compared. It is the list of one processor and one version of Asio; with
 others there is nothing to compare. New symbols and classes are no break. compare.sh looks deeper,
 but needs a release to compare with. Classes of streams.hpp and templates are compiled into
 programs.
@@ -32,6 +34,22 @@ import complete  # noqa: E402
 import headers  # noqa: E402
 import pages as site_pages  # noqa: E402
 from faults import noticed, problem, problems, report  # noqa: E402
+
+
+def libraries_of_tree():
+    """The library itself, and each of its parts."""
+    return sorted(path.stem if path.stem == "asynchat" else f"asynchat_{path.stem}"
+                  for path in (headers.ROOT / "src").glob("*.cpp"))
+
+
+def library_name(path):
+    return re.sub(r"^lib|(_shared)?\.so.*$", "", pathlib.Path(path).name)
+
+
+def library_with(header):
+    """Where the functions of a public header are compiled."""
+    found = headers.INCLUDE.glob(f"impl/*/{pathlib.Path(header).stem}.ipp")
+    return next((f"asynchat_{path.parent.name}" for path in found), "asynchat")
 
 
 def run(*command, text=None):
@@ -62,9 +80,9 @@ def classes():
             yield site_pages.full_name(header, name), header
 
 
-def sizes(compiler, include):
+def sizes(compiler, include, library):
     """Lines of the list. Nothing is run: the sizes are those of arrays in an object."""
-    headers_of = dict(classes())
+    headers_of = {name: header for name, header in classes() if library_with(header) == library}
     names = sorted(headers_of)
     text = "".join(f"#include <asynchat/{header}>\n" for header in sorted(set(headers_of.values())))
     text += "".join(f"char size_{number}[sizeof(asynchat::{name})];\n"
@@ -95,28 +113,63 @@ def path_of_list():
     return HERE / f"baseline-{version['MAJOR']}.{version['MINOR']}.txt"
 
 
+def read_list():
+    """Its first line, and the lines of each library."""
+    first, *lines = path_of_list().read_text(encoding="utf-8").splitlines()
+    sections = {}
+    for line in lines:
+        if line.startswith("# "):
+            sections[line[2:]] = []
+        else:
+            list(sections.values())[-1].append(line)
+    return first, sections
+
+
+def write_list(first, sections):
+    text = "".join("\n".join([f"# {library}", *sorted(lines), ""])
+                   for library, lines in sorted(sections.items()))
+    path_of_list().write_text(f"{first}\n{text}", encoding="utf-8")
+
+
 def compare(before, now):
-    changed = {line.rpartition(" = ")[0]: line for line in now if " = " in line}
-    for line in sorted(set(before) - set(now)):
-        name = line.rpartition(" = ")[0]
-        problem("abi", f"{changed[name]}, it was {line.rpartition(' ')[2]}" if name in changed
-                else f"{line} is gone")
+    """Both have lines for each library; those of now are of the libraries that are built."""
+    for library, lines in now.items():
+        changed = {line.rpartition(" = ")[0]: line for line in lines if " = " in line}
+        for line in sorted(set(before.get(library, [])) - set(lines)):
+            name = line.rpartition(" = ")[0]
+            problem(library, f"{changed[name]}, it was {line.rpartition(' ')[2]}"
+                    if name in changed else f"{line} is gone")
 
 
 def test():
-    before = path_of_list().read_text(encoding="utf-8").splitlines()[1:]
-    if len(before) < 300:
-        problem("abi", f"{path_of_list().name} has only {len(before)} lines")
-    for line in ("asynchat::loop::run()", "asynchat::terminator::netstring"):
-        if not any(each.startswith(line) for each in before):
-            problem("abi", f"{path_of_list().name} lacks {line}")
-    compare(before, before + ["asynchat::one_more()"])
-    gone = [line for line in before if line != "asynchat::loop::run()"]
-    noticed("asynchat::loop::run() is gone", lambda: compare(before, gone))
+    _, before = read_list()
+    file = path_of_list().name
+    if sorted(before) != libraries_of_tree():
+        problem("abi", f"{file} has sections for {sorted(before)}")
+    for library, line in (("asynchat", "asynchat::loop::run()"),
+                          ("asynchat", "asynchat::terminator::netstring"),
+                          ("asynchat", "sizeof(proxy_header) = "),
+                          ("asynchat_tls", "asynchat::tls::use_tls("),
+                          ("asynchat_tls", "sizeof(testing::authority) = "),
+                          ("asynchat_websocket", "asynchat::upgrade_request::query()"),
+                          ("asynchat_websocket", "sizeof(websocket_options) = ")):
+        if not any(each.startswith(line) for each in before[library]):
+            problem("abi", f"{file} lacks {line} in {library}")
+        without = {**before, library: [each for each in before[library]
+                                       if not each.startswith(line)]}
+        noticed(f"{library}: {line}", lambda without=without: compare(before, without))
+        # Of a library that is not built nothing is gone, whichever others are built.
+        for other in set(before) - {library}:
+            compare(before, {other: before[other]})
+    compare(before, {"asynchat": before["asynchat"] + ["asynchat::one_more()"]})
     for what in ("sizeof(loop)", "vtable for asynchat::dispatcher"):
         larger = [re.sub(r"= (\d+)", lambda m: f"= {int(m[1]) + 8}", line)
-                  if line.startswith(what + " ") else line for line in before]
-        noticed(f"{what} = ", lambda larger=larger: compare(before, larger))
+                  if line.startswith(what + " ") else line for line in before["asynchat"]]
+        noticed(f"{what} = ", lambda larger=larger: compare(before, {"asynchat": larger}))
+    for path, name in (("libasynchat_shared.so", "asynchat"), ("libasynchat.so.0.1", "asynchat"),
+                       ("a/libasynchat_tls_shared.so", "asynchat_tls")):
+        if library_name(path) != name:
+            problem("abi", f"{path} is taken for {library_name(path)}")
 
 
 def main():
@@ -127,19 +180,24 @@ def main():
     if command not in ("check", "write") or len(arguments) < 3:
         sys.exit(__doc__)
     compiler, include, *libraries = arguments
-    file = path_of_list()
-    first, *before = file.read_text(encoding="utf-8").splitlines() if file.exists() else [""]
-    if command == "check" and first != machine(include):
-        print(f"Skipped: {file.name} is for{first[1:]}")
-        return
-    now = set.union(sizes(compiler, include), *(symbols(library) for library in libraries))
+    here = machine(include)
+    if command == "check":
+        first, before = read_list()
+        if first != here:
+            print(f"Skipped: {path_of_list().name} is for{first[1:]}")
+            return
+    now = {library_name(path): symbols(path) | sizes(compiler, include, library_name(path))
+           for path in libraries}
     if command == "write":
-        file.write_text("\n".join([machine(include), *sorted(now), ""]), encoding="utf-8")
+        missing = sorted(set(libraries_of_tree()) - set(now))
+        if missing:
+            sys.exit(f"baseline.py: not built, so the list is not written: {', '.join(missing)}")
+        write_list(here, now)
         return
-    if len(libraries) == 1:  # built without TLS
-        before = [line for line in before if not re.search("tls|authority", line)]
     compare(before, now)
-    print(f"{len(now)} names, {len(now - set(before))} of them new")
+    for library, lines in now.items():
+        news = len(lines - set(before.get(library, [])))
+        print(f"{library}: {len(lines)} names, {news} of them new")
     if problems:
         print("If that is meant, write the list again: see tests/abi/baseline.py", file=sys.stderr)
     report()
