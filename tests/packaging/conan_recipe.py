@@ -61,6 +61,9 @@ class ConanFile:
     def requires(self, reference, **traits):
         self.required[reference.split("/")[0]] = (reference, traits)
 
+    def run(self, command, **environment):
+        self.calls.append(command)
+
 
 class Helper:
     """CMake, CMakeDeps and CMakeToolchain: notes its calls with the recipe."""
@@ -82,14 +85,15 @@ class Helper:
         self._recipe.calls.append(("generate", self.cache_variables))
 
 
-def copy(recipe, pattern, src, dst):
+def copy(recipe, pattern, src, dst, excludes=()):
     """Of files under src by the path below it, as Conan matches them."""
     for folder, below, files in os.walk(src):
         if folder == str(src) and "build" in below:
             below.remove("build")  # other tests make and remove files there
         for file in files:
             name = (Path(folder) / file).relative_to(src)
-            if fnmatch.fnmatch(str(name), pattern):
+            excluded = any(fnmatch.fnmatch(str(name), each) for each in excludes)
+            if fnmatch.fnmatch(str(name), pattern) and not excluded:
                 (Path(dst) / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(Path(folder) / file, Path(dst) / name)
 
@@ -105,7 +109,8 @@ module("conan.errors", ConanInvalidConfiguration=InvalidConfiguration)
 module("conan.tools")
 module(
     "conan.tools.build",
-    can_run=lambda recipe: False,
+    can_run=lambda recipe: True,
+    valid_min_cppstd=lambda recipe, standard: recipe.standard >= standard,
     check_min_cppstd=lambda recipe, standard: recipe.calls.append(("standard", standard)),
 )
 module(
@@ -157,6 +162,8 @@ def check_exported(recipe, version):
         for name in ("cmake/packaging/spdx.cmake", "include/asynchat/impl/loop.ipp", "src/tls.cpp",
                      "src/websocket.cpp"):
             equal(name in exported, True)
+        # Else a package that was tested gets another revision.
+        equal([name for name in exported if "test_package" in name], [])
 
 
 def check_package(recipe, header_only):
@@ -182,6 +189,7 @@ def check_info(recipe, header_only, tls, websocket):
         equal(components[name].properties["cmake_target_name"], f"asynchat::{name}")
     equal(components[library].libs, [] if header_only else ["asynchat"])
     equal("ASYNCHAT_COMPILED_LIB" in components[library].defines, not header_only)
+    equal("_FILE_OFFSET_BITS=64" in components[library].defines, header_only)
     # A component requires those of the other packages, and its own.
     for component in components.values():
         for name in component.requires:
@@ -199,6 +207,11 @@ def check(recipe, shared, header_only, tls, websocket):
     equal(set(recipe.required), {"asio", "fmt"} | ({"openssl"} if tls or websocket else set()))
     for name in ("asio", "fmt"):
         equal(recipe.required[name][1]["transitive_headers"], True)
+    if tls or websocket:
+        # Conan asks whether it is None: with False, programs with a static library get no OpenSSL.
+        needed = True if header_only else None
+        equal(recipe.required["openssl"][1],
+              {"transitive_headers": needed, "transitive_libs": needed})
     recipe.validate()
     equal(("standard", 17) in recipe.calls, True)
     recipe.settings.os = "Windows"
@@ -216,15 +229,28 @@ def check(recipe, shared, header_only, tls, websocket):
     check_info(recipe, header_only, tls, websocket)
 
 
-def check_test_package():
-    recipe = recipe_class(RECIPES / "test_package")()
+def check_test_package(header_only, tls, websocket, standard):
+    """It uses each part that the package has."""
+    folder = RECIPES / "test_package"
+    recipe = recipe_class(folder)()
     recipe.tested_reference_str = "asynchat/0"
+    recipe.standard = standard
+    recipe.cpp = types.SimpleNamespace(build=types.SimpleNamespace(bindir="bin"))
+    options = Options(header_only=header_only, tls=tls, websocket=websocket)
+    recipe.dependencies = {"asynchat": types.SimpleNamespace(options=options)}
     recipe.requirements()
+    equal(recipe.required["asynchat"][0], "asynchat/0")
     recipe.layout()
+    recipe.generate()
     recipe.build()
     recipe.test()
-    equal(recipe.required["asynchat"][0], "asynchat/0")
-    equal(recipe.calls, ["layout", "configure", "build"])
+    programs = ["program"] + ["tls"] * tls + ["websocket"] * websocket
+    programs += ["streams"] * (standard >= 20)
+    variables = {"PROGRAMS": ";".join(programs), "SUFFIX": "_header_only" * header_only}
+    equal(recipe.calls, ["layout", ("generate", variables), ("generate", {}), "configure", "build"]
+          + [f"bin/{program}" for program in programs])
+    for program in programs:
+        equal((folder / f"{program}.cpp").exists(), True)
 
 
 def main():
@@ -233,7 +259,9 @@ def main():
     for shared, header_only, tls, websocket in itertools.product((False, True), repeat=4):
         recipe = make(shared=shared, header_only=header_only, tls=tls, websocket=websocket)
         check(recipe, shared, header_only, tls, websocket)
-    check_test_package()
+    for header_only, tls, websocket in itertools.product((False, True), repeat=3):
+        for standard in (17, 20):
+            check_test_package(header_only, tls, websocket, standard)
 
 
 main()

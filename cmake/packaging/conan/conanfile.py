@@ -48,7 +48,9 @@ class AsynchatConan(ConanFile):
 
     def export_sources(self):
         for pattern in ("CMakeLists.txt", "LICENSE", "cmake/*", "include/*", "src/*"):
-            copy(self, pattern, self._tree, self.export_sources_folder)
+            # Not the packages of others, nor what a test of this one has built.
+            copy(self, pattern, self._tree, self.export_sources_folder,
+                 excludes=("cmake/packaging/*/*", "cmake/site/*"))
 
     def configure(self):
         if self.options.header_only:
@@ -64,10 +66,10 @@ class AsynchatConan(ConanFile):
         self.requires("asio/[>=1.22]", transitive_headers=True)
         self.requires("fmt/[>=9]", transitive_headers=True, transitive_libs=True)
         if self.options.tls or self.options.websocket:
-            header_only = bool(self.options.header_only)
-            self.requires(
-                "openssl/[>=3 <4]", transitive_headers=header_only, transitive_libs=header_only
-            )
+            # A program with the headers alone needs all of it. Else Conan decides by the kinds of
+            # both libraries, which it does only where nothing is said.
+            needed = bool(self.options.header_only) or None
+            self.requires("openssl/[>=3 <4]", transitive_headers=needed, transitive_libs=needed)
 
     def validate(self):
         if self.settings.os == "Windows":
@@ -129,5 +131,7 @@ class AsynchatConan(ConanFile):
         component.requires = requires
         component.defines = defines + ["ASIO_STANDALONE"]
         if not libs:
+            # Offsets in files of 64 bits on 32-bit systems too; elsewhere this changes nothing.
+            component.defines.append("_FILE_OFFSET_BITS=64")
             component.bindirs = component.libdirs = []
         component.system_libs = ["pthread"]
