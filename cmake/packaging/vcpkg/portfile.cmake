@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSL-1.0
 # An overlay port of the tree that it lies in:
 #   vcpkg install asynchat --overlay-ports=cmake/packaging/vcpkg
+# vcpkg looks only at the files of a port, so an edit in the rest of the tree is not noticed: what was
+# built before is restored. After an edit: vcpkg remove asynchat; vcpkg install --no-binarycaching ...
 get_filename_component(SOURCE_PATH "${CURRENT_PORT_DIR}/../../.." ABSOLUTE)
 
 vcpkg_check_features(OUT_FEATURE_OPTIONS feature_options FEATURES
