@@ -1,13 +1,14 @@
 # What asynchat needs: installed if possible, else fetched at a fixed commit.
 #
-# asynchat_need_asio()    sets asynchat_asio_target
-# asynchat_need_fmt()     sets asynchat_fmt_target
+# asynchat_need_asio()    sets asynchat_asio_target, and asio_VERSION where it can be known
+# asynchat_need_fmt()     sets asynchat_fmt_target, and fmt_VERSION
 # asynchat_need_catch2()  for the tests; makes catch_discover_tests() known
 #
 # A target that the project around us made already is used as it is. A directory given as
 # FETCHCONTENT_SOURCE_DIR_ASIO, _FMT or _CATCH2 replaces the download.
 
 include(FetchContent)
+include("${CMAKE_CURRENT_LIST_DIR}/asynchatConfigReleases.cmake")
 
 # asynchat_fetch(<name> <what> <Debian package> <release> <repository> <commit> [<option>...])
 # Sets <name>_SOURCE_DIR for the caller.
@@ -35,10 +36,14 @@ function(asynchat_make_system target)
 endfunction()
 
 macro(asynchat_need_asio)
-    if(NOT TARGET asio::asio AND NOT TARGET asynchat_asio)
+    if(TARGET asio::asio)
+        asynchat_release_of(asio_VERSION asio asio::asio)
+        set(asio_FOUND TRUE)
+    else()
         find_package(asio 1.22 QUIET MODULE)
     endif()
-    if(NOT TARGET asio::asio AND NOT TARGET asynchat_asio)
+    # A package whose headers are too old makes the target asio::asio in spite of that.
+    if(NOT asio_FOUND)
         # There is nothing to build, and SOURCE_SUBDIR points nowhere so that nothing is tried.
         asynchat_fetch(asio "Asio 1.22 or later" libasio-dev "Asio 1.38.2"
             https://github.com/chriskohlhoff/asio.git
@@ -48,7 +53,7 @@ macro(asynchat_need_asio)
         find_path(asynchat_asio_include asio/version.hpp
             PATHS "${asio_SOURCE_DIR}/include" "${asio_SOURCE_DIR}/asio/include"
             NO_DEFAULT_PATH NO_CACHE REQUIRED)
-        unset(asio_VERSION) # of one that is installed, and too old
+        asynchat_release_in(asio_VERSION asio "${asynchat_asio_include}")
         find_package(Threads REQUIRED)
         add_library(asynchat_asio INTERFACE)
         target_include_directories(asynchat_asio SYSTEM INTERFACE "${asynchat_asio_include}")
@@ -62,6 +67,7 @@ macro(asynchat_need_asio)
 endmacro()
 
 macro(asynchat_need_fmt)
+    set(fmt_VERSION "")
     if(NOT TARGET fmt::fmt)
         find_package(fmt 9 QUIET)
     endif()
@@ -70,6 +76,10 @@ macro(asynchat_need_fmt)
             https://github.com/fmtlib/fmt.git
             1be298e1bd68957e4cd352e1f676f00e07dcfb57)
         asynchat_make_system(fmt)
+    endif()
+    asynchat_release_of(asynchat_release fmt fmt::fmt)
+    if(asynchat_release)
+        set(fmt_VERSION "${asynchat_release}")
     endif()
     set(asynchat_fmt_target fmt::fmt)
 endmacro()

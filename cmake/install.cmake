@@ -17,20 +17,23 @@ if(linkage STREQUAL "STATIC_LIBRARY")
 else()
     set(linkage Shared)
 endif()
-install(TARGETS asynchat asynchat_header_only EXPORT asynchatTargets)
-install(EXPORT asynchatTargets FILE asynchat${linkage}Targets.cmake
-    NAMESPACE asynchat:: DESTINATION "${package_dir}")
+# asynchat_install_target(<target> <file>): the headers alone have files of their own, as they can be
+# used also where the compiled library cannot.
+function(asynchat_install_target target file)
+    install(TARGETS ${target} EXPORT ${target}_targets)
+    install(EXPORT ${target}_targets FILE ${file}
+        NAMESPACE asynchat:: DESTINATION "${package_dir}")
+endfunction()
+asynchat_install_target(asynchat asynchat${linkage}Targets.cmake)
+asynchat_install_target(asynchat_header_only asynchatConfigHeaderOnlyTargets.cmake)
 if(TARGET asynchat_tls)
-    install(TARGETS asynchat_tls asynchat_tls_header_only EXPORT asynchatTlsTargets)
-    install(EXPORT asynchatTlsTargets FILE asynchatTls${linkage}Targets.cmake
-        NAMESPACE asynchat:: DESTINATION "${package_dir}")
+    asynchat_install_target(asynchat_tls asynchatTls${linkage}Targets.cmake)
+    asynchat_install_target(asynchat_tls_header_only asynchatTlsHeaderOnlyTargets.cmake)
 endif()
-
 if(TARGET asynchat_websocket)
-    install(TARGETS asynchat_websocket asynchat_websocket_header_only
-        EXPORT asynchatWebsocketTargets)
-    install(EXPORT asynchatWebsocketTargets FILE asynchatWebsocket${linkage}Targets.cmake
-        NAMESPACE asynchat:: DESTINATION "${package_dir}")
+    asynchat_install_target(asynchat_websocket asynchatWebsocket${linkage}Targets.cmake)
+    asynchat_install_target(asynchat_websocket_header_only
+        asynchatWebsocketHeaderOnlyTargets.cmake)
 endif()
 
 configure_package_config_file(
@@ -43,6 +46,7 @@ write_basic_package_version_file(
 install(FILES
     "${generated_dir}/asynchatConfig.cmake"
     "${generated_dir}/asynchatConfigVersion.cmake"
+    "${CMAKE_CURRENT_LIST_DIR}/asynchatConfigReleases.cmake"
     "${CMAKE_CURRENT_LIST_DIR}/Findasio.cmake"
     DESTINATION "${package_dir}")
 

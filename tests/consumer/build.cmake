@@ -11,7 +11,8 @@ set(configure "${CMAKE_COMMAND}" -S "${SOURCE}" -B "${BUILD}" -G "${GENERATOR}"
     --no-warn-unused-cli ${OPTIONS})
 
 if(FAILS_WITH)
-    execute_process(COMMAND ${configure} RESULT_VARIABLE result ERROR_VARIABLE error)
+    execute_process(COMMAND ${configure} RESULT_VARIABLE result
+        OUTPUT_VARIABLE error ERROR_VARIABLE error)
     if(result EQUAL 0 OR NOT error MATCHES "${FAILS_WITH}")
         message(FATAL_ERROR "Expected a failure that says '${FAILS_WITH}', not: ${error}")
     endif()
