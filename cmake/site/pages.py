@@ -4,8 +4,8 @@
 """Makes what MkDocs builds the site of: pages.py FOLDER
 
 FOLDER/pages gets the pages of docs/, the README, the reference, and each source that these link to;
-FOLDER/mkdocs.yml the settings, with the pages in the order of docs/index.md. Only links and fences
-differ from what lies in docs/.
+FOLDER/mkdocs.yml the settings, with the version, and the pages in the order of docs/index.md. Only
+links and fences differ from what lies in docs/.
 """
 
 import json
@@ -16,11 +16,12 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "docs"))
+sys.path[:0] = [str(ROOT / "tests" / "docs"), str(ROOT / "tests" / "packaging")]
 
 import complete  # noqa: E402
 import declarations  # noqa: E402
 import reference  # noqa: E402
+import versions  # noqa: E402
 
 OVERVIEW = "overview.md"  # the README: MkDocs would take that name for an index
 LANGUAGES = {".cpp": "cpp", ".hpp": "cpp", ".txt": "cmake", ".py": "python"}
@@ -144,6 +145,11 @@ def make(folder):
     return site, list(made)
 
 
+def name_with_version():
+    """The head of each page, and the end of its title."""
+    return f"asynchat {versions.version_of(versions.read_tree()[versions.HEADER])}"
+
+
 def settings(site, made):
     """The part of mkdocs.yml that is made; JSON is YAML."""
     sections = [{"Home": "index.md"}, {"Overview": OVERVIEW}]
@@ -152,7 +158,10 @@ def settings(site, made):
         {"All headers" if page == "index.md" else page.replace(".md", ".hpp"):
          f"{reference.FOLDER}/{page}"} for page in made]})
     sections.append({"Sources": [{path: site.sources[path]} for path in sorted(site.sources)]})
-    return {"INHERIT": str(HERE / "mkdocs.yml"), "docs_dir": "pages", "nav": sections}
+    state = versions.state(versions.read_tree())
+    return {"INHERIT": str(HERE / "mkdocs.yml"), "docs_dir": "pages", "nav": sections,
+            "site_name": name_with_version(),
+            "copyright": f"{state[0].upper()}{state[1:]}. Boost Software License 1.0"}
 
 
 def main():

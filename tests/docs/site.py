@@ -5,6 +5,7 @@
 
     site.py nav              whether index.md has a place for each page (nothing has to be built)
     site.py pages SITE       links and anchors lead somewhere, nothing is loaded from another host,
+                             each page has the version of version.hpp in its title and in its head,
                              each public name of the headers has its place in the reference and a
                              text there, and code is highlighted
     site.py browser SITE [SHOTS]
@@ -116,6 +117,17 @@ def check_pages(site):
             if is_foreign(target):
                 problem(path.relative_to(site), f"loads {target}")
     return len(pages)
+
+
+def check_version(site):
+    name = site_pages.name_with_version()
+    for path in site.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        title = re.search(r"<title>(.*?)</title>", text, flags=re.S)
+        head = re.search(r"<header.*?</header>", text, flags=re.S)
+        for what, found in (("title", title), ("head", head)):
+            if not found or name not in found.group():
+                problem(path.relative_to(site), f"has no '{name}' in its {what}")
 
 
 # ---- the reference -------------------------------------------------------------------------------
@@ -307,6 +319,23 @@ def check_in_browser(site, shots):
 
 # ---- the test of the test ------------------------------------------------------------------------
 
+def check_settings():
+    """Each page of MkDocs has the name of the site, which has the version."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder, "index.html")
+        name = site_pages.settings(site_pages.Site(), [])["site_name"]
+        whole = f"<title>A - {name}</title><header>{name}</header>"
+        page.write_text(whole)
+        check_version(page.parent)
+        version = name.rpartition(" ")[2]
+        text = (headers.INCLUDE / "version.hpp").read_text(encoding="utf-8")
+        if version.split(".") != re.findall(r"define ASYNCHAT_VERSION_\w+ (\d+)", text):
+            problem("site.py", f"{version} is not that of version.hpp")
+        for what in ("title", "head"):
+            page.write_text(re.sub(rf"(<{what}.*?){name}", r"\1", whole))
+            noticed(f"in its {what}", lambda: check_version(page.parent))
+
+
 def test():
     with tempfile.TemporaryDirectory() as folder:
         site = Path(folder)
@@ -325,6 +354,7 @@ def test():
             problem("site.py", f"finds {len(problems)} faults, not 7")
         else:
             del problems[:]
+    check_settings()
     entry = ('<h3 id="a.b"><code>b</code></h3>\n<div class="highlight"><pre><code>'
              '<span class="kt">int</span> <span class="n">b</span></code></pre></div>\n<p>B.</p>\n')
     check_text("a.html", entry + '<h3 id="c">C</h3></article><p>the end of the page</p>')
@@ -351,6 +381,7 @@ def main():
     elif command == "pages" and len(arguments) == 1:
         site = Path(arguments[0]).resolve()
         count = check_pages(site)
+        check_version(site)
         print(f"site: {count} pages, {check_inside(site)} anchors of the reference")
     elif command == "browser" and len(arguments) in (1, 2):
         count = check_in_browser(Path(arguments[0]).resolve(), (arguments + [None])[1])

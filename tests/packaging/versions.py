@@ -25,6 +25,8 @@ DERIVED = [
     "cmake/packaging/deb.sh",
     "cmake/packaging/spdx.cmake",
     "cmake/packaging/conan/conanfile.py",
+    "cmake/site/mkdocs.yml",
+    "cmake/site/pages.py",
 ] + [
     str(path.relative_to(ROOT))
     for path in sorted((ROOT / "cmake/packaging/debian").rglob("*"))
@@ -134,4 +136,5 @@ def main():
     return 1 if faults else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
