@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <stdexcept>
 #include <string>
 
@@ -105,4 +106,26 @@ TEST_CASE("call_when_sent: is called behind what was pushed before, when that is
     CHECK_FALSE(a.chat->call_when_sent(called("late")));
     a.loop.settle();
     CHECK(a.seen->back() != "late");
+}
+
+TEST_CASE("call_when_sent: a function that asks for itself again leaves others their turn",
+          "[hooks]")
+{
+    accepted a;
+    int calls = 0;
+    bool others = false;
+    const std::function<void()> again = [&] {
+        if (++calls < 10000 && !others)
+            CHECK(a.chat->call_when_sent([&] { again(); }));
+    };
+    a.loop.handle_of(*a.chat).post([&](witness&) { again(); });
+    a.loop.post([&] { others = true; });
+    a.loop.settle();
+    CHECK(others);
+    CHECK(calls > 1);
+    CHECK(calls < 10000);
+    CHECK_FALSE(a.chat->closed());
+    CHECK(a.chat->call_when_sent([&] { calls = 0; })); // it goes on as before
+    a.loop.settle();
+    CHECK(calls == 0);
 }

@@ -413,6 +413,22 @@ std::unique_ptr<file_producer> some_file()
 
 } // namespace
 
+TEST_CASE("output_pump: producers that end without a piece, one after the other, end the attempt",
+          "[unit][output]")
+{
+    output out;
+    const std::function<void()> push_next = [&] {
+        if (out.asked < 10000)
+            out.push_pieces(texts{}, push_next);
+    };
+    push_next();
+    for (unsigned attempts = 1; attempts <= 2; ++attempts) {
+        CHECK(out.attempt(10) == action::stop);
+        CHECK(out.asked == attempts * output_pump::max_ended);
+        CHECK(out.queue.waiting_producer());
+    }
+}
+
 TEST_CASE("output_pump: lets the system send a file, as much as a turn may send",
           "[unit][output][file_producer]")
 {

@@ -249,6 +249,7 @@ NO_LIMITS = {
     "max_near", "min_pooled_size", "max_tiny_size", "max_small_size", "max_small", "max_large",        # memory that is kept
     "max_kept", "max_kept_block", "max_spare", "block_size", "min_moved_size", "min_shared_size",
     "max_others", "max_turn", "max_tries", "max_plain_format", "max_plain_text", "two_digits",      # how it is done fast
+    "max_ended",                                                          # how turns are shared
     "min_received_in_place", "max_reserved", "largest_length",            # how a frame is received
     "max_receive",  # 1 GiB in a call
     "usual_receive", "large_receive",  # said of ac_in_buffer_size

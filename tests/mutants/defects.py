@@ -254,14 +254,8 @@ sending("short-write-loses-the-rest", "what the system did not take is dropped",
 pump = of("output_pump")
 
 pump("producer-asked-after-its-end", "a producer is called once more after its last piece",
-     """\
-    if (piece.empty())
-        return queue_.drop_producer();""",
-     """\
-    if (piece.empty()) {
-        (void)source->more();
-        return queue_.drop_producer();
-    }""")
+     "        queue_.drop_producer();\n        if",
+     "        (void)source->more();\n        queue_.drop_producer();\n        if")
 pump("piece-of-a-cleared-queue", "the piece of a producer that cleared the queue is sent",
      """\
     if (!let_go())
@@ -271,6 +265,8 @@ pump("piece-of-a-cleared-queue", "the piece of a producer that cleared the queue
 pump("producer-asked-without-pause", "a producer fills memory as fast as it can be asked",
      "return sent_ > 0 && sent_ + expected > max_bytes_ ? action::stop : action::producer;",
      "return expected > 0 ? action::producer : action::stop;")
+pump("producers-without-end", "a producer that pushes the next one keeps the turn for ever",
+     "if (++ended_ == max_ended)", "if (false)")
 pump("producer-asked-in-the-callback", "a producer is asked in the middle of the input",
      """\
     if (!asks_producers_)

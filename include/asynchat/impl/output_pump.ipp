@@ -51,8 +51,12 @@ ASYNCHAT_DECL void output_pump::answered(std::unique_ptr<producer> source, std::
     reads_file_ = false;
     if (!let_go())
         return stop();
-    if (piece.empty())
-        return queue_.drop_producer();
+    if (piece.empty()) {
+        queue_.drop_producer();
+        if (++ended_ == max_ended)
+            stop();
+        return;
+    }
     queue_.offer_piece(std::move(source), piece);
 }
 

@@ -47,7 +47,9 @@ public:
     };
 
     /// One send offers at most `max_bytes`. The attempt ends when it has sent sixteen times as
-    /// much, or 1 MiB if that is less, but not before it has sent `max_bytes`.
+    /// much, or 1 MiB if that is less, but not before it has sent `max_bytes`. It also ends when
+    /// max_ended producers have ended: each of them may have pushed another one.
+    static constexpr unsigned max_ended = 256;
     output_pump(output_queue& queue, std::size_t max_bytes, bool asks_producers) noexcept
         : queue_(queue), max_bytes_(std::max<std::size_t>(max_bytes, 1)),
           ends_at_(bytes_of_turn(max_bytes_)), asks_producers_(asks_producers)
@@ -144,6 +146,7 @@ private:
     std::size_t sent_ = 0;
     std::size_t offered_ = 0;        // bytes offered to the running send
     output_storage* held_ = nullptr; // by this, during a step
+    unsigned ended_ = 0;             // producers, in this attempt
     const bool asks_producers_;
     bool reads_file_ = false; // the file at the head must be read
 };
