@@ -10,6 +10,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -210,6 +211,52 @@ TEST_CASE("all causes of a failure are told, and handle_error() is called once",
     net.advance(10s);
     CHECK(net.channel->events == lines{"error", "connect"});
     CHECK(net.channel->connect_errors().empty());
+}
+
+TEST_CASE("an address that accepts and resets at once is told with the others",
+          "[connect][testing]")
+{
+    class resetting : public asynchat::testing::recorder<> {
+    public:
+        using recorder::recorder;
+        void handle_open() override { abort(); }
+    };
+    network net({v6.host(), "192.0.2.2", v4.host()});
+    const auto server = net.create<asynchat::server<resetting>>(v4);
+    const std::string refused = " " + text(ECONNREFUSED);
+    const std::string reset = v4.to_string() + " " + text(ECONNRESET);
+    lines expected;
+    SECTION("by name")
+    {
+        net.channel->go();
+        expected = {"192.0.2.2:80" + refused, v6.to_string() + refused, reset};
+    }
+    SECTION("by name, with a setting that stays")
+    {
+        net.channel->happy_eyeballs_delay(10ms);
+        net.channel->go();
+        expected = {"192.0.2.2:80" + refused, v6.to_string() + refused, reset};
+    }
+    SECTION("by name, with a socket")
+    {
+        net.channel->create_socket(AF_INET);
+        net.channel->go();
+        expected = {"192.0.2.2:80" + refused, v6.to_string() + refused, reset};
+    }
+    SECTION("by address")
+    {
+        net.channel->connect(v4);
+        expected = {reset};
+    }
+    net.settle();
+    lines told = causes(*net.channel);
+    REQUIRE(told.size() == expected.size());
+    CHECK(told.back() == expected.back());
+    std::sort(told.begin(), told.end());
+    std::sort(expected.begin(), expected.end());
+    CHECK(told == expected);
+    CHECK(net.channel->close_reason() == close_reason::connect_failed);
+    CHECK(net.channel->close_error() == std::errc::connection_reset);
 }
 
 TEST_CASE("a single address tells its cause as well", "[connect][testing]")

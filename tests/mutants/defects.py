@@ -473,6 +473,11 @@ attempt("losers-are-not-reset", "a second connection that was made ends as if it
         "        each->socket->reset_on_close();\n", "")
 attempt("refused-waits-for-the-delay", "an address that fails costs the delay as well",
         "    race_.failed(now);", "    race_.failed(now + std::chrono::milliseconds(250));")
+connecting("winner-reset-hides-the-others", "an address that resets hides why the others failed",
+           "    end_attempt();\n    detail::channel_access::in_rare_event(*this, [this] {",
+           "    end_connect();\n    detail::channel_access::in_rare_event(*this, [this] {")
+channel("reset-winner-untold", "an address that accepts and resets is not among the causes",
+        "        note_unfinished(error);\n        connecting_ = false;", "        connecting_ = false;")
 race = of("connect_race")
 race("any-number-of-attempts", "many silent addresses use up the descriptors",
      "under_way_ < max_attempts;", "under_way_ < max_addresses;")

@@ -333,6 +333,7 @@ ASYNCHAT_DECL void dispatcher::handle_write_event()
 ASYNCHAT_DECL void dispatcher::handle_connect_event()
 {
     if (const auto error = pending_error()) {
+        note_unfinished(error);
         connecting_ = false;
         throw detail::io_error(close_reason::connect_failed, error,
                                "connect to " + detail::quoted(addr_.to_string()));
@@ -342,6 +343,7 @@ ASYNCHAT_DECL void dispatcher::handle_connect_event()
         if (transport_->peer_endpoint().empty())
             return;
     }
+    end_connect();
     put_on_layers();
     if (state_->opening == 0)
         return connection_made();

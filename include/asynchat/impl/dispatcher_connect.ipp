@@ -118,6 +118,7 @@ ASYNCHAT_RARE void dispatcher::end_connect() noexcept
         return;
     rare_->connects->attempt.reset();
     rare_->connects->errors = {};
+    rare_->connects->reached = {};
     if (!rare_->connects->is_needed())
         rare_->connects.reset();
 }
@@ -294,9 +295,13 @@ ASYNCHAT_RARE void dispatcher::connect_ended(std::error_code error)
     go_on_connecting();
 }
 
+/// The connection may be lost again by now. So the errors of the other addresses are kept until
+/// handle_connect_event() has looked.
 ASYNCHAT_RARE void dispatcher::connect_succeeded()
 {
-    end_connect();
+    if (attempt())
+        rare_->connects->reached = attempt()->take_reached();
+    end_attempt();
     detail::channel_access::in_rare_event(*this, [this] {
         if (writable())
             handle_write_event();
@@ -334,6 +339,8 @@ ASYNCHAT_RARE void dispatcher::note_unfinished(const std::error_code& error) noe
         if (attempt()) {
             for (const endpoint& to : attempt()->under_way())
                 note_connect_error(to, error);
+        } else if (!connects().reached.empty()) {
+            note_connect_error(std::exchange(connects().reached, {}), error);
         }
         if (connects().errors.empty())
             note_connect_error(addr_, error);

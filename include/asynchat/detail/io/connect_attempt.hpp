@@ -107,6 +107,12 @@ public:
     bool is_won() const noexcept { return is_won_; }
     std::unique_ptr<transport> take_winner() noexcept { return std::move(sockets_.front().socket); }
 
+    /// The address of the attempt that has succeeded. Not after this call.
+    endpoint take_reached() noexcept
+    {
+        return std::move(addresses_[in_channel_ ? race_.last_started() : sockets_.front().index]);
+    }
+
     /// Whether an answer has arrived that was not handled yet.
     ASYNCHAT_DECL bool is_answered() const noexcept;
 
@@ -154,6 +160,7 @@ struct connect_record {
 
     race_settings settings;
     std::vector<connect_error> errors;        // of the last connect()
+    endpoint reached;                         // has accepted; not yet told
     std::unique_ptr<connect_attempt> attempt; // while a name is looked up and tried
 };
 
