@@ -7,7 +7,11 @@
 
 #include <asynchat/asynchat.hpp>
 
+#include <fmt/core.h>
+
 #include <chrono>
+#include <cstdio>
+#include <exception>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,6 +27,16 @@ public:
     void handle_shutdown() override { idle_timeout(std::chrono::seconds(2)); }
 };
 
+// That the service manager cannot be told is no reason to end.
+void tell_manager(std::string_view state)
+{
+    try {
+        asynchat::notify_service_manager(state);
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "service: {}\n", error.what());
+    }
+}
+
 int main()
 {
     auto sockets = asynchat::listening_sockets(); // before there are threads
@@ -33,11 +47,11 @@ int main()
     asynchat::loop loop;
     const auto server = loop.create<asynchat::server<echo>>(where);
     loop.on_signals([server] {
-        asynchat::notify_service_manager("STOPPING=1");
         server->stop(std::chrono::seconds(30));
+        tell_manager("STOPPING=1");
     });
     asynchat::start_watchdog(loop);
     server->log("listening on {}", server->local_endpoint().to_string());
-    asynchat::notify_service_manager("READY=1");
+    tell_manager("READY=1");
     loop.run();
 }

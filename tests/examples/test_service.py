@@ -104,6 +104,27 @@ def test_it_tells_the_manager():
             check("at the end", messages.recv(100), b"STOPPING=1")
 
 
+def test_it_serves_and_stops_also_when_the_manager_is_gone():
+    with tempfile.TemporaryDirectory() as folder, manager(folder) as (messages, environment):
+        with Program([SERVICE], env=environment) as server:
+            address = server.address()
+            check("at the start", messages.recv(100), b"READY=1")
+            messages.close()
+            with connect(address) as peer:
+                check_that("an answer", answers(peer))
+                server.process.terminate()
+                server.wait_for("NOTIFY_SOCKET")
+                check_that("another answer", answers(peer))
+            check("exit status", server.wait(), 0)
+    environment["NOTIFY_SOCKET"] = "nonsense"
+    with Program([SERVICE], env=environment) as server:
+        address = server.address()
+        server.wait_for("NOTIFY_SOCKET is 'nonsense'")
+        with connect(address) as peer:
+            check_that("an answer", answers(peer))
+        server.stop()
+
+
 def test_it_feeds_the_watchdog():
     with tempfile.TemporaryDirectory() as folder, manager(folder) as (messages, environment):
         with Program([SERVICE], env={**environment, "WATCHDOG_USEC": "20000"}) as server:
