@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -99,21 +100,33 @@ public:
     }
     const std::deque<loop_part>& parts() const noexcept { return parts_; }
 
-    // Calls a copy of `done(heard)` in the thread of the last loop that the message has reached.
+    // Calls a copy of `done(heard)` in the thread of the last loop that the message has reached,
+    // also if it could not be told there.
     template <class Done>
     void publish(std::string_view channel, const text& message, const Done& done)
     {
         struct delivery {
+            delivery(std::size_t loops, const Done& f) : loops_left(loops), done(f) {}
+            void reached()
+            {
+                if (--loops_left == 0)
+                    done(heard);
+            }
+
             std::atomic<std::size_t> heard{0};
             std::atomic<std::size_t> loops_left;
+            Done done;
         };
-        const auto state = std::make_shared<delivery>();
-        state->loops_left = parts_.size();
+        const auto state = std::make_shared<delivery>(parts_.size(), done);
         for (loop_part& each : parts_) {
-            each.loop.post([&each, state, message, done, name = std::string(channel)] {
-                state->heard += each.subscribed.tell(name, message);
-                if (--state->loops_left == 0)
-                    done(state->heard);
+            each.loop.post([&each, state, message, name = std::string(channel)] {
+                try {
+                    state->heard += each.subscribed.tell(name, message);
+                } catch (...) {
+                    state->reached();
+                    throw;
+                }
+                state->reached();
             });
         }
     }
