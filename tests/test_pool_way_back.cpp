@@ -49,6 +49,24 @@ TEST_CASE("pool: only a channel between two messages is kept", "[pool]")
         peer.send("0123456789\r");
         s.loop.settle();
     }
+    SECTION("before the body that its head has announced")
+    {
+        peer.send("LEN 10\n");
+        s.loop.settle();
+        channel->set_terminator(10);
+    }
+    SECTION("with another string for the rest of the message")
+    {
+        channel->set_terminator("\n.\n");
+    }
+    SECTION("with its first terminator again")
+    {
+        channel->set_terminator(10);
+        peer.send("0123456789");
+        s.loop.settle();
+        channel->set_terminator("\n");
+        is_kept = true;
+    }
     SECTION("with output that the peer does not take")
     {
         peer.window(1);
@@ -135,6 +153,87 @@ TEST_CASE("pool: after stop() a channel in use ends when it is handed back", "[p
     s.loop.settle();
     CHECK(s.taken() == lines{"shutdown", "close local", "gone"});
     s.loop.run(); // nothing keeps it
+}
+
+namespace {
+
+/// Asks until it is refused, and asks again after each error.
+struct stubborn {
+    void ask()
+    {
+        try {
+            pool.checkout(0s, [this](const worker_handle&, const std::error_code& error) {
+                told.push_back(error.message());
+                if (told.size() < 100)
+                    ask();
+            });
+        } catch (const std::system_error& error) {
+            CHECK(error.code() == errc::operation_canceled);
+            ++refused;
+        }
+    }
+
+    worker_pool& pool;
+    lines told;
+    int refused = 0;
+};
+
+} // namespace
+
+TEST_CASE("pool: a function that asks after each error is told of the end once", "[pool]")
+{
+    scene s;
+    stubborn asker{*s.pool, {}, 0};
+    const lines once = {s.text(errc::operation_canceled)};
+    SECTION("by stop()")
+    {
+        asker.ask();
+        s.pool->stop();
+        s.loop.settle();
+    }
+    SECTION("after stop()")
+    {
+        s.pool->stop();
+        asker.ask();
+        CHECK(asker.told.empty()); // not inside the call
+        s.loop.settle();
+    }
+    SECTION("by the end of the pool")
+    {
+        asker.ask();
+        s.pool.reset();
+    }
+    SECTION("by the end of the pool in a function that is told")
+    {
+        s.pool->checkout(0s, [&](const worker_handle&, const std::error_code&) {
+            s.pool.reset(); // and asks no more
+        });
+        asker.ask();
+        s.pool->stop();
+        s.loop.settle();
+    }
+    CHECK(asker.told == once);
+    CHECK(asker.refused == 1);
+    s.loop.run(); // nothing keeps it
+}
+
+TEST_CASE("pool: only while a function is told of the end is it refused", "[pool]")
+{
+    scene s;
+    int later = 0;
+    s.pool->checkout(0s, [&](const worker_handle&, const std::error_code&) {
+        s.loop.post([&] {
+            s.pool->checkout(0s, [&](const worker_handle&, const std::error_code& error) {
+                CHECK(error == errc::operation_canceled);
+                ++later;
+            });
+        });
+        throw std::runtime_error("told");
+    });
+    s.pool->stop();
+    CHECK_THROWS_AS(s.loop.settle(), std::runtime_error);
+    s.loop.settle();
+    CHECK(later == 1);
 }
 
 TEST_CASE("pool: done() may destroy the pool", "[pool]")

@@ -7,6 +7,7 @@
 #include <asynchat/testing.hpp>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -102,6 +103,32 @@ TEST_CASE("request_queue: what is left fails with the queue", "[request_queue]")
     CHECK(s.told == lines{"a: " + text, "b: " + text});
     s.loop.advance(1h);
     CHECK(s.told.size() == 2);
+}
+
+TEST_CASE("request_queue: a function that asks after each error is told of the end once",
+          "[request_queue]")
+{
+    scene s;
+    queue& requests = *s.requests;
+    int refused = 0;
+    const std::function<void()> ask = [&] {
+        try {
+            requests.ask([&](std::string*, const std::error_code& error) {
+                s.told.push_back(error.message());
+                if (s.told.size() < 100)
+                    ask();
+            });
+        } catch (const std::system_error& error) {
+            CHECK(error.code() == errc::operation_canceled);
+            ++refused;
+        }
+    };
+    ask();
+    requests.ask(s.note("b"));
+    s.requests.reset();
+    const std::string text = s.text(errc::operation_canceled);
+    CHECK(s.told == lines{text, "b: " + text});
+    CHECK(refused == 1);
 }
 
 TEST_CASE("request_queue: a function may destroy the queue", "[request_queue]")

@@ -12,6 +12,7 @@
 #include <asynchat/loop.hpp>
 #include <asynchat/run_guard.hpp>
 #include <asynchat/target.hpp>
+#include <asynchat/terminator.hpp>
 #include <asynchat/timer.hpp>
 
 #include <chrono>
@@ -40,7 +41,7 @@ inline namespace ASYNCHAT_ABI {
 /// Thread safety: none; it belongs to the thread of its loop.
 /// Lifetime: destroy it before its loop; never inside a constructor of T. The checkouts that wait
 /// then fail with std::errc::operation_canceled, the idle channels end, and the channels in use go
-/// on without it.
+/// on without it. What their functions ask for is refused, as after stop().
 /// Python: none; aiohttp has TCPConnector, redis-py has ConnectionPool
 class ASYNCHAT_API pool_base {
 public:
@@ -79,6 +80,10 @@ public:
     /// std::errc::operation_canceled. handle_shutdown() is called for the channels that connect or
     /// are idle; for those in use when they are handed back. May be called everywhere, any number
     /// of times.
+    ///
+    /// While a function is told so, checkout() throws std::system_error with
+    /// std::errc::operation_canceled: a function that asks again after each error would otherwise
+    /// do so for ever.
     ASYNCHAT_DECL void stop();
 
     /// True after stop().
@@ -106,6 +111,7 @@ private:
         std::error_code error;
         loop::time_point dies_at = loop::time_point::max();
         loop::time_point ends_at = loop::time_point::max(); // if it stays idle
+        terminator at_rest;                                 // what it had when it was first lent
     };
     struct waiter {
         std::uint64_t number;
@@ -121,6 +127,7 @@ private:
 
     ASYNCHAT_PRIVATE waiter take_oldest();
     ASYNCHAT_PRIVATE void fail_oldest(const std::error_code& error);
+    ASYNCHAT_PRIVATE void tell(receiver& done, const std::error_code& error);
     ASYNCHAT_PRIVATE void timed_out(std::uint64_t number);
 
     ASYNCHAT_PRIVATE void work_soon();
@@ -156,6 +163,7 @@ private:
     std::uint64_t last_number_ = 0;
     bool work_posted_ = false;
     bool stopping_ = false;
+    bool tells_end_ = false; // a function is told that the pool lends no more
 };
 
 /// Lends connected channels, makes new ones when they are needed, and keeps those that are handed
@@ -197,7 +205,7 @@ public:
     /// connect, or std::errc::not_connected if it ended without one; std::errc::operation_canceled
     /// after stop() and in the destructor. An exception of `done` goes to handle_error() of the
     /// channel; without a channel it leaves loop::run(). Throws std::invalid_argument for a
-    /// negative time.
+    /// negative time; see stop() for another error.
     template <class F>
     void checkout(loop::duration timeout, F done)
     {
@@ -211,10 +219,12 @@ public:
     }
 
     /// Hands a channel back. It must be between two messages: no frame has begun, all output is
-    /// sent, it delivers input, and nothing waits behind the frame of a callback. Otherwise it is
-    /// closed. May be called everywhere. Does nothing for a channel that has ended, and for an
-    /// empty handle. Do not use the channel afterwards: it may be lent to another user at once.
-    /// Throws std::invalid_argument for a channel that the pool has not lent, or was handed back.
+    /// sent, it delivers input, and nothing waits behind the frame of a callback; an async_chat has
+    /// the terminator that it had when it was first lent, because another one is for the rest of a
+    /// message. Otherwise it is closed. May be called everywhere. Does nothing for a channel that
+    /// has ended, and for an empty handle. Do not use the channel afterwards: it may be lent to
+    /// another user at once. Throws std::invalid_argument for a channel that the pool has not lent,
+    /// or was handed back.
     void give_back(const handle<T>& channel)
     {
         if (T* const back = channel.get())

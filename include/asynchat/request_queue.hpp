@@ -40,7 +40,9 @@ public:
     request_queue(const request_queue&) = delete;
     request_queue& operator=(const request_queue&) = delete;
 
-    /// Fails what is left, with std::errc::operation_canceled. Exceptions are ignored then.
+    /// Fails what is left, with std::errc::operation_canceled. Exceptions are ignored then, and
+    /// ask() throws std::system_error with that error: a function that asks again after each error
+    /// would otherwise do so for ever.
     ~request_queue();
 
     /// Adds a request. `done(Answer* answer, const std::error_code& error)` is called later:
@@ -77,6 +79,7 @@ private:
     void fail_oldest(const std::error_code& error);
 
     dispatcher& channel_;
+    bool ends_ = false; // in the destructor
     std::deque<request> waiting_;
     std::uint64_t first_ = 0;                                     // the number of the oldest
     const std::shared_ptr<char> mark_ = std::make_shared<char>(); // destroyed with the queue
@@ -87,7 +90,8 @@ private:
 template <class Answer>
 request_queue<Answer>::~request_queue()
 {
-    while (!waiting_.empty()) {
+    ends_ = true;
+    while (!waiting_.empty()) { // nothing is added
         try {
             fail_oldest(std::make_error_code(std::errc::operation_canceled));
         } catch (...) { // nobody is left to be told
@@ -101,6 +105,9 @@ void request_queue<Answer>::ask(F done, loop::duration timeout)
 {
     static_assert(std::is_invocable_v<F&, Answer*, const std::error_code&>,
                   "ask: the function is called with an Answer* and a std::error_code");
+    if (ends_)
+        throw std::system_error(std::make_error_code(std::errc::operation_canceled),
+                                "asynchat: ask(): the request_queue ends");
     waiting_.push_back({callback(std::move(done)), {}});
     if (timeout == loop::duration::zero())
         return;

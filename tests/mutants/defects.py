@@ -1648,8 +1648,16 @@ lending("pool-ages-together", "all idle channels of a pool end at the same momen
 lending("pool-over-its-size", "a pool makes more channels than it may",
         "attempts() < waiters_.size() && size() < max_size_", "attempts() < waiters_.size()")
 lending("pool-keeps-unfit", "a channel in the middle of a message is lent to the next",
-        "if (!detail::channel_access::park(channel))",
-        "if (!detail::channel_access::park(channel) && channel.closed())")
+        "!detail::channel_access::park(channel)) {",
+        "(!detail::channel_access::park(channel) && channel.closed())) {")
+lending("pool-keeps-announced-body", "the body that a head has announced goes to the next user",
+        "detail::terminator_of(channel) != at->at_rest || ", "")
+lending("pool-end-asked-again", "a function that asks after each error keeps a stopped pool busy",
+        "std::exchange(tells_end_, stopping_)", "tells_end_")
+lending("pool-asked-at-its-end", "a function that asks after each error keeps the destructor",
+        "    if (tells_end_)\n", "    if (false)\n")
+of("request_queue.hpp")("queue-asked-at-its-end", "a function that asks again keeps the destructor",
+                        "    if (ends_)\n", "    if (false)\n")
 channel("idle-channel-delivers", "T gets what arrives while it is idle in a pool",
         "if ((state_->opening != 0 || state_->parked) &&", "if (state_->opening != 0 &&")
 ending("pool-takes-the-rest", "bytes behind the answer do not matter when a channel is handed back",

@@ -28,6 +28,7 @@ public:
         handshake_timeout(owner.chosen().timeout);
         if (at.is_secure)
             owner.chosen().tls.protect(*this);
+        expect(part::head, end_of_head);
     }
 
     void fetch(page wanted)
@@ -38,7 +39,7 @@ public:
         got_something_ = false;
         print("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: asynchat-http_fetch\r\n\r\n",
               page_->where.target, page_->where.site());
-        expect_in_time(part::head, "\r\n\r\n", "head");
+        expect_in_time(part::head, end_of_head, "head");
     }
 
     void handle_connect() override {} // the pool gives it its work
@@ -115,6 +116,7 @@ public:
 private:
     enum class part { head, counted, chunk_size, chunk, trailer, until_close };
 
+    static constexpr const char* end_of_head = "\r\n\r\n";
     static constexpr std::size_t most_head = 65536; // bytes; also of a trailer
     static constexpr std::size_t most_line = 4096;  // bytes of the line with the size of a chunk
     static constexpr int most_interim = 8;          // answers of 1xx before the answer
@@ -194,7 +196,7 @@ private:
         deadline_.cancel();
         page_->end(); // an exception is reported with the page
         const page fetched = *std::exchange(page_, std::nullopt);
-        part_ = part::head;
+        expect(part::head, end_of_head); // as the pool wants it back
         crawler_.done(site_, fetched);
         if (keeps_alive_ && crawler::needs_connection(site_))
             site_.connections.give_back(owner().handle_of(*this));

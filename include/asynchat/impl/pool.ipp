@@ -6,8 +6,10 @@
 
 #include <asynchat/pool.hpp>
 
+#include <asynchat/async_chat.hpp>
 #include <asynchat/detail/channel_watcher.hpp>
 #include <asynchat/detail/failure.hpp>
+#include <asynchat/detail/scope_exit.hpp>
 #include <asynchat/detail/timing/later.hpp>
 #include <asynchat/escape.hpp>
 
@@ -31,6 +33,13 @@ inline std::error_code current_error()
     } catch (...) {
         return std::make_error_code(std::errc::not_connected);
     }
+}
+
+/// What cuts its input now; nothing for a channel without frames.
+inline terminator terminator_of(const dispatcher& channel)
+{
+    const auto* const chat = dynamic_cast<const async_chat*>(&channel);
+    return chat ? chat->get_terminator() : terminator();
 }
 
 } // namespace detail
@@ -88,11 +97,12 @@ ASYNCHAT_RARE pool_base::~pool_base()
     } catch (const std::bad_alloc&) { // then its channels go on
     }
     const auto canceled = std::make_error_code(std::errc::operation_canceled);
-    while (!waiters_.empty()) {
+    tells_end_ = true;
+    while (!waiters_.empty()) { // nobody is added
         receiver done = std::move(waiters_.front().done);
         waiters_.pop_front();
         try {
-            done(nullptr, canceled);
+            tell(done, canceled);
         } catch (...) { // nobody is left to be told
         }
     }
@@ -155,6 +165,9 @@ ASYNCHAT_RARE void pool_base::add_waiter(loop::duration timeout, receiver done)
     assert(detail::runs_here(loop_));
     if (timeout < loop::duration::zero())
         throw std::invalid_argument("asynchat: checkout(): a timeout is negative");
+    if (tells_end_)
+        throw std::system_error(std::make_error_code(std::errc::operation_canceled),
+                                "asynchat: checkout(): the pool has been stopped");
     work_soon(); // first: it may throw
     const std::uint64_t number = ++last_number_;
     scoped_timer deadline;
@@ -183,7 +196,17 @@ inline pool_base::waiter pool_base::take_oldest()
 ASYNCHAT_RARE void pool_base::fail_oldest(const std::error_code& error)
 {
     waiter oldest = take_oldest();
-    oldest.done(nullptr, error);
+    tell(oldest.done, error);
+}
+
+/// When the pool lends no more, whoever asks again after each error would ask without end.
+ASYNCHAT_RARE void pool_base::tell(receiver& done, const std::error_code& error)
+{
+    const detail::scope_exit told([alive = link_, before = std::exchange(tells_end_, stopping_)] {
+        if (alive->owner())
+            alive->owner()->tells_end_ = before;
+    });
+    done(nullptr, error);
 }
 
 ASYNCHAT_RARE void pool_base::timed_out(std::uint64_t number)
@@ -195,7 +218,7 @@ ASYNCHAT_RARE void pool_base::timed_out(std::uint64_t number)
     waiters_.erase(late);
     if (waiters_.empty())
         guard_.release();
-    done(nullptr, std::make_error_code(std::errc::timed_out));
+    tell(done, std::make_error_code(std::errc::timed_out));
 }
 
 // --- work ------------------------------------------------------------------------------------
@@ -278,8 +301,11 @@ ASYNCHAT_RARE std::shared_ptr<dispatcher> pool_base::newest_ready() const
 
 ASYNCHAT_RARE void pool_base::lend(const std::shared_ptr<dispatcher>& channel)
 {
+    member& lent = *find(*channel);
+    if (lent.at == stage::ready)
+        lent.at_rest = detail::terminator_of(*channel);
     waiter oldest = take_oldest();
-    find(*channel)->at = stage::lent;
+    lent.at = stage::lent;
     detail::channel_access::unpark(*channel);
     detail::channel_access::in_rare_event(*channel, [&] { oldest.done(channel.get(), {}); });
 }
@@ -380,7 +406,7 @@ ASYNCHAT_RARE void pool_base::take_back(dispatcher& channel)
         members_.erase(at);
         return retire(state);
     }
-    if (!detail::channel_access::park(channel)) {
+    if (detail::terminator_of(channel) != at->at_rest || !detail::channel_access::park(channel)) {
         members_.erase(at);
         return channel.close();
     }
