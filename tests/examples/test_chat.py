@@ -103,6 +103,24 @@ def test_netcat():
         server.stop()
 
 
+def test_web_pages():
+    """They may send any text to any port of their machine, behind the header of a request."""
+    async def scene(_, address):
+        (ann,) = await join(address, "ann")
+        end = GREETING + b"! this is not HTTP\n"
+        too_long = GREETING + b"! a line has 512 bytes at most\n! this is not HTTP\n"
+        for line, wanted in ((b"POST / HTTP/1.1", end), (b"GET /x HTTP/1.0", end),
+                             (b"POST /" + b"x" * 600 + b" HTTP/1.1", too_long)):
+            page = await arrive(address)
+            page.transport.write(line + b"\r\nHost: a\r\n\r\n/nick page\n/join\nhello\n")
+            await until("the end", lambda: page.gone)
+            check(f"what it hears after {line[:20]}", bytes(page.heard), wanted)
+        ann.say("Host: GET / HTTP/1.1")  # who is in the room may say so
+        await ann.hears("<ann> Host: GET / HTTP/1.1\n")
+        check("what ann hears", ann.lines()[-2:], ["* ann is here", "<ann> Host: GET / HTTP/1.1"])
+    in_one_room(scene)
+
+
 def test_telnet_in_a_terminal():
     tmux, telnet = need("tmux"), need("telnet")
 

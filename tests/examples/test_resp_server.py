@@ -137,6 +137,24 @@ def test_malformed_requests():
         server.stop()
 
 
+def test_web_pages():
+    """They may send any text to any port of their machine, behind the header of a request."""
+    body = b"Accept: */*\r\n\r\nSET from page\r\n" + request("SET", "from", "page")
+    with served() as server:
+        for sent, unknown in ((b"POST / HTTP/1.1\r\nHost: a\r\n", b""), (b" \tpost /\r\n", b""),
+                              (b"GET /x HTTP/1.1\r\nHost: a\r\n", b"GET"),
+                              (b"PUT /x HTTP/1.1\r\nhost: a\r\n", b"PUT")):
+            with connect(server.address()) as peer:
+                peer.sendall(sent + body)
+                replies = receive_all(peer)
+                check_that(replies, replies.endswith(b"-ERR Protocol error: this is not HTTP\r\n"))
+                check(f"lines for {sent}", replies.count(b"\n"), 2 if unknown else 1)
+        with connect(server.address()) as peer:
+            ask(peer, b"ECHO POST\r\nECHO host:\r\nGET from\r\n",
+                b"$4\r\nPOST\r\n$5\r\nhost:\r\n$-1\r\n")
+        server.stop()
+
+
 def test_wrong_commands_do_not_end_the_connection():
     with served() as server, connect(server.address()) as peer:
         ask(peer, request("SET", "large", b"x" * 1000000), b"+OK\r\n")

@@ -202,6 +202,22 @@ def test_verdicts():
             check("many errors", (codes, client.code()), ([500] * 19 + [421], None))
 
 
+def test_web_pages():
+    """They may send any text to any port of their machine, behind the header of a request."""
+    mail = b"EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n.\r\n"
+    with Sink() as sink:
+        for lines in ([b"POST / HTTP/1.1", b"Host: 127.0.0.1"], [b"GET /x HTTP/1.0"],
+                      [b"CONNECT a:25 HTTP/1.1"], [b"POST /" + b"x" * 3000 + b" HTTP/1.1", b"host:a"]):
+            with Raw(sink) as client:
+                client.send(b"\r\n".join(lines) + b"\r\nAccept: */*\r\n\r\n" + mail)
+                wanted = [500, 502, None] if len(lines[0]) > 2048 else [502, None]
+                check(lines[0][:20], [client.code() for _ in wanted], wanted)
+        with Raw(sink) as client:
+            check("not HTTP", client.ask(b"NOOP HTTP/1.1 host: x"), 250)
+        sink.check_nothing_is_left()
+        check("stored", sink.names(), [])
+
+
 def test_size():
     """Counted as in SMTP: two bytes for the end of a line, none for the dot in front of one."""
     with Sink("--size", "10") as sink:

@@ -198,6 +198,15 @@ def test_netcat():
         web.close()
 
 
+def test_pages_at_the_door_for_lines():
+    with Server() as server:
+        with connect(("127.0.0.1", server.lines_port)) as page:
+            page.sendall(b"POST / HTTP/1.1\r\nHost: a\r\n\r\n/nick page\n/join\nhello\n")
+            check_that("it ends at the first line", receive_all(page).endswith(
+                b"/help tells the rest\n! this is not HTTP\n"))
+        server.stop()
+
+
 def test_origins():
     with Server("--origin", "https://chat.example") as server:
         def status(*arguments):

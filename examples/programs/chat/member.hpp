@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -32,7 +33,12 @@ public:
 
     void found_terminator() override
     {
-        said(_get_data());
+        const std::string line = _get_data();
+        if (!joined() && is_http(line)) {
+            tell("! this is not HTTP");
+            return hang_up();
+        }
+        said(line);
         if (where().take_turn_is_over())
             end_turn(); // a member that talks without end must not block the others
     }

@@ -6,6 +6,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -88,6 +89,21 @@ inline std::string shown(std::string_view text)
         at += next.size;
     }
     return out;
+}
+
+// Whether a line is the first one of an HTTP request, or its Host. A page in a browser may send
+// such a request to any port of its machine, and what follows the header would be obeyed as lines.
+inline bool is_http(std::string_view line)
+{
+    constexpr std::string_view version = " HTTP/1."; // and a digit
+    constexpr std::string_view host = "host:";
+    const std::string_view start = line.substr(0, host.size());
+    if (line.size() > version.size() &&
+        line.substr(line.size() - version.size() - 1, version.size()) == version)
+        return true;
+    return std::equal(start.begin(), start.end(), host.begin(), host.end(), [](char a, char b) {
+        return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b;
+    });
 }
 
 // The same for the names of members and servers, which are words.

@@ -4,6 +4,7 @@
 #ifndef RESP_REQUEST_HPP
 #define RESP_REQUEST_HPP
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -14,6 +15,14 @@ namespace resp {
 // What a client may make the server keep for one request.
 constexpr std::size_t most_words = 4096;
 constexpr std::size_t most_bytes = 1 << 20; // of all words together
+
+// Whether a word is this one, which is in upper case.
+inline bool is_word(std::string_view word, std::string_view upper)
+{
+    return std::equal(word.begin(), word.end(), upper.begin(), upper.end(), [](char a, char b) {
+        return (a >= 'a' && a <= 'z' ? a - 'a' + 'A' : a) == b;
+    });
+}
 
 // A request: the name of a command, and what it is about. Words that arrive before the last one are
 // copied, and the strings for them are used again for the next request. The last word is executed

@@ -9,6 +9,7 @@
 
 #include <asynchat/asynchat.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -148,6 +149,12 @@ private:
     void execute_line(std::string_view line)
     {
         constexpr std::string_view blanks = " \t";
+        line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
+        // A page in a browser may send HTTP to any port of its machine. Here the header would be
+        // some unknown commands, and the body would be executed.
+        const std::string_view first = line.substr(0, line.find_first_of(blanks));
+        if (is_word(first, "POST") || is_word(first, "HOST:"))
+            return refuse("this is not HTTP");
         std::string_view word;
         for (std::size_t end = 0, at = line.find_first_not_of(blanks); at != line.npos;
              at = line.find_first_not_of(blanks, end)) {

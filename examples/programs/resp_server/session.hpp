@@ -12,7 +12,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -96,12 +95,8 @@ private:
             {"INFO", 1, 2, &session::info, false},
             {"HELLO", 1, 2, &session::hello, false},
         };
-        const auto same = [](char upper, char any_case) {
-            return upper == (any_case >= 'a' && any_case <= 'z' ? any_case - 'a' + 'A' : any_case);
-        };
         for (const command& each : all) {
-            if (each.name.size() == name.size() &&
-                std::equal(each.name.begin(), each.name.end(), name.begin(), same))
+            if (is_word(name, each.name))
                 return &each;
         }
         return nullptr;

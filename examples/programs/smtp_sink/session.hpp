@@ -63,6 +63,8 @@ protected:
             if (each.name == verb)
                 return (this->*each.run)(argument);
         }
+        if (chat::is_http(line))
+            return say_goodbye("502 5.5.1 this is not HTTP");
         refuse("500 5.5.1 no such command");
     }
 
