@@ -154,8 +154,11 @@ inline path_argument parse_path(std::string_view argument, std::string_view keyw
     if (size == 0 || text.front() != '<')
         return result;
     std::string_view path = text.substr(1, size - 2);
-    if (path.substr(0, 1) == "@") // a route, which is ignored: <@one,@two:ann@example.org>
+    if (path.substr(0, 1) == "@") { // a route, which is ignored: <@one,@two:ann@example.org>
         path.remove_prefix(std::min(path.find(':'), path.size() - 1) + 1);
+        if (path.empty())
+            return result;
+    }
     result.path = path;
     std::string_view rest = text.substr(size);
     result.is_good = rest.empty() || rest.front() == ' ';
