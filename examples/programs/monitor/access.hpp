@@ -68,8 +68,8 @@ inline bool is_local_host(std::string_view host)
 class access {
 public:
     access(const asynchat::endpoint& where, std::string token)
-        : bearer_("Bearer " + token), basic_("Basic " + base64("monitor:" + token)),
-          needs_token_(!token.empty())
+        : token_(std::move(token)), basic_(base64("monitor:" + token_)),
+          needs_token_(!token_.empty())
     {
         if (!needs_token_ && !is_loopback(where))
             throw std::invalid_argument(fmt::format(
@@ -83,12 +83,16 @@ public:
         if (!needs_token_)
             return is_local_host(value_of(asked.header, "Host").value_or("localhost")) ? 0 : 403;
         const std::string_view said = value_of(asked.header, "Authorization").value_or("");
-        return is_same_secret(said, bearer_) || is_same_secret(said, basic_) ? 0 : 401;
+        const auto [scheme, secret] = http::split(said, " ");
+        const bool is_bearer = http::same_name(scheme, "Bearer");
+        if (!is_bearer && !http::same_name(scheme, "Basic"))
+            return 401;
+        return is_same_secret(http::trimmed(secret), is_bearer ? token_ : basic_) ? 0 : 401;
     }
 
 private:
-    std::string bearer_;
-    std::string basic_;
+    std::string token_;
+    std::string basic_; // a user and a password
     bool needs_token_;
 };
 

@@ -68,7 +68,10 @@ std::string first_line(const std::string& path)
 {
     std::ifstream file(path);
     std::string line;
-    if (!std::getline(file, line) || line.empty())
+    std::getline(file, line);
+    if (!line.empty() && line.back() == '\r')
+        line.pop_back();
+    if (line.empty())
         throw arguments::wrong_use(fmt::format("--token: no line in {}", asynchat::escaped(path)));
     return line;
 }

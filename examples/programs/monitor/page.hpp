@@ -29,7 +29,8 @@ h1 { font-size: 1.4rem; margin-bottom: 0; } h2 { font-size: 1.1rem; }
 figure { margin: 0; padding: .6rem .8rem; border: 1px solid var(--line); border-radius: 6px; }
 figcaption { font-weight: 600; }
 svg { display: block; width: 100%; height: 7rem; }
-polyline { fill: none; stroke-width: 2; vector-effect: non-scaling-stroke; }
+polyline, dt line { fill: none; stroke-width: 2; vector-effect: non-scaling-stroke; }
+dt svg { display: inline; width: 2rem; height: .5rem; }
 dl { display: flex; flex-wrap: wrap; gap: 0 1.2rem; margin: .3rem 0 0; }
 dt { color: var(--dim); } dt, dd { display: inline; margin: 0; } dd { font-weight: 600; }
 .wide { overflow-x: auto; }
@@ -41,7 +42,7 @@ td { font-family: ui-monospace, monospace; overflow-wrap: anywhere; min-width: 3
 </head>
 <body>
 <h1>monitor</h1>
-<p id="status" role="status">waiting for the first answer</p>
+<p><span id="status" role="status">waiting for the first answer</span> <span id="figures"></span></p>
 <div id="plots"></div>
 <h2>Channels</h2>
 <p id="more"></p>
@@ -99,13 +100,25 @@ function compare(now, before, state, time) {
       p99: quantile(turns, state.bounds, .99)}, memory: {resident: state.memory}};
 }
 
-function line(values, most, number) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-  const dashes = ["", "6 3", "2 3", "8 3 2 3"];
-  made.setAttribute("points", values.map((v, i) =>
-    `${kept - values.length + i},${100 - 96 * v / most}`).join(" "));
-  made.setAttribute("stroke", `var(--c${number % 4})`);
-  made.setAttribute("stroke-dasharray", dashes[number % 4]);
+// Neighbours differ in both; the first 24 differ in one. A name keeps its look.
+const dashes = ["", "6 3", "2 3", "8 3 2 3", "14 4", "8 3 2 3 2 3"];
+const look = number => ({stroke: `var(--c${number % 4})`,
+  "stroke-dasharray": dashes[(number + Math.floor(number / 4)) % dashes.length]});
+const seen = {};
+function number_of(title, name) {
+  const names = seen[title] ||= [];
+  return names.includes(name) ? names.indexOf(name) : names.push(name) - 1;
+}
+
+function drawn(kind, set) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", kind);
+  for (const [name, value] of Object.entries(set)) made.setAttribute(name, value);
+  return made;
+}
+
+function mark(number) {
+  const made = drawn("svg", {"aria-hidden": true});
+  made.append(drawn("line", {x2: "100%", y1: "50%", y2: "50%", ...look(number)}));
   return made;
 }
 
@@ -114,17 +127,15 @@ function plot(title, format, totals) {
   const series = names.map(name => history.map(each => each[title][name] || 0));
   const most = Math.max(...series.flat(), 1e-9);
   const figure = make("figure", ""), list = make("dl", "");
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", `0 0 ${kept - 1} 100`);
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", `${title}, the last two minutes, at most ${format(most)}`);
-  svg.append(...series.map((values, i) => line(values, most, i)));
+  const svg = drawn("svg", {viewBox: `0 0 ${kept - 1} 100`, preserveAspectRatio: "none",
+    role: "img", "aria-label": `${title}, the last two minutes, at most ${format(most)}`});
   names.forEach((name, i) => {
-    const item = make("div", "");
-    const mark = make("dt", name + " ");
-    mark.style.color = `var(--c${i % 4})`;
-    item.append(mark, make("dd", totals ? totals[name] : format(series[i].at(-1))));
+    const number = number_of(title, name), values = series[i];
+    svg.append(drawn("polyline", {...look(number), points: values.map((v, x) =>
+      `${kept - values.length + x},${100 - 96 * v / most}`).join(" ")}));
+    const item = make("div", ""), term = make("dt", "");
+    term.append(mark(number), ` ${name} `);
+    item.append(term, make("dd", totals ? totals[name] : format(values.at(-1))));
     list.append(item);
   });
   figure.append(make("figcaption", title), svg, list);
@@ -157,13 +168,15 @@ function show(state) {
   }
   last = {time: state.time, total};
   table(state);
-  say(late ? `live; ${late} of ${state.loops.length} loops are busy for more than a second`
-    : `live; ${state.loops.length} loops, ${total.open} connections`);
+  say(late ? "live, but some loops are busy" : "live", `${state.loops.length} loops, ` +
+    `${late} of them busy for more than a second; ${total.open} connections`);
 }
 
-const say = text => {
+// Screen readers announce the text, so it has no figures, which change all the time.
+const say = (text, figures) => {
   const status = document.getElementById("status");
   if (status.textContent !== text) status.textContent = text;
+  document.getElementById("figures").textContent = figures;
 };
 
 async function refresh() {
@@ -173,7 +186,7 @@ async function refresh() {
     show(await answer.json());
   } catch {
     last = null; // counters may begin anew
-    say("offline: the monitor does not answer");
+    say("offline: the monitor does not answer", "");
   }
   setTimeout(refresh, 1000);
 }
