@@ -221,6 +221,49 @@ def test_messages_reach_all_loops():
             server.stop()
 
 
+def test_many_keys_due_at_once():
+    """Their time is over for all of them, but no request waits until all are dropped."""
+    count = 3000
+    for loops in LOOPS:
+        with served("--loops", loops) as server, connect(server.address()) as peer:
+            for name, word, reply in ("SET", "x", b"+OK\r\n"), ("EXPIRE", 2, b":1\r\n"):
+                ask(peer, b"".join(request(name, i, word) for i in range(count)), reply * count)
+
+            def last_is_over():
+                peer.sendall(request("GET", count - 1))
+                return peer_line(peer) == b"$-1" or peer_line(peer) != b"x"
+
+            wait_until("the time of the last one is over", last_is_over)
+            check_that("few are dropped", int(info(peer, "expires")) > count // 2)
+            for words, reply in ((["MGET", 2000, 2001], b"*2\r\n$-1\r\n$-1\r\n"),
+                                 (["EXPIRE", 2002, 9], b":0\r\n"), (["DEL", 2003], b":0\r\n"),
+                                 (["LRANGE", 2004, 0, -1], b"*0\r\n"),
+                                 (["INCR", 2005], b":1\r\n"), (["LPUSH", 2006, "y"], b":1\r\n"),
+                                 (["SET", 2007, "y"], b"+OK\r\n"), (["GET", 2007], b"$1\r\ny\r\n"),
+                                 (["DEL", 2005, 2006, 2007], b":3\r\n")):
+                ask(peer, request(*words), reply)
+            ask(peer, b"".join(request("GET", i) for i in range(count)), b"$-1\r\n" * count)
+            check("what is left", [info(peer, name) for name in ("keys", "expires", "used_memory")],
+                  ["0", "0", "0"])
+            peer.close()
+            server.stop()
+
+
+def peer_line(peer):
+    """The next line, without its end."""
+    line = b""
+    while not line.endswith(b"\r\n"):
+        line += receive_exactly(peer, 1)
+    return line[:-2]
+
+
+def info(peer, name):
+    """One figure of INFO."""
+    peer.sendall(request("INFO"))
+    text = receive_exactly(peer, int(peer_line(peer)[1:]) + 2).decode()
+    return re.search(rf"\b{name}[:=](\d+)", text)[1]
+
+
 def heard(publisher):
     """How many have heard a message."""
     publisher.sendall(request("PUBLISH", "news", "x"))

@@ -1,15 +1,17 @@
 """Peers that want to use up resp_server."""
 
+import contextlib
 import os
 import re
 import signal
 import socket
 import struct
+import tempfile
 import threading
 
 import support
-from support import (Program, check, check_that, connect, example, receive_all, receive_exactly,
-                     wait_until)
+from support import (Program, check, check_that, connect, example, need, receive_all,
+                     receive_exactly, run, wait_until)
 
 SERVER = example("resp_server")
 MIB = 1024  # KiB
@@ -220,6 +222,72 @@ def test_floods():
             check("channels", replies.count(b"subscribe"), 1000)
         stays_small(server, before, 32 * MIB)
         server.stop()
+
+
+def test_small_lists():
+    with Program([SERVER, "--memory", 16]) as server, connect(server.address()) as peer:
+        before = memory_of(server)
+        replies = peer.makefile("rb")
+        count = 0
+        while count % 1000 == 0:
+            peer.sendall(b"".join(request("LPUSH", count + i, "x") for i in range(1000)))
+            count += [replies.readline() for _ in range(1000)].count(b":1\r\n")
+        check_that(f"{count} fit", count > 30000)
+        stays_small(server, before, 17 * MIB)
+        server.stop()
+
+
+@contextlib.contextmanager
+def without_memory_for(least, most):
+    """A server that gets no memory for what needs that much."""
+    compiler = need("cc")
+    with tempfile.TemporaryDirectory() as folder:
+        library = os.path.join(folder, "refusing_malloc.so")
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "refusing_malloc.c")
+        done = run([compiler, "-shared", "-fPIC", f"-DLEAST={least}", f"-DMOST={most}",
+                    "-o", library, source, "-ldl"])
+        check("cc", (done.returncode, done.stderr), (0, b""))
+        with Program([SERVER], env={**os.environ, "LD_PRELOAD": library}) as server:
+            yield server
+            server.stop()
+
+
+def test_no_step_grows_with_the_number_of_keys():
+    """Else all clients would wait for it."""
+    with without_memory_for(100000, 1 << 40) as server, connect(server.address()) as peer:
+        for start in range(0, 40000, 1000):
+            ask(peer, b"".join(request("SET", i, i) for i in range(start, start + 1000)),
+                b"+OK\r\n" * 1000)
+        ask(peer, request("MGET", 0, 39999), b"*2\r\n$1\r\n0\r\n$5\r\n39999\r\n")
+
+
+def test_no_memory():
+    """What could not be done leaves nothing behind, and is not paid for."""
+    key = b"k" * 20000
+    for least, most, before, sent, after in (
+            (20020, 20200, b"", request("SET", key, "x"), b"$-1\r\n"),
+            (20020, 20200, b"", request("LPUSH", key, "x"), b"$-1\r\n"),
+            (4790, 4830, b"", request("LPUSH", key, *range(300)), b"$-1\r\n"),
+            (4790, 4830, request("LPUSH", key, "x"), request("LPUSH", key, *range(300)),
+             b"*1\r\n$1\r\nx\r\n")):
+        with without_memory_for(least, most) as server:
+            with connect(server.address()) as peer:
+                if before:
+                    ask(peer, before, b":1\r\n")
+                memory = used_memory(peer)
+                peer.sendall(sent)
+                check("the reply", receive_all(peer), b"")
+            with connect(server.address()) as peer:
+                check("memory", used_memory(peer), memory)
+                ask(peer, request("LRANGE", key, 0, -1) if before else request("GET", key), after)
+
+
+def used_memory(peer):
+    peer.sendall(request("INFO"))
+    received = b""
+    while b",expires=" not in received:
+        received += peer.recv(4096)
+    return int(re.search(rb"used_memory:(\d+)", received)[1])
 
 
 def test_resets():

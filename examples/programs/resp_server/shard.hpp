@@ -4,19 +4,19 @@
 #ifndef RESP_SHARD_HPP
 #define RESP_SHARD_HPP
 
+#include "budget.hpp"
 #include "table.hpp"
 #include "text.hpp"
 
 #include <asynchat/number.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <iterator>
 #include <limits>
-#include <memory>
+#include <new>
 #include <set>
 #include <string>
 #include <string_view>
@@ -26,29 +26,6 @@
 
 namespace resp {
 
-// The memory that all shards together may use.
-class budget {
-public:
-    explicit budget(std::size_t most) noexcept : most_(most) {}
-
-    // In any thread. Takes nothing and returns false when there is not enough.
-    bool take(std::size_t bytes) noexcept
-    {
-        if (used_.fetch_add(bytes) + bytes <= most_)
-            return true;
-        give_back(bytes);
-        return false;
-    }
-    void give_back(std::size_t bytes) noexcept { used_ -= bytes; }
-
-    std::size_t used() const noexcept { return used_; }
-    std::size_t most() const noexcept { return most_; }
-
-private:
-    std::atomic<std::size_t> used_{0};
-    const std::size_t most_;
-};
-
 // Some keys and their values, which are texts or lists of them. Knows no threads and no sockets.
 class shard {
 public:
@@ -57,20 +34,25 @@ public:
     std::size_t size() const noexcept { return entries_.size(); }
     std::size_t expiring() const noexcept { return due_.size(); }
 
-    // To be called before anything else, as no key must outlive its time.
+    // To be called from time to time. Each call does little, however many keys are due at once; a
+    // key whose time is over counts as absent from then on, dropped or not.
     void drop_expired()
     {
         if (due_.empty())
             return;
         const auto now = clock::now();
-        while (!due_.empty() && due_.begin()->first <= now)
-            remove(hashed_key(std::string(due_.begin()->second)));
+        for (int left = most_dropped; left > 0 && !due_.empty() && due_.begin()->first <= now;
+             --left) {
+            const std::string name = due_.begin()->second;
+            const hashed_key key(name);
+            drop(key, *entries_.find(key));
+        }
     }
 
     bool is_list(const hashed_key& key)
     {
-        entry* const found = entries_.find(key);
-        return found && std::holds_alternative<std::unique_ptr<list>>(found->value);
+        entry* const found = find(key);
+        return found && std::holds_alternative<list>(found->value);
     }
 
     // Calls `f` with the text, as a std::string_view or a shared text. Returns false if there is no
@@ -78,7 +60,7 @@ public:
     template <class F>
     bool read(const hashed_key& key, F f)
     {
-        entry* const found = entries_.find(key);
+        entry* const found = find(key);
         if (!found)
             return false;
         if (const auto* const here = std::get_if<std::string>(&found->value))
@@ -91,98 +73,115 @@ public:
     // A small text lies in the entry itself.
     void set_small(const hashed_key& key, std::string_view value)
     {
-        entry& here = resize(key, value.size());
-        here.value = std::string(value);
+        std::string made(value); // which may throw, so before the entry is changed
+        entry& here = resize(key, find(key), value.size());
+        here.value = std::move(made);
         never_expire(key, here);
     }
     void set(const hashed_key& key, text value)
     {
-        entry& here = resize(key, value->size());
+        entry& here = resize(key, find(key), value->size());
         here.value = std::move(value);
         never_expire(key, here);
     }
 
     bool remove(const hashed_key& key)
     {
-        entry* const found = entries_.find(key);
-        if (!found)
-            return false;
-        never_expire(key, *found);
-        memory_.give_back(found->bytes);
-        entries_.erase(key);
-        return true;
+        entry* const found = find(key);
+        if (found)
+            drop(key, *found);
+        return found != nullptr;
     }
 
     std::int64_t increment(const hashed_key& key, std::int64_t by)
     {
         using limits = std::numeric_limits<std::int64_t>;
-        entry* const found = entries_.find(key);
+        entry* const found = find(key);
         const auto before = found ? integer_in(*found) : asynchat::parsed_integer(0);
         if (!before)
             throw refused("ERR value is not an integer or out of range");
         if (by > 0 ? *before > limits::max() - by : *before < limits::min() - by)
             throw refused("ERR increment or decrement would overflow");
-        const std::string after = std::to_string(*before + by);
-        resize(key, after.size()).value = after;
+        std::string after = std::to_string(*before + by);
+        resize(key, found, after.size()).value = std::move(after);
         return *before + by;
     }
 
     // Returns the length of the list then.
     std::size_t push_front(const hashed_key& key, std::vector<text> values)
     {
-        entry* const found = entries_.find(key);
-        std::size_t size = found ? found->bytes - cost_of(key) : 0;
+        entry* const found = find(key);
+        const std::size_t before = found ? found->bytes - cost_of(key) : 0;
+        std::size_t size = before;
         if (found)
-            list_of(*found); // throws for a text
+            value_of<list>(*found); // throws for a text
         for (const text& value : values)
             size += cost_of(value);
-        entry& here = resize(key, size);
+        entry& here = resize(key, found, size);
         if (!found)
-            here.value = std::make_unique<list>();
-        list& grown = list_of(here);
-        for (text& value : values)
-            grown.push_front(std::move(value));
+            here.value = list();
+        list& grown = value_of<list>(here);
+        try {
+            make_room(grown, values.size());
+        } catch (const std::bad_alloc&) {
+            if (found)
+                resize(key, found, before);
+            else
+                drop(key, here);
+            throw;
+        }
+        std::move(values.begin(), values.end(), std::back_inserter(grown));
         return grown.size();
     }
 
     // Throws too_large before anything is copied.
     many_texts range(const hashed_key& key, std::int64_t first, std::int64_t last)
     {
-        entry* const found = entries_.find(key);
+        entry* const found = find(key);
         if (!found)
             return {};
-        const list& all = list_of(*found);
+        const list& all = value_of<list>(*found);
         const auto size = static_cast<std::int64_t>(all.size());
         first = std::max<std::int64_t>(first < 0 ? first + size : first, 0);
         last = std::min(last < 0 ? last + size : last, size - 1);
         many_texts chosen;
+        const auto at = [&](std::int64_t i) -> const text& {
+            return all[static_cast<std::size_t>(size - 1 - i)];
+        };
         for (std::int64_t i = first; i <= last; ++i)
-            chosen.count(all[static_cast<std::size_t>(i)]->size());
+            chosen.count(at(i)->size());
         for (std::int64_t i = first; i <= last; ++i)
-            chosen.add(all[static_cast<std::size_t>(i)]);
+            chosen.add(at(i));
         return chosen;
     }
 
     bool expire(const hashed_key& key, std::chrono::seconds after)
     {
-        entry* const found = entries_.find(key);
+        entry* const found = find(key);
         if (!found)
             return false;
         if (after <= std::chrono::seconds::zero())
             return remove(key);
         never_expire(key, *found);
-        found->expires = clock::now() + after;
-        due_.emplace(found->expires, key.bytes);
+        const auto when = clock::now() + after;
+        due_.emplace(when, key.bytes);
+        found->expires = when;
         return true;
     }
 
 private:
     using clock = std::chrono::steady_clock;
-    using list = std::deque<text>;
+    static constexpr auto never = clock::time_point::max();
+
+    using list = std::vector<text>; // its first value is at the end
+
+    // A request drops a key more than it can add, so there are fewer of them with time. One with
+    // thousands of keys does so for each.
+    static constexpr int most_dropped = 2;
 
     struct entry {
-        std::variant<std::string, text, std::unique_ptr<list>> value; // small, large, or a list
-        clock::time_point expires = clock::time_point::max();
+        std::variant<std::string, text, list> value; // small, large, or a list
+        clock::time_point expires = never;
         std::size_t bytes = 0; // of memory, roughly
     };
 
@@ -192,14 +191,14 @@ private:
     {
         return 2 * key.bytes.size() + 256;
     }
-    static std::size_t cost_of(const text& value) noexcept { return value->size() + 80; }
+    // Of a value in a list, whose array may be half empty.
+    static std::size_t cost_of(const text& value) noexcept { return value->size() + 128; }
 
     static asynchat::parsed_integer integer_in(entry& of)
     {
         const auto* const here = std::get_if<std::string>(&of.value);
         return asynchat::parse_integer(here ? *here : *value_of<text>(of));
     }
-    static list& list_of(entry& of) { return *value_of<std::unique_ptr<list>>(of); }
 
     template <class T>
     static T& value_of(entry& of)
@@ -209,10 +208,34 @@ private:
         throw refused("WRONGTYPE Operation against a key holding the wrong kind of value");
     }
 
-    // The entry of the key, made if need be, for a value of so many bytes.
-    entry& resize(const hashed_key& key, std::size_t bytes)
+    // Not for each value anew.
+    static void make_room(list& in, std::size_t more)
     {
-        entry* found = entries_.find(key);
+        if (in.capacity() - in.size() < more)
+            in.reserve(std::max(in.size() + more, 2 * in.size()));
+    }
+
+    // Null if there is none, or its time is over.
+    entry* find(const hashed_key& key)
+    {
+        entry* const found = entries_.find(key);
+        if (!found || found->expires == never || found->expires > clock::now())
+            return found;
+        drop(key, *found);
+        return nullptr;
+    }
+
+    void drop(const hashed_key& key, entry& which)
+    {
+        never_expire(key, which);
+        memory_.give_back(which.bytes);
+        entries_.erase(key);
+    }
+
+    // The entry of the key, made if there is none yet, for a value of so many bytes. If it throws
+    // nothing has changed; it does not for fewer bytes than before.
+    entry& resize(const hashed_key& key, entry* found, std::size_t bytes)
+    {
         const std::size_t before = found ? found->bytes : 0;
         const std::size_t after = cost_of(key) + bytes;
         if (after > before && !memory_.take(after - before))
@@ -220,17 +243,28 @@ private:
         if (after < before)
             memory_.give_back(before - after);
         if (!found)
-            found = &entries_.insert(key);
+            found = &insert(key, after);
         found->bytes = after;
         return *found;
     }
 
+    // Gives the memory back that was taken for it if there is none.
+    entry& insert(const hashed_key& key, std::size_t taken)
+    {
+        try {
+            return entries_.insert(key);
+        } catch (const std::bad_alloc&) {
+            memory_.give_back(taken);
+            throw;
+        }
+    }
+
     void never_expire(const hashed_key& key, entry& of)
     {
-        if (of.expires == clock::time_point::max())
+        if (of.expires == never)
             return;
         due_.erase({of.expires, std::string(key.bytes)});
-        of.expires = clock::time_point::max();
+        of.expires = never;
     }
 
     table<entry> entries_;

@@ -4,6 +4,7 @@
 #ifndef RESP_TABLE_HPP
 #define RESP_TABLE_HPP
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -26,20 +27,23 @@ struct hashed_key {
 };
 
 // A hash table. Unlike std::unordered_map of C++17 it finds a string_view, without a string made
-// for that; and it touches less memory, which is most of what finding costs.
+// for that; and it touches less memory, which is most of what finding costs. It grows by one chain
+// with each key (linear hashing), so no key has to wait until all others have moved.
 template <class Value>
 class table {
 public:
-    table() = default;
+    table() { blocks_.push_back(std::make_unique<block>()); }
     table(const table&) = delete;
     table& operator=(const table&) = delete;
 
     // One node after the other: a long chain that destroys itself could use up the stack.
     ~table()
     {
-        for (link& chain : heads_) {
-            while (chain)
-                chain = std::move(chain->next);
+        for (const auto& each : blocks_) {
+            for (link& chain : *each) {
+                while (chain)
+                    chain = std::move(chain->next);
+            }
         }
     }
 
@@ -56,7 +60,7 @@ public:
     Value& insert(const hashed_key& key)
     {
         link made = node::make(key);
-        if (size_ == heads_.size())
+        if (size_ == heads_)
             grow();
         link& head = head_of(key.hash);
         made->next = std::move(head);
@@ -109,8 +113,18 @@ private:
         const char* key() const noexcept { return reinterpret_cast<const char*>(this + 1); }
     };
 
-    // Their number is a power of 2.
-    link& head_of(std::size_t hash) noexcept { return heads_[hash & (heads_.size() - 1)]; }
+    // Heads are never moved: those of a million keys would take milliseconds.
+    static constexpr std::size_t block_size = 512; // heads
+    using block = std::array<link, block_size>;
+
+    link& head(std::size_t at) noexcept { return (*blocks_[at / block_size])[at % block_size]; }
+
+    // As many bits of the hash as the number of heads has; one less if that head is still to come.
+    link& head_of(std::size_t hash) noexcept
+    {
+        const std::size_t at = hash & mask_;
+        return head(at < heads_ ? at : at & (mask_ >> 1));
+    }
 
     // What points to the node of the key, or is empty at the end of the chain.
     link* link_to(const hashed_key& key) noexcept
@@ -121,21 +135,26 @@ private:
         return at;
     }
 
+    // One head more. All its keys are in one chain: that of the same bits without the first one.
     void grow()
     {
-        std::vector<link> old(2 * heads_.size());
-        old.swap(heads_);
-        for (link& chain : old) {
-            while (chain) {
-                link moved = std::exchange(chain, std::move(chain->next));
-                link& head = head_of(moved->hash);
-                moved->next = std::move(head);
-                head = std::move(moved);
-            }
+        if (heads_ % block_size == 0)
+            blocks_.push_back(std::make_unique<block>());
+        if (heads_ > mask_)
+            mask_ = 2 * mask_ + 1;
+        link chain = std::move(head(heads_ & (mask_ >> 1)));
+        ++heads_;
+        while (chain) {
+            link moved = std::exchange(chain, std::move(chain->next));
+            link& to = head_of(moved->hash);
+            moved->next = std::move(to);
+            to = std::move(moved);
         }
     }
 
-    std::vector<link> heads_ = std::vector<link>(16);
+    std::vector<std::unique_ptr<block>> blocks_;
+    std::size_t heads_ = 1;
+    std::size_t mask_ = 0; // a power of 2, less 1; from heads_ - 1 on
     std::size_t size_ = 0;
 };
 
