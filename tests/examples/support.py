@@ -213,6 +213,12 @@ class Program:
                 self.process.stdin.close()
 
 
+def has_own_malloc(program):
+    """With a sanitizer it has one, and none can be put in front of it."""
+    with open(program, "rb") as file:
+        return re.search(rb"__[at]san_init", file.read()) is not None
+
+
 @contextlib.contextmanager
 def redis(port):
     """A redis-server that keeps nothing on the disk."""
