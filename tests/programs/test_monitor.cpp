@@ -11,6 +11,11 @@
 
 #include <stdlib.h> // posix_memalign()
 
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <system_error>
 #include <vector>
@@ -84,4 +89,24 @@ TEST_CASE("monitor: without memory an answer is lost, and asked for again", "[pr
             break;
     }
     CHECK(lost > 0);
+}
+
+TEST_CASE("monitor: a time is in the class below whose bound it is", "[programs]")
+{
+    using std::chrono::nanoseconds;
+    const auto add_to = [](std::size_t number, auto time) {
+        monitor::histogram all;
+        all.add(nanoseconds(time));
+        CAPTURE(number, time);
+        CHECK(all.classes()[number] == 1);
+        CHECK(all.sum() == static_cast<std::uint64_t>(std::max<decltype(time)>(time, 0)));
+    };
+    add_to(0, -1);
+    add_to(0, 0);
+    for (std::size_t i = 0; i + 1 < monitor::histogram::size; ++i) {
+        const auto bound = static_cast<std::int64_t>(monitor::histogram::bound(i));
+        add_to(i, bound - 1);
+        add_to(i + 1, bound);
+    }
+    add_to(monitor::histogram::size - 1, std::numeric_limits<std::int64_t>::max());
 }
