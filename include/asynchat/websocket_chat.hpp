@@ -72,8 +72,8 @@ private:
 /// is otherwise bounded as in every async_chat.
 ///
 /// The terminator belongs to this class. Inside the callbacks everything else is allowed, as in
-/// async_chat. frame_timeout() is for the request, and later for each header and each payload of a
-/// frame; frame_rate() and the counter of frames count both.
+/// async_chat. frame_timeout() is for the request, from the beginning of the connection, and later
+/// for each header and each payload of a frame; frame_rate() and the counter of frames count both.
 /// Python: none; the package websockets is the nearest
 class ASYNCHAT_API websocket_chat : public async_chat {
 public:
@@ -139,8 +139,9 @@ public:
 
     /// Queues a close frame. The channel ends when the peer has answered, after close_timeout() at
     /// the latest. Messages that come meanwhile are dropped. `code` is 1000 to 1003, 1007 to 1014
-    /// or 3000 to 4999; otherwise it throws std::invalid_argument. `reason` is UTF-8, and is cut at
-    /// 123 bytes. Returns false when push_text() would, but not over max_output().
+    /// or 3000 to 4999; otherwise it throws std::invalid_argument. `reason` is UTF-8, which is
+    /// checked in debug builds only, and is cut at 123 bytes. Returns false when push_text() would,
+    /// but not over max_output().
     ASYNCHAT_DECL bool push_close(std::uint16_t code = 1000, std::string_view reason = {});
 
     // --- state ---------------------------------------------------------------------------------
@@ -154,10 +155,6 @@ public:
     /// The settings that it was made with.
     [[nodiscard]] const websocket_options& options() const noexcept { return options_; }
 
-    /// As in async_chat; it is also the time in which the first byte of the request must come.
-    ASYNCHAT_DECL void frame_timeout(loop::duration timeout);
-    using async_chat::frame_timeout;
-
     // --- handlers, as in async_chat ------------------------------------------------------------
 
     /// Calls handle_websocket_close() if that is due, and closes. An override calls the original.
@@ -170,7 +167,7 @@ public:
     /// Closes the WebSocket with the code 1001, "going away".
     ASYNCHAT_DECL void handle_shutdown() override;
 
-    /// Answers an incomplete request with 408.
+    /// Answers a request that has begun and is not complete with 408.
     ASYNCHAT_DECL void handle_frame_timeout() override;
 
     /// Sends a ping, or ends the channel if the one before had no answer; does neither while output
@@ -191,6 +188,7 @@ protected:
 
 private:
     using event = detail::websocket_machine::event;
+    class late_pong;
 
     /// `answering`: a request was read. `closing`: a close frame was sent. `over`: nothing is sent
     /// or read any more.
@@ -207,6 +205,7 @@ private:
     ASYNCHAT_PRIVATE void upgrade(const upgrade_request& request);
     ASYNCHAT_PRIVATE void refuse(int status, std::string_view why, std::string_view fields = {});
     ASYNCHAT_PRIVATE void frame_is_complete(event what);
+    ASYNCHAT_PRIVATE void answer_ping(std::string_view payload);
     ASYNCHAT_PRIVATE void deliver_message();
     ASYNCHAT_PRIVATE void take_close(std::string_view body);
     ASYNCHAT_PRIVATE void fail();
@@ -216,7 +215,8 @@ private:
     ASYNCHAT_PRIVATE bool push_last(std::string_view payload);
     ASYNCHAT_PRIVATE void end(std::uint16_t code, std::string_view reason);
 
-    // Private: they would send between or into frames, or change how frames are read.
+    // Private: they would send between or into frames, or change how frames are read, or when pings
+    // are sent.
     using async_chat::_collect_incoming_data;
     using async_chat::_get_data;
     using async_chat::close_when_done;
@@ -226,6 +226,7 @@ private:
     using async_chat::push_eof;
     using async_chat::push_with_producer;
     using async_chat::set_terminator;
+    using async_chat::silence_interval;
 
     detail::websocket_machine machine_;
     websocket_options options_;
@@ -233,6 +234,7 @@ private:
     event event_ = event::none; // what the last piece has completed
     std::uint8_t protocol_ = 0;
     bool awaits_answer_ = false; // to a ping
+    bool pong_waits_ = false;    // a late_pong is queued; frame_ has its payload
 };
 
 } // namespace ASYNCHAT_ABI

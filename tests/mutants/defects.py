@@ -1746,7 +1746,10 @@ choosing("ws-options-shared", "a change of the options changes those of others",
 talking("ws-message-after-close", "a message is delivered behind push_close()",
         "    if (is_open()) {\n        handle_message(", "    {\n        handle_message(")
 talking("ws-pongs-without-bound", "who pings and does not read makes us keep the answers",
-        "if (is_open() && !write_paused())", "if (is_open())")
+        "if (!awaits_writable() && !write_paused()) {", "if (!write_paused()) {")
+talking("ws-pong-of-first-ping", "the pings that wait are answered like the first of them",
+        "    if (!is_open())\n        return;\n    if (!awaits_writable()",
+        "    if (!is_open() || pong_waits_)\n        return;\n    if (!awaits_writable()")
 talking("ws-close-waits-for-ever", "a peer that does not answer a close keeps the channel",
         "                finish(asynchat::close_reason::close_timeout);", "                return;")
 talking("ws-close-told-twice", "the end of the connection is told behind the close frame",
@@ -1765,10 +1768,10 @@ talking("ws-answer-overtaken", "a long second request is answered in place of th
         "    set_terminator(0); // what follows", "    // what follows")
 talking("ws-half-closed", "who sends no more than its request gets no answer that comes later",
         "    if (phase_ != phase::answering) // otherwise it ends with respond()\n", "")
-talking("ws-silent-client", "another time for the request is not for a client that sends none",
-        "    if (phase_ == phase::opening)\n        silence_interval(",
-        "    if (phase_ == phase::opening && silence_interval() == loop::duration::zero())\n"
-        "        silence_interval(")
+talking("ws-silent-client", "the time for the request is not for a client that sends none",
+        "    time_frame(); // of a client that sends nothing as well\n", "")
+chat("ws-silent-then-slow", "the time for the request begins anew with its first byte",
+     "input.frames() == 0 ? frame_goes_on() : time_frame();", "time_frame();")
 talking("ws-half-a-frame", "without memory the head of a frame stays without its payload",
         "        abort(); // the peer would take what follows for the payload\n", "")
 talking("ws-close-refused", "a close frame behind much output ends the channel without both",

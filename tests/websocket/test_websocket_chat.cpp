@@ -377,9 +377,50 @@ TEST_CASE("websocket_chat: frame_timeout() is for a silent client too", "[websoc
     CHECK(silent.ended());
     CHECK(chat->close_reason() == asynchat::close_reason::frame_timeout);
     CHECK(chat->frame_timeout() == 5s);
-    CHECK(later->silence_interval() == 30s);
+    CHECK(static_cast<asynchat::dispatcher&>(*later).silence_interval() == 30s);
     loop.advance(600s);
     CHECK_FALSE(third.ended());
+}
+
+TEST_CASE("websocket_chat: the time of a request begins with the connection", "[websocket]")
+{
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<noting>();
+    loop.advance(119s);
+    peer.send("GET /");
+    loop.settle();
+    CHECK_FALSE(peer.ended());
+    loop.advance(2s);
+    CHECK(peer.received().substr(0, 12) == "HTTP/1.1 408");
+    CHECK(peer.ended());
+
+    auto [paused, other] = loop.accept<noting>(); // the time in which it does not read is its own
+    paused->pause_reading();
+    other.send("GET /");
+    loop.advance(600s);
+    paused->resume_reading();
+    loop.advance(119s);
+    CHECK_FALSE(other.ended());
+    loop.advance(2s);
+    CHECK(other.received().substr(0, 12) == "HTTP/1.1 408");
+}
+
+namespace {
+
+template <class T, class = void>
+struct has_silence_interval : std::false_type {
+};
+template <class T>
+struct has_silence_interval<T, std::void_t<decltype(std::declval<T&>().silence_interval(1s))>>
+    : std::true_type {
+};
+
+} // namespace
+
+TEST_CASE("websocket_chat: the times of pings are those of the options alone", "[websocket]")
+{
+    CHECK(has_silence_interval<asynchat::async_chat>::value);
+    CHECK_FALSE(has_silence_interval<asynchat::websocket_chat>::value);
 }
 
 // --- output --------------------------------------------------------------------------------------
@@ -817,23 +858,59 @@ TEST_CASE("websocket_chat: no ping while output waits, and no end for want of an
 
 TEST_CASE("websocket_chat: a peer that pings and reads nothing costs little", "[websocket]")
 {
+    for (const bool over_the_mark : {false, true}) {
+        opened one;
+        one.peer->window(0);
+        one.chat->when_full(asynchat::full_output::reads_on);
+        if (over_the_mark)
+            one.chat->write_buffer_limits(1000, 100);
+        const std::string message(2000, 'x');
+        REQUIRE(one.chat->push_text(message));
+        one.loop.settle();
+        CHECK(one.chat->write_paused() == over_the_mark);
+        const std::size_t before = one.chat->pending_output();
+        for (int i = 0; i < 20; ++i) {
+            std::string pings;
+            for (int j = 0; j < 200; ++j)
+                pings += frame(fin | ping, std::to_string(1000 + i) + std::string(121, 'x'));
+            one.peer->send(pings);
+            one.loop.settle();
+            CHECK(one.chat->pending_output() == before);
+        }
+        one.peer->window(100000);
+        CHECK(one.frames() ==
+              strings{"text " + message, "pong 1019" + std::string(121, 'x')}); // the last one
+        one.peer->send(frame(fin | ping, "again"));
+        CHECK(one.frames() == strings{"pong again"});
+    }
+}
+
+TEST_CASE("websocket_chat: of the pings that wait for an answer the last one gets it",
+          "[websocket]")
+{
     opened one;
     one.peer->window(0);
-    one.chat->write_buffer_limits(1000, 100);
-    one.chat->when_full(asynchat::full_output::reads_on);
-    std::string pings;
-    for (int i = 0; i < 200; ++i)
-        pings += frame(fin | ping, std::string(125, 'x'));
-    for (int i = 0; i < 20; ++i)
-        one.peer->send(pings);
+    const auto sends = [&](const std::string& input) {
+        one.peer->send(input);
+        one.loop.settle();
+    };
+    REQUIRE(one.chat->push_text("first"));
     one.loop.settle();
-    CHECK(one.chat->write_paused());
-    CHECK(one.chat->pending_output() < 100000); // of half a megabyte
-    one.peer->window(100000);
-    while (!one.peer->received().empty())
-        continue;
-    one.peer->send(frame(fin | ping, "again"));
-    CHECK(one.frames() == strings{"pong again"});
+    sends(frame(fin | ping, "a") + frame(text, "half ") + frame(fin | ping, "a longer one"));
+    REQUIRE(one.chat->push_text("second"));
+    sends(frame(fin | ping, "") + frame(fin, "a message"));
+    CHECK(one.chat->events == strings{"text half a message"});
+    one.peer->window(1000);
+    CHECK(one.frames() == strings{"text first", "pong ", "text second"});
+
+    one.peer->window(0);
+    REQUIRE(one.chat->push_text("third"));
+    one.loop.settle();
+    sends(frame(fin | ping, "b"));
+    REQUIRE(one.chat->push_close());
+    sends(frame(fin | ping, "too late"));
+    one.peer->window(1000);
+    CHECK(one.frames() == strings{"text third", "pong b", "close 1000 "});
 }
 
 // --- the options ---------------------------------------------------------------------------------

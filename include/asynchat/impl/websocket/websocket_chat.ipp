@@ -48,7 +48,7 @@ ASYNCHAT_DECL websocket_chat::websocket_chat(loop& owner, socket from, websocket
     : async_chat(owner, std::move(from)), options_(std::move(options))
 {
     set_terminator("\r\n\r\n", detail::max_request_head);
-    frame_timeout(frame_timeout());
+    time_frame(); // of a client that sends nothing as well
 }
 
 ASYNCHAT_DECL std::string_view websocket_chat::protocol() const noexcept
@@ -66,13 +66,6 @@ ASYNCHAT_DECL std::string websocket_chat::take_message()
     return copy;
 }
 
-ASYNCHAT_DECL void websocket_chat::frame_timeout(loop::duration timeout)
-{
-    async_chat::frame_timeout(timeout);
-    if (phase_ == phase::opening)
-        silence_interval(frame_timeout()); // no clock of a frame runs before its first byte
-}
-
 // --- the request ---------------------------------------------------------------------------------
 
 ASYNCHAT_DECL void websocket_chat::handle_http(const upgrade_request&)
@@ -88,7 +81,7 @@ ASYNCHAT_DECL overflow websocket_chat::handle_overflow()
 
 ASYNCHAT_DECL void websocket_chat::handle_frame_timeout()
 {
-    if (phase_ == phase::opening)
+    if (phase_ == phase::opening && !frame_.is_empty())
         refuse(408, "the request was not complete in time");
 }
 
@@ -236,17 +229,46 @@ ASYNCHAT_DECL void websocket_chat::frame_is_complete(event what)
     case event::none:
     case event::fault: return;
     case event::message: return deliver_message();
-    case event::ping: {
-        const std::string payload = machine_.take_control();
-        // Over the high mark none: a peer that reads nothing could make us keep as many as it
-        // likes.
-        if (is_open() && !write_paused())
-            push_whole(detail::websocket_opcode::pong, std::string_view(payload));
-        return;
-    }
+    case event::ping: return answer_ping(machine_.take_control());
     case event::pong: static_cast<void>(machine_.take_control()); return;
     case event::close: return take_close(machine_.take_control());
     }
+}
+
+/// A pong that is made when it can be sent: of the last ping until then (section 5.5.3). One waits
+/// at most, so a peer that reads nothing cannot make us keep as many as it likes.
+class websocket_chat::late_pong final : public producer {
+public:
+    explicit late_pong(websocket_chat& chat) noexcept : chat_(chat) {}
+
+    std::string_view more() override
+    {
+        if (!std::exchange(chat_.pong_waits_, false))
+            return {};
+        const std::string payload = chat_._get_data();
+        const detail::frame_head head(detail::websocket_opcode::pong, payload.size());
+        bytes_.assign(head.bytes()).append(payload);
+        return bytes_;
+    }
+
+private:
+    websocket_chat& chat_;
+    std::string bytes_;
+};
+
+ASYNCHAT_DECL void websocket_chat::answer_ping(std::string_view payload)
+{
+    if (!is_open())
+        return;
+    if (!awaits_writable() && !write_paused()) {
+        push_whole(detail::websocket_opcode::pong, payload);
+        return;
+    }
+    frame_.give_back(frame_memory());
+    frame_.begin(frame_memory(), payload.size());
+    frame_.append(payload, payload.size());
+    if (!pong_waits_)
+        pong_waits_ = push_with_producer(std::make_unique<late_pong>(*this));
 }
 
 ASYNCHAT_DECL void websocket_chat::deliver_message()
@@ -346,6 +368,7 @@ ASYNCHAT_DECL bool websocket_chat::push_close(std::uint16_t code, std::string_vi
 {
     if (!detail::is_close_code(code))
         throw std::invalid_argument(fmt::format("asynchat: {} is no close code to send", code));
+    assert(detail::is_utf8(reason));
     constexpr std::size_t max_reason = detail::max_control_payload - 2;
     if (!is_open())
         return false;
@@ -374,8 +397,6 @@ ASYNCHAT_DECL void websocket_chat::peer_is_there()
 
 ASYNCHAT_DECL void websocket_chat::handle_silence(loop::duration)
 {
-    if (phase_ == phase::opening)
-        return finish(asynchat::close_reason::frame_timeout);
     // A peer that takes output is there, and a ping would wait behind it. For one that takes none
     // there is write_timeout().
     if (!is_open() || pending_output() > 0)
