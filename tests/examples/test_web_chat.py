@@ -16,8 +16,8 @@ from support import (Program, check, check_that, connect, example, need, receive
 
 CLIENTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "web_clients")
 MIXED = "".join(("a", "\u00e9", "\u044f", "\u20ac", "\u4f60", "\U0001f600", "\u0627", " "))
-LONG = (MIXED * 227)[:1816].strip()
-LONGEST = 4096  # bytes of a message
+LONG = (MIXED * 1250)[:9999] + "."  # 10,000 characters
+LONGEST = 40000  # bytes of a message
 
 
 class Server(Program):
@@ -73,8 +73,8 @@ def frame(first, payload, key=b"abcd"):
     return head + key + bytes(byte ^ key[i % 4] for i, byte in enumerate(payload))
 
 
-def request(port, origin=None, path="/chat"):
-    return (f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
+def request(port, origin=None, path="/chat", host=None):
+    return (f"GET {path} HTTP/1.1\r\nHost: {host or f'127.0.0.1:{port}'}\r\nUpgrade: websocket\r\n"
             "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
             + (f"Origin: {origin}\r\n" if origin else "") + "\r\n").encode()
@@ -156,10 +156,11 @@ def test_node_undici():
 def test_libwebsockets():
     client = need("libwebsockets-test-client")
     with Server() as server:
-        # It sends drawings, which are lines of somebody who has not joined.
-        with Program([client, server.url()]) as program:
-            program.wait_for("LWS_CALLBACK_CLIENT_ESTABLISHED")
-            wait_until("its mirror is open", lambda: "opened mirror" in program.output())
+        # It sends drawings, which are lines of somebody who has not joined. The client tells how
+        # long the answer to each is, and shows it to nobody.
+        with Program([client, server.url(), "-d", "31"]) as program:
+            program.wait_for("mirror: LWS_CALLBACK_CLIENT_ESTABLISHED")
+            program.wait_for(f"disbursal of {len('! /join first')} deframed rx")
         server.stop()
 
 
@@ -220,6 +221,11 @@ def test_origins():
         check("a page of another port", status("http://127.0.0.1:1"), "403")
         check("a foreign page", status("https://evil.example"), "403")
         check("another path", status(None, "/other"), "404")
+        evil = f"evil.example:{server.web}"
+        check("a foreign name that points here", status(f"http://{evil}", "/chat", evil), "403")
+        check("its page", status(None, "/", evil), "403")
+        check("a name that was given", status("https://chat.example", "/chat", "chat.example"), "101")
+        check("this machine", status(None, "/chat", f"localhost:{server.web}"), "101")
         server.stop()
 
 
@@ -325,7 +331,7 @@ def test_last_lines():
         early, cost = deaf_members(server, watcher, "early")
         talker.sendall(frame(0x81, b"/nick talker") + frame(0x81, b"/join"))
         for number in range(30):
-            line = f"{number} ".ljust(LONGEST, "x")
+            line = f"{number} ".ljust(4096, "x")
             talker.sendall(frame(0x81, line.encode()))
             watcher.hears(f"<talker> {line}")
         late, later_cost = deaf_members(server, watcher, "late")
@@ -334,9 +340,9 @@ def test_last_lines():
         with upgraded(server.web) as reader:
             reader.sendall(frame(0x81, b"/nick reader") + frame(0x81, b"/join"))
             check("first", receive_frame(reader)[1], b"* you are reader")
-            for number in range(23, 30):
+            for number in range(19, 30):
                 check(f"line {number}", receive_frame(reader)[1],
-                      f"<talker> {number} ".encode().ljust(LONGEST + 9, b"x"))
+                      f"<talker> {number} ".encode().ljust(4096 + 9, b"x"))
             check("last", receive_frame(reader)[1], b"* reader is here")
         for peer in early + late:
             peer.close()

@@ -5,13 +5,15 @@ import contextlib
 import hashlib
 import json
 import os
+import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import support
 from certificates import Authority, need_tls
-from support import check, check_that, need, run, wait_until
+from support import Program, check, check_that, need, run, wait_until
 from test_web_chat import LONG, LONGEST, Lines, Server
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -68,6 +70,12 @@ class Page:
     def people(self):
         return self.value("[...document.querySelectorAll('#people li')].map(e => e.textContent)")
 
+    def not_come_back(self):
+        return self.value("[...document.querySelectorAll('#lost span')].map(e => e.textContent)")
+
+    def focus(self):
+        return self.value("document.activeElement.id")
+
     def state(self):
         return self.value("document.querySelector('#state').textContent")
 
@@ -103,28 +111,72 @@ def pictures(page, name):
             picture(page, name, width, scheme)
 
 
-def contrast(page, selector, against="body"):
-    """The ratio of WCAG between the colours of an element and of what is behind it."""
-    return page.value(f"""(() => {{
-      const light = colour => {{
-        const part = value => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-        const [r, g, b] = colour.match(/[\\d.]+/g).map(Number);
-        return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b) + 0.05;
-      }};
-      const style = name => getComputedStyle(document.querySelector(name));
-      const pair = [light(style('{selector}').color), light(style('{against}').backgroundColor)];
+# The ratio of WCAG between the colours of an element and of what is behind it.
+CONTRAST = """
+    const channels = colour => colour.match(/[\\d.]+/g).map(Number);
+    const light = colour => {
+      const part = value => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+      const [r, g, b] = colour.map(part);
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+    };
+    const contrast = (element, pseudo) => {
+      const own = getComputedStyle(element, pseudo);
+      let opacity = pseudo ? Number(own.opacity) : 1, back = null;
+      for (let each = element; each; each = each.parentElement) {
+        const style = getComputedStyle(each), [r, g, b, alpha = 1] = channels(style.backgroundColor);
+        opacity *= Number(style.opacity);
+        if (!back && alpha === 1)
+          back = [r, g, b];
+      }
+      const seen = channels(own.color).slice(0, 3).map(
+        (value, i) => opacity * value + (1 - opacity) * back[i]);
+      const pair = [light(seen), light(back)];
       return Math.max(...pair) / Math.min(...pair);
-    }})()""")
+    };
+"""
+
+
+def is_readable(page, *selectors):
+    """In both schemes, all elements that are there."""
+    for scheme in ("light", "dark"):
+        page.browser.scheme(scheme)
+        for selector in selectors:
+            name, _, pseudo = selector.partition("::")
+            ratio = page.browser.run(
+                f"{CONTRAST} return Math.min(...[...document.querySelectorAll({name!r})].map("
+                f"each => contrast(each, {json.dumps(pseudo and '::' + pseudo or None)})))")
+            check_that(f"the contrast of {selector}, {scheme}: {ratio}",
+                       ratio is not None and ratio >= 4.5)
+
+
+def every_name_is_readable(page):
+    """The colour of a name is made of its letters."""
+    for scheme in ("light", "dark"):
+        page.browser.scheme(scheme)
+        ratios = page.browser.run(f"""{CONTRAST}
+            const item = document.querySelector('#lines .message');
+            const hue = item.style.getPropertyValue('--hue');
+            const all = [];
+            for (let each = 0; each < 360; ++each) {{
+              item.style.setProperty('--hue', each);
+              all.push(contrast(item.querySelector('b')));
+            }}
+            item.style.setProperty('--hue', hue);
+            return all;""")
+        check("hues", len({round(ratio, 6) for ratio in ratios}) > 100, True)
+        check_that(f"the least contrast of a name, {scheme}: {min(ratios)}", min(ratios) >= 4.5)
 
 
 def test_room():
     with Server() as server, pages(server, 2) as (ann, bob):
         check("where the keys go first", ann.value("document.activeElement.id"), "name")
         pictures(ann, "enter")
+        is_readable(ann, "h1", "#state", "#enter label", "#hint", "#join")
 
         ann.enter("<script>")
         wait_until("the name is refused", lambda: "letters" in ann.value(
             "document.querySelector('#problem').textContent"))
+        is_readable(ann, "#problem")
         ann.browser.run("document.querySelector('#name').value = ''")
         ann.enter("ann")
         ann.shows("ann is here")
@@ -174,11 +226,10 @@ def test_room():
         end = "Math.abs(log.scrollHeight - log.scrollTop - log.clientHeight) < 2"
         wait_until("the end is in view", lambda: bob.value(
             f"(log => {end})(document.querySelector('#log'))"))
-        for scheme in ("light", "dark"):
-            ann.browser.scheme(scheme)
-            for selector in ("#lines .message b", "#lines .message span", "#lines .note", "#lines time"):
-                ratio = contrast(ann, selector)
-                check_that(f"the contrast of {selector}, {scheme}: {ratio}", ratio >= 4.5)
+        is_readable(ann, "#lines .message b", "#lines .message span", "#lines .note", "#lines time",
+                    "#lines .problem span", "#state", "h2", "#people li", "#text", "#text::placeholder",
+                    "#send")
+        every_name_is_readable(ann)
         bob.say("/quit")
         bob.is_in("not connected")
         ann.shows("bob is gone")
@@ -243,6 +294,9 @@ def test_restart():
         check("send is not possible", ann.value("document.querySelector('#send').disabled"), True)
         ann.browser.run("document.querySelector('#text').value = 'a draft'")
         pictures(ann, "offline")
+        is_readable(ann, "#state", "#again", "h2", "#people li", "#send", "#lines .message b",
+                    "#lines .message span", "#lines .note", "#lines time")
+        every_name_is_readable(ann)
         with Server(*ports) as again:
             for page in (ann, bob):
                 page.is_in("online")
@@ -252,6 +306,145 @@ def test_restart():
             bob.shows("ann: after")
             check("what was said before is there once", bob.lines().count("ann: before"), 1)
             again.stop()
+
+
+def test_long_messages():
+    """10,000 characters of many scripts are one message, at both doors."""
+    netcat = need("nc.openbsd", "nc")
+    with Server() as server, pages(server, 2) as (ann, bob), \
+            Program([netcat, "127.0.0.1", server.lines_port], stdin=subprocess.PIPE) as person:
+        ann.enter("ann")
+        ann.shows("ann is here")
+        bob.enter("bob")
+        ann.shows("bob is here")
+        person.say("/nick carl")
+        person.say("/join")
+        person.wait_for(r"\* carl is here")
+        for page in (ann, bob):
+            page.shows("carl is here")
+        said = []
+        for number in range(2):
+            for name, say in (("ann", ann.say), ("bob", bob.say), ("carl", person.say)):
+                text = f"{number}{name[0]}{LONG[2:]}"
+                check("characters", len(text), 10000)
+                say(text)
+                said.append((name, text))
+                for page in (ann, bob):
+                    page.shows(f"{name}: {text}")
+        for page in (ann, bob):
+            check("all, in order", [line for line in page.lines() if len(line) > 1000],
+                  [f"{name}: {text}" for name, text in said])
+        wait_until("netcat has the last one", lambda: said[-1][1] in person.output())
+        check("all at netcat, in order",
+              [line for line in person.output().splitlines() if len(line) > 1000],
+              [f"<{name}> {text}" for name, text in said])
+        check("what has not come back", ann.not_come_back(), [])
+        server.stop()
+
+
+@contextlib.contextmanager
+def stopped(server):
+    """A network that is silent: the system takes what comes, and nothing goes."""
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+
+
+def test_silence():
+    """Nobody tells the page that the server is out of reach. Then it was there all the time."""
+    with Server() as server, pages(server, 1) as (ann,):
+        terminal = Lines(server.lines_port, "terminal")
+        ann.enter("ann")
+        ann.shows("ann is here")
+        ann.say("one \u202e two")  # what comes back is not quite what was sent
+        ann.shows("ann: one \\u{202e} two")
+        with stopped(server):
+            ann.browser.run("longestSilence = 1000; heard()")
+            ann.say("into the silence")
+            ann.is_in("offline, trying again")
+            check("what has not come back", ann.not_come_back(), ["into the silence"])
+            wait_until("it has tried again", lambda: ann.value("wait") > 1000)
+            check("the state", ann.state(), "offline, trying again")
+            check("what has not come back", ann.not_come_back(), ["into the silence"])
+            pictures(ann, "silent")
+            is_readable(ann, "#lost span", "#lost button")
+            ann.browser.run("longestSilence = 30000")
+        ann.is_in("online")
+        terminal.hears("<ann> into the silence")
+        wait_until("it has come back", lambda: not ann.not_come_back())
+        check("it was said once", ann.lines().count("ann: into the silence"), 1)
+        terminal.say("still here")
+        ann.shows("terminal: still here")
+        terminal.close()
+        server.stop()
+
+
+def test_text_that_was_lost():
+    """The server ends before it has read a message, which can be sent again."""
+    with Server() as server, pages(server, 1) as (ann,):
+        ann.enter("ann")
+        ann.shows("ann is here")
+        ports = ["--port", server.web, "--lines", server.lines_port]
+        os.kill(server.pid, signal.SIGSTOP)
+        ann.say("nobody hears this")
+        ann.say("nor this")
+        server.kill()
+        ann.is_in("offline, trying again")
+        check("what has not come back", ann.not_come_back(), ["nobody hears this", "nor this"])
+        button = "document.querySelector('#lost button')"
+        check("it cannot be sent now", ann.value(f"{button}.disabled"), True)
+        with Server(*ports) as again:
+            ann.is_in("online")
+            terminal = Lines(again.lines_port, "terminal")
+            check("what has not come back", ann.not_come_back(), ["nobody hears this", "nor this"])
+            ann.browser.run(f"{button}.focus()")
+            ann.press(ENTER)
+            terminal.hears("<ann> nobody hears this")
+            ann.shows("ann: nobody hears this")
+            check("where the keys go", ann.focus(), "text")
+            check("what has not come back", ann.not_come_back(), ["nor this"])
+            terminal.close()
+            again.stop()
+
+
+def test_network_is_off():
+    """The browser says so at once."""
+    with Server() as server, pages(server, 1) as (ann,):
+        ann.keep_sockets()
+        ann.enter("ann")
+        ann.shows("ann is here")
+        ann.browser.run("wait = 1e8")  # it comes back when the network does
+
+        def network(offline):
+            ann.browser.devtools("Network.emulateNetworkConditions", offline=offline, latency=0,
+                                 downloadThroughput=-1, uploadThroughput=-1)
+
+        ann.browser.devtools("Network.enable")
+        network(offline=True)
+        ann.is_in("offline, trying again")
+        network(offline=False)
+        ann.is_in("online")
+        check("its connections", ann.open_sockets(), 1)
+        server.stop()
+
+
+def test_try_now():
+    """The button goes when it is pressed; the keys go where one writes."""
+    with Server() as server, pages(server, 1) as (ann,):
+        ann.enter("ann")
+        ann.shows("ann is here")
+        ann.browser.run("wait = 1e8; socket.close()")
+        ann.is_in("offline, trying again")
+        ann.browser.run("document.querySelector('#again').focus()")
+        check("where the keys go", ann.focus(), "again")
+        ann.press(ENTER)
+        check("where the keys go", ann.focus(), "text")
+        ann.is_in("online")
+        ann.say("back")
+        ann.shows("ann: back")
+        server.stop()
 
 
 def test_lost_connection():
@@ -316,8 +509,9 @@ def test_impatience():
         ann.enter("ann" + ENTER)
         ann.is_in("online")
         bob.press("bob")
-        bob.browser.run(join + join + online + online)
-        check("join is not possible", bob.value("document.querySelector('#join').disabled"), True)
+        is_disabled = "return document.querySelector('#join').disabled;"
+        check("join is not possible",
+              bob.browser.run(join + join + online + online + is_disabled), True)
         bob.is_in("online")
         for page in (ann, bob):
             check("its connections", page.open_sockets(), 1)

@@ -19,7 +19,8 @@ namespace chat {
 // A member at a telnet or netcat.
 class member : public asynchat::async_chat, public talker {
 public:
-    member(asynchat::loop& loop, asynchat::socket peer, room& where)
+    // `longest_line` is in bytes.
+    member(asynchat::loop& loop, asynchat::socket peer, room& where, std::size_t longest_line = 512)
         : async_chat(loop, std::move(peer)), talker(where)
     {
         set_terminator({"\r\n", "\n"}); // telnet, and netcat
@@ -45,7 +46,7 @@ public:
 
     asynchat::overflow handle_overflow() override
     {
-        print("! a line has {} bytes at most\n", longest_line);
+        print("! a line has {} bytes at most\n", max_frame());
         return asynchat::overflow::skip;
     }
 
@@ -63,8 +64,6 @@ private:
     bool is_slow() const override { return write_paused(); }
     void has_joined() override { idle_timeout(asynchat::loop::duration::zero()); }
     void hang_up() override { close_when_done(); }
-
-    static constexpr std::size_t longest_line = 512; // bytes
 };
 
 } // namespace chat

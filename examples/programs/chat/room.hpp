@@ -135,7 +135,7 @@ public:
 
 private:
     static constexpr std::size_t longest_history = 20;        // lines
-    static constexpr std::size_t largest_history = 32768;     // bytes: makes no new member slow
+    static constexpr std::size_t largest_history = 49152;     // bytes: makes no new member slow
     static constexpr std::size_t most_heard_in_a_turn = 5000; // lines, over all members
 
     std::string server_;

@@ -13,6 +13,7 @@
 #include "page.hpp"
 #include "web_member.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <functional>
@@ -31,26 +32,30 @@ constexpr std::string_view usage =
     "  --port PORT      for browsers; 0, or none, is any free one: see the output\n"
     "  --lines PORT     for telnet and netcat, the same\n"
     "  --tls CERT KEY   speaks TLS at both, with the certificate and the key of these PEM files\n"
-    "  --origin ORIGIN  pages from there may connect too: https://chat.example\n";
+    "  --origin ORIGIN  pages from there may connect too, and its host is a name of this server:\n"
+    "                   https://chat.example\n";
 
 struct settings {
     std::string host = "127.0.0.1";
     std::uint16_t port = 0;
     std::uint16_t lines = 0;
     asynchat::websocket_options options;
+    std::string name;
 };
 
 settings parse(arguments::command_line& line)
 {
     settings result;
-    result.options.max_message(4096); // the page knows this number
+    result.options.max_message(web_chat::longest_message);
     result.host = line.option("--host").value_or(result.host);
     if (const auto port = line.option("--port"))
         result.port = arguments::port("--port", *port);
     if (const auto port = line.option("--lines"))
         result.lines = arguments::port("--lines", *port);
-    if (const auto origin = line.option("--origin"))
+    if (const auto origin = line.option("--origin")) {
         result.options.allow_origin(*origin);
+        result.name = origin->substr(std::min(origin->find("://") + 3, origin->size()));
+    }
     line.words(0);
     return result;
 }
@@ -61,12 +66,12 @@ int serve(arguments::command_line line)
     const arguments::server_tls tls(line);
     const settings wanted = parse(line);
     chat::room room;
-    web_chat::door door{room, web_chat::page};
+    web_chat::door door{room, web_chat::page, wanted.name};
     asynchat::loop loop;
     const auto browsers = loop.create<asynchat::server<web_chat::web_member>>(
         asynchat::endpoint(wanted.host, wanted.port), std::ref(door), wanted.options);
     const auto terminals = loop.create<asynchat::server<chat::member>>(
-        asynchat::endpoint(wanted.host, wanted.lines), std::ref(room));
+        asynchat::endpoint(wanted.host, wanted.lines), std::ref(room), web_chat::longest_message);
     tls.protect(*browsers.lock());
     tls.protect(*terminals.lock());
     browsers->max_connections(3000);

@@ -11,7 +11,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -56,11 +58,26 @@ private:
     std::vector<framed> kept_;
 };
 
+constexpr std::size_t longest_message = 40000; // bytes; the page knows this number
+
 // What all browsers share.
 struct door {
     chat::room& room;
     std::string_view page; // HTML
+    std::string name;      // of this server, as in Host; empty without one
     framed_lines frames{room};
+
+    // Whether Host is this server. The owner of any other name can have it point here, and then the
+    // browser takes his pages for ours. Nobody can do that with an address or "localhost".
+    bool is_called(std::string_view host) const
+    {
+        if (host.empty() || host[0] == ':')
+            return false;
+        const std::string_view without_port = host.substr(0, host.find(':'));
+        const bool is_address =
+            host[0] == '[' || without_port.find_first_not_of("0123456789.") == host.npos;
+        return is_address || without_port == "localhost" || host == name;
+    }
 };
 
 // A member in a browser. A message is a line without an end. The same port serves the page.
@@ -76,6 +93,8 @@ public:
 
     void handle_http(const asynchat::upgrade_request& request) override
     {
+        if (!door_.is_called(request.host()))
+            return refuse_name();
         if (request.path() != "/")
             return websocket_chat::handle_http(request); // 404
         // The page loads nothing, and cannot be framed by another one.
@@ -90,14 +109,18 @@ public:
 
     bool handle_upgrade(const asynchat::upgrade_request& request) override
     {
+        if (!door_.is_called(request.host()))
+            refuse_name();
         return request.path() == "/chat";
     }
 
     void handle_websocket_open() override
     {
-        call_later(std::chrono::seconds(60), [this] {
-            if (!joined())
+        call_every(std::chrono::seconds(15), [this, left = 4]() mutable {
+            if (!joined() && --left == 0)
                 push_close(policy_violation, "nobody has joined");
+            else if (!write_paused())
+                push_text(""); // a sign of life: the page does not see pings
         });
     }
 
@@ -115,6 +138,12 @@ public:
     void handle_write_resumed() override { reads_again(); }
 
 private:
+    void refuse_name()
+    {
+        respond(403, "text/plain; charset=utf-8",
+                "403 Forbidden: this server has another name, see --origin\n");
+    }
+
     void deliver(const chat::shared_line& line) override
     {
         push_frame(door_.frames.frame_of(line));
