@@ -37,16 +37,16 @@ public:
     static std::uint64_t bound(std::size_t number) noexcept
     {
         return number == 0 ? std::uint64_t{least}
-                           : (5 + (number - 1) % 4) << ((number - 1) / 4 + 6);
+                           : (std::uint64_t{5} + (number - 1) % 4) << ((number - 1) / 4 + 6);
     }
 
 private:
-    // Not for the first one. Few instructions, as each turn has one: the upper three bits of the
-    // time are 4 to 7, so 1 + (power - 8) * 4 + bits - 4 is the class.
+    // Not for the first one. The upper three bits of the time are 4 to 7. Each turn has a time, so
+    // this takes few instructions.
     static std::size_t class_of(std::uint64_t ns) noexcept
     {
         const auto power = static_cast<unsigned>(__builtin_clzll(ns)) ^ 63U;
-        return std::min<std::size_t>(4 * power - 35 + (ns >> (power - 2)), size - 1);
+        return std::min<std::size_t>(4 * (power - 8) + (ns >> (power - 2)) - 3, size - 1);
     }
 
     static constexpr std::int64_t least = 256; // ns
