@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <future>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -239,6 +240,126 @@ TEST_CASE("the watchdog is fed as long as the loop turns", "[restart]")
             std::string(buffer, static_cast<std::size_t>(got > 0 ? got : 0)));
     });
     CHECK(said == (for_others ? "off off " : "off on WATCHDOG=1"));
+}
+
+namespace {
+
+/// What the watchdog of a group gets: 4 ms are allowed, so the group looks each millisecond.
+class watched_group {
+public:
+    explicit watched_group(const std::string& path)
+        : manager_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)),
+          group_(group_options(any_port).loops(3))
+    {
+        const auto native = endpoint::unix_path(path).native();
+        check_call(::bind(manager_.get(), native.data(), static_cast<socklen_t>(native.size())) ==
+                       0,
+                   "bind");
+        set("NOTIFY_SOCKET", path);
+        was_off = !group_.start_watchdog().active();
+        set("WATCHDOG_USEC", "4000");
+        is_on = group_.start_watchdog().active();
+        group_.each([this](server_base& each) { loops_.push_back(&each.owner()); });
+        guard_ = loops_.front()->keep_running();
+        thread_ = std::thread([this] { group_.run(); });
+    }
+    ~watched_group()
+    {
+        group_.stop(0s);
+        guard_.release();
+        thread_.join();
+    }
+
+    server_group<line_echo>& group() noexcept { return group_; }
+    loop& owner(std::size_t number) const { return *loops_[number]; }
+
+    /// Waits until it is fed so often.
+    bool is_fed(int times)
+    {
+        pollfd state = {};
+        state.fd = manager_.get();
+        state.events = POLLIN;
+        while (times > 0 && ::poll(&state, 1, 20000) > 0)
+            times -= static_cast<int>(drop_messages());
+        return times <= 0;
+    }
+    std::size_t drop_messages()
+    {
+        std::size_t count = 0;
+        char buffer[100];
+        while (::recv(manager_.get(), buffer, sizeof buffer, MSG_DONTWAIT) > 0)
+            ++count;
+        return count;
+    }
+    /// Waits until the first loop has looked a few times more.
+    void look_again()
+    {
+        std::promise<void> done;
+        timer ticks;
+        loops_.front()->post([&, left = 20]() mutable {
+            ticks = loops_.front()->call_every(1ms, [&, left]() mutable {
+                if (--left > 0)
+                    return;
+                ticks.cancel();
+                done.set_value();
+            });
+        });
+        done.get_future().wait();
+    }
+
+    bool was_off = false;
+    bool is_on = false;
+
+private:
+    descriptor manager_;
+    server_group<line_echo> group_;
+    std::vector<loop*> loops_;
+    run_guard guard_; // of the first loop
+    std::thread thread_;
+};
+
+} // namespace
+
+TEST_CASE("the watchdog of a group is fed as long as all its loops turn", "[restart]")
+{
+    temp_dir dir;
+    const std::size_t number = GENERATE(std::size_t{1}, std::size_t{2});
+    const std::string said = said_by([&](const auto& say) {
+        watched_group watched(dir.file("notify"));
+        std::string text = watched.was_off && watched.is_on ? "on" : "wrong";
+        text += watched.is_fed(5) ? ", fed" : ", silent";
+        std::promise<void> stuck;
+        std::promise<void> free;
+        watched.owner(number).post([&] {
+            stuck.set_value();
+            free.get_future().wait();
+        });
+        stuck.get_future().wait();
+        watched.look_again(); // it may have turned just before
+        watched.drop_messages();
+        watched.look_again();
+        text += watched.drop_messages() == 0 ? ", silent" : ", fed";
+        free.set_value();
+        say(text + (watched.is_fed(5) ? ", fed" : ", silent"));
+    });
+    CHECK(said == "on, fed, silent, fed");
+}
+
+TEST_CASE("the watchdog of a group does not wait for loops that have ended", "[restart]")
+{
+    temp_dir dir;
+    const std::string said = said_by([&](const auto& say) {
+        watched_group watched(dir.file("notify"));
+        std::string text = watched.is_fed(1) ? "fed, " : "silent, ";
+        try {
+            watched.group().start_watchdog();
+        } catch (const std::logic_error&) {
+            text += "not while it runs, ";
+        }
+        watched.group().stop(0s);
+        say(text + (watched.is_fed(50) ? "fed" : "silent"));
+    });
+    CHECK(said == "fed, not while it runs, fed");
 }
 
 // --- sockets to another process ----------------------------------------------------------------

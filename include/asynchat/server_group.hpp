@@ -13,6 +13,7 @@
 #include <asynchat/run_guard.hpp>
 #include <asynchat/server.hpp>
 #include <asynchat/server_counters.hpp>
+#include <asynchat/timer.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -94,6 +95,12 @@ public:
     /// process. The next signal ends the process.
     ASYNCHAT_DECL void stop_on_signals(loop::duration deadline);
 
+    /// Sends "WATCHDOG=1" to the service manager in a quarter of the time that it allows, as long
+    /// as each loop that runs has turned since the last time: so a process with one stuck loop is
+    /// started again. The timer is a timer of the first loop, and ends with it. Without a watchdog
+    /// there is no timer: see start_watchdog(). Throws std::logic_error while run() runs.
+    ASYNCHAT_DECL timer start_watchdog();
+
     /// The number of loops.
     [[nodiscard]] std::size_t size() const noexcept { return members_.size(); }
 
@@ -121,6 +128,8 @@ private:
     struct member {
         loop owner;
         std::shared_ptr<server_base> server; // also when it is closed, for its counters
+        std::atomic<bool> runs{false};
+        std::atomic<bool> turned{true}; // since the watchdog was fed
     };
     using maker = std::function<std::shared_ptr<server_base>(loop&, const listen_options&)>;
     using counters_handler = detail::unique_function<void(const server_counters&)>;
@@ -132,8 +141,9 @@ private:
     ASYNCHAT_PRIVATE void share_listener(const listen_options& where, const maker& make_server);
     ASYNCHAT_DECL void require_idle(const char* what) const;
     ASYNCHAT_DECL void gather(counters_handler f);
-    ASYNCHAT_PRIVATE void run_member(loop& owner) noexcept;
+    ASYNCHAT_PRIVATE void run_member(member& one) noexcept;
     ASYNCHAT_PRIVATE void stop_loops();
+    ASYNCHAT_PRIVATE void feed_watchdog();
 
     /// A server has ended.
     ASYNCHAT_DECL void ended(server_base& server) noexcept;

@@ -9,6 +9,7 @@
 #include <asynchat/socket.hpp>
 #include <asynchat/timer.hpp>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,9 +43,20 @@ listening_sockets();
 /// wrong.
 ASYNCHAT_API ASYNCHAT_DECL bool notify_service_manager(std::string_view state);
 
+namespace detail {
+
+/// How often the service manager wants to hear from this process; nothing without a watchdog.
+ASYNCHAT_DECL std::optional<loop::duration> watchdog_time();
+
+/// Sends "WATCHDOG=1". An error is ignored: the next message may arrive.
+ASYNCHAT_DECL void feed_watchdog() noexcept;
+
+} // namespace detail
+
 /// Sends "WATCHDOG=1" to the service manager in half of the time that it allows, as long as the
 /// loop turns: so a process whose loop is stuck is started again. The timer is a timer of the loop.
-/// Without a watchdog (the variables WATCHDOG_USEC and WATCHDOG_PID) there is no timer.
+/// Without a watchdog (the variables WATCHDOG_USEC and WATCHDOG_PID) there is no timer. For several
+/// loops there is server_group_base::start_watchdog().
 ASYNCHAT_API ASYNCHAT_DECL timer start_watchdog(loop& owner);
 
 } // namespace ASYNCHAT_ABI

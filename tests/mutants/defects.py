@@ -608,6 +608,10 @@ given("headers-without-places", "connections that await their header do not coun
       "    if (is_room_for(count))\n", "    if (is_room_for(1))\n")
 of("server_group")("closed-server-gets-all", "the server of a group that was closed gets connections",
                    "    server.leave_group();\n", "")
+of("server_group")("one-loop-is-enough", "a stuck loop of a group is not noticed by the watchdog",
+                   "if (each->runs && !each->turned)", "if (false)")
+of("server_group")("ended-loop-is-stuck", "the watchdog of a group waits for a loop that has ended",
+                   "if (each->runs && !each->turned)", "if (!each->turned)")
 of("server_group")("others-run-on", "after an exception the loops without a server go on",
                    "        ends_all = true;\n", "        ends_all = serving_ > 0;\n")
 given("fullest-loop-first", "the loop with the most connections gets the next one",

@@ -9,9 +9,11 @@
 #include <asynchat/detail/hand_off.hpp>
 #include <asynchat/detail/io/system_calls.hpp>
 #include <asynchat/detail/scope_exit.hpp>
+#include <asynchat/service_manager.hpp>
 
 #include <algorithm>
 #include <cstddef>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -141,26 +143,27 @@ ASYNCHAT_RARE void server_group_base::run()
             guards_.reserve(members_.size());
             for (const auto& each : members_) {
                 each->owner.run(0); // forgets a stop() of the last time
+                each->runs = true;
                 if (serving_ > 0)
                     guards_.push_back(each->owner.keep_running());
             }
             for (std::size_t i = 1; i < members_.size(); ++i)
-                threads.emplace_back([this, i] { run_member(members_[i]->owner); });
+                threads.emplace_back([this, i] { run_member(*members_[i]); });
         } catch (...) {
             stop_loops();
             throw;
         }
-        run_member(members_.front()->owner);
+        run_member(*members_.front());
     }
     if (auto failure = std::exchange(failure_, nullptr))
         std::rethrow_exception(failure);
 }
 
-ASYNCHAT_RARE void server_group_base::run_member(loop& owner) noexcept
+ASYNCHAT_RARE void server_group_base::run_member(member& one) noexcept
 {
     bool ends_all = false;
     try {
-        owner.run();
+        one.owner.run();
         ends_all = serving_ > 0; // somebody has stopped this loop
     } catch (...) {
         const std::lock_guard lock(failure_mutex_);
@@ -168,6 +171,7 @@ ASYNCHAT_RARE void server_group_base::run_member(loop& owner) noexcept
             failure_ = std::current_exception();
         ends_all = true;
     }
+    one.runs = false;
     if (ends_all)
         stop_loops();
 }
@@ -196,6 +200,36 @@ ASYNCHAT_RARE void server_group_base::stop_on_signals(loop::duration deadline)
 {
     require_idle("stop_on_signals");
     members_.front()->owner.on_signals([this, deadline] { stop(deadline); });
+}
+
+// --- the watchdog ----------------------------------------------------------------------------
+
+ASYNCHAT_RARE timer server_group_base::start_watchdog()
+{
+    require_idle("start_watchdog");
+    const auto allowed = detail::watchdog_time();
+    if (!allowed)
+        return {};
+    // What has turned is seen a period later, so a loop may take three of the four for a turn.
+    return members_.front()->owner.call_every(*allowed / 4, [this] { feed_watchdog(); });
+}
+
+/// Feeds it if all loops have turned since the last time, and asks them to turn again.
+ASYNCHAT_RARE void server_group_base::feed_watchdog()
+{
+    for (const auto& each : members_) {
+        if (each->runs && !each->turned)
+            return;
+    }
+    detail::feed_watchdog();
+    for (const auto& each : members_) {
+        each->turned = false;
+        try {
+            detail::channel_access::post(each->owner, [one = each.get()] { one->turned = true; });
+        } catch (const std::bad_alloc&) { // it is not asked this time
+            each->turned = true;
+        }
+    }
 }
 
 // --- counters --------------------------------------------------------------------------------

@@ -21,6 +21,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <exception>
 #include <limits>
 #include <stdexcept>
 #include <system_error>
@@ -115,19 +116,27 @@ ASYNCHAT_RARE bool notify_service_manager(std::string_view state)
     return true;
 }
 
+ASYNCHAT_RARE std::optional<loop::duration> detail::watchdog_time()
+{
+    if (variable("WATCHDOG_USEC").empty() ||
+        (!variable("WATCHDOG_PID").empty() && !is_for_us("WATCHDOG_PID")))
+        return std::nullopt;
+    return std::chrono::microseconds(
+        number_in("WATCHDOG_USEC", std::numeric_limits<std::int64_t>::max()));
+}
+
+ASYNCHAT_RARE void detail::feed_watchdog() noexcept
+{
+    try {
+        notify_service_manager("WATCHDOG=1");
+    } catch (const std::exception&) {
+    }
+}
+
 ASYNCHAT_RARE timer start_watchdog(loop& owner)
 {
-    if (detail::variable("WATCHDOG_USEC").empty() ||
-        (!detail::variable("WATCHDOG_PID").empty() && !detail::is_for_us("WATCHDOG_PID")))
-        return {};
-    const std::chrono::microseconds allowed(
-        detail::number_in("WATCHDOG_USEC", std::numeric_limits<std::int64_t>::max()));
-    return owner.call_every(allowed / 2, [] {
-        try {
-            notify_service_manager("WATCHDOG=1");
-        } catch (const std::system_error&) { // the next one may arrive
-        }
-    });
+    const auto allowed = detail::watchdog_time();
+    return allowed ? owner.call_every(*allowed / 2, [] { detail::feed_watchdog(); }) : timer();
 }
 
 } // namespace ASYNCHAT_ABI
