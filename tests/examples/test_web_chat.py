@@ -91,7 +91,10 @@ def upgraded(port, peer=None):
 
 
 def receive_frame(peer):
+    """The next one that is no sign of life."""
     first, size = receive_exactly(peer, 2)
+    if (first, size) == (0x81, 0):
+        return receive_frame(peer)
     if size == 126:
         size, = struct.unpack("!H", receive_exactly(peer, 2))
     return first, receive_exactly(peer, size)
