@@ -188,7 +188,6 @@ protected:
 
 private:
     using event = detail::websocket_machine::event;
-    class late_pong;
 
     /// `answering`: a request was read. `closing`: a close frame was sent. `over`: nothing is sent
     /// or read any more.
@@ -234,7 +233,7 @@ private:
     event event_ = event::none; // what the last piece has completed
     std::uint8_t protocol_ = 0;
     bool awaits_answer_ = false; // to a ping
-    bool pong_waits_ = false;    // a late_pong is queued; frame_ has its payload
+    bool pong_waits_ = false;    // its payload is in frame_
 };
 
 } // namespace ASYNCHAT_ABI

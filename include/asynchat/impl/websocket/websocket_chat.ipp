@@ -235,27 +235,8 @@ ASYNCHAT_DECL void websocket_chat::frame_is_complete(event what)
     }
 }
 
-/// A pong that is made when it can be sent: of the last ping until then (section 5.5.3). One waits
-/// at most, so a peer that reads nothing cannot make us keep as many as it likes.
-class websocket_chat::late_pong final : public producer {
-public:
-    explicit late_pong(websocket_chat& chat) noexcept : chat_(chat) {}
-
-    std::string_view more() override
-    {
-        if (!std::exchange(chat_.pong_waits_, false))
-            return {};
-        const std::string payload = chat_._get_data();
-        const detail::frame_head head(detail::websocket_opcode::pong, payload.size());
-        bytes_.assign(head.bytes()).append(payload);
-        return bytes_;
-    }
-
-private:
-    websocket_chat& chat_;
-    std::string bytes_;
-};
-
+/// While the peer takes no output, one pong waits, for the last ping until then (section 5.5.3): a
+/// peer that reads nothing cannot make us keep as many as it likes.
 ASYNCHAT_DECL void websocket_chat::answer_ping(std::string_view payload)
 {
     if (!is_open())
@@ -267,8 +248,15 @@ ASYNCHAT_DECL void websocket_chat::answer_ping(std::string_view payload)
     frame_.give_back(frame_memory());
     frame_.begin(frame_memory(), payload.size());
     frame_.append(payload, payload.size());
-    if (!pong_waits_)
-        pong_waits_ = push_with_producer(std::make_unique<late_pong>(*this));
+    if (pong_waits_)
+        return;
+    pong_waits_ = push_with_producer([this]() -> std::string {
+        if (!std::exchange(pong_waits_, false))
+            return {};
+        const std::string last = _get_data();
+        const detail::frame_head head(detail::websocket_opcode::pong, last.size());
+        return std::string(head.bytes()).append(last);
+    });
 }
 
 ASYNCHAT_DECL void websocket_chat::deliver_message()
