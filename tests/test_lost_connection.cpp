@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/error_text.hpp"
 #include "support/loopback.hpp"
 #include "support/manual_clock.hpp"
 
@@ -19,6 +20,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -291,8 +293,9 @@ TEST_CASE("failed send: an error that loses no connection is told at once, and t
     loop.fail(1, EIO, operation::send);
     fail_to_send(*chat);
     loop.settle();
-    CHECK(chat->events == lines_of_text{"error asynchat: send: Input/output error", "collect one",
-                                        "found", "collect two\\r", "close system error"});
+    CHECK(chat->events ==
+          lines_of_text{"error asynchat: send: " + support::error_text(std::errc::io_error),
+                        "collect one", "found", "collect two\\r", "close system error"});
     CHECK(chat->close_error() == std::errc::io_error);
 }
 
@@ -306,8 +309,10 @@ TEST_CASE("failed receive: held-back bytes are delivered behind the error",
     loop.fail(1, EIO, operation::receive);
     peer.send("two");
     loop.settle();
-    CHECK(chat->events == lines_of_text{"collect one", "error asynchat: recv: Input/output error",
-                                        "collect \\r", "close system error"});
+    CHECK(chat->events ==
+          lines_of_text{"collect one",
+                        "error asynchat: recv: " + support::error_text(std::errc::io_error),
+                        "collect \\r", "close system error"});
 }
 
 // --- a reset ---------------------------------------------------------------------------------

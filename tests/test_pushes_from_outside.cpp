@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/error_text.hpp"
 #include "support/small_channel.hpp"
 
 #include <asynchat/asynchat.hpp>
@@ -9,6 +10,7 @@
 
 #include <cstddef>
 #include <string>
+#include <system_error>
 
 // What is pushed outside of the events of the channel.
 
@@ -120,7 +122,8 @@ TEST_CASE("an error of a push from outside is told in a turn", "[output-limits][
     });
     c.loop.settle();
     CHECK(c.chat->events ==
-          texts{"paused", "error asynchat: send: Input/output error", "close system error"});
+          texts{"paused", "error asynchat: send: " + support::error_text(std::errc::io_error),
+                "close system error"});
 }
 
 TEST_CASE("a connection that a push from outside finds lost ends in a turn",

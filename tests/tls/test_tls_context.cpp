@@ -1,6 +1,7 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
+#include "support/error_text.hpp"
 #include "openssl_peer.hpp"
 
 #include <openssl/pem.h>
@@ -91,7 +92,8 @@ TEST_CASE("tls: wrong certificates and keys are named", "[tls][context]")
     CHECK(wrong(file, {}).find("'" + file + "': no private key that can be read: ") !=
           std::string::npos);
     CHECK(text_of<std::system_error>([&] { context.load_cert_chain("/nowhere/x.pem", "y.pem"); }) ==
-          "asynchat: tls: cannot read '/nowhere/x.pem': No such file or directory");
+          "asynchat: tls: cannot read '/nowhere/x.pem': " +
+              support::error_text(std::errc::no_such_file_or_directory));
     CHECK(text_of<std::invalid_argument>([&] {
               context.load_verify_locations(pem{""});
           }).find("no certificate that can be read") != std::string::npos);
