@@ -42,6 +42,12 @@ constexpr unsigned asio_options() noexcept
 #ifdef ASIO_ENABLE_HANDLER_TRACKING
     options |= 64U;
 #endif
+#ifdef ASIO_HAS_KQUEUE
+    options |= 128U;
+#endif
+#ifdef ASIO_HAS_DEV_POLL
+    options |= 256U;
+#endif
     return options;
 }
 
