@@ -11,9 +11,11 @@
 #include <asio/local/stream_protocol.hpp>
 
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -151,6 +153,31 @@ TEST_CASE("endpoints survive the way through the system's form", "[endpoint]")
     const sockaddr unknown = {AF_APPLETALK, {}};
     CHECK(endpoint::from_native(&unknown, sizeof unknown).empty());
     CHECK(endpoint::from_native(&unknown, 0).empty());
+}
+
+TEST_CASE("a UNIX socket without a name has none, in the form of each system", "[endpoint]")
+{
+    sockaddr_un zeros = {};
+    zeros.sun_family = AF_UNIX;
+    const auto* const address = reinterpret_cast<const sockaddr*>(&zeros);
+    const std::size_t before_path = offsetof(sockaddr_un, sun_path);
+    CHECK(endpoint::from_native(address, before_path).host().empty()); // Linux
+    // The systems of BSD fill a sockaddr with zeros. On Linux such a name is an abstract one.
+    const std::string zeros_of_bsd(sizeof(sockaddr) - before_path, '\0');
+    const std::string expected = ASYNCHAT_HAS_ABSTRACT_UNIX != 0 ? zeros_of_bsd : std::string();
+    const endpoint peer = endpoint::from_native(address, sizeof(sockaddr));
+    CHECK(peer.is_unix());
+    CHECK(peer.host() == expected);
+    asio::local::stream_protocol::endpoint of_asio;
+    of_asio.resize(sizeof(sockaddr));
+    std::memcpy(of_asio.data(), &zeros, sizeof(sockaddr));
+    CHECK(endpoint(of_asio).host().empty() == expected.empty()); // one zero less on Linux
+
+    zeros.sun_path[0] = '/';
+    zeros.sun_path[1] = 'a';
+    CHECK(endpoint::from_native(address, sizeof(sockaddr)) == endpoint::unix_path("/a"));
+    CHECK(endpoint::from_native(address, before_path + 2) == endpoint::unix_path("/a"));
+    CHECK(endpoint::from_native(address, 1).empty()); // no family fits in
 }
 
 TEST_CASE("endpoints of Asio convert", "[endpoint]")

@@ -66,12 +66,12 @@ ASYNCHAT_RARE endpoint::endpoint(const asio::ip::udp::endpoint& where)
 }
 
 ASYNCHAT_RARE endpoint::endpoint(const asio::local::stream_protocol::endpoint& where)
-    : endpoint(kind::path, where.path())
+    : endpoint(from_native(where.data(), where.size()))
 {
 }
 
 ASYNCHAT_RARE endpoint::endpoint(const asio::local::datagram_protocol::endpoint& where)
-    : endpoint(kind::path, where.path())
+    : endpoint(from_native(where.data(), where.size()))
 {
 }
 
@@ -104,7 +104,7 @@ ASYNCHAT_RARE endpoint endpoint::named(std::string_view host, std::string_view s
 
 ASYNCHAT_RARE endpoint endpoint::from_native(const sockaddr* address, std::size_t size)
 {
-    if (size < sizeof(sa_family_t))
+    if (size < offsetof(sockaddr, sa_data))
         return {};
     if (address->sa_family == AF_INET || address->sa_family == AF_INET6) {
         asio::ip::tcp::endpoint ip;
@@ -119,7 +119,8 @@ ASYNCHAT_RARE endpoint endpoint::from_native(const sockaddr* address, std::size_
     std::string_view text;
     if (size > offset)
         text = {reinterpret_cast<const char*>(address) + offset, size - offset};
-    if (!text.empty() && text.front() != '\0')
+    // Systems without abstract names fill the address of a nameless socket with zeros.
+    if (ASYNCHAT_HAS_ABSTRACT_UNIX == 0 || (!text.empty() && text.front() != '\0'))
         text = text.substr(0, text.find('\0'));
     return endpoint(kind::path, std::string(text));
 }
