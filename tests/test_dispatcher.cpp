@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support/catch.hpp"
+#include "support/error_text.hpp"
 #include "support/listener.hpp"
 #include "support/loopback.hpp"
 
@@ -22,6 +23,22 @@
 using namespace asynchat;
 using namespace support;
 using namespace std::chrono_literals;
+
+namespace {
+
+/// The std::system_error of a call.
+template <class Call>
+std::error_code error_of(Call call)
+{
+    try {
+        call();
+    } catch (const std::system_error& error) {
+        return error.code();
+    }
+    return {};
+}
+
+} // namespace
 
 // --- sockets ---------------------------------------------------------------------------------
 
@@ -161,11 +178,17 @@ TEST_CASE("socket options reach the socket", "[dispatcher][options]")
     channel->set_keep_alive(false);
     CHECK(int_option(fd, SOL_SOCKET, SO_KEEPALIVE) == 0);
 
-    channel->set_keep_alive(60s, 1500ms, 4);
-    CHECK(int_option(fd, SOL_SOCKET, SO_KEEPALIVE) != 0);
-    CHECK(int_option(fd, IPPROTO_TCP, TCP_KEEPIDLE) == 60);
-    CHECK(int_option(fd, IPPROTO_TCP, TCP_KEEPINTVL) == 2);
-    CHECK(int_option(fd, IPPROTO_TCP, TCP_KEEPCNT) == 4);
+    if (ASYNCHAT_HAS_KEEPALIVE_TIMES != 0) {
+        channel->set_keep_alive(60s, 1500ms, 4);
+        CHECK(int_option(fd, SOL_SOCKET, SO_KEEPALIVE) != 0);
+        CHECK(int_option(fd, IPPROTO_TCP, TCP_KEEPIDLE) == 60);
+        CHECK(int_option(fd, IPPROTO_TCP, TCP_KEEPINTVL) == 2);
+        CHECK(int_option(fd, IPPROTO_TCP, TCP_KEEPCNT) == 4);
+    } else {
+        CHECK(error_of([&] { channel->set_keep_alive(60s, 1500ms, 4); }) ==
+              std::errc::operation_not_supported);
+        CHECK(int_option(fd, SOL_SOCKET, SO_KEEPALIVE) == 0);
+    }
 
     if (ASYNCHAT_HAS_TCP_TIMEOUTS != 0) {
         channel->set_user_timeout(20s);
@@ -173,7 +196,8 @@ TEST_CASE("socket options reach the socket", "[dispatcher][options]")
         channel->set_user_timeout(0s);
         CHECK(int_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT) == 0);
     } else {
-        CHECK_THROWS_AS(channel->set_user_timeout(20s), std::system_error);
+        CHECK(error_of([&] { channel->set_user_timeout(20s); }) ==
+              std::errc::operation_not_supported);
     }
     CHECK_THROWS_AS(channel->set_user_timeout(-1ns), std::system_error);
 
@@ -191,6 +215,7 @@ TEST_CASE("socket options reach the socket", "[dispatcher][options]")
 TEST_CASE("set_keep_alive: a value that the system refuses leaves all of them as they were",
           "[dispatcher][options]")
 {
+    ASYNCHAT_TEST_NEEDS(ASYNCHAT_HAS_KEEPALIVE_TIMES != 0, "a system with times for a socket");
     loop loop;
     const auto channel = loop.create<recorder>();
     channel->create_socket();
@@ -246,7 +271,8 @@ TEST_CASE("bind records the address only when it succeeds", "[dispatcher][bind]"
     const auto second = loop.create<recorder>();
     second->create_socket(family);
     CHECK_THROWS_WITH(second->bind(used), Catch::Matchers::ContainsSubstring(used.to_string()) &&
-                                              Catch::Matchers::ContainsSubstring("in use"));
+                                              Catch::Matchers::ContainsSubstring(
+                                                  support::error_text(std::errc::address_in_use)));
     CHECK(second->addr().empty());
 
     std::error_code error;

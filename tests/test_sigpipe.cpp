@@ -6,10 +6,17 @@
 #include "support/loopback.hpp"
 
 #include <asynchat/asynchat.hpp>
+#include <asynchat/detail/io/system_calls.hpp>
 
+#include <pthread.h>
+
+#include <atomic>
 #include <csignal>
 #include <memory>
 #include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
 
 using namespace asynchat;
 using namespace support;
@@ -139,6 +146,45 @@ TEST_CASE("writing to a closed connection never kills the process", "[sigpipe]")
                   });
               }) == 0);
     }
+}
+
+TEST_CASE("sending descriptors to nobody never kills the process", "[sigpipe]")
+{
+    CHECK(status_of([] {
+              auto ends = asynchat::socket::pair();
+              ends.second = {};
+              std::vector<asynchat::socket> some;
+              some.push_back(asynchat::socket::pair().first);
+              try {
+                  send_descriptors(ends.first.native_handle(), some);
+              } catch (const std::system_error& error) {
+                  if (error.code() == std::errc::broken_pipe)
+                      return;
+              }
+              throw test_error("somebody has got them");
+          }) == 0);
+}
+
+TEST_CASE("a SIGPIPE that another thread takes keeps no write waiting", "[sigpipe]")
+{
+    CHECK(status_of([] {
+              sigset_t pipe_only;
+              sigemptyset(&pipe_only);
+              sigaddset(&pipe_only, SIGPIPE);
+              check_call(::pthread_sigmask(SIG_BLOCK, &pipe_only, nullptr) == 0, "sigmask");
+              std::atomic<bool> done = false;
+              std::thread taker([&] {
+                  for (int taken = 0; !done;)
+                      ::sigwait(&pipe_only, &taken);
+              });
+              for (int i = 0; i < 20'000; ++i) {
+                  const asynchat::detail::sigpipe_guard guard;
+                  ::kill(::getpid(), SIGPIPE); // for any thread
+              }
+              done = true;
+              ::pthread_kill(taker.native_handle(), SIGPIPE);
+              taker.join();
+          }) == 0);
 }
 
 TEST_CASE("writing to a pipe without a reader never kills the process", "[sigpipe]")

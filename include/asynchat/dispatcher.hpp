@@ -383,8 +383,8 @@ public:
     ASYNCHAT_DECL void set_no_delay(bool on);
     ASYNCHAT_DECL void set_keep_alive(bool on);
 
-    /// TCP: after `idle` without a byte, the system asks at each `interval` whether the other side
-    /// is there. After `count` questions without an answer (Linux: up to 127) the connection is
+    /// TCP, not on OpenBSD: after `idle` without a byte, the system asks at each `interval` whether
+    /// the other side is there; after `count` questions without an answer (Linux: up to 127) it is
     /// lost. Times are rounded up to seconds; 0 is an error. A refused value changes nothing.
     ASYNCHAT_DECL void set_keep_alive(loop::duration idle, loop::duration interval, int count);
 

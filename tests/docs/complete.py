@@ -267,7 +267,7 @@ NO_LIMITS = {
     "shortest_wait", "good_after", "stable_after", "doublings_after_stable",  # of a reconnecting<T>
     "century", "nanos", "second", "max_rate",  # how a rate is counted
     "grace",        # of a timeout, when we are late ourselves
-    "max_descriptors", "first_descriptor", "reuse_port_option", "max_sockets",  # of a message, of a service manager
+    "max_descriptors", "first_descriptor", "max_pieces", "max_sockets",  # of a message, of a service manager
     "close_on_exec_flag", "no_signal_flag",  # of system calls
     "look_behind_mark_after",  # how soon a lost connection is noticed behind an urgent mark
 }

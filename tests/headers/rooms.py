@@ -6,7 +6,8 @@ A machine calls nobody, so it includes nothing that it could call: the way in (d
 way out (detail/output), the frames of WebSocket (detail/websocket) and a few others know neither
 sockets, nor the loop, nor channels, nor logs, nor clocks. No file of the rooms is long, no other is
 very long, and no function is. No header includes itself by way of others. One file
-asks which system it is, and one calls what is not in POSIX of 2008. All names are in the inline
+asks which system it is, and one calls what is not in POSIX of 2008: no other is compiled in another
+way on another system. All names are in the inline
 namespace that tells versions apart. With `test`, looks whether all that would be noticed.
 """
 
@@ -28,10 +29,14 @@ FORBIDDEN = re.compile(r"asio(\.hpp|/)|fmt/|chrono$|ctime$|time\.h$|sys/time\.h$
                        r"detail/io/\w+)\.hpp$")
 # What not every POSIX system has, and the files that may name it.
 SYSTEM = re.compile(r"__linux__|__unix__|__APPLE__|__\w+BSD__|\baccept4\b|\bSOCK_(?:CLOEXEC|NONBLOCK)\b|"
-                    r"\bMSG_(?:NOSIGNAL|CMSG_CLOEXEC)\b|\bSO_NOSIGPIPE\b|\bsigtimedwait\b|"
+                    r"\bMSG_(?:NOSIGNAL|CMSG_CLOEXEC)\b|\b(?:SO|F)_(?:SET)?NOSIGPIPE\b|\bsigtimedwait\b|"
+                    r"\bTCP_(?!NODELAY\b)[A-Z]\w+|\bSO_REUSEPORT\w*|"
                     r"\bSIOCOUTQ\b|\bPOLLRDHUP\b|\bsched_\w+|\bpipe2\b|"
                     r"<linux/[\w/.]+>|<sys/(?:epoll|eventfd|sendfile|signalfd|timerfd)\.h>")
 MAY_NAME_SYSTEMS = ("detail/platform.hpp", "impl/system_calls.ipp")
+# The others may ask in an `if`, whose branches are compiled everywhere. platform() names the system.
+ASKS_SYSTEM = re.compile(r"^\s*#\s*(?:el)?if[^\n]*\b(ASYNCHAT_(?:HAS|IS)_\w+)", re.M)
+MAY_ASK = MAY_NAME_SYSTEMS + ("impl/platform.ipp",)
 # What defines ASYNCHAT_ABI, in which all our names are. All others include it, if only by way of others.
 FIRST = ("config.hpp", "detail/platform.hpp", "version.hpp")
 # What counts time is told it.
@@ -136,6 +141,8 @@ def faults(files):
             found.append(f"{name} declares names outside of ASYNCHAT_ABI")
         if name not in MAY_NAME_SYSTEMS:
             found += [f"{name} names {what}" for what in sorted(set(SYSTEM.findall(code)))]
+        if name not in MAY_ASK:
+            found += [f"{name} asks #if {what}" for what in sorted(set(ASKS_SYSTEM.findall(code)))]
     if not inside(files):
         found.append("there is nothing in " + " and ".join(ROOMS))
     round_trip = circle(files)
@@ -169,6 +176,9 @@ def notices():
         "a long function": {"loop.hpp": with_config + "void f()\n{\n" + "\n" * (MAX_BODY + 1) + "}\n"},
         "a system": {"loop.hpp": with_config + "#ifdef __linux__\n#endif\n"},
         "a call that only some systems have": {"impl/queue.ipp": with_config + "accept4(1, nullptr, nullptr, 0);\n"},
+        "an option that only some systems have": {"loop.hpp": with_config + "int o = TCP_KEEPCNT;\n"},
+        "another option": {"loop.hpp": with_config + "int o = SO_REUSEPORT_LB;\n"},
+        "a file that is not the same on each system": {"loop.hpp": with_config + "#if ASYNCHAT_HAS_ACCEPT4\n#endif\n"},
         "a header of Linux": {"loop.hpp": with_config + "#include <sys/epoll.h>\n"},
         "no header of ours": {queue: "#include <string>\n"},
         "another namespace": {queue: with_config + "namespace asynchat {\nclass queue;\n}\n"},

@@ -859,6 +859,9 @@ calls = of("system_calls")
 calls("killed-by-sigpipe", "sendfile() to a closed connection kills the process",
       "pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);",
       "pthread_sigmask(SIG_BLOCK, nullptr, &before_);")
+calls("send-makes-sigpipe", "a send to a closed connection kills the process",
+      "inline constexpr int no_signal_flag = MSG_NOSIGNAL;",
+      "inline constexpr int no_signal_flag = 0;")
 calls("finished-peer-unnoticed", "no socket tells that its other side has finished",
       "return (poll_now(descriptor, POLLRDHUP) & (POLLRDHUP | POLLHUP)) != 0;",
       "return false;")

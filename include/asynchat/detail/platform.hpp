@@ -17,6 +17,11 @@
 #else
 #  define ASYNCHAT_IS_LINUX 0
 #endif
+#ifdef __APPLE__
+#  define ASYNCHAT_IS_APPLE 1
+#else
+#  define ASYNCHAT_IS_APPLE 0
+#endif
 #if ASYNCHAT_IS_LINUX || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)
 #  define ASYNCHAT_IS_LINUX_OR_BSD 1
 #else
@@ -38,13 +43,29 @@
 #  define ASYNCHAT_HAS_MSG_CMSG_CLOEXEC ASYNCHAT_IS_LINUX_OR_BSD
 #endif
 
-// MSG_NOSIGNAL for send(); macOS has an option of the socket instead, SO_NOSIGPIPE
+// MSG_NOSIGNAL for send()
 #ifndef ASYNCHAT_HAS_MSG_NOSIGNAL
-#  ifdef __APPLE__
-#    define ASYNCHAT_HAS_MSG_NOSIGNAL 0
+#  define ASYNCHAT_HAS_MSG_NOSIGNAL (1 - ASYNCHAT_IS_APPLE)
+#endif
+
+// SO_NOSIGPIPE, an option of the socket that stands for MSG_NOSIGNAL
+#ifndef ASYNCHAT_HAS_SO_NOSIGPIPE
+#  define ASYNCHAT_HAS_SO_NOSIGPIPE ASYNCHAT_IS_APPLE
+#endif
+
+// F_SETNOSIGPIPE of fcntl(), the same for a pipe. These systems send SIGPIPE to the process, not to
+// the thread that writes: blocking it there does not help.
+#ifndef ASYNCHAT_HAS_F_SETNOSIGPIPE
+#  if ASYNCHAT_IS_APPLE || defined(__NetBSD__)
+#    define ASYNCHAT_HAS_F_SETNOSIGPIPE 1
 #  else
-#    define ASYNCHAT_HAS_MSG_NOSIGNAL 1
+#    define ASYNCHAT_HAS_F_SETNOSIGPIPE 0
 #  endif
+#endif
+
+// send() that fails with EPROTOTYPE instead of EPIPE while a connection is torn down
+#ifndef ASYNCHAT_HAS_SEND_EPROTOTYPE
+#  define ASYNCHAT_HAS_SEND_EPROTOTYPE ASYNCHAT_IS_APPLE
 #endif
 
 // sendfile(), with the parameters that Linux has
@@ -54,7 +75,7 @@
 
 // sigtimedwait()
 #ifndef ASYNCHAT_HAS_SIGTIMEDWAIT
-#  if defined(__APPLE__) || defined(__OpenBSD__) || defined(ASYNCHAT_NO_LINUX)
+#  if ASYNCHAT_IS_APPLE || defined(__OpenBSD__) || defined(ASYNCHAT_NO_LINUX)
 #    define ASYNCHAT_HAS_SIGTIMEDWAIT 0
 #  else
 #    define ASYNCHAT_HAS_SIGTIMEDWAIT 1
@@ -74,6 +95,30 @@
 // TCP_USER_TIMEOUT and TCP_DEFER_ACCEPT
 #ifndef ASYNCHAT_HAS_TCP_TIMEOUTS
 #  define ASYNCHAT_HAS_TCP_TIMEOUTS ASYNCHAT_IS_LINUX
+#endif
+
+// TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT; OpenBSD has one setting for all sockets
+#ifndef ASYNCHAT_HAS_KEEPALIVE_TIMES
+#  if ASYNCHAT_IS_LINUX || ASYNCHAT_IS_APPLE || defined(__FreeBSD__) || defined(__NetBSD__) ||     \
+      defined(__DragonFly__)
+#    define ASYNCHAT_HAS_KEEPALIVE_TIMES 1
+#  else
+#    define ASYNCHAT_HAS_KEEPALIVE_TIMES 0
+#  endif
+#endif
+
+// TCP_KEEPIDLE by that name; macOS calls it TCP_KEEPALIVE
+#ifndef ASYNCHAT_HAS_TCP_KEEPIDLE
+#  define ASYNCHAT_HAS_TCP_KEEPIDLE (1 - ASYNCHAT_IS_APPLE)
+#endif
+
+// SO_REUSEPORT_LB, with which the system spreads connections; elsewhere SO_REUSEPORT does
+#ifndef ASYNCHAT_HAS_REUSEPORT_LB
+#  ifdef __FreeBSD__
+#    define ASYNCHAT_HAS_REUSEPORT_LB 1
+#  else
+#    define ASYNCHAT_HAS_REUSEPORT_LB 0
+#  endif
 #endif
 
 // sched_getaffinity()

@@ -117,6 +117,7 @@ ASYNCHAT_RARE void send_descriptors(int connection, const std::vector<socket>& s
         std::memcpy(to, &descriptor, sizeof descriptor);
         to += sizeof descriptor;
     }
+    detail::without_sigpipe(connection); // which may be any socket of the program
     ssize_t sent = -1;
     do {
         sent = detail::send_message(connection, message.header);

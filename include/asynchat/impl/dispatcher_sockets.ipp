@@ -9,6 +9,7 @@
 #include <asynchat/detail/failure.hpp>
 #include <asynchat/detail/io/network.hpp>
 #include <asynchat/detail/io/socket_transport.hpp>
+#include <asynchat/detail/io/system_calls.hpp>
 #include <asynchat/escape.hpp>
 
 #include <asio/ip/tcp.hpp>
@@ -16,7 +17,6 @@
 #include <asio/socket_base.hpp>
 
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -46,6 +46,15 @@ int option_value(loop::duration time)
     const std::int64_t max_value = std::numeric_limits<int>::max();
     return static_cast<int>(
         std::min<std::int64_t>(std::chrono::ceil<Unit>(time).count(), max_value));
+}
+
+/// The number of an option, or throws std::system_error where the system has none.
+inline int known_option(socket_option option, const char* what)
+{
+    const int number = number_of(option);
+    if (number < 0)
+        throw std::system_error(std::make_error_code(std::errc::operation_not_supported), what);
+    return number;
 }
 
 struct int_option {
@@ -295,48 +304,42 @@ ASYNCHAT_RARE void dispatcher::set_keep_alive(bool on)
 ASYNCHAT_RARE void dispatcher::set_keep_alive(loop::duration idle, loop::duration interval,
                                               int count)
 {
+    using detail::option_value;
+    using detail::socket_option;
     using std::chrono::seconds;
-#ifdef TCP_KEEPIDLE
-    const int idle_option = TCP_KEEPIDLE;
-#else
-    const int idle_option = TCP_KEEPALIVE; // macOS
-#endif
+    const char* const what = "set_keep_alive";
+    const int idle_option = detail::known_option(socket_option::keep_idle, what);
+    const int interval_option = detail::known_option(socket_option::keep_interval, what);
+    const int count_option = detail::known_option(socket_option::keep_count, what);
     if (in_memory_)
         return;
-    detail::set_options(require_socket("set_keep_alive").native_handle(), "set_keep_alive",
-                        {{IPPROTO_TCP, idle_option, detail::option_value<seconds>(idle)},
-                         {IPPROTO_TCP, TCP_KEEPINTVL, detail::option_value<seconds>(interval)},
-                         {IPPROTO_TCP, TCP_KEEPCNT, count},
+    detail::set_options(require_socket(what).native_handle(), what,
+                        {{IPPROTO_TCP, idle_option, option_value<seconds>(idle)},
+                         {IPPROTO_TCP, interval_option, option_value<seconds>(interval)},
+                         {IPPROTO_TCP, count_option, count},
                          {SOL_SOCKET, SO_KEEPALIVE, 1}});
 }
 
 ASYNCHAT_RARE void dispatcher::set_user_timeout(loop::duration timeout)
 {
-#if ASYNCHAT_HAS_TCP_TIMEOUTS
-    set_tcp_option("set_user_timeout", TCP_USER_TIMEOUT,
+    const char* const what = "set_user_timeout";
+    set_tcp_option(what, detail::known_option(detail::socket_option::user_timeout, what),
                    detail::option_value<std::chrono::milliseconds>(timeout));
-#else
-    (void)timeout;
-    throw std::system_error(std::make_error_code(std::errc::not_supported), "set_user_timeout");
-#endif
 }
 
 ASYNCHAT_RARE void dispatcher::set_reuse_port()
 {
+    const int option = detail::number_of(detail::socket_option::reuse_port);
     if (!in_memory_)
         detail::set_options(require_socket("set_reuse_port").native_handle(), "set_reuse_port",
-                            {{SOL_SOCKET, detail::reuse_port_option, 1}});
+                            {{SOL_SOCKET, option, 1}});
 }
 
 ASYNCHAT_RARE void dispatcher::set_defer_accept(loop::duration timeout)
 {
-#if ASYNCHAT_HAS_TCP_TIMEOUTS
-    set_tcp_option("set_defer_accept", TCP_DEFER_ACCEPT,
+    const char* const what = "set_defer_accept";
+    set_tcp_option(what, detail::known_option(detail::socket_option::defer_accept, what),
                    detail::option_value<std::chrono::seconds>(timeout));
-#else
-    (void)timeout;
-    throw std::system_error(std::make_error_code(std::errc::not_supported), "set_defer_accept");
-#endif
 }
 
 ASYNCHAT_RARE void dispatcher::set_dual_stack(bool on)

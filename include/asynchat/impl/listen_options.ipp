@@ -243,7 +243,8 @@ ASYNCHAT_RARE void listen_options::set_options(int descriptor, const endpoint& w
     const int on = 1; // where it fails it is not needed, or bind() reports the error
     ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (reuse_port_)
-        detail::set_int_option(descriptor, SOL_SOCKET, detail::reuse_port_option, 1,
+        detail::set_int_option(descriptor, SOL_SOCKET,
+                               detail::number_of(detail::socket_option::reuse_port), 1,
                                "asynchat: reuse_port");
     if (where.family() == AF_INET6 && (dualstack_ipv6_ || places_.size() > 1))
         detail::set_int_option(descriptor, IPPROTO_IPV6, IPV6_V6ONLY,

@@ -15,10 +15,14 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
+#include <optional>
 #include <utility>
 
 namespace asynchat {
@@ -109,24 +113,48 @@ ASYNCHAT_DECL std::size_t socket_transport::read_some(asio::mutable_buffer into,
     return static_cast<std::size_t>(received);
 }
 
+/// A piece for the system, which does not change it.
+inline iovec piece_of(const void* bytes, std::size_t size) noexcept
+{
+    return {const_cast<void*>(bytes), size};
+}
+
+/// As much of several pieces as one call takes.
+inline ssize_t send_pieces(int descriptor, const const_buffers& from) noexcept
+{
+    constexpr std::size_t max_pieces = 64;
+    iovec pieces[max_pieces];
+    msghdr message = {};
+    message.msg_iov = pieces;
+    for (const asio::const_buffer& each : from) {
+        if (static_cast<std::size_t>(message.msg_iovlen) == max_pieces)
+            break;
+        pieces[message.msg_iovlen++] = piece_of(each.data(), each.size());
+    }
+    if (message.msg_iovlen == 0)
+        return send_bytes(descriptor, nullptr, 0); // some systems refuse a message without pieces
+    return send_message(descriptor, message);
+}
+
 ASYNCHAT_DECL std::size_t socket_transport::write_some(const_buffers from, std::error_code& error)
 {
-    if (from.count() != 1)
-        return socket_.send(from, 0, error);      // Asio adds MSG_NOSIGNAL
-    const asio::const_buffer all = *from.begin(); // send() is cheaper than sendmsg()
-    return static_cast<std::size_t>(again_after_signals(
-        [&] { return send_bytes(native_handle(), all.data(), all.size()); }, error));
+    // Not through Asio, which does not know how to do without SIGPIPE on each system.
+    const auto send = [&] {
+        if (from.count() != 1)
+            return send_pieces(native_handle(), from);
+        const asio::const_buffer all = *from.begin(); // send() is cheaper than sendmsg()
+        return send_bytes(native_handle(), all.data(), all.size());
+    };
+    return static_cast<std::size_t>(again_after_signals(send, error));
 }
 
 ASYNCHAT_DECL std::size_t socket_transport::write_file(int file, std::uint64_t offset,
                                                        std::size_t count, std::error_code& error)
 {
-#if ASYNCHAT_HAS_SENDFILE
-    if (is_stream())
-        return static_cast<std::size_t>(again_after_signals(
-            [&] { return send_file(native_handle(), file, offset, count); }, error));
-#endif
-    return transport::write_file(file, offset, count, error);
+    if (ASYNCHAT_HAS_SENDFILE == 0 || !is_stream())
+        return transport::write_file(file, offset, count, error);
+    return static_cast<std::size_t>(again_after_signals(
+        [&] { return send_file(native_handle(), file, offset, count); }, error));
 }
 
 ASYNCHAT_DECL void socket_transport::async_wait(readiness what, wait_handler ready)
@@ -248,9 +276,15 @@ ASYNCHAT_DECL endpoint socket_transport::connected_peer() const
 ASYNCHAT_DECL std::size_t socket_transport::send_to(std::string_view datagram, const endpoint& to,
                                                     std::error_code& error)
 {
-    const auto native = to.native();
-    return socket_.send_to(asio::buffer(datagram.data(), datagram.size()),
-                           any_protocol::endpoint(native.data(), native.size()), 0, error);
+    auto where = to.native();
+    iovec all = piece_of(datagram.data(), datagram.size());
+    msghdr message = {};
+    message.msg_name = where.data();
+    message.msg_namelen = static_cast<socklen_t>(where.size());
+    message.msg_iov = &all;
+    message.msg_iovlen = 1;
+    return static_cast<std::size_t>(
+        again_after_signals([&] { return send_message(native_handle(), message); }, error));
 }
 
 ASYNCHAT_DECL std::size_t socket_transport::receive_from(asio::mutable_buffer into, endpoint& from,
@@ -275,6 +309,7 @@ ASYNCHAT_DECL descriptor_transport::descriptor_transport(asio::io_context& conte
         throw std::system_error(error, "asynchat: file_dispatcher");
     }
     descriptor_.non_blocking(true);
+    makes_sigpipe_ = !writes_without_sigpipe(descriptor);
 }
 
 ASYNCHAT_DECL std::size_t descriptor_transport::read_some(asio::mutable_buffer into,
@@ -286,7 +321,9 @@ ASYNCHAT_DECL std::size_t descriptor_transport::read_some(asio::mutable_buffer i
 ASYNCHAT_DECL std::size_t descriptor_transport::write_some(const_buffers from,
                                                            std::error_code& error)
 {
-    const sigpipe_guard guard;
+    std::optional<sigpipe_guard> guard;
+    if (makes_sigpipe_)
+        guard.emplace();
     return descriptor_.write_some(from, error);
 }
 

@@ -17,6 +17,8 @@
 #  include <sched.h>
 #endif
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -59,9 +61,12 @@ ASYNCHAT_DECL int open_socket(int family, int type) noexcept
 ASYNCHAT_DECL int open_socket_pair(int (&ends)[2]) noexcept
 {
     const int result = ::socketpair(AF_UNIX, SOCK_STREAM | close_on_exec_flag, 0, ends);
-    if (close_on_exec_flag == 0 && result == 0) {
-        mark_close_on_exec(ends[0]);
-        mark_close_on_exec(ends[1]);
+    if (result != 0)
+        return result;
+    for (const int end : ends) {
+        if (close_on_exec_flag == 0)
+            mark_close_on_exec(end);
+        without_sigpipe(end);
     }
     return result;
 }
@@ -102,35 +107,95 @@ ASYNCHAT_DECL ssize_t receive_message(int connection, msghdr& message) noexcept
 }
 #endif
 
+/// The result of `send()`, which makes no SIGPIPE.
+template <class Send>
+ssize_t sent_by(Send send) noexcept
+{
+#if !ASYNCHAT_HAS_MSG_NOSIGNAL && !ASYNCHAT_HAS_SO_NOSIGPIPE
+    const sigpipe_guard guard;
+#endif
+    return send();
+}
+
+/// The same for a connection, with the error of one that is lost.
+template <class Send>
+ssize_t sent_to_peer_by(Send send) noexcept
+{
+    const ssize_t sent = sent_by(send);
+    if (ASYNCHAT_HAS_SEND_EPROTOTYPE != 0 && sent < 0 && errno == EPROTOTYPE)
+        errno = EPIPE;
+    return sent;
+}
+
 ASYNCHAT_DECL ssize_t send_bytes(int descriptor, const void* bytes, std::size_t size) noexcept
 {
-    return ::send(descriptor, bytes, size, no_signal_flag);
+    return sent_to_peer_by([&] { return ::send(descriptor, bytes, size, no_signal_flag); });
 }
 
 ASYNCHAT_DECL ssize_t send_message(int descriptor, const msghdr& message) noexcept
 {
-    return ::sendmsg(descriptor, &message, no_signal_flag);
+    const auto send = [&] { return ::sendmsg(descriptor, &message, no_signal_flag); };
+    return message.msg_name ? sent_by(send) : sent_to_peer_by(send);
 }
 
-ASYNCHAT_DECL void without_sigpipe(int descriptor) noexcept
+ASYNCHAT_DECL void without_sigpipe(int socket) noexcept
 {
-#ifdef SO_NOSIGPIPE
+#if ASYNCHAT_HAS_SO_NOSIGPIPE
     const int on = 1;
-    ::setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+    ::setsockopt(socket, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
 #else
-    (void)descriptor;
+    (void)socket;
 #endif
 }
 
-#if ASYNCHAT_HAS_SENDFILE
+ASYNCHAT_DECL bool writes_without_sigpipe(int descriptor) noexcept
+{
+#if ASYNCHAT_HAS_F_SETNOSIGPIPE
+    return ::fcntl(descriptor, F_SETNOSIGPIPE, 1) == 0;
+#else
+    (void)descriptor;
+    return false;
+#endif
+}
+
 ASYNCHAT_DECL ssize_t send_file(int descriptor, int file, std::uint64_t offset,
                                 std::size_t count) noexcept
 {
+#if ASYNCHAT_HAS_SENDFILE
     const sigpipe_guard guard; // sendfile() has no MSG_NOSIGNAL
     auto from = static_cast<off_t>(offset);
     return ::sendfile(descriptor, file, &from, count);
-}
+#else
+    (void)descriptor, (void)file, (void)offset, (void)count;
+    errno = EOPNOTSUPP;
+    return -1;
 #endif
+}
+
+ASYNCHAT_DECL int number_of(socket_option option) noexcept
+{
+    switch (option) {
+#if ASYNCHAT_HAS_REUSEPORT_LB
+    case socket_option::reuse_port: return SO_REUSEPORT_LB;
+#else
+    case socket_option::reuse_port: return SO_REUSEPORT;
+#endif
+#if ASYNCHAT_HAS_KEEPALIVE_TIMES
+#  if ASYNCHAT_HAS_TCP_KEEPIDLE
+    case socket_option::keep_idle: return TCP_KEEPIDLE;
+#  else
+    case socket_option::keep_idle: return TCP_KEEPALIVE;
+#  endif
+    case socket_option::keep_interval: return TCP_KEEPINTVL;
+    case socket_option::keep_count: return TCP_KEEPCNT;
+#endif
+#if ASYNCHAT_HAS_TCP_TIMEOUTS
+    case socket_option::user_timeout: return TCP_USER_TIMEOUT;
+    case socket_option::defer_accept: return TCP_DEFER_ACCEPT;
+#endif
+    default: return -1;
+    }
+}
 
 ASYNCHAT_DECL bool peer_has_finished(int descriptor) noexcept
 {
@@ -199,9 +264,13 @@ ASYNCHAT_DECL sigpipe_guard::~sigpipe_guard()
     while (sigtimedwait(&sigpipe_, nullptr, &at_once) < 0 && errno == EINTR) {
     }
 #else
-    int taken = 0;
-    if (is_pending(SIGPIPE))
+    // Another thread may take one that is for the process, and sigwait() would wait: so there is
+    // always one for this thread. Twice, as the system may choose the one for the process first.
+    for (int i = 0; i < 2 && is_pending(SIGPIPE); ++i) {
+        int taken = 0;
+        pthread_kill(pthread_self(), SIGPIPE);
         sigwait(&sigpipe_, &taken);
+    }
 #endif
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);
     errno = error;

@@ -30,13 +30,6 @@ namespace asynchat {
 inline namespace ASYNCHAT_ABI {
 namespace detail {
 
-/// With it, the system spreads connections over the sockets that share a port.
-#ifdef SO_REUSEPORT_LB
-inline constexpr int reuse_port_option = SO_REUSEPORT_LB;
-#else
-inline constexpr int reuse_port_option = SO_REUSEPORT;
-#endif
-
 /// Receives from a stream without blocking, in any mode of the descriptor. With `keep` the bytes
 /// stay. Errors as those of transport::read_some().
 ASYNCHAT_DECL std::size_t receive_now(int descriptor, asio::mutable_buffer into, bool keep,
@@ -148,6 +141,7 @@ public:
 
 private:
     asio::posix::basic_stream_descriptor<asio::io_context::executor_type> descriptor_;
+    bool makes_sigpipe_ = true;
 };
 
 } // namespace detail

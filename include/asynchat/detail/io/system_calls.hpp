@@ -30,17 +30,31 @@ ASYNCHAT_DECL int accept_socket(int listener, sockaddr* peer, socklen_t* size) n
 /// recvmsg() of a message with descriptors in it.
 ASYNCHAT_DECL ssize_t receive_message(int connection, msghdr& message) noexcept;
 
-/// send() without SIGPIPE. On systems that know only an option for it, without_sigpipe() has set
-/// it.
+/// send() and sendmsg() without SIGPIPE, for a socket that without_sigpipe() was called for: some
+/// systems know only an option for it.
 ASYNCHAT_DECL ssize_t send_bytes(int descriptor, const void* bytes, std::size_t size) noexcept;
 ASYNCHAT_DECL ssize_t send_message(int descriptor, const msghdr& message) noexcept;
-ASYNCHAT_DECL void without_sigpipe(int descriptor) noexcept;
+ASYNCHAT_DECL void without_sigpipe(int socket) noexcept;
 
-#if ASYNCHAT_HAS_SENDFILE
-/// sendfile() to a stream, without SIGPIPE.
+/// The same for writes to any descriptor. Returns false where they need a sigpipe_guard.
+ASYNCHAT_DECL bool writes_without_sigpipe(int descriptor) noexcept;
+
+/// sendfile() to a stream, without SIGPIPE. Fails where ASYNCHAT_HAS_SENDFILE is 0.
 ASYNCHAT_DECL ssize_t send_file(int descriptor, int file, std::uint64_t offset,
                                 std::size_t count) noexcept;
-#endif
+
+/// Options of sockets that POSIX has not.
+enum class socket_option {
+    reuse_port, ///< of SOL_SOCKET: the system spreads connections over those that share a port
+    keep_idle,  ///< these are of IPPROTO_TCP
+    keep_interval,
+    keep_count,
+    user_timeout,
+    defer_accept
+};
+
+/// The number of an option, -1 where the system has none.
+ASYNCHAT_DECL int number_of(socket_option option) noexcept;
 
 /// Whether the peer has finished, as far as the system tells.
 ASYNCHAT_DECL bool peer_has_finished(int descriptor) noexcept;
@@ -54,7 +68,8 @@ ASYNCHAT_DECL int poll_now(int descriptor, int events) noexcept;
 ASYNCHAT_DECL std::size_t usable_processors() noexcept;
 
 /// Prevents that a write without a reader ends the process, for any disposition of SIGPIPE: blocks
-/// the signal in this thread and removes the signal that the write made. errno stays.
+/// the signal in this thread and removes the signal that the write made. errno stays. It is for
+/// systems that send the signal to the thread.
 class sigpipe_guard {
 public:
     ASYNCHAT_DECL sigpipe_guard() noexcept;
