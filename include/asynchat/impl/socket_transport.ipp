@@ -14,6 +14,7 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -309,6 +310,8 @@ ASYNCHAT_DECL descriptor_transport::descriptor_transport(asio::io_context& conte
         throw std::system_error(error, "asynchat: file_dispatcher");
     }
     descriptor_.non_blocking(true);
+    struct ::stat status;
+    is_regular_ = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
     makes_sigpipe_ = !writes_without_sigpipe(descriptor);
 }
 
@@ -329,6 +332,9 @@ ASYNCHAT_DECL std::size_t descriptor_transport::write_some(const_buffers from,
 
 ASYNCHAT_DECL void descriptor_transport::async_wait(readiness what, wait_handler ready)
 {
+    // A file is always ready, but not every system says so: kqueue() never tells of its end.
+    if (is_regular_)
+        return std::move(ready).post();
     using native = decltype(descriptor_);
     const auto kind = what == readiness::read    ? native::wait_read
                       : what == readiness::write ? native::wait_write

@@ -141,6 +141,7 @@ public:
 
 private:
     asio::posix::basic_stream_descriptor<asio::io_context::executor_type> descriptor_;
+    bool is_regular_ = false;
     bool makes_sigpipe_ = true;
 };
 
