@@ -141,6 +141,7 @@ ASYNCHAT_DECL ssize_t send_message(int descriptor, const msghdr& message) noexce
 ASYNCHAT_DECL void without_sigpipe(int socket) noexcept
 {
 #if ASYNCHAT_HAS_SO_NOSIGPIPE
+    // It fails when the other side has gone: an accepted connection has it from its listener.
     const int on = 1;
     ::setsockopt(socket, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
 #else
