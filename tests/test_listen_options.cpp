@@ -13,9 +13,11 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -24,6 +26,7 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 using namespace asynchat;
@@ -282,6 +285,35 @@ TEST_CASE("a server takes a socket that listens already", "[server][listen]")
     CHECK_THROWS_AS(loop.create<echo_server>(options), std::logic_error); // it was taken
 }
 
+TEST_CASE("a start that fails leaves the sockets for another one", "[server][listen]")
+{
+    loop loop;
+    auto made = listening_socket(any_port);
+    const endpoint where = local_endpoint_of(made.native_handle());
+    auto taken = std::make_unique<raw_listener>(any_port);
+    const endpoint other = taken->address();
+    const listen_options first(std::move(made));
+    SECTION("if an address is taken")
+    {
+        auto options = first;
+        options.add(other);
+        CHECK_THROWS_AS(loop.create<echo_server>(options), std::system_error);
+        taken.reset();
+        loop.create<echo_server>(options);
+        CHECK(answers(loop, other));
+    }
+    SECTION("if another socket was taken")
+    {
+        const listen_options second(listening_socket(any_port));
+        loop.create<echo_server>(second);
+        auto options = first;
+        options.add(second);
+        CHECK_THROWS_AS(loop.create<echo_server>(options), std::logic_error);
+        loop.create<echo_server>(first);
+    }
+    CHECK(answers(loop, where));
+}
+
 TEST_CASE("sockets and addresses are served together", "[server][listen]")
 {
     loop loop;
@@ -388,4 +420,116 @@ TEST_CASE("a full backlog is no sign of death", "[server][listen]")
     CHECK_THROWS_AS(loop.create<echo_server>(listen_options(where).remove_dead_socket()),
                     std::system_error);
     CHECK(is_socket_file(path));
+}
+
+namespace {
+
+descriptor folder_of(temp_dir& dir)
+{
+    return descriptor(::open(dir.file("").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+/// Two servers that replace dead sockets start at the same time, in threads of their own, while the
+/// lock of the folder is taken. Calls `look_before()` before it is given back, and `look()` while
+/// the servers are there. Returns how many there are.
+template <class LookBefore, class Look>
+int start_two(temp_dir& dir, const endpoint& one, const endpoint& two, LookBefore look_before,
+              Look look)
+{
+    std::atomic<int> steps{0};
+    std::atomic<int> started{0};
+    const auto wait_for = [&](int step) {
+        while (steps < step)
+            std::this_thread::yield();
+    };
+    const auto start = [&](const endpoint& where) {
+        loop loop;
+        ++steps;
+        wait_for(2);
+        try {
+            loop.create<echo_server>(listen_options(where).remove_dead_socket());
+            ++started;
+        } catch (const std::system_error&) { // the other one listens there
+        }
+        ++steps;
+        wait_for(5);
+    };
+    const descriptor folder = folder_of(dir);
+    check_call(::flock(folder.get(), LOCK_EX) == 0, "flock");
+    std::thread first(start, one);
+    std::thread second(start, two);
+    wait_for(2);
+    for (int i = 0; i < 200; ++i) // they come to the lock
+        std::this_thread::yield();
+    look_before();
+    ::flock(folder.get(), LOCK_UN);
+    wait_for(4);
+    look();
+    ++steps;
+    first.join();
+    second.join();
+    return started;
+}
+
+bool has_a_server(const endpoint& where)
+{
+    try {
+        raw_peer::connected_to(where);
+        return true;
+    } catch (const std::system_error&) {
+        return false;
+    }
+}
+
+} // namespace
+
+TEST_CASE("servers that start at the same time remove only dead sockets", "[listen][threads]")
+{
+    temp_dir dir;
+    const std::string path = dir.file("one");
+    const endpoint one = endpoint::unix_path(path);
+    const endpoint two = endpoint::unix_path(dir.file("two"));
+    bool one_lives = false;
+    bool two_lives = false;
+    const auto look = [&] {
+        one_lives = has_a_server(one);
+        two_lives = has_a_server(two);
+    };
+    for (int round = 0; round < 30; ++round) { // from the second one on there are dead sockets
+        CAPTURE(round);
+        REQUIRE(start_two(
+                    dir, one, two, [] {}, look) == 2);
+        REQUIRE(one_lives);
+        REQUIRE(two_lives);
+        if (round % 2 == 0)
+            ::unlink(path.c_str());
+        const auto began = std::chrono::steady_clock::now();
+        bool too_early = false; // bound without the lock
+        const auto look_before = [&] {
+            too_early = round % 2 == 0 && is_socket_file(path) &&
+                        std::chrono::steady_clock::now() - began < 500ms; // they wait no longer
+        };
+        REQUIRE(start_two(dir, one, one, look_before, look) == 1);
+        REQUIRE_FALSE(too_early);
+        REQUIRE(one_lives);
+    }
+}
+
+TEST_CASE("a lock of the folder that nobody gives back stops no server", "[listen][slow]")
+{
+    temp_dir dir;
+    loop loop;
+    const endpoint dead = endpoint::unix_path(dir.file("dead"));
+    const endpoint fresh = endpoint::unix_path(dir.file("fresh"));
+    listening_socket(dead); // and closed
+    const descriptor folder = folder_of(dir);
+    check_call(::flock(folder.get(), LOCK_SH) == 0, "flock"); // who removes needs it alone
+    CHECK_THROWS_AS(loop.create<echo_server>(listen_options(dead).remove_dead_socket()),
+                    std::system_error);
+    CHECK(is_socket_file(dir.file("dead")));
+    loop.create<echo_server>(listen_options(fresh).remove_dead_socket());
+    CHECK(answers(loop, fresh));
+    check_call(::flock(folder.get(), LOCK_UN) == 0, "flock");
+    loop.create<echo_server>(listen_options(dead).remove_dead_socket());
+    CHECK(answers(loop, dead));
 }

@@ -32,7 +32,7 @@ inline namespace ASYNCHAT_ABI {
 ///     loop.create<server<echo>>(listen_options(std::move(socket_that_listens)));
 ///
 /// A regular value. Copies share the sockets: the first server that is made from one of them takes
-/// these.
+/// these. If it cannot have one of its addresses, they stay, for another attempt.
 /// Python: socket.create_server, asyncio.create_server
 class ASYNCHAT_API listen_options {
 public:
@@ -97,7 +97,9 @@ public:
 
     /// Whether the file of a UNIX socket is removed, if nobody listens on it any more. Off by
     /// default. A socket that answers is never removed: its server sees one connection that ends
-    /// at once. Python: asyncio removes the file in any case
+    /// at once. Servers that start at the same time wait for each other, by a lock of the folder;
+    /// if another program keeps that for a second, nothing is removed.
+    /// Python: asyncio removes the file in any case
     listen_options& remove_dead_socket(bool on = true)
     {
         remove_dead_socket_ = on;
@@ -135,8 +137,9 @@ private:
     ASYNCHAT_PRIVATE std::unique_ptr<transport> open_address(loop& owner,
                                                              const endpoint& where) const;
     ASYNCHAT_PRIVATE void set_options(int descriptor, const endpoint& where) const;
-    ASYNCHAT_PRIVATE void bind(transport& listener, const endpoint& where) const;
-    ASYNCHAT_PRIVATE static std::unique_ptr<transport> take(loop& owner, const place& from);
+    ASYNCHAT_PRIVATE void take_all(loop& owner,
+                                   std::vector<std::unique_ptr<transport>>& opened) const;
+    ASYNCHAT_PRIVATE static std::unique_ptr<transport> take(loop& owner, socket& from);
 
     std::vector<place> places_;
     std::optional<bool> dualstack_ipv6_;

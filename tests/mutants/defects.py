@@ -648,6 +648,29 @@ place("address-never-freed", "the connections of an address are counted up only"
 place("close-counted-as-another", "the counter of another reason goes up",
       "static_cast<std::size_t>(reason)];", "static_cast<std::size_t>(reason) - 1];")
 
+places = of("listen_options")
+
+places("failed-start-takes-the-sockets", "a server that cannot be made keeps what it was given",
+       "            *from = detail::channel_access::socket_of(*listener)->release({});\n",
+       "            (void)from, (void)listener;\n")
+places("folder-not-locked", "two servers that start remove the sockets of each other",
+       "LOCK_EX | LOCK_NB", "LOCK_SH | LOCK_NB")
+places("bound-before-the-lock", "a server that starts takes one that does not listen yet for dead",
+       """\
+        lock.emplace(where.host());
+    std::error_code error;
+    listener->bind(where, error);
+""",
+       """\
+        where.native();
+    std::error_code error;
+    listener->bind(where, error);
+    if (remove_dead_socket_ && detail::has_file(*listener, where))
+        lock.emplace(where.host());
+""")
+places("locked-folder-not-awaited", "of two servers that start in a folder one fails",
+       "if (errno != EWOULDBLOCK || ", "if (errno == EWOULDBLOCK || ")
+
 joined = of("relay")
 
 joined("relay-unbounded", "the fast side is read although the slow one takes nothing",

@@ -29,8 +29,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <exception>
 #include <stdexcept>
+#include <thread>
 
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
@@ -71,21 +73,63 @@ inline bool is_dead_socket(const endpoint& where)
            errno == ECONNREFUSED;
 }
 
-/// Removes the file of a UNIX socket on which nobody listens, and then calls `bind()`. The lock of
-/// the folder keeps other programs of the library from doing the same in between.
-template <class Bind>
-void replace_dead_socket(const endpoint& where, Bind bind)
+/// The lock of a folder, for servers that replace files of UNIX sockets in it. A socket that is
+/// bound and does not listen yet looks dead, so it is held from before bind() until after listen().
+class folder_lock {
+public:
+    explicit folder_lock(const std::string& path)
+        : folder_(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
+          is_held_(folder_.get() >= 0 && lock())
+    {
+    }
+    ~folder_lock()
+    {
+        if (is_held_)
+            ::flock(folder_.get(), LOCK_UN); // also if a child has a copy of the descriptor
+    }
+    folder_lock(const folder_lock&) = delete;
+    folder_lock& operator=(const folder_lock&) = delete;
+
+    bool is_held() const noexcept { return is_held_; }
+
+private:
+    static std::string folder_of(const std::string& path)
+    {
+        const auto slash = path.rfind('/');
+        return slash == path.npos ? "." : path.substr(0, slash + 1);
+    }
+
+    /// Other servers need it for a moment. A program that was stopped meanwhile, or uses the lock
+    /// for something else, may keep it for ever, so the wait has an end.
+    bool lock() const
+    {
+        using std::chrono::steady_clock;
+        const auto end = steady_clock::now() + std::chrono::seconds(1);
+        while (::flock(folder_.get(), LOCK_EX | LOCK_NB) != 0) {
+            if (errno != EWOULDBLOCK || steady_clock::now() > end)
+                return false;
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        return true;
+    }
+
+    scoped_descriptor folder_;
+    bool is_held_;
+};
+
+/// Removes the file of a UNIX socket on which nobody listens. Returns whether it did.
+inline bool remove_dead_socket(const endpoint& where)
 {
     const std::string path = where.host();
-    const auto slash = path.rfind('/');
-    const std::string folder = slash == path.npos ? "." : path.substr(0, slash + 1);
-    const scoped_descriptor lock(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (lock.get() < 0 || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
-        return;
     struct stat file = {};
-    if (::lstat(path.c_str(), &file) == 0 && S_ISSOCK(file.st_mode) && is_dead_socket(where) &&
-        ::unlink(path.c_str()) == 0)
-        bind();
+    return ::lstat(path.c_str(), &file) == 0 && S_ISSOCK(file.st_mode) && is_dead_socket(where) &&
+           ::unlink(path.c_str()) == 0;
+}
+
+inline bool has_file(transport& listener, const endpoint& where)
+{
+    return listener.native_handle() >= 0 && where.is_unix() && !where.host().empty() &&
+           where.host().front() != '\0';
 }
 
 } // namespace detail
@@ -182,11 +226,13 @@ ASYNCHAT_RARE std::vector<std::unique_ptr<transport>> listen_options::open(loop&
     std::vector<std::unique_ptr<transport>> opened;
     for (int tries = 1; !open_all(owner, opened, tries < max_tries); ++tries)
         opened.clear();
+    take_all(owner, opened);
     return opened;
 }
 
-/// False if the port that the system has chosen for the first address is in use at another one, and
-/// another port may be tried.
+/// Opens the addresses, and leaves a null pointer for each socket that listens already. False if
+/// the port that the system has chosen for the first address is in use at another one, and another
+/// port may be tried.
 ASYNCHAT_RARE bool listen_options::open_all(loop& owner,
                                             std::vector<std::unique_ptr<transport>>& opened,
                                             bool may_try_again) const
@@ -195,7 +241,7 @@ ASYNCHAT_RARE bool listen_options::open_all(loop& owner,
     std::uint16_t port = 0;
     for (const place& each : places_) {
         if (each.listening) {
-            opened.push_back(take(owner, each));
+            opened.push_back(nullptr);
             continue;
         }
         const bool gets_port = port != 0 && each.where.is_ip() && each.where.port() == 0;
@@ -203,8 +249,7 @@ ASYNCHAT_RARE bool listen_options::open_all(loop& owner,
             opened.push_back(
                 open_address(owner, gets_port ? endpoint(each.where.host(), port) : each.where));
         } catch (const std::system_error& error) {
-            if (gets_port && may_try_again && error.code() == std::errc::address_in_use &&
-                !has_sockets()) // which are taken only once
+            if (gets_port && may_try_again && error.code() == std::errc::address_in_use)
                 return false;
             if (!each.may_be_missing || (error.code() != std::errc::address_not_available &&
                                          error.code() != std::errc::address_family_not_supported))
@@ -229,8 +274,17 @@ ASYNCHAT_RARE std::unique_ptr<transport> listen_options::open_address(loop& owne
                 : detail::socket_transport::make(owner.context(), where.family(), SOCK_STREAM);
     if (where.is_ip() && !network)
         set_options(listener->native_handle(), where);
-    bind(*listener, where);
+    std::optional<detail::folder_lock> lock;
+    if (remove_dead_socket_ && detail::has_file(*listener, where))
+        lock.emplace(where.host());
     std::error_code error;
+    listener->bind(where, error);
+    if (lock && lock->is_held() && detail::to_std(error) == std::errc::address_in_use &&
+        detail::remove_dead_socket(where))
+        listener->bind(where, error);
+    if (error)
+        throw std::system_error(detail::to_std(error),
+                                "asynchat: bind to " + detail::quoted(where.to_string()));
     listener->listen(backlog_, error);
     if (error)
         throw std::system_error(detail::to_std(error),
@@ -251,30 +305,41 @@ ASYNCHAT_RARE void listen_options::set_options(int descriptor, const endpoint& w
                                dualstack_ipv6_.value_or(false) ? 0 : 1, "asynchat: dualstack_ipv6");
 }
 
-ASYNCHAT_RARE void listen_options::bind(transport& listener, const endpoint& where) const
+/// Takes the sockets last, when nothing else can fail. If one cannot be had, the others are given
+/// back.
+ASYNCHAT_RARE void listen_options::take_all(loop& owner,
+                                            std::vector<std::unique_ptr<transport>>& opened) const
 {
-    std::error_code error;
-    listener.bind(where, error);
-    const bool has_file = listener.native_handle() >= 0 && where.is_unix() &&
-                          !where.host().empty() && where.host().front() != '\0';
-    if (remove_dead_socket_ && has_file && detail::to_std(error) == std::errc::address_in_use)
-        detail::replace_dead_socket(where, [&] { listener.bind(where, error); });
-    if (error)
-        throw std::system_error(detail::to_std(error),
-                                "asynchat: bind to " + detail::quoted(where.to_string()));
+    std::vector<std::pair<socket*, transport*>> taken;
+    taken.reserve(opened.size());
+    try {
+        auto next = opened.begin();
+        for (const place& each : places_) {
+            if (!each.listening)
+                continue;
+            next = std::find(next, opened.end(), nullptr);
+            *next = take(owner, *each.listening);
+            taken.emplace_back(each.listening.get(), next->get());
+        }
+    } catch (...) {
+        for (const auto& [from, listener] : taken)
+            *from = detail::channel_access::socket_of(*listener)->release({});
+        throw;
+    }
 }
 
-ASYNCHAT_RARE std::unique_ptr<transport> listen_options::take(loop& owner, const place& from)
+ASYNCHAT_RARE std::unique_ptr<transport> listen_options::take(loop& owner, socket& from)
 {
-    socket listening = std::move(*from.listening);
-    if (!listening)
+    if (!from)
         throw std::logic_error("asynchat: another server has taken the socket that listens");
-    listening = detail::owned_socket(listening.release());
-    const int family = listening.family();
+    socket known = detail::owned_socket(from.native_handle());
+    from.release();
+    from = std::move(known);
+    const int family = from.family();
     const int on = 1;
     if (family == AF_INET || family == AF_INET6)
-        ::setsockopt(listening.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    return std::make_unique<detail::socket_transport>(owner.context(), std::move(listening));
+        ::setsockopt(from.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return std::make_unique<detail::socket_transport>(owner.context(), std::move(from));
 }
 
 } // namespace ASYNCHAT_ABI

@@ -46,7 +46,8 @@ ASYNCHAT_DECL bool is_lost_connection(const std::error_code& error) noexcept
 
 // --- sockets ---------------------------------------------------------------------------------
 
-ASYNCHAT_DECL socket_transport::socket_transport(asio::io_context& context, asynchat::socket source)
+ASYNCHAT_DECL socket_transport::socket_transport(asio::io_context& context,
+                                                 asynchat::socket&& source)
     : socket_(context), family_(source.family()), type_(source.type())
 {
     without_sigpipe(source.native_handle());

@@ -62,8 +62,9 @@ public:
     using native_socket =
         asio::basic_datagram_socket<any_protocol, asio::io_context::executor_type>;
 
-    /// Takes ownership of `source`, which becomes non-blocking. Throws std::system_error.
-    ASYNCHAT_DECL socket_transport(asio::io_context& context, asynchat::socket source);
+    /// Takes ownership of `source`, which becomes non-blocking. Throws std::system_error; then the
+    /// caller still has it.
+    ASYNCHAT_DECL socket_transport(asio::io_context& context, asynchat::socket&& source);
 
     /// A new socket, non-blocking and close-on-exec.
     /// Throws std::system_error.
