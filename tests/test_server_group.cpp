@@ -424,6 +424,70 @@ TEST_CASE("who waits for its PROXY header has a place in the group already", "[t
     CHECK(run.counters().refused == 0);
 }
 
+namespace {
+
+/// A handshake: the peer knocks with one byte.
+class knock_layer final : public transport_layer {
+public:
+    bool is_established() const noexcept override { return knocked_; }
+    void establish(const endpoint&, std::error_code& error) override
+    {
+        char byte = 0;
+        lower().read_some(asio::buffer(&byte, 1), error);
+        knocked_ = !error;
+    }
+
+private:
+    bool knocked_ = false;
+};
+
+} // namespace
+
+TEST_CASE("a PROXY header and the handshake behind it have one place in the group",
+          "[threads][limit]")
+{
+    quiet_echo::hooks hooks;
+    echo_group group(with(spread::hand_off, 2), std::ref(hooks));
+    silence(group);
+    group.each([](server_base& server) {
+        server.max_handshakes(2); // four together
+        server.proxy_timeout(0s);
+        server.expect_proxy({address_range("127.0.0.1")});
+        server.use_layer([] { return std::make_unique<knock_layer>(); });
+    });
+    running_group run(group);
+    const std::string header = "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n";
+    std::vector<raw_peer> peers;
+    const auto connect = [&](const char* bytes) {
+        peers.push_back(raw_peer::connected_to(group.local_endpoint()));
+        peers.back().send(bytes);
+    };
+    const auto counts = [&](std::size_t handshakes, std::size_t accepted) {
+        return run.until([=](const server_counters& all) {
+            return all.handshakes == handshakes && all.accepted == accepted;
+        });
+    };
+    connect(header.c_str()); // in the loop that accepts
+    REQUIRE(counts(1, 1));
+    connect(header.c_str()); // in the other one
+    REQUIRE(counts(2, 2));
+    connect("PROXY");
+    connect("PROXY");
+    REQUIRE(counts(4, 2));
+    connect("PROXY"); // waits in the system's queue
+    peers[0].send("!hello\n");
+    REQUIRE(receives(peers[0], "hello\n"));
+    REQUIRE(counts(4, 2)); // and comes
+    for (std::size_t i = 1; i < peers.size(); ++i) {
+        if (i > 1)
+            peers[i].send(header.substr(5));
+        peers[i].send("!hello\n");
+        CHECK(receives(peers[i], "hello\n"));
+    }
+    REQUIRE(counts(0, 5));
+    CHECK(run.counters().refused == 0);
+}
+
 TEST_CASE("a server of a group that was closed gets no more connections", "[threads]")
 {
     quiet_echo::hooks hooks;

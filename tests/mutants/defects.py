@@ -641,6 +641,8 @@ header("long-proxy-header", "the limit of a PROXY header is not looked at",
        "if (fixed_size + length > max_bytes_)", "if (fixed_size + length > 70000)")
 place = of("server_state")
 
+place("half-headers-counted-twice", "a PROXY header under way takes two places of a group",
+      "counters.handshakes - receivers.size();", "counters.handshakes;")
 place("full-for-ever", "the listener does not hear of free places",
       "channel_access::flush_soon(*listener);", "")
 place("address-never-freed", "the connections of an address are counted up only",

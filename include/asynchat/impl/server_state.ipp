@@ -74,7 +74,7 @@ ASYNCHAT_DECL void server_state::publish_handshakes() noexcept
 {
     if (!place)
         return;
-    place->handshakes = counters.handshakes;
+    place->handshakes = counters.handshakes - receivers.size(); // those may go to any server
     group->changed();
 }
 
