@@ -475,7 +475,13 @@ private:
             auto sockets = self_.service_->share_listeners();
             for (auto& each : self_.control_->share_listeners())
                 sockets.push_back(std::move(each));
-            send_descriptors(native_handle(), sockets);
+            try {
+                send_descriptors(native_handle(), sockets);
+            } catch (...) {
+                self_.service_->take_back_listeners();
+                self_.control_->take_back_listeners();
+                throw;
+            }
             self_.service_->stop(10s);
             self_.control_->stop(10s);
         }

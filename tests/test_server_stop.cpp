@@ -664,6 +664,7 @@ TEST_CASE("the queue of a socket from elsewhere is left to its other owners", "[
     const auto server = loop.create<asynchat::server<echo_channel>>(
         listen_options(asynchat::socket(copy, AF_INET, SOCK_STREAM)));
     auto peer = raw_peer::connected_to(made.address());
+    server->take_back_listeners(); // its own were shared with nobody
     server->stop(1h);
     REQUIRE(run_until(loop, [&] { return loop.size() == 0; }));
     CHECK_FALSE(peer.ended());
@@ -689,6 +690,20 @@ TEST_CASE("a server passes its listeners on with their queue", "[server][stop]")
     const auto next =
         run.loop.create<line_server>(std::ref(run.shared), listen_options(std::move(shared[0])));
     CHECK(next->local_endpoint() == where);
+    CHECK(run_until(run.loop, [&] { return peer.received() == "hello\n"; }));
+}
+
+TEST_CASE("a server whose listeners reached nobody serves its queue", "[server][stop]")
+{
+    running_server run;
+    auto peer = raw_peer::connected_to(run.server->local_endpoint());
+    peer.send("hello\n");
+    auto ends = asynchat::socket::pair();
+    ends.second = asynchat::socket(); // the process that asked is gone
+    CHECK_THROWS_AS(send_descriptors(ends.first.native_handle(), run.server->share_listeners()),
+                    std::system_error);
+    run.server->take_back_listeners();
+    run.server->stop(1h);
     CHECK(run_until(run.loop, [&] { return peer.received() == "hello\n"; }));
 }
 

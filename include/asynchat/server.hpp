@@ -132,6 +132,10 @@ public:
     /// sockets of the system. Throws std::system_error.
     [[nodiscard]] ASYNCHAT_DECL std::vector<socket> share_listeners();
 
+    /// The copies of share_listeners() did not reach another process, for example because
+    /// send_descriptors() has thrown: stop() serves the connections in the queue again.
+    void take_back_listeners() noexcept { is_shared_ = false; }
+
     /// Ends the server in an orderly way. In a later turn it accepts the connections that wait in
     /// the system's queue, stops listening, and calls handle_shutdown() of each connection. After
     /// `deadline`, a duration from now, it closes the remaining connections, with handle_close()
@@ -222,8 +226,9 @@ private:
     timer deadline_;
     bool listens_ = false; // or did: otherwise another server gives it its connections
     bool stopping_ = false;
-    bool refuses_ = false;      // stop(0s)
-    bool is_shared_ = false;    // another process has the listening sockets, too
+    bool refuses_ = false;      // stop(0s), or its deadline was reached
+    bool is_inherited_ = false; // the listening sockets come from elsewhere, which may have copies
+    bool is_shared_ = false;    // another process has copies of them
     bool accepts_rest_ = false; // after stop(): what waits in the system's queue
     std::size_t rest_ = 0;      // how many of them it still accepts
     bool told_full_ = false;    // in the log

@@ -596,9 +596,16 @@ server("stop-never-forces", "at the deadline of stop() channels are only asked o
 server("stop-goes-on-listening", "after stop() connections are still taken",
        "    detail::channel_access::stop_listening(*this);\n", "")
 server("queue-lost-at-the-stop", "what waits in the queue when a server stops is lost",
-       "accepts_rest_ = listens_ && !is_shared_;", "accepts_rest_ = false;")
+       "accepts_rest_ = listens_ && !is_inherited_ && !is_shared_;", "accepts_rest_ = false;")
 server("queue-of-others-taken", "a server that stops takes what another process is to serve",
-       "accepts_rest_ = listens_ && !is_shared_;", "accepts_rest_ = listens_;")
+       "accepts_rest_ = listens_ && !is_inherited_ && !is_shared_;",
+       "accepts_rest_ = listens_ && !is_inherited_;")
+server("inherited-queue-taken", "a server that stops empties the queue of its service manager",
+       "accepts_rest_ = listens_ && !is_inherited_ && !is_shared_;",
+       "accepts_rest_ = listens_ && !is_shared_;")
+of("server.hpp")("listeners-given-away-for-ever",
+                 "the queue is lost after a transfer to a process that has died",
+                 "{ is_shared_ = false; }", "{}")
 server("newcomers-unheard-at-the-stop", "what they have asked already is not answered",
        "    channel_access::look_now(*channel);", "    (void)channel;")
 given = of("hand_off")

@@ -32,7 +32,7 @@ ASYNCHAT_RARE server_base::server_base(loop& owner, const listen_options& where,
                 listeners.size();
         detail::channel_access::listen_with(*this, std::move(listeners), std::move(first));
         listens_ = true;
-        is_shared_ = where.has_sockets_only();
+        is_inherited_ = where.has_sockets_only();
     } else { // connections come from elsewhere, and an error of one does not end the server
         detail::channel_access::set_accepting(*this, true);
     }
@@ -395,7 +395,7 @@ ASYNCHAT_RARE void server_base::stop(loop::duration deadline)
     if (!std::exchange(stopping_, true)) {
         detail::channel_access::set_accepting(*this, false);
         detail::proxy_receiver::close_all(*shared_);
-        accepts_rest_ = listens_ && !is_shared_;
+        accepts_rest_ = listens_ && !is_inherited_ && !is_shared_;
         if (accepts_rest_)
             accept_rest_soon();
         shut_down(owner(), channels_of(owner(), *shared_), false);
