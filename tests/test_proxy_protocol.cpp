@@ -355,22 +355,89 @@ TEST_CASE("connections without a complete PROXY header count in the limits", "[p
     CHECK(bench.counters().handshakes == 0);
 }
 
-TEST_CASE("a server that stops or closes keeps no half PROXY header", "[proxy]")
+TEST_CASE("a server that stops waits for PROXY headers until their limit, or its deadline",
+          "[proxy]")
+{
+    bench bench;
+    auto alice = bench.connect();
+    auto bob = bench.connect();
+    alice.send(of_alice.substr(0, 5));
+    bob.send("PROXY");
+    bench.loop.settle();
+    CHECK(bench.loop.size() == 1); // they are none of the user's channels
+    CHECK(bench.loop.channels().size() == 1);
+    const auto server = bench.server.lock();
+    const auto deadline = GENERATE(10s, 1s);
+    CAPTURE(deadline.count());
+    server->stop(deadline);
+    bench.loop.settle();
+    alice.send(of_alice.substr(5) + "who\n");
+    CHECK(alice.received() == "192.0.2.1:1000\n");
+    CHECK(alice.ended());
+    CHECK(server->counters().open == 0);
+    CHECK_FALSE(server->closed()); // bob may still come
+    CHECK_FALSE(bob.ended());
+    SECTION("or one that cuts it short")
+    {
+        server->stop(0s);
+        bench.loop.settle();
+        CHECK(bench.refusal() == "its PROXY header is not complete, and the server stops");
+    }
+    SECTION("which of them comes first")
+    {
+        bench.loop.advance(3s);
+        CHECK(bench.refusal() == (deadline == 1s
+                                      ? "its PROXY header is not complete, and the server stops"
+                                      : "its PROXY header was not complete within 3 s, the limit "
+                                        "of proxy_timeout()"));
+    }
+    CHECK(bob.ended());
+    CHECK(bench.logs.size() == 1);
+    CHECK(server->closed());
+    CHECK(server->counters().refused == 1);
+    CHECK(server->counters().handshakes == 0);
+    CHECK(bench.loop.size() == 0);
+}
+
+TEST_CASE("what waits in the queue of a server that stops has the time for its PROXY header",
+          "[proxy]")
+{
+    bench bench;
+    bench.server->max_connections(0);
+    std::vector<testing::peer> peers;
+    for (int i = 0; i < 3; ++i)
+        peers.push_back(bench.connect());
+    const auto server = bench.server.lock();
+    server->max_connections(2);
+    server->stop(10s);
+    bench.loop.settle();
+    CHECK(peers[2].ended()); // as without a proxy
+    CHECK(bench.refusal() == "2 connections are open, 0 from there");
+    peers[0].send(of_alice + "who\n");
+    CHECK(peers[0].received() == "192.0.2.1:1000\n");
+    peers[1].send(of_bob + "who\n");
+    CHECK(peers[1].received() == "192.0.2.2:1000\n");
+    CHECK(server->closed());
+    CHECK(server->counters().accepted == 2);
+    CHECK(server->counters().refused == 1);
+}
+
+TEST_CASE("a server that was closed serves no half PROXY header", "[proxy]")
 {
     bench bench;
     auto peer = bench.connect();
     peer.send("PROXY");
     bench.loop.settle();
-    CHECK(bench.loop.size() == 1); // it is none of the user's channels
-    CHECK(bench.loop.channels().size() == 1);
     const auto server = bench.server.lock();
-    if (GENERATE(true, false)) {
-        server->stop(10s);
-        CHECK(peer.ended()); // it does not wait for the rest
-    } else {
-        server->close();
-    }
-    CHECK((peer.send(" UNKNOWN\r\n"), peer.ended()));
+    const bool stops_first = GENERATE(false, true);
+    if (stops_first)
+        server->stop(1s);
+    server->close();
+    if (stops_first)
+        bench.loop.advance(1s);
+    else
+        peer.send(" UNKNOWN\r\n");
+    CHECK(peer.ended());
     CHECK(server->counters().refused == 1);
     CHECK(server->counters().handshakes == 0);
     CHECK(bench.loop.size() == 0);

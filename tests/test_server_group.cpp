@@ -568,6 +568,50 @@ TEST_CASE("stop() of one loop ends the run of all", "[threads]")
     CHECK(group.counters().open == 1); // nothing is closed by it
 }
 
+TEST_CASE("a handler that cannot be made does not end the server of a group that stops",
+          "[threads]")
+{
+    quiet_echo::hooks hooks;
+    echo_group group(with(spread::hand_off, 2), std::ref(hooks));
+    silence(group);
+    std::promise<void> come;
+    auto has_come = come.get_future();
+    std::shared_ptr<server_base> other; // that does not accept
+    {
+        running_group run(group);
+        std::vector<raw_peer> peers;
+        const auto connect = [&] { // the loops in turn, the one that accepts first
+            peers.push_back(raw_peer::connected_to(group.local_endpoint()));
+            peers.back().send("hello\n");
+        };
+        for (int i = 0; i < 2; ++i) {
+            connect();
+            REQUIRE(receives(peers.back(), "hello\n"));
+        }
+        group.post([&](server_base& server) {
+            if (!server.local_endpoints().empty())
+                return;
+            other = server.owner().handle_of(server).lock();
+            has_come.wait_for(patience);
+            server.stop(1h);
+        });
+        connect();
+        REQUIRE(receives(peers.back(), "hello\n"));
+        connect(); // to the loop that waits
+        connect();
+        REQUIRE(receives(peers.back(), "hello\n"));
+        hooks.throws_when_made = true;
+        come.set_value();
+        CHECK(ends(peers[3]));
+        CHECK(ends(peers[1])); // it is asked to finish after that
+        group.stop(10s);
+        CHECK(run.end() == nullptr);
+    }
+    REQUIRE(other);
+    CHECK(other->counters().closes(close_reason::callback_error) == 1);
+    CHECK(other->close_reason() == close_reason::local);
+}
+
 TEST_CASE("a group stops under load", "[threads]")
 {
     const auto how = GENERATE(spread::hand_off, spread::reuse_port);

@@ -5,7 +5,10 @@
 #include "support/loopback.hpp"
 
 #include <asynchat/asynchat.hpp>
+#include <asynchat/testing.hpp>
 
+#include <cerrno>
+#include <chrono>
 #include <functional>
 #include <numeric>
 #include <set>
@@ -734,4 +737,75 @@ TEST_CASE("a handler that throws does not keep the rest of the queue waiting", "
     CHECK(run.peers[2].received() == "hello\n");
     CHECK(run.server->ends == 1);
     CHECK(adds_up(run.server->counters()));
+}
+
+TEST_CASE("a handler that cannot be made does not end a server that stops", "[server][stop]")
+{
+    running_server run(1);
+    run.shared.on_shutdown = [](async_chat&) {};
+    run.shared.on_made = [&](async_chat&) {
+        run.server->stop(1h);
+        throw test_error("not wanted");
+    };
+    auto unwanted = raw_peer::connected_to(run.server->local_endpoint());
+    REQUIRE(run_until(run.loop, [&] { return unwanted.ended(); }));
+    CHECK(run.server->logged("still stopping") == 1);
+    CHECK(settle(run.loop));
+    CHECK(run.server->ends == 0);
+    run.peers[0].close();
+    REQUIRE(run.ends());
+    CHECK(run.server->ends == 1);
+    CHECK(run.server->close_reason() == close_reason::local);
+}
+
+TEST_CASE("after the deadline of a stop nothing more is accepted", "[server][stop]")
+{
+    running_server run;
+    constexpr std::uint64_t waiting = 200; // more than are accepted in a turn
+    for (std::uint64_t i = 0; i < waiting; ++i)
+        run.peers.push_back(raw_peer::connected_to(run.server->local_endpoint()));
+    const auto after = std::chrono::steady_clock::now() + 2ms;
+    run.shared.on_made = [&](async_chat& chat) {
+        chat.linger_timeout(0s);
+        while (std::chrono::steady_clock::now() < after) {
+        }
+    };
+    run.shared.on_shutdown = [](async_chat&) {};
+    run.server->stop(1ms);
+    REQUIRE(run.ends());
+    const server_counters& seen = run.server->counters();
+    CHECK(seen.accepted > 0);
+    CHECK(seen.accepted < waiting);
+    CHECK(seen.closes(close_reason::shutdown) == seen.accepted);
+    CHECK(adds_up(seen));
+    CHECK(run.server->ends == 1);
+}
+
+TEST_CASE("a lack of descriptors costs a server that stops its queue only after the deadline",
+          "[server][stop][errors]")
+{
+    common shared;
+    testing::loop loop;
+    const endpoint where("127.0.0.1", 7000);
+    const auto server = loop.create<line_server>(std::ref(shared), listen_options(where)).lock();
+    server->max_connections(0);
+    std::vector<testing::peer> peers;
+    for (int i = 0; i < 3; ++i) {
+        peers.push_back(loop.connect(where));
+        peers.back().send("hello\n");
+    }
+    server->max_connections(asynchat::unlimited);
+    const bool in_time = GENERATE(true, false);
+    CAPTURE(in_time);
+    for (std::size_t n = 2; n <= (in_time ? 4U : 100U); ++n)
+        loop.fail(n, EMFILE, testing::operation::accept);
+    server->stop(1s);
+    loop.advance(in_time ? 500ms : 1s);
+    CHECK(peers[0].received() == "hello\n");
+    CHECK(peers[1].received() == (in_time ? "hello\n" : ""));
+    CHECK(peers[2].received() == (in_time ? "hello\n" : ""));
+    CHECK((in_time ? peers[2].ended() : peers[2].was_reset()));
+    CHECK(server->ends == 1);
+    CHECK(server->counters().accepted == (in_time ? 3U : 1U));
+    CHECK(server->logged("still stopping") == 1); // the first one of those in a row
 }

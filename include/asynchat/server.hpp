@@ -138,14 +138,15 @@ public:
 
     /// Ends the server in an orderly way. In a later turn it accepts the connections that wait in
     /// the system's queue, stops listening, and calls handle_shutdown() of each connection. After
-    /// `deadline`, a duration from now, it closes the remaining connections, with handle_close()
-    /// and close_reason::shutdown. When no connection is left, handle_close() of the server is
-    /// called.
+    /// `deadline`, a duration from now, it accepts nothing more, and closes the remaining
+    /// connections, with handle_close() and close_reason::shutdown. When no connection is left,
+    /// handle_close() of the server is called.
     ///
     /// A connection from the queue is served, or refused because of a limit: it gets a handler,
-    /// which receives what has arrived, and then its handle_shutdown(). stop(0s) ends the listening
-    /// at once, and the connections in the queue are lost. The queue is also left alone, for other
-    /// processes, if the server was given sockets that listened already, or has shared its own.
+    /// which receives what has arrived, and then its handle_shutdown(). So is one whose PROXY
+    /// header is awaited; at the deadline, it is refused. stop(0s) ends the listening at once, and
+    /// the connections in the queue are lost. The queue is also left alone, for other processes, if
+    /// the server was given sockets that listened already, or has shared its own.
     ///
     /// May be called everywhere, any number of times: the last deadline set is used, and
     /// handle_shutdown() is called once.
@@ -206,9 +207,12 @@ private:
                                    std::size_t per_second);
     ASYNCHAT_PRIVATE void make_room(const detail::address_slot& slot);
     ASYNCHAT_PRIVATE void end_listening();
-    ASYNCHAT_PRIVATE void accept_rest_soon();
     ASYNCHAT_PRIVATE void accept_rest();
     ASYNCHAT_PRIVATE bool accept_one_more();
+    ASYNCHAT_PRIVATE void accept_rest_soon(bool has_failed);
+    ASYNCHAT_PRIVATE static void deadline_reached(loop& owner,
+                                                  const std::shared_ptr<detail::server_state>& of);
+    ASYNCHAT_PRIVATE void refuse_rest();
     ASYNCHAT_PRIVATE static std::vector<detail::state_ptr>
     channels_of(loop& owner, const detail::server_state& shared);
     ASYNCHAT_PRIVATE static void shut_down(loop& owner, std::vector<detail::state_ptr> channels,

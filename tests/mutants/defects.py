@@ -415,11 +415,11 @@ channel("connected-after-close", "closed in handle_connect(), and said to be con
         "        now_connected();")
 channel("listener-dies-of-an-error", "the listener is closed when accept() fails",
         """\
-    if (accepting_) {
-        if (rare().backoff.is_worth_telling())""",
+    if (const char* const stays = detail::channel_access::stays_after_errors(*this)) {
+        if (rare()""",
         """\
-    if (false) {
-        if (rare().backoff.is_worth_telling())""")
+    if (const char* const stays = nullptr) {
+        if (rare()""")
 sockets("accept-spins", "out of descriptors, the listener tries again at once",
         """\
     });
@@ -591,8 +591,8 @@ server = of("server")
 server("address-limit-off-by-one", "one connection more than allowed from an address",
        "from_there >= max_per_address_)", "from_there > max_per_address_)")
 server("stop-never-forces", "at the deadline of stop() channels are only asked once more",
-       "shut_down(owner, channels_of(owner, *shared), true);",
-       "shut_down(owner, channels_of(owner, *shared), false);")
+       "shut_down(owner, channels_of(owner, *of), true);",
+       "shut_down(owner, channels_of(owner, *of), false);")
 server("stop-goes-on-listening", "after stop() connections are still taken",
        "    detail::channel_access::stop_listening(*this);\n", "")
 server("queue-lost-at-the-stop", "what waits in the queue when a server stops is lost",
@@ -606,6 +606,31 @@ server("inherited-queue-taken", "a server that stops empties the queue of its se
 of("server.hpp")("listeners-given-away-for-ever",
                  "the queue is lost after a transfer to a process that has died",
                  "{ is_shared_ = false; }", "{}")
+server("accepts-past-the-deadline", "what comes after the deadline of stop() has none",
+       "    refuses_ = true;\n    end_listening();\n", "")
+server("queue-lost-without-descriptors", "a stop while there are no descriptors loses the queue",
+       """\
+            accept_rest_soon(fails);
+        else
+            end_listening();""",
+       """\
+            fails ? end_listening() : accept_rest_soon(false);
+        else
+            end_listening();""")
+server("stopping-server-dies-of-a-handler",
+       "a handler that cannot be made ends a server that stops, which has others",
+       "    detail::channel_access::survive_errors(*this); // of a connection\n", "")
+server("header-kept-at-the-stop", "what is served at the stop keeps its PROXY header",
+       """\
+        channel_access::begin(channel);
+    }
+""",
+       """\
+        channel_access::begin(channel);
+        if (stopping_)
+            channel_access::look_now(*channel);
+    }
+""")
 server("newcomers-unheard-at-the-stop", "what they have asked already is not answered",
        "    channel_access::look_now(*channel);", "    (void)channel;")
 given = of("hand_off")
@@ -633,11 +658,16 @@ server("proxy-from-anywhere", "everybody may send a PROXY header",
        "return each.contains(peer);", "return each.contains(peer) || true;")
 server("proxy-is-a-client", "connections of the proxy itself count in the limit per address",
        "proxy && proxy->source().empty() ?", "proxy && proxy->version() == 0 ?")
-server("half-header-past-stop", "stop() waits for PROXY headers that are not complete",
+server("half-header-past-the-deadline", "stop() waits for PROXY headers without end",
        """\
-        detail::channel_access::set_accepting(*this, false);
-        detail::proxy_receiver::close_all(*shared_);""",
-       "        detail::channel_access::set_accepting(*this, false);")
+    const detail::scope_exit others([this] { detail::proxy_receiver::close_all(*shared_); });
+    while (!shared_->receivers.empty())
+""",
+       "    if (!shared_->receivers.empty() && false)\n")
+server("half-header-cut-by-the-stop", "stop() does not wait for PROXY headers under way",
+       "counters().open > 0 || !shared_->receivers.empty() ||", "counters().open > 0 ||")
+server("half-headers-over-the-limit", "at the stop any number of PROXY headers is awaited",
+       "(stopping_ && used >= max_connections_)", "(stopping_ && used >= unlimited)")
 header = of("proxy_header")
 
 header("proxy-checksum-ignored", "a PROXY header with a wrong checksum is believed",
@@ -1263,13 +1293,10 @@ channel("handle-close-leaves-the-loop", "an exception of a handle_close() behind
     finish(reason_, close_error());
 }""")
 channel("listener-dies-of-its-handler", "a listener whose handle_error() throws is closed",
-        "    if (accepting_ || closed())\n        return;\n    try {\n        finish(",
+        "    if (stays || closed())\n        return;\n    try {\n        finish(",
         "    if (closed())\n        return;\n    try {\n        finish(")
 channel("failed-handler-not-logged", "what handle_error() throws vanishes",
-        """\
-    log_failure(accepting_ ? "still listening" : "closing channel");
-    if (accepting_ || closed())""",
-        "    if (accepting_ || closed())")
+        "    log_failure(stays ? stays : \"closing channel\");\n", "")
 channel("readable-throws-and-waits", "a readable() that throws once leaves its channel deaf",
         "    if (!again)\n        return flush_later();", "    if (!again)\n        return;")
 channel("readable-throws-for-ever", "a readable() that always throws keeps its channel",

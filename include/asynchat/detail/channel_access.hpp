@@ -193,6 +193,22 @@ struct channel_access {
     ASYNCHAT_DECL static void stop_listening(dispatcher& channel);
     /// Asks the channel to finish, in a later turn.
     ASYNCHAT_DECL static void shut_down_soon(dispatcher& channel);
+    /// Errors do not end the channel, also when it listens no longer.
+    static void survive_errors(dispatcher& channel) { channel.rare().survives_errors = true; }
+    /// What the log says of a channel that an error does not end; null for others.
+    static const char* stays_after_errors(const dispatcher& channel) noexcept
+    {
+        if (channel.accepting_)
+            return "still listening";
+        const bool stays = channel.rare_ && channel.rare_->survives_errors && !channel.closed();
+        return stays ? "still stopping" : nullptr;
+    }
+    /// An accept() outside of an event has failed. A row of failures is one line in the log.
+    static void accept_failed(dispatcher& channel)
+    {
+        channel.rare().backoff.event_begins();
+        channel.rare().backoff.event_failed();
+    }
     static bool may_read(dispatcher& channel)
     {
         return channel.transport_ && channel.transport_->may_read();

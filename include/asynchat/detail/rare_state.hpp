@@ -63,6 +63,7 @@ struct rare_state {
     full_output when_full{}; // full_output::by_role
     accept_backoff backoff;
     urgent_watch urgent;
+    bool survives_errors = false; // a server that stops stays open for its connections
 
     /// Resets the state for a new connection. Settings stay.
     void start_anew(deadlines::time_point now) noexcept

@@ -294,8 +294,9 @@ ASYNCHAT_DECL void dispatcher::handle_exception()
 /// all channels. A listener stays open.
 ASYNCHAT_DECL void dispatcher::end_after_failed_handler()
 {
-    log_failure(accepting_ ? "still listening" : "closing channel");
-    if (accepting_ || closed())
+    const char* const stays = detail::channel_access::stays_after_errors(*this);
+    log_failure(stays ? stays : "closing channel");
+    if (stays || closed())
         return;
     try {
         finish(reason_, close_error());
@@ -605,9 +606,9 @@ ASYNCHAT_DECL void dispatcher::handle_shutdown()
 
 ASYNCHAT_DECL void dispatcher::handle_error()
 {
-    if (accepting_) {
+    if (const char* const stays = detail::channel_access::stays_after_errors(*this)) {
         if (rare().backoff.is_worth_telling())
-            log_failure("still listening");
+            log_failure(stays);
         return;
     }
     const auto failure = detail::failure::current();

@@ -118,10 +118,8 @@ ASYNCHAT_RARE void proxy_receiver::handle_read()
         });
     if (result == proxy_input::result::incomplete)
         return;
-    if (result == proxy_input::result::failed) {
-        close();
-        return server_base::proxy_failed(*server_, addr(), input_.error());
-    }
+    if (result == proxy_input::result::failed)
+        return refuse(input_.error());
     socket connection = channel_access::end_receive(*this);
     close();
     server_base::proxy_received(*server_, std::move(connection), std::move(input_.fields()),
@@ -141,8 +139,13 @@ ASYNCHAT_RARE void proxy_receiver::handle_close()
 
 ASYNCHAT_RARE void proxy_receiver::handle_error()
 {
+    refuse(exception_text());
+}
+
+ASYNCHAT_RARE void proxy_receiver::refuse(const std::string& why)
+{
     close();
-    server_base::proxy_failed(*server_, addr(), exception_text());
+    server_base::proxy_failed(*server_, addr(), why);
 }
 
 ASYNCHAT_RARE void proxy_receiver::close()

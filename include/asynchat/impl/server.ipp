@@ -33,9 +33,10 @@ ASYNCHAT_RARE server_base::server_base(loop& owner, const listen_options& where,
         detail::channel_access::listen_with(*this, std::move(listeners), std::move(first));
         listens_ = true;
         is_inherited_ = where.has_sockets_only();
-    } else { // connections come from elsewhere, and an error of one does not end the server
+    } else { // connections come from elsewhere
         detail::channel_access::set_accepting(*this, true);
     }
+    detail::channel_access::survive_errors(*this); // of a connection
     shared_->listener = this;
 }
 
@@ -172,7 +173,9 @@ ASYNCHAT_DECL void server_base::admit(socket&& connection, const endpoint& peer)
 
 ASYNCHAT_RARE void server_base::refuse(const endpoint& peer, std::size_t from_there)
 {
-    refuse(peer, fmt::format("{} connections are open, {} from there", connections(), from_there));
+    refuse(peer, refuses_ ? "the server stops"
+                          : fmt::format("{} connections are open, {} from there", connections(),
+                                        from_there));
 }
 
 ASYNCHAT_RARE void server_base::refuse(const endpoint& peer, const std::string& why)
@@ -227,11 +230,13 @@ ASYNCHAT_DECL void server_base::serve(socket&& connection, std::optional<std::ui
         channel_access::begin_handshake_at(*channel, proxy->accepted_);
         shared_->proxy_headers.emplace(channel.get(), proxy);
     }
-    const detail::scope_exit opened([shared = shared_, channel] {
-        if (!channel_access::is_opening(*channel)) // else its handle_open() is still to come
-            shared->proxy_headers.erase(channel.get());
-    });
-    channel_access::begin(channel);
+    {
+        const detail::scope_exit opened([shared = shared_, channel] {
+            if (!channel_access::is_opening(*channel)) // else its handle_open() is still to come
+                shared->proxy_headers.erase(channel.get());
+        });
+        channel_access::begin(channel);
+    }
     if (!stopping_)
         return;
     channel_access::look_now(*channel); // what it has asked already is answered
@@ -334,8 +339,9 @@ ASYNCHAT_DECL void server_base::accepted_(socket connection, const endpoint& pee
     case proxy_input::result::failed: return refuse(peer, input.error());
     case proxy_input::result::incomplete: break;
     }
-    if (stopping_)
-        return refuse(peer, "its PROXY header is not complete, and the server stops");
+    const std::size_t used = counters().open + shared_->receivers.size();
+    if (refuses_ || (stopping_ && used >= max_connections_)) // nobody has asked has_room()
+        return refuse(peer, 0);
     detail::channel_access::begin(detail::channel_access::make<detail::proxy_receiver>(
         owner(), std::move(connection), shared_, std::move(input), proxy_timeout_));
 }
@@ -388,21 +394,45 @@ ASYNCHAT_RARE void server_base::stop(loop::duration deadline)
     if (shared_->place)
         shared_->place->stops = true;
     deadline_.cancel();
-    deadline_ = owner().call_later(deadline, [&owner = owner(), shared = shared_] {
-        shut_down(owner, channels_of(owner, *shared), true);
-    });
+    deadline_ = owner().call_later(
+        deadline, [&owner = owner(), shared = shared_] { deadline_reached(owner, shared); });
     refuses_ = refuses_ || deadline <= loop::duration::zero();
     if (!std::exchange(stopping_, true)) {
         detail::channel_access::set_accepting(*this, false);
-        detail::proxy_receiver::close_all(*shared_);
         accepts_rest_ = listens_ && !is_inherited_ && !is_shared_;
         if (accepts_rest_)
-            accept_rest_soon();
+            accept_rest_soon(false);
         shut_down(owner(), channels_of(owner(), *shared_), false);
     }
     if (refuses_ || !accepts_rest_)
         end_listening();
     flush_soon();
+}
+
+/// What has not finished is closed, and nothing more is accepted. The server may be gone.
+ASYNCHAT_RARE void server_base::deadline_reached(loop& owner,
+                                                 const std::shared_ptr<detail::server_state>& of)
+{
+    const auto listener =
+        of->listener ? detail::channel_access::state(*of->listener)->channel() : nullptr;
+    const auto refuse_rest = [&] {
+        if (!listener)
+            return detail::proxy_receiver::close_all(*of);
+        detail::channel_access::in_rare_event(
+            *listener, [&] { static_cast<server_base&>(*listener).refuse_rest(); });
+    };
+    detail::run_then_always(refuse_rest, [&] { shut_down(owner, channels_of(owner, *of), true); });
+}
+
+/// Who waits for the rest of its PROXY header is refused by name.
+ASYNCHAT_RARE void server_base::refuse_rest()
+{
+    refuses_ = true;
+    end_listening();
+    const detail::scope_exit others([this] { detail::proxy_receiver::close_all(*shared_); });
+    while (!shared_->receivers.empty())
+        shared_->receivers.begin()->second->refuse(
+            "its PROXY header is not complete, and the server stops");
 }
 
 ASYNCHAT_RARE void server_base::end_listening()
@@ -411,48 +441,64 @@ ASYNCHAT_RARE void server_base::end_listening()
     detail::channel_access::stop_listening(*this);
 }
 
-ASYNCHAT_RARE void server_base::accept_rest_soon()
+/// In a later turn; after a failure a little later, as channels that close free descriptors.
+ASYNCHAT_RARE void server_base::accept_rest_soon(bool has_failed)
 {
-    detail::channel_access::post(owner(), [state = detail::channel_access::state(*this), this] {
+    auto go_on = [state = detail::channel_access::state(*this), this] {
         if (const auto alive = state->channel())
             detail::channel_access::in_rare_event(*alive, [this] { accept_rest(); });
-    });
+    };
+    if (has_failed)
+        owner().call_later(detail::accept_backoff::pause, std::move(go_on));
+    else
+        detail::channel_access::post(owner(), std::move(go_on));
 }
 
 /// Accepts what waits in the system's queue, some of it in each turn, and then ends the listening.
 /// A queue that is filled again and again does not keep the server for ever.
 ASYNCHAT_RARE void server_base::accept_rest()
 {
-    if (!accepts_rest_) // another stop() has ended it
+    if (!accepts_rest_) // another stop(), or its deadline, has ended it
         return;
-    detail::channel_access::set_accepting(*this, true); // errors of a connection end only that
-    const auto accept_some = [this] {
+    bool fails = false;
+    const auto accept_some = [&] {
         constexpr int max_connections = 64;
-        for (int i = 0; i < max_connections && accepts_rest_ && rest_ > 0; ++i)
-            rest_ = accept_one_more() ? rest_ - 1 : 0;
+        for (int i = 0; i < max_connections && accepts_rest_ && rest_ > 0 && !fails; ++i)
+            fails = !accept_one_more();
     };
-    detail::run_then_always(accept_some, [this] {
-        if (!accepts_rest_)
+    detail::run_then_always(accept_some, [&] {
+        if (!accepts_rest_ || closed())
             return;
-        detail::channel_access::set_accepting(*this, false);
         if (rest_ > 0)
-            accept_rest_soon();
+            accept_rest_soon(fails);
         else
             end_listening();
     });
 }
 
-/// Returns whether there may be another one.
+/// Returns false if accept() fails, for want of descriptors for example.
 ASYNCHAT_RARE bool server_base::accept_one_more()
 {
-    bool more = false;
+    bool fails = false;
     detail::channel_access::guarded(*this, [&] {
-        auto accepted = accept();
-        more = accepted || detail::channel_access::may_read(*this); // one may be lost already
+        std::optional<std::pair<socket, endpoint>> accepted;
+        try {
+            accepted = accept();
+        } catch (const exit_now&) {
+            throw;
+        } catch (...) {
+            fails = true;
+            detail::channel_access::accept_failed(*this);
+            throw;
+        }
+        if (accepted || detail::channel_access::may_read(*this)) // one may be lost already
+            --rest_;
+        else
+            rest_ = 0;
         if (accepted)
             accepted_(std::move(accepted->first), accepted->second);
     });
-    return more;
+    return !fails;
 }
 
 ASYNCHAT_RARE std::vector<socket> server_base::share_listeners()
@@ -507,7 +553,8 @@ ASYNCHAT_DECL void server_base::end_of_event_()
     if (!stopping_ || accepts_rest_)
         return;
     shared_->wakes_listener = true;
-    if (counters().open > 0 || (shared_->place && shared_->place->coming > 0))
+    if (counters().open > 0 || !shared_->receivers.empty() ||
+        (shared_->place && shared_->place->coming > 0))
         return;
     deadline_.cancel();
     finish(close_reason::local);

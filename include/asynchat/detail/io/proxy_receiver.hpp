@@ -93,7 +93,10 @@ public:
     void handle_error() override;
     void close() override;
 
-    /// Closes all receivers of a server.
+    /// Closes it; the server counts and logs why.
+    void refuse(const std::string& why);
+
+    /// Closes all receivers of a server, without a word.
     static void close_all(server_state& server);
 
 private:
