@@ -583,7 +583,7 @@ private:
     ASYNCHAT_PRIVATE void close_for_early_input();
     ASYNCHAT_PRIVATE bool deliver_remainder();
     ASYNCHAT_PRIVATE void frame_goes_on();
-    ASYNCHAT_PRIVATE void time_frame();
+    ASYNCHAT_DECL void time_frame(); // also for the library of WebSocket
     ASYNCHAT_PRIVATE void stop_or_go_on_timing_frame();
     void frame_has_ended() noexcept
     {
