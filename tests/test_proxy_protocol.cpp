@@ -145,7 +145,9 @@ TEST_CASE("each PROXY header has the same verdict in a server", "[proxy]")
                 peer.send(row.bytes, in_pieces ? 5 : row.bytes.size());
             peer.send("who\n");
             const std::string answer = peer.received();
-            const std::string verdict = row.verdict.substr(0, row.verdict.find(" to "));
+            std::string verdict = row.verdict.substr(0, row.verdict.find(" to "));
+            if (ASYNCHAT_HAS_ABSTRACT_UNIX == 0 && verdict == "\\x00x")
+                verdict.clear(); // an abstract name, which this system does not know
             const bool has_address = row.verdict.find(" to ") != std::string::npos;
             if (row.verdict == "incomplete")
                 continue;
