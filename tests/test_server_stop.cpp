@@ -14,6 +14,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 using namespace asynchat;
@@ -764,14 +765,18 @@ TEST_CASE("after the deadline of a stop nothing more is accepted", "[server][sto
     constexpr std::uint64_t waiting = 200; // more than are accepted in a turn
     for (std::uint64_t i = 0; i < waiting; ++i)
         run.peers.push_back(raw_peer::connected_to(run.server->local_endpoint()));
-    const auto after = std::chrono::steady_clock::now() + 2ms;
+    bool is_first = true;
     run.shared.on_made = [&](async_chat& chat) {
         chat.linger_timeout(0s);
+        if (!std::exchange(is_first, false))
+            return;
+        run.server->stop(1ms);
+        const auto after = std::chrono::steady_clock::now() + 2ms;
         while (std::chrono::steady_clock::now() < after) {
         }
     };
     run.shared.on_shutdown = [](async_chat&) {};
-    run.server->stop(1ms);
+    run.server->stop(1h);
     REQUIRE(run.ends());
     const server_counters& seen = run.server->counters();
     CHECK(seen.accepted > 0);
@@ -808,4 +813,25 @@ TEST_CASE("a lack of descriptors costs a server that stops its queue only after 
     CHECK(server->ends == 1);
     CHECK(server->counters().accepted == (in_time ? 3U : 1U));
     CHECK(server->logged("still stopping") == 1); // the first one of those in a row
+}
+
+TEST_CASE("a server that is closed while it waits for descriptors tries no more",
+          "[server][stop][errors]")
+{
+    common shared;
+    testing::loop loop;
+    const endpoint where("127.0.0.1", 7000);
+    const auto server = loop.create<line_server>(std::ref(shared), listen_options(where)).lock();
+    server->max_connections(0);
+    const testing::peer peer = loop.connect(where);
+    server->max_connections(asynchat::unlimited);
+    loop.fail(1, EMFILE, testing::operation::accept);
+    server->stop(1h);
+    loop.settle();
+    CHECK(server->logged("still stopping") == 1);
+    server->close();
+    const std::size_t before = server->logged("");
+    loop.advance(1min);
+    CHECK(server->logged("") == before); // no other attempt
+    CHECK(server->counters().accepted == 0);
 }

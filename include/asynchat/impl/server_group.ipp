@@ -223,6 +223,8 @@ ASYNCHAT_RARE void server_group_base::feed_watchdog()
     }
     detail::feed_watchdog();
     for (const auto& each : members_) {
+        if (!each->runs)
+            continue;
         each->turned = false;
         try {
             detail::channel_access::post(each->owner, [one = each.get()] { one->turned = true; });

@@ -10,6 +10,7 @@
 #include <asynchat/dispatcher.hpp>
 
 #include <algorithm>
+#include <cassert>
 
 namespace asynchat {
 inline namespace ASYNCHAT_ABI {
@@ -74,6 +75,7 @@ ASYNCHAT_DECL void server_state::publish_handshakes() noexcept
 {
     if (!place)
         return;
+    assert(counters.handshakes >= receivers.size());            // which are counted there, too
     place->handshakes = counters.handshakes - receivers.size(); // those may go to any server
     group->changed();
 }
