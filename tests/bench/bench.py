@@ -187,10 +187,10 @@ def find_websocket_peers(build):
         return Peer(name, [str(build / program)], ("websocket",), instead="counted")
 
     if not (build / "asynchat_websocket").exists():
-        return [], ["asynchat websocket", "libwebsockets"]
+        return [], ["asynchat websocket", "uWebSockets", "libwebsockets"]
     peers, missing = [counted(FLOORS[0], "floor"), counted("asynchat counted", "asynchat_frames")], []
-    for name in ("asynchat websocket", "libwebsockets"):
-        program = build / name.replace(" ", "_")
+    for name in ("asynchat websocket", "uWebSockets", "libwebsockets"):
+        program = build / name.replace(" ", "_").lower()
         if program.exists():
             peers.append(Peer(name, [str(program)], ("websocket",)))
         else:
