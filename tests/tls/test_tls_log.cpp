@@ -136,6 +136,7 @@ TEST_CASE("tls: neither keys nor data are logged, however a conversation ends", 
     end.cause(test);
     test.loop.settle();
     CHECK(test.channel->close_reason() == end.reason);
+    CAPTURE(end.logged, lines);
     const auto has_cause = [&](const std::string& line) {
         return line.find(end.logged) != line.npos;
     };

@@ -255,6 +255,7 @@ inline std::string failure_text(unsigned long code)
     switch (reason) {
     case SSL_R_HTTP_REQUEST:
     case SSL_R_HTTPS_PROXY_REQUEST: return "the peer spoke plain HTTP";
+    case SSL_R_BAD_RECORD_TYPE: // OpenSSL 3.5 says this of what 3.0 calls the next one
     case SSL_R_WRONG_VERSION_NUMBER: return "the peer does not speak TLS";
     case SSL_R_UNSUPPORTED_PROTOCOL: return "the peer offers no version of TLS that is allowed";
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return "the peer showed no certificate";
