@@ -98,6 +98,12 @@ row("musl", "clang 16, headers of musl and libc++ 16, not linked",
     ["clang-16", "libc++-16-dev", "musl-dev"], {}, "sh", "tests/matrix/musl.sh",
     needs=[compiles("clang++-16", "-stdlib=libc++"),
            ["test", "-e", "/usr/include/x86_64-linux-musl/stdio.h"]])
+CONSUMERS = ["g++", "clang++-14", "clang++-16"]
+row("consumers", "programs of g++ 12, clang 14 and 16 in C++17, 20 and 23, by CMake, pkg-config and "
+    "meson, with the library of g++ 12 shared, static and header-only",
+    ["g++", "clang-14", "clang-16", "meson", "ninja-build", "pkg-config"], {},
+    "sh", "tests/matrix/consumers.sh", *CONSUMERS,
+    needs=[*map(compiles, CONSUMERS), ["meson", "--version"], ["pkg-config", "--version"]])
 newest()
 trixie("trixie-g++-13", "g++ 13, Asio 1.30, fmt 10, Catch2 3.7", "g++-13",
        LDFLAGS="-Wl,--no-as-needed,/usr/lib/x86_64-linux-gnu/libstdc++.so.6")
@@ -115,7 +121,8 @@ def passed(log):
     """What the tests say themselves: ctest's sum, or that of each program, or of the compiler."""
     for what, pattern in (("tests passed", r"tests passed, 0 tests failed out of (\d+)"),
                           ("test cases passed", r"\(\d+ assertions? in (\d+) test cases?\)"),
-                          ("files compiled", r"(?m)^(\d+) files compiled$")):
+                          ("files compiled", r"(?m)^(\d+) files compiled$"),
+                          ("programs ran", r"(?m)^(\d+) programs ran$")):
         counts = [int(n) for n in re.findall(pattern, log)]
         if counts:
             return f"{sum(counts):,} {what}"
@@ -173,6 +180,7 @@ def test():
             (outcome(0, catch + "All tests passed (1 assertion in 1 test case)\n", "x"),
              "1,293 test cases passed"),
             (outcome(0, "3 files compiled\n", "x"), "3 files compiled"),
+            (outcome(0, "9 programs ran\n", "x"), "9 programs ran"),
             (outcome(0, "nothing was run", "x"), "failed, see build/matrix/x.log"),
             (outcome(1, ctest, "x"), "failed, see build/matrix/x.log"),
             (outcome(0, "99% tests passed, 1 tests failed out of 9", "x"),
