@@ -234,6 +234,14 @@ def test_requests():
             with server.raw() as peer:
                 peer.sendall(text)
                 check_that(f"{text[:30]}", receive_all(peer).startswith(b"HTTP/1.1 %d " % status))
+        for lines, status in [(b"HEAD /x HTTP/1.1\r\nHost: localhost\r\nConnection: close", 404),
+                              (b"HEAD / HTTP/1.1\r\nHost: evil.example", 403),
+                              (b"HEAD / HTTP/2.0", 505)]:
+            with server.raw() as peer:
+                peer.sendall(lines + b"\r\n\r\n")
+                head, end, body = receive_all(peer).partition(b"\r\n\r\n")
+                check_that(head, head.startswith(b"HTTP/1.1 %d " % status))
+                check("no body", (end, body), (b"\r\n\r\n", b""))
         with server.raw() as peer:
             ask = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
             peer.sendall((ask + b"\r\n") * 50 + ask + b"Connection: close\r\n\r\n")

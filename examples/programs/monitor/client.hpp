@@ -35,7 +35,9 @@ public:
     void found_frame(std::string_view head) override
     {
         http::request asked;
-        if (const http::problem wrong = http::parse_head(head, asked))
+        const http::problem wrong = http::parse_head(head, asked);
+        has_body_ = asked.method != "HEAD"; // also of a refusal
+        if (wrong)
             return refuse(wrong.status, wrong.reason);
         if (asked.length > 0)
             return refuse(413, "no body is read here");
@@ -43,7 +45,6 @@ public:
             return refuse(status, status == 401 ? "a token is needed" : "not by this name");
         if (asked.method != "GET" && asked.method != "HEAD")
             return refuse(405, "only GET and HEAD");
-        has_body_ = asked.method == "GET";
         stays_ = asked.keeps_alive;
         choose(asked.path);
     }
@@ -95,7 +96,6 @@ private:
     // The start of the next request may be unknown now.
     void refuse(int status, std::string_view why)
     {
-        has_body_ = true;
         stays_ = false;
         answer(status, "text/plain", fmt::format("{}\n", why));
     }
@@ -114,7 +114,7 @@ private:
               status == 401   ? "WWW-Authenticate: Basic realm=\"monitor\"\r\n"
               : status == 405 ? "Allow: GET, HEAD\r\n"
                               : "");
-        if (has_body_)
+        if (std::exchange(has_body_, true))
             push(body);
         if (!stays_)
             close_when_done();
