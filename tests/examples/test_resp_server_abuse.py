@@ -237,6 +237,21 @@ def test_small_lists():
         server.stop()
 
 
+def test_small_values_in_place_of_larger_ones():
+    """The memory of the larger ones is not kept."""
+    with Program([SERVER, "--memory", 16]) as server, connect(server.address()) as peer:
+        before = memory_of(server)
+        replies = peer.makefile("rb")
+        count = 0
+        while count % 1000 == 0:
+            peer.sendall(b"".join(request("SET", count + i, b"x" * 511)
+                                  + request("SET", count + i, "") for i in range(1000)))
+            count += [replies.readline() for _ in range(2000)].count(b"+OK\r\n") // 2
+        check_that(f"{count} fit", count > 50000)
+        stays_small(server, before, 17 * MIB)
+        server.stop()
+
+
 @contextlib.contextmanager
 def without_memory_for(least, most):
     """A server that gets no memory for what needs that much."""

@@ -75,7 +75,7 @@ public:
     {
         std::string made(value); // which may throw, so before the entry is changed
         entry& here = resize(key, find(key), value.size());
-        here.value = std::move(made);
+        put(here, std::move(made));
         never_expire(key, here);
     }
     void set(const hashed_key& key, text value)
@@ -103,7 +103,7 @@ public:
         if (by > 0 ? *before > limits::max() - by : *before < limits::min() - by)
             throw refused("ERR increment or decrement would overflow");
         std::string after = std::to_string(*before + by);
-        resize(key, found, after.size()).value = std::move(after);
+        put(resize(key, found, after.size()), std::move(after));
         return *before + by;
     }
 
@@ -206,6 +206,12 @@ private:
         if (T* const value = std::get_if<T>(&of.value))
             return *value;
         throw refused("WRONGTYPE Operation against a key holding the wrong kind of value");
+    }
+
+    // Not by assignment: that would keep the array of a longer text, which is not counted any more.
+    static void put(entry& into, std::string value)
+    {
+        into.value.emplace<std::string>(std::move(value));
     }
 
     // Not for each value anew.
