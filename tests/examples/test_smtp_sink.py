@@ -592,16 +592,58 @@ def fill(sink, count=5):
     return answers
 
 
+@contextlib.contextmanager
+def library_of(source):
+    """The path of a shared library, to be preloaded."""
+    compiler = need("cc")
+    with tempfile.TemporaryDirectory() as folder:
+        library = os.path.join(folder, "library.so")
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), source)
+        done = run([compiler, "-shared", "-fPIC", "-o", library, path, "-ldl"])
+        check("cc", (done.returncode, done.stderr), (0, b""))
+        yield library
+
+
+def test_clients_that_leave_while_the_disk_hangs():
+    """Others come in their place, but not for as many messages as there is memory."""
+    if support.has_own_malloc(SMTP_SINK):
+        return
+    with library_of("hanging_fsync.c") as library, tempfile.TemporaryDirectory() as folder:
+        hangs = os.path.join(folder, "hangs")
+        with Sink(env={**os.environ, "LD_PRELOAD": library, "HANGS": hangs}) as sink:
+            sink.address()
+            with open(hangs, "w", encoding="ascii"):
+                pass
+            codes = []
+            while 451 not in codes and len(codes) < 5000:
+                codes.append(leave(sink))
+            check("at last no more are taken", codes[-1], 451)
+            check_that("many were", set(codes[:300]) == {354})
+            check_that(f"it had {sink.peak()} bytes", sink.peak() < 64 << 20)
+            os.unlink(hangs)
+            wait_until("the disk has caught up", lambda: leave(sink) == 354)
+            with Raw(sink) as client:
+                client.begin()
+                check("a message", client.ask(b"text\r\n."), 250)
+            sink.stop()
+            sink.check_nothing_is_left()
+
+
+def leave(sink):
+    """The answer to DATA; the one to the message is not waited for."""
+    with Raw(sink) as client:
+        client.send(b"EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n")
+        code = [client.code() for _ in range(4)][-1]
+        client.send(b"x" * 30000 + b"\r\n.\r\n")
+        client.reset()
+        return code
+
+
 def test_no_memory_in_the_threads_of_the_disk():
     """Each client gets an answer, and what is acknowledged is there."""
     if support.has_own_malloc(SMTP_SINK):
         return
-    compiler = need("cc")
-    with tempfile.TemporaryDirectory() as folder:
-        library = os.path.join(folder, "failing_malloc.so")
-        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "failing_malloc.c")
-        done = run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"])
-        check("cc", (done.returncode, done.stderr), (0, b""))
+    with library_of("failing_malloc.c") as library:
         with Sink(env={**os.environ, "LD_PRELOAD": library}) as sink, Raw(sink) as client:
             codes = collections.Counter()
             for number in range(100):

@@ -51,6 +51,13 @@ public:
         what();
     }
 
+    // How many jobs no thread has begun.
+    std::size_t waiting()
+    {
+        const std::lock_guard lock(mutex_);
+        return jobs_.size();
+    }
+
     // Waits until all jobs are done, and ends the threads.
     void finish()
     {

@@ -89,6 +89,10 @@ protected:
 private:
     static constexpr int most_errors = 20; // since the last message
 
+    // That wait for the disk. Each client has one or two; but the job of a client that has gone
+    // stays, and another client has its place.
+    static constexpr std::size_t most_jobs = 800;
+
     void refuse(std::string_view text)
     {
         if (++errors_ > most_errors)
@@ -153,6 +157,8 @@ private:
             return refuse("501 5.5.4 DATA takes no argument");
         if (!envelope_.has_recipient())
             return refuse("503 5.5.1 there is no recipient");
+        if (service_.threads.waiting() > most_jobs)
+            return answer("451 4.3.2 the disk is too slow, come again");
         auto file = std::make_shared<incoming>(service_.mails);
         mail_text text(service_.most_bytes,
                        envelope_.header(client_, service_.mails.host(), file->name()));
