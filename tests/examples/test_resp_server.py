@@ -165,8 +165,18 @@ def test_wrong_commands_do_not_end_the_connection():
                 (("LRANGE", "x", "a", "1"), b"ERR value is not an integer or out of range"),
                 (("SUBSCRIBE", "x" * 1025), b"ERR the name of the channel is too long"),
                 (["MGET"] + ["large"] * 9, b"ERR the answer is too large, ask for less"),
-                (("EXPIRE", "x", "1.5"), b"ERR value is not an integer or out of range")):
+                (("EXPIRE", "x", "1.5"), b"ERR value is not an integer or out of range"),
+                (("EXPIRE", "large", 2**63 - 1), b"ERR invalid expire time in 'expire' command"),
+                (("EXPIRE", "large", -2**63), b"ERR invalid expire time in 'expire' command"),
+                (("HELLO", 3, "SETNAME", "x"), b"ERR wrong number of arguments for 'HELLO' command")):
             ask(peer, request(*sent), b"-" + wanted + b"\r\n")
+        ask(peer, request("EXPIRE", "large", 2**53), b":1\r\n")
+        for text in ("", "-", "007", "-0", "-01", "+1", " 1", "1 ", "1.0", "0x1", 2**63, "9" * 600):
+            stored = str(text).encode()
+            ask(peer, request("SET", "n", text) + request("INCR", "n") + request("INCRBY", "i", text)
+                + request("GET", "n"), b"+OK\r\n-ERR value is not an integer or out of range\r\n"
+                b"-ERR value is not an integer or out of range\r\n"
+                b"$%d\r\n%s\r\n" % (len(stored), stored))
         ask(peer, b"x " * 4096 + b"\n", b"-ERR unknown command 'x'\r\n")
         ask(peer, request("SET", "n", 2**63 - 1), b"+OK\r\n")
         ask(peer, request("INCR", "n"), b"-ERR increment or decrement would overflow\r\n")

@@ -8,8 +8,6 @@
 #include "table.hpp"
 #include "text.hpp"
 
-#include <asynchat/number.hpp>
-
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -97,14 +95,12 @@ public:
     {
         using limits = std::numeric_limits<std::int64_t>;
         entry* const found = find(key);
-        const auto before = found ? integer_in(*found) : asynchat::parsed_integer(0);
-        if (!before)
-            throw refused("ERR value is not an integer or out of range");
-        if (by > 0 ? *before > limits::max() - by : *before < limits::min() - by)
+        const std::int64_t before = found ? integer_in(*found) : 0;
+        if (by > 0 ? before > limits::max() - by : before < limits::min() - by)
             throw refused("ERR increment or decrement would overflow");
-        std::string after = std::to_string(*before + by);
+        std::string after = std::to_string(before + by);
         put(resize(key, found, after.size()), std::move(after));
-        return *before + by;
+        return before + by;
     }
 
     // Returns the length of the list then.
@@ -194,10 +190,10 @@ private:
     // Of a value in a list, whose array may be half empty.
     static std::size_t cost_of(const text& value) noexcept { return value->size() + 128; }
 
-    static asynchat::parsed_integer integer_in(entry& of)
+    static std::int64_t integer_in(entry& of)
     {
         const auto* const here = std::get_if<std::string>(&of.value);
-        return asynchat::parse_integer(here ? *here : *value_of<text>(of));
+        return integer(here ? *here : *value_of<text>(of));
     }
 
     template <class T>

@@ -4,7 +4,10 @@
 #ifndef RESP_TEXT_HPP
 #define RESP_TEXT_HPP
 
+#include <asynchat/number.hpp>
+
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -45,6 +48,16 @@ class too_large : public refused {
 public:
     too_large() : refused("ERR the answer is too large, ask for less") {}
 };
+
+// As Redis writes it: no zero in front, and no -0. INCR changes nothing that only looks like it.
+inline std::int64_t integer(std::string_view word)
+{
+    const auto parsed = asynchat::parse_integer(word);
+    const std::string_view digits = word.substr(word.substr(0, 1) == "-" ? 1 : 0);
+    if (!parsed || (digits.front() == '0' && word.size() > 1))
+        throw refused("ERR value is not an integer or out of range");
+    return *parsed;
+}
 
 // The values of one reply. An unread reply keeps them also when the store has dropped them, so
 // their memory has a limit of its own.

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -103,20 +104,18 @@ protected:
 
     void expire(const request& words)
     {
-        constexpr std::int64_t most = std::int64_t{1} << 32; // seconds: more than a century
+        using limits = std::numeric_limits<std::int64_t>;
+        constexpr std::int64_t long_enough = std::int64_t{1} << 32; // seconds: more than a century
+        constexpr std::int64_t most = limits::max() / 1000 - long_enough; // what Redis can count
         const hashed_key key(words[1]);
-        const std::chrono::seconds after(std::clamp(integer(words[2]), -most, most));
+        const std::int64_t asked = integer(words[2]);
+        if (asked > most || asked < -most)
+            throw refused("ERR invalid expire time in 'expire' command");
+        const std::chrono::seconds after(std::clamp(asked, -long_enough, long_enough));
         push_integer(data_.lock(key)->expire(key, after) ? 1 : 0);
     }
 
     static std::int64_t size_of(std::size_t size) { return static_cast<std::int64_t>(size); }
-
-    static std::int64_t integer(std::string_view word)
-    {
-        if (const auto parsed = asynchat::parse_integer(word))
-            return *parsed;
-        throw refused("ERR value is not an integer or out of range");
-    }
 
 private:
     void push_many(const many_texts& values)
