@@ -32,10 +32,10 @@ ANN, BOB = "ann@example.org", "bob@example.org"
 class Sink(Program):
     """A running smtp_sink with a maildir that is removed at the end. `under` starts it."""
 
-    def __init__(self, *options, folder=None, port=0, under=(), **more):
+    def __init__(self, *options, folder=None, host="127.0.0.1", port=0, under=(), **more):
         self.temporary = None if folder else tempfile.TemporaryDirectory()
         self.folder = folder or os.path.join(self.temporary.name, "mail")
-        super().__init__([*under, SMTP_SINK, "--maildir", self.folder, *options, "127.0.0.1", port],
+        super().__init__([*under, SMTP_SINK, "--maildir", self.folder, *options, host, port],
                          **more)
 
     def __exit__(self, *exception):
@@ -134,6 +134,18 @@ def test_smtplib():
         sink.check_nothing_is_left()
         sink.stop()
         check_that(sink.output(), re.search(r"^2 messages of \d+ bytes on 1 conn", sink.output(), re.M))
+
+
+def test_ipv6():
+    """Such an address has a mark in front, RFC 5321, section 4.1.3."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        support.skip("no IPv6 here")
+    with Sink(host="::1") as sink, Raw(sink) as client:
+        client.begin()
+        check("the end", client.ask(b"."), 250)
+        check_that("the address", b"\nReceived: from c ([IPv6:::1])\n" in sink.messages()[0])
 
 
 def test_an_empty_message():
@@ -304,7 +316,10 @@ def test_starttls():
             check_that("it is not offered again", not client.has_extn("starttls"))
             check("STARTTLS again", client.docmd("STARTTLS")[0], 503)
             client.sendmail(ANN, [BOB], b"Subject: x\r\n\r\n" + b"secret\r\n" * 100000)
-            check_that("protocol", b" with ESMTPS id " in sink.messages()[0])
+            check("HELO", client.docmd("HELO", "client.example")[0], 250)
+            client.sendmail(ANN, [BOB], b"Subject: x\r\n\r\n")
+            for message in sink.messages():
+                check_that("protocol", b" with ESMTPS id " in message)
         with Raw(sink) as client:
             client.send(b"STARTTLS\r\nNOOP\r\n")  # from somebody between the two
             check_that("no answer to NOOP", client.code() in (220, None))

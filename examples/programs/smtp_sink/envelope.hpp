@@ -77,15 +77,15 @@ public:
     // The lines in front of the message that it is stored with.
     std::string header(const client& from, std::string_view host, std::string_view id) const
     {
-        const std::string_view protocol = has_utf8_          ? "UTF8SMTP"
-                                          : from.is_extended ? "ESMTP"
-                                                             : "SMTP";
+        const bool is_extended = from.is_extended || from.is_secure; // by STARTTLS
+        const std::string_view protocol = has_utf8_ ? "UTF8SMTP" : is_extended ? "ESMTP" : "SMTP";
+        const bool is_v6 = from.address.find(':') != from.address.npos;
         std::string lines = fmt::format("Return-Path: <{}>\n", *sender_);
         for (const std::string& each : recipients_)
             lines += fmt::format("Delivered-To: {}\n", each);
-        return lines + fmt::format("Received: from {} ([{}])\n\tby {} with {}{} id {};\n\t"
+        return lines + fmt::format("Received: from {} ([{}{}])\n\tby {} with {}{} id {};\n\t"
                                    "{:%a, %d %b %Y %H:%M:%S} +0000\n",
-                                   from.name, from.address, host, protocol,
+                                   from.name, is_v6 ? "IPv6:" : "", from.address, host, protocol,
                                    from.is_secure ? "S" : "", id, fmt::gmtime(std::time(nullptr)));
     }
 
