@@ -490,7 +490,20 @@ def test_slow_clients():
                 if begun:
                     client.begin()
                 last.append(pool.submit(trickle, client, piece))
+            greedy = stack.enter_context(Raw(sink))  # has many answers, and takes some now and then
+            greedy.peer.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    greedy.send(b"NOOP\r\n" * 10000)
+            greedy.peer.settimeout(0.2)
             check("slow", [each.result() for each in last], [421] * 4)
+
+            def is_over():
+                with contextlib.suppress(socket.timeout):
+                    greedy.peer.recv(4096)
+                return "its output was not sent in the time" in sink.output()
+
+            wait_until("the greedy one is over", is_over)
         sink.check_nothing_is_left()
         check("messages", sink.names(), [])
 

@@ -105,10 +105,17 @@ protected:
 
     void answer(std::string_view text) { print("{}\r\n", text); }
 
+    // The client has `wait` to take this and all that is queued. One that takes a little now and
+    // then must not stay for that long again and again.
     void say_goodbye(std::string_view text)
     {
+        if (std::exchange(is_over_, true))
+            return;
         answer(text);
-        close_when_done();
+        if (wait_.count() > 0)
+            close_when_done(wait_);
+        else
+            close_when_done();
     }
 
 private:
@@ -245,7 +252,8 @@ private:
     std::chrono::seconds wait_;
     part part_ = part::commands;
     std::string line_;
-    bool ends_ = false; // after the message
+    bool ends_ = false;    // after the message
+    bool is_over_ = false; // the last word is said
     asynchat::timer deadline_;
 
     // The message, behind DATA.
