@@ -220,6 +220,8 @@ def test_floods():
             while not replies.endswith(b"-ERR too many channels\r\n"):
                 replies += peer.recv(65536)
             check("channels", replies.count(b"subscribe"), 1000)
+            ask(peer, request("SUBSCRIBE", "7"),
+                b"*3\r\n$9\r\nsubscribe\r\n$1\r\n7\r\n:1000\r\n")
         stays_small(server, before, 32 * MIB)
         server.stop()
 

@@ -153,7 +153,7 @@ private:
     void subscribe(const request& words)
     {
         for (std::size_t i = 1; i < words.size(); ++i) {
-            if (channels_.size() == most_channels)
+            if (channels_.size() == most_channels && channels_.count(words[i]) == 0)
                 throw refused("ERR too many channels");
             if (words[i].size() > longest_channel)
                 throw refused("ERR the name of the channel is too long");
