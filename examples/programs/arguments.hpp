@@ -90,6 +90,15 @@ public:
         return text ? arguments::number(name, *text, most) : otherwise;
     }
 
+    // The number of threads that serve: "--loops 2".
+    std::size_t loops(std::size_t most)
+    {
+        const std::size_t count = number("--loops", 1, most);
+        if (count == 0)
+            throw wrong_use("--loops: one is the least");
+        return count;
+    }
+
     // The two words after the option `name`, if it is there: "--tls CERT KEY". The last ones count.
     std::optional<std::pair<std::string, std::string>> pair(std::string_view name)
     {

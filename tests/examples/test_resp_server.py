@@ -282,6 +282,7 @@ def heard(publisher):
 
 def test_the_command_line():
     for wrong, text in ((["--loops", "x"], b"--loops: not a digit at byte 0 of 'x'"),
+                        (["--loops", 0], b"--loops: one is the least"),
                         (["--no"], b"there is no --no"),
                         (["127.0.0.1", "70000"], b"PORT: too large at byte 4 of '70000'")):
         done = run([SERVER, *wrong])

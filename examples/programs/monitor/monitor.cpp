@@ -79,7 +79,7 @@ std::string first_line(const std::string& path)
 int serve(arguments::command_line line)
 {
     using namespace std::chrono_literals;
-    const std::size_t count = line.number("--loops", 1, 64);
+    const std::size_t count = line.loops(64);
     const auto watch = line.pair("--watch");
     const auto token = line.option("--token");
     const auto where = arguments::address(line.words(2));

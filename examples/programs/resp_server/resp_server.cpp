@@ -52,7 +52,7 @@ int serve(arguments::command_line line)
     // Not more than half of what can be addressed: with 32 bits, 2 GiB.
     constexpr std::size_t most_memory =
         std::min<std::uint64_t>(1 << 20, std::numeric_limits<std::size_t>::max() >> 21); // MiB
-    const std::size_t loops = line.number("--loops", 1, 256);
+    const std::size_t loops = line.loops(256);
     resp::service all(line.number("--memory", 256, most_memory) << 20, loops);
     all.patience = std::chrono::seconds(line.number("--timeout", 30, 3600));
     const auto where = arguments::address(line.words(2));
