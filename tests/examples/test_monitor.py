@@ -134,6 +134,17 @@ def test_a_busy_loop_is_told_from_others():
         wait_until("it is back", lambda: figure("loop_late", 0) == 0)
 
 
+def test_a_loop_that_is_busy_from_the_start():
+    """Nothing is known of it but that."""
+    with Monitored() as server, connect(server.address()) as peer:
+        peer.sendall(b"busy 5000\n")
+        done = wait_until("it is late", lambda: server.metrics().get('asynchat_loop_late{loop="0"}'))
+        check("late", done, 1)
+        check("the echo", receive_exactly(peer, 10), b"busy 5000\n")
+        wait_until("it is back", lambda: server.metrics()['asynchat_loop_late{loop="0"}'] == 0)
+        check("accepted", total(server.metrics(), "connections_accepted_total"), 1)
+
+
 def test_a_single_server():
     """smtp_sink has its monitor by one line."""
     with tempfile.TemporaryDirectory() as folder:

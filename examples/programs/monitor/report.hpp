@@ -67,8 +67,7 @@ public:
         each([](const snapshot& s) { return s.channels; });
         family("loop_unread_bytes", "gauge", "Received input that is not delivered yet.");
         each([](const snapshot& s) { return s.unread; });
-        family("loop_late", "gauge", "1 if the loop has not answered for a second.");
-        each([](const snapshot& s) { return s.is_late ? 1 : 0; });
+        late();
         turns();
         add("# HELP process_resident_memory_bytes Memory of the process.\n"
             "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes {}\n",
@@ -109,6 +108,16 @@ private:
                     to_string(static_cast<asynchat::close_reason>(r)),
                     loops_[i].counters.closes_by_reason[r]);
             }
+        }
+    }
+
+    // Also of a loop that has never answered.
+    void late()
+    {
+        family("loop_late", "gauge", "1 if the loop has not answered for a second.");
+        for (std::size_t i = 0; i < loops_.size(); ++i) {
+            if (loops_[i].is_there || loops_[i].is_late)
+                add("{}{{loop=\"{}\"}} {}\n", name_, i, loops_[i].is_late ? 1 : 0);
         }
     }
 
