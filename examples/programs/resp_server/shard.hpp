@@ -158,9 +158,14 @@ public:
             return false;
         if (after <= std::chrono::seconds::zero())
             return remove(key);
-        never_expire(key, *found);
         const auto when = clock::now() + after;
-        due_.emplace(when, key.bytes);
+        if (found->expires == never) {
+            due_.emplace(when, key.bytes);
+        } else {
+            auto place = due_.extract(place_of(key, *found));
+            place.value().first = when;
+            due_.insert(std::move(place));
+        }
         found->expires = when;
         return true;
     }
@@ -261,16 +266,29 @@ private:
         }
     }
 
-    void never_expire(const hashed_key& key, entry& of)
+    // Finds a place without a copy of the key, for which there could be no memory.
+    struct earlier {
+        using is_transparent = void;
+        using place = std::pair<clock::time_point, std::string_view>;
+        bool operator()(const place& a, const place& b) const noexcept { return a < b; }
+    };
+    using due_keys = std::set<std::pair<clock::time_point, std::string>, earlier>;
+
+    due_keys::iterator place_of(const hashed_key& key, const entry& of)
+    {
+        return due_.find(std::pair(of.expires, key.bytes));
+    }
+
+    void never_expire(const hashed_key& key, entry& of) noexcept
     {
         if (of.expires == never)
             return;
-        due_.erase({of.expires, std::string(key.bytes)});
+        due_.erase(place_of(key, of));
         of.expires = never;
     }
 
     table<entry> entries_;
-    std::set<std::pair<clock::time_point, std::string>> due_; // the keys that expire
+    due_keys due_;
     budget& memory_;
 };
 
