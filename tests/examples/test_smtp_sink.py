@@ -632,29 +632,51 @@ def library_of(source):
         yield library
 
 
+@contextlib.contextmanager
+def sink_that_may_hang(*options):
+    """A sink, and two functions: the disk hangs from the one to the other."""
+    with library_of("hanging_disk.c") as library, tempfile.TemporaryDirectory() as folder:
+        hangs = os.path.join(folder, "hangs")
+        with Sink(*options, env={**os.environ, "LD_PRELOAD": library, "HANGS": hangs}) as sink:
+            sink.address()
+            yield sink, lambda: open(hangs, "wb").close(), lambda: os.unlink(hangs)
+
+
+def test_a_client_is_not_idle_while_the_disk_hangs():
+    if support.has_own_malloc(SMTP_SINK):
+        return
+    with sink_that_may_hang("--timeout", "1") as (sink, hang, go_on), Raw(sink) as client:
+        client.begin()
+        hang()
+        client.send(b"x" * 200000)
+        for _ in range(2):
+            with Raw(sink) as other:
+                check("the time is over", other.code(), 421)
+        go_on()
+        client.send(b"\r\n.\r\n")
+        check("the message", client.code(), 250)
+        check("and then", client.code(), 421)
+
+
 def test_clients_that_leave_while_the_disk_hangs():
     """Others come in their place, but not for as many messages as there is memory."""
     if support.has_own_malloc(SMTP_SINK):
         return
-    with library_of("hanging_fsync.c") as library, tempfile.TemporaryDirectory() as folder:
-        hangs = os.path.join(folder, "hangs")
-        with Sink(env={**os.environ, "LD_PRELOAD": library, "HANGS": hangs}) as sink:
-            sink.address()
-            with open(hangs, "w", encoding="ascii"):
-                pass
-            codes = []
-            while 451 not in codes and len(codes) < 5000:
-                codes.append(leave(sink))
-            check("at last no more are taken", codes[-1], 451)
-            check_that("many were", set(codes[:300]) == {354})
-            check_that(f"it had {sink.peak()} bytes", sink.peak() < 64 << 20)
-            os.unlink(hangs)
-            wait_until("the disk has caught up", lambda: leave(sink) == 354)
-            with Raw(sink) as client:
-                client.begin()
-                check("a message", client.ask(b"text\r\n."), 250)
-            sink.stop()
-            sink.check_nothing_is_left()
+    with sink_that_may_hang() as (sink, hang, go_on):
+        hang()
+        codes = []
+        while 451 not in codes and len(codes) < 5000:
+            codes.append(leave(sink))
+        check("at last no more are taken", codes[-1], 451)
+        check_that("many were", set(codes[:300]) == {354})
+        check_that(f"it had {sink.peak()} bytes", sink.peak() < 64 << 20)
+        go_on()
+        wait_until("the disk has caught up", lambda: leave(sink) == 354)
+        with Raw(sink) as client:
+            client.begin()
+            check("a message", client.ask(b"text\r\n."), 250)
+        sink.stop()
+        sink.check_nothing_is_left()
 
 
 def leave(sink):

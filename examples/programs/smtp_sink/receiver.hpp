@@ -170,6 +170,7 @@ private:
             return;
         if (is_writing_) {
             pause_reading(); // the disk is slower than the client
+            idle_timeout(asynchat::loop::duration::zero());
             return;
         }
         is_writing_ = true;
@@ -185,6 +186,7 @@ private:
         }
         if (part_ == part::waiting)
             return store();
+        idle_timeout(wait_);
         resume_reading();
         write_if_much();
     }
