@@ -1827,7 +1827,9 @@ talking("ws-message-kept", "a message that nobody has taken is in front of the n
         "    const detail::scope_exit at_end([this] { static_cast<void>(machine_.take_message()); });\n",
         "")
 talking("ws-ping-ends-transfer", "a peer that is busy with our output has to answer a ping behind it",
-        "if (!is_open() || pending_output() > 0)", "if (!is_open())")
+        "    if (pending_output() > 0) {\n", "    if (false) {\n")
+talking("ws-answer-due-behind-output", "a ping from before the output waited has to be answered at once",
+        "        if (awaits_answer_)\n            peer_is_there();\n", "")
 talking("ws-exception-without-answer", "a request whose callback throws is never answered",
         "if (!closed() && phase_ == phase::answering)", "if (false)")
 talking("ws-answer-overtaken", "a long second request is answered in place of the first",

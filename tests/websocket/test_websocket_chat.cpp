@@ -850,6 +850,20 @@ TEST_CASE("websocket_chat: no ping while output waits, and no end for want of an
 
     one.peer->window(0); // this output comes behind the ping
     REQUIRE(one.chat->push_text(message));
+    one.loop.advance(18s);
+    CHECK(one.chat->is_open());
+    one.peer->window(100000); // and now there is nothing more to send
+    CHECK(one.frames() == strings{"text " + message});
+    one.loop.advance(4s); // for its answer
+    CHECK(one.chat->is_open());
+    one.peer->send(frame(fin | pong, ""));
+    one.loop.advance(9s);
+    CHECK(one.frames().empty());
+
+    one.loop.advance(2s);
+    CHECK(one.frames() == strings{"ping "});
+    one.peer->window(0);
+    REQUIRE(one.chat->push_text(message));
     one.loop.advance(20s);
     CHECK(one.chat->is_open());
     one.loop.advance(60s);

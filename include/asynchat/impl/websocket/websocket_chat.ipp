@@ -376,7 +376,7 @@ ASYNCHAT_DECL bool websocket_chat::push_close(std::uint16_t code, std::string_vi
 
 // --- time and end --------------------------------------------------------------------------------
 
-/// There was input after a ping.
+/// There was input after a ping; or output waits, and then no ping has to be answered.
 ASYNCHAT_DECL void websocket_chat::peer_is_there()
 {
     awaits_answer_ = false;
@@ -387,8 +387,13 @@ ASYNCHAT_DECL void websocket_chat::handle_silence(loop::duration)
 {
     // A peer that takes output is there, and a ping would wait behind it. For one that takes none
     // there is write_timeout().
-    if (!is_open() || pending_output() > 0)
+    if (!is_open())
         return;
+    if (pending_output() > 0) {
+        if (awaits_answer_)
+            peer_is_there();
+        return;
+    }
     if (awaits_answer_)
         return finish("no answer to a ping, see pong_timeout()");
     push_whole(detail::websocket_opcode::ping, std::string_view());
