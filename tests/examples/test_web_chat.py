@@ -212,7 +212,7 @@ def test_pages_at_the_door_for_lines():
 
 
 def test_origins():
-    with Server("--origin", "https://chat.example") as server:
+    with Server("--origin", "https://Chat.example") as server:
         def status(*arguments):
             with connect(("127.0.0.1", server.web)) as peer:
                 peer.sendall(request(server.web, *arguments))
@@ -358,7 +358,11 @@ def test_wrong_use():
     if not os.path.exists(program):
         skip("web_chat needs OpenSSL")
     for options, words in ((["--port", "x"], "--port"), (["--lines", "65536"], "--lines"),
-                           (["word"], "one argument too many"), (["--what"], "there is no --what")):
+                           (["word"], "one argument too many"),
+                           (["--origin", "chat.example"], "--origin: 'chat.example'"),
+                           (["--origin", "https://"], "--origin"),
+                           (["--origin", "https://chat.example/"], "--origin"),
+                           (["--what"], "there is no --what")):
         done = run([program, *options])
         check(f"status of {options}", done.returncode, 2)
         check_that(f"{done.stderr!r}", words.encode() in done.stderr)

@@ -62,8 +62,9 @@ strings heard_by(asynchat::testing::peer& peer)
 TEST_CASE("web_chat: a page whose name was made to point here is not let in", "[websocket]")
 {
     house here;
-    for (const std::string known : {"localhost", "localhost:8080", "127.0.0.1:8080", "10.1.2.3",
-                                    "[::1]:8080", "chat.example:81"}) {
+    for (const std::string known :
+         {"localhost", "localhost:8080", "127.0.0.1:8080", "10.1.2.3", "[::1]:8080",
+          "chat.example:81", "Chat.Example:81", "LocalHost"}) {
         INFO(known);
         CHECK(here.status(request_to(known)) == "101");
         CHECK(here.status("GET / HTTP/1.1\r\nHost: " + known + "\r\n\r\n") == "200");

@@ -91,19 +91,24 @@ inline std::string shown(std::string_view text)
     return out;
 }
 
+// Whether two ASCII texts are the same but for capitals.
+inline bool same_word(std::string_view a, std::string_view b)
+{
+    const auto small = [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; };
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [&](char x, char y) { return small(x) == small(y); });
+}
+
 // Whether a line is the first one of an HTTP request, or its Host. A page in a browser may send
 // such a request to any port of its machine, and what follows the header would be obeyed as lines.
 inline bool is_http(std::string_view line)
 {
     constexpr std::string_view version = " HTTP/1."; // and a digit
     constexpr std::string_view host = "host:";
-    const std::string_view start = line.substr(0, host.size());
     if (line.size() > version.size() &&
         line.substr(line.size() - version.size() - 1, version.size()) == version)
         return true;
-    return std::equal(start.begin(), start.end(), host.begin(), host.end(), [](char a, char b) {
-        return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b;
-    });
+    return same_word(line.substr(0, host.size()), host);
 }
 
 // The same for the names of members and servers, which are words.

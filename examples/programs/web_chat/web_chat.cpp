@@ -13,7 +13,6 @@
 #include "page.hpp"
 #include "web_member.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <functional>
@@ -43,6 +42,17 @@ struct settings {
     std::string name;
 };
 
+// "chat.example:8443" of "https://chat.example:8443".
+std::string host_of(const std::string& origin)
+{
+    const std::size_t end = origin.find("://");
+    const std::string host = end == origin.npos ? "" : origin.substr(end + 3);
+    if (host.empty() || host.find_first_of("/?#@") != host.npos)
+        throw arguments::wrong_use(fmt::format("--origin: '{}' is not like https://chat.example",
+                                               asynchat::escaped(origin)));
+    return host;
+}
+
 settings parse(arguments::command_line& line)
 {
     settings result;
@@ -54,7 +64,7 @@ settings parse(arguments::command_line& line)
         result.lines = arguments::port("--lines", *port);
     if (const auto origin = line.option("--origin")) {
         result.options.allow_origin(*origin);
-        result.name = origin->substr(std::min(origin->find("://") + 3, origin->size()));
+        result.name = host_of(*origin);
     }
     line.words(0);
     return result;

@@ -76,7 +76,8 @@ struct door {
         const std::string_view without_port = host.substr(0, host.find(':'));
         const bool is_address =
             host[0] == '[' || without_port.find_first_not_of("0123456789.") == host.npos;
-        return is_address || without_port == "localhost" || host == name;
+        return is_address || chat::same_word(without_port, "localhost") ||
+               chat::same_word(host, name);
     }
 };
 
