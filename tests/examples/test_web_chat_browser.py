@@ -360,6 +360,8 @@ def test_silence():
         ann.shows("ann is here")
         ann.say("one \u202e two")  # what comes back is not quite what was sent
         ann.shows("ann: one \\u{202e} two")
+        ann.say("half \ud83d")  # of a character, which no WebSocket sends
+        ann.shows("ann: half \ufffd")
         with stopped(server):
             ann.browser.run("longestSilence = 1000; heard()")
             ann.say("into the silence")
