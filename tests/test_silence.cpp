@@ -147,6 +147,28 @@ TEST_CASE("handle_silence: input that waits in the system is a sign of life", "[
     }
 }
 
+TEST_CASE("handle_silence: input that waits in memory is a sign of life", "[silence][timers]")
+{
+    asynchat::testing::loop loop;
+    auto [chat, peer] = loop.accept<listener>();
+    chat->silence_interval(10s);
+    chat->pause_reading();
+    SECTION("input")
+    {
+        peer.send("x");
+        loop.advance(1min);
+        CHECK(chat->events.empty());
+        chat->resume_reading();
+        loop.advance(11s);
+        CHECK(chat->events == lines{"collect x", "silence 10"});
+    }
+    SECTION("no input")
+    {
+        loop.advance(11s);
+        CHECK(chat->events == lines{"silence 10"});
+    }
+}
+
 TEST_CASE("handle_silence: not behind the end of the stream, and not while it closes",
           "[silence][timers]")
 {

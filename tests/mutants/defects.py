@@ -1733,6 +1733,9 @@ times("ping-counts-as-answer", "our own output puts off handle_silence()",
       "if (limits.silence == loop::duration::zero())")
 times("ping-while-input-waits", "a paused channel takes its own deafness for silence",
       "if (is_met && what == clock::silence)", "if (false)")
+times("ping-while-input-waits-in-memory", "in a test, a paused channel takes its deafness for silence",
+      "const bool is_unread = what == clock::silence && native_handle() < 0 && !readable();",
+      "const bool is_unread = false;")
 
 # --- WebSocket -----------------------------------------------------------------------------------
 # These are left out where OpenSSL is not installed.
