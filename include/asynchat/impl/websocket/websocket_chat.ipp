@@ -100,8 +100,8 @@ ASYNCHAT_DECL void websocket_chat::read_request(std::string head)
 
 ASYNCHAT_DECL void websocket_chat::answer(const upgrade_request& request)
 {
-    if (request.status() == 405)
-        return refuse(405, request.problem(), "Allow: GET\r\n");
+    if (request.status() == 405) // without a body, which an answer to HEAD must not have
+        return respond(405, "text/plain", "", "Allow: GET\r\n");
     if (request.status() == 426)
         return refuse(426, request.problem(), "Sec-WebSocket-Version: 13\r\n");
     if (!request.problem().empty())
