@@ -48,8 +48,10 @@ check 'the pages' python3 tests/docs/docs.py check
 check 'the pages against the headers' python3 tests/docs/complete.py
 check 'which header includes which' python3 tests/headers/rooms.py
 check 'the libraries against those of the last release' tests/abi/compare.sh
+say "$(sed -n 's/^abi: //p' "$output/log")"
 
-if ! git rev-parse --git-dir >/dev/null 2>&1; then
+# The sources of a tarball may lie inside of a clone of something else.
+if [ "$(git rev-parse --show-toplevel 2>/dev/null)" != "$here" ]; then
     say 'this is no clone of the repository: there is no tarball to make'
     exit 1
 fi

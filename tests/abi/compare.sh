@@ -2,6 +2,8 @@
 # Compares the shared libraries with those of the last release of the same minor version: compare.sh
 # [TAG]. Both are built with debug information, and abidiff (package abigail-tools) looks at what
 # users see of them. Fails when a program that was linked to the release may not run with this one.
+# The changelog says what was released: those with a date, but for the one that this tree is. A clone
+# without the tags must not pass because it knows of none.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
@@ -10,10 +12,15 @@ version() {
     sed -n "s/^#define ASYNCHAT_VERSION_$1 //p" "$here/include/asynchat/version.hpp"
 }
 minor=$(version MAJOR).$(version MINOR)
-release=${1-$(git -C "$here" tag --list "v$minor.*" --sort=-version:refname | head -n 1)}
+release=${1-$(sed -n 's/^## //p' "$here/docs/changelog.md" |
+    sed -n "1{/^[0-9]/d}; s/^\($minor\.[0-9]*\) (.*/v\1/p" | head -n 1)}
 if [ -z "$release" ]; then
     printf 'abi: there is no release of %s to compare with\n' "$minor"
     exit 0
+fi
+if ! git -C "$here" rev-parse --quiet --verify "$release^{commit}" >/dev/null; then
+    printf 'abi: %s was released, but its tag is not here (git fetch --tags)\n' "$release" >&2
+    exit 1
 fi
 
 # build SOURCES NAME: its libraries and headers in $work/NAME.
