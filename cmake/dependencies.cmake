@@ -24,6 +24,10 @@ function(asynchat_fetch name what package release repository commit)
         ${ARGN})
     set(CMAKE_COMPILE_WARNING_AS_ERROR OFF)
     FetchContent_MakeAvailable(${name})
+    # CMake says nothing when it may not download.
+    if(FETCHCONTENT_FULLY_DISCONNECTED AND NOT EXISTS "${${name}_SOURCE_DIR}")
+        message(FATAL_ERROR "${missing}, and FETCHCONTENT_FULLY_DISCONNECTED forbids fetching it.")
+    endif()
     set(${name}_SOURCE_DIR "${${name}_SOURCE_DIR}" PARENT_SCOPE)
 endfunction()
 
