@@ -160,6 +160,7 @@ def settings(site, made):
     sections.append({"Sources": [{path: site.sources[path]} for path in sorted(site.sources)]})
     state = versions.state(versions.read_tree())
     return {"INHERIT": str(HERE / "mkdocs.yml"), "docs_dir": "pages", "nav": sections,
+            "theme": {"custom_dir": str(HERE / "theme")},
             "site_name": name_with_version(),
             "copyright": f"{state[0].upper()}{state[1:]}. Boost Software License 1.0"}
 

@@ -44,6 +44,9 @@ from faults import noticed, problem, problems, report  # noqa: E402
 WIDTHS = (400, 1400)
 TIME_LIMIT = 540  # seconds, for everything
 WORD = "found_terminator"
+# What is looked for to find it.
+QUERIES = (WORD, f"{WORD}()", f"async_chat::{WORD}", f"&async_chat::{WORD}", f"~{WORD}:",
+           f'"{WORD} async_chat"')
 
 # ---- what the pages say --------------------------------------------------------------------------
 
@@ -85,10 +88,9 @@ def check_target(where, target, page, pages, site):
     path, _, anchor = urllib.parse.unquote(target).partition("#")
     path = path.partition("?")[0]
     if path.startswith("/"):
-        file = site / path.lstrip("/")
-    else:
-        file = page.parent / path if path else page
-    file = Path(os.path.normpath(file))
+        problem(where, f"'{target}' leads out of a site that does not lie at the top of its host")
+        return
+    file = Path(os.path.normpath(page.parent / path if path else page))
     if file.is_dir():
         file = file / "index.html"
     if site not in file.parents or not file.exists():
@@ -254,18 +256,19 @@ def check_page(browser, base, where):
 
 def check_search(browser, base):
     browser.width(WIDTHS[-1])
-    browser.open(f"{base}/index.html")
-    browser.run("document.querySelector('.md-search__input').focus();"
-                "document.querySelector('#__search').click()")
-    browser.run("const field = document.querySelector('.md-search__input');"
-                f"field.focus(); field.value = '{WORD}';"
-                "for (const name of ['input', 'keyup', 'change'])"
-                "  field.dispatchEvent(new Event(name, {bubbles: true}))")
-    found = browser.wait_for("return [...document.querySelectorAll('.md-search-result__link')]"
-                             ".map(link => link.textContent).join(' ')")
-    if not found or WORD not in found:
-        problem("search", f"does not find {WORD}")
-    check_logs(browser, base, "search")
+    for query in QUERIES:
+        browser.open(f"{base}/index.html")
+        browser.run("document.querySelector('.md-search__input').focus();"
+                    "document.querySelector('#__search').click()")
+        browser.run("const field = document.querySelector('.md-search__input');"
+                    f"field.focus(); field.value = {json.dumps(query)};"
+                    "for (const name of ['input', 'keyup', 'change'])"
+                    "  field.dispatchEvent(new Event(name, {bubbles: true}))")
+        found = browser.wait_for("return [...document.querySelectorAll('.md-search-result__link')]"
+                                 ".map(link => link.textContent).join(' ')")
+        if not found or WORD not in found:
+            problem("search", f"does not find {WORD} by {query}")
+        check_logs(browser, base, "search")
 
 
 def check_colours(browser, base):
@@ -343,15 +346,16 @@ def test():
         (site / "index.html").write_text(
             '<h1 id="top">A</h1><a href="#top"></a><a href="https://example.org/"></a>'
             '<a href="b.html"></a><a href="#bottom"></a><a href="../index.html"></a>'
+            '<a href="/index.html"></a>'
             '<script src="//example.org/a.js"></script><img src="http://example.org/a.png">'
             '<img src="missing.png"><link href="a.css">')
         for what in ("loads https://example.org/a.png", "at 'b.html'", "for '#bottom'",
-                     "at '../index.html'", "loads //example.org/a.js",
+                     "at '../index.html'", "'/index.html' leads out", "loads //example.org/a.js",
                      "loads http://example.org/a.png", "at 'missing.png'"):
             noticed(what, lambda: check_pages(site))
         check_pages(site)
-        if len(problems) != 7:
-            problem("site.py", f"finds {len(problems)} faults, not 7")
+        if len(problems) != 8:
+            problem("site.py", f"finds {len(problems)} faults, not 8")
         else:
             del problems[:]
     check_settings()
