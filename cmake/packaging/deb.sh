@@ -74,6 +74,13 @@ sums() {
 }
 
 build_here() {
+    # Of other paths dpkg leaves traces in what it builds.
+    case $here in
+        *[!-+:.0-9a-zA-Z~/_]*)
+            say "packages are built only where the path has no blanks or signs, not in '$here'"
+            return 1
+            ;;
+    esac
     soversion=$(number MAJOR).$(number MINOR)
     version=$soversion.$(number PATCH)
     # When the tree was changed last, so that each build of it gets the same date.

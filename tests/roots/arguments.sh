@@ -39,4 +39,15 @@ expect 2 stderr "seconds, not '1m'" fuzz 1m
 expect 2 stderr "seconds, not '1 2'" fuzz 1 2
 expect 2 stderr "a seed, not '1 x'" soak 1 x
 expect 2 stderr "a seed, not '1 2 3'" soak 1 2 3
+
+# A place where dpkg cannot build the same packages twice, before it builds any.
+mkdir -p "$scratch/a b/cmake/packaging/debian"
+cp "$(dirname "$run")/cmake/packaging/deb.sh" "$scratch/a b/cmake/packaging"
+touch "$scratch/a b/cmake/packaging/debian/control"
+if "$scratch/a b/cmake/packaging/deb.sh" >"$scratch/stdout" 2>&1 ||
+    ! grep -q 'no blanks' "$scratch/stdout"; then
+    echo 'deb.sh says nothing of a blank in the path, but'
+    head -n 5 "$scratch/stdout"
+    failed=1
+fi
 exit "$failed"
