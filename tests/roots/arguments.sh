@@ -40,6 +40,24 @@ expect 2 stderr "seconds, not '1 2'" fuzz 1 2
 expect 2 stderr "a seed, not '1 x'" soak 1 x
 expect 2 stderr "a seed, not '1 2 3'" soak 1 2 3
 
+# What goes to CMake gets there in one piece. Nothing is installed or configured for that.
+mkdir "$scratch/bin" "$scratch/tree"
+cat >"$scratch/bin/cmake" <<'STUB'
+#!/bin/sh
+[ "$1" != --version ] || { echo 'cmake version 3.25.1' && exit; }
+printf '<%s>' "$@"
+exit 1
+STUB
+printf '#!/bin/sh\nexit 1\n' | tee "$scratch/bin/ninja" >"$scratch/bin/apt-get"
+chmod 755 "$scratch/bin"/*
+cp "$run" "$scratch/tree"
+PATH="$scratch/bin:$PATH" "$scratch/tree/run" echo '-DA=b  *' -DC=d >"$scratch/stdout" 2>&1 || true
+if ! grep -qF '<-DA=b  *><-DC=d>' "$scratch/stdout"; then
+    echo 'run does not hand its -D... to CMake as they are, but'
+    cat "$scratch/stdout"
+    failed=1
+fi
+
 # A place where dpkg cannot build the same packages twice, before it builds any.
 mkdir -p "$scratch/a b/cmake/packaging/debian"
 cp "$(dirname "$run")/cmake/packaging/deb.sh" "$scratch/a b/cmake/packaging"
