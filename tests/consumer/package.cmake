@@ -82,12 +82,27 @@ configure("${CMAKE_CURRENT_LIST_DIR}/package" around -DCASE=around "-DTREE=${tre
     "-DASIO=${ASIO}" "-DFMT=${FMT}")
 says_releases(around)
 
+# refuses(<message> <option>...): a project around with targets that are too old.
+function(refuses message)
+    execute_process(
+        COMMAND "${CMAKE_COMMAND}" -S "${CMAKE_CURRENT_LIST_DIR}/package" -B "${OUTPUT}/refused"
+            -G "${GENERATOR}" "-DCMAKE_CXX_COMPILER=${COMPILER}" -DCASE=around "-DTREE=${tree}"
+            ${ARGN}
+        OUTPUT_QUIET ERROR_VARIABLE error RESULT_VARIABLE result)
+    if(NOT result OR NOT error MATCHES "${message}")
+        message(FATAL_ERROR "Expected an error that says '${message}', not: ${error}")
+    endif()
+endfunction()
+file(WRITE "${OUTPUT}/old/asio/version.hpp" "#define ASIO_VERSION 101803 // 1.18.3\n")
+file(WRITE "${OUTPUT}/old/fmt/core.h" "#define FMT_VERSION 80101\n")
+refuses("needs[ \n]+Asio[ \n]+1[.]22.*1[.]18[.]3" "-DASIO=${OUTPUT}/old" "-DFMT=${FMT}")
+refuses("needs[ \n]+fmt[ \n]+9.*8[.]1[.]1" "-DASIO=${ASIO}" "-DFMT=${OUTPUT}/old")
+
 # Packages of Asio and fmt that others have made.
 foreach(name IN ITEMS asio-without-version asio-with-version asio-old)
     set(directory "${ASIO}")
     if(name STREQUAL "asio-old")
         set(directory "${OUTPUT}/old")
-        file(WRITE "${OUTPUT}/old/asio/version.hpp" "#define ASIO_VERSION 101803 // 1.18.3\n")
     endif()
     file(WRITE "${OUTPUT}/${name}/asioConfig.cmake"
         "add_library(asio::asio INTERFACE IMPORTED)\n"
