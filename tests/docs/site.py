@@ -45,7 +45,7 @@ WIDTHS = (400, 1400)
 TIME_LIMIT = 540  # seconds, for everything
 WORD = "found_terminator"
 # What is looked for to find it.
-QUERIES = (WORD, f"{WORD}()", f"async_chat::{WORD}", f"&async_chat::{WORD}", f"~{WORD}:",
+QUERIES = (WORD, f"{WORD}()", f"async_chat::{WORD}", f"&async_chat::{WORD}",
            f'"{WORD} async_chat"')
 
 # ---- what the pages say --------------------------------------------------------------------------
