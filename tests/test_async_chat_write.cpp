@@ -9,6 +9,8 @@
 
 #include <asynchat/asynchat.hpp>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>

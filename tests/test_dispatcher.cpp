@@ -12,6 +12,8 @@
 
 #include <netinet/tcp.h>
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <cstddef>
 #include <stdexcept>

@@ -7,6 +7,8 @@
 
 #include <asynchat/asynchat.hpp>
 
+#include <fmt/format.h>
+
 #include <memory>
 #include <string>
 #include <string_view>

@@ -7,6 +7,8 @@
 
 #include <asynchat/asynchat.hpp>
 
+#include <fmt/format.h>
+
 #include <cstddef>
 #include <cstdio>
 #include <memory>

@@ -15,6 +15,10 @@
 #  include <asynchat/tls.hpp>
 #endif
 
+#include <fmt/format.h>
+
+#include <string_view>
+
 namespace arguments {
 
 inline wrong_use no_tls(std::string_view name)

@@ -9,6 +9,8 @@
 #include <asynchat/detail/crc32c.hpp>
 #include <asynchat/detail/proxy_header.hpp>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

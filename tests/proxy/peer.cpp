@@ -13,7 +13,7 @@
 
 #include <asynchat/asynchat.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <cstdio>
 #include <string>

@@ -5,6 +5,8 @@
 
 #include <asynchat/streams.hpp>
 
+#include <fmt/format.h>
+
 #include <cstddef>
 #include <string>
 #include <thread>

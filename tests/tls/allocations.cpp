@@ -12,7 +12,7 @@
 #include <asynchat/tls.hpp>
 #include <asynchat/tls_testing.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <openssl/crypto.h>
 
 #include <chrono>

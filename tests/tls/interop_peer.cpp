@@ -18,7 +18,7 @@
 #include <asynchat/tls.hpp>
 #include <asynchat/tls_testing.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <cstdio>
 #include <fstream>

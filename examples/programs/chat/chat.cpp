@@ -13,6 +13,8 @@
 #include "member.hpp"
 #include "room.hpp"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <functional>
 #include <memory>

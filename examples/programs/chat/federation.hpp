@@ -10,7 +10,7 @@
 
 #include <asynchat/asynchat.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <chrono>
 #include <cstddef>

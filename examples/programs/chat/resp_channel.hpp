@@ -6,6 +6,8 @@
 
 #include <asynchat/asynchat.hpp>
 
+#include <fmt/format.h>
+
 #include <cstddef>
 #include <initializer_list>
 #include <stdexcept>

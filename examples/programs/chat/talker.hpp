@@ -7,7 +7,7 @@
 #include "room.hpp"
 #include "text.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <cstddef>
 #include <string>

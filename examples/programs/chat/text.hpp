@@ -4,7 +4,7 @@
 #ifndef CHAT_TEXT_HPP
 #define CHAT_TEXT_HPP
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstddef>

@@ -10,7 +10,7 @@
 #include "../arguments.hpp"
 #include "framing.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <chrono>
 #include <cstdio>

@@ -8,6 +8,8 @@
 
 #include <asynchat/number.hpp>
 
+#include <fmt/format.h>
+
 #include <cstddef>
 #include <stdexcept>
 

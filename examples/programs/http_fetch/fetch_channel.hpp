@@ -7,6 +7,8 @@
 #include "answer.hpp"
 #include "crawler.hpp"
 
+#include <fmt/format.h>
+
 #include <functional>
 
 namespace http {

@@ -8,6 +8,8 @@
 
 #include <asynchat/number.hpp>
 
+#include <fmt/format.h>
+
 #include <cstdint>
 
 // Addresses, and the links of a page: pure functions over text.

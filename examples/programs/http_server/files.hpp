@@ -9,6 +9,8 @@
 
 #include <asynchat/file_producer.hpp>
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cerrno>
 #include <filesystem>

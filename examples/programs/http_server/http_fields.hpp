@@ -7,7 +7,7 @@
 #include <asynchat/escape.hpp>
 #include <asynchat/number.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstddef>

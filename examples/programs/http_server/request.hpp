@@ -8,6 +8,8 @@
 
 #include <asynchat/number.hpp>
 
+#include <fmt/format.h>
+
 #include <cstdint>
 
 // Reads requests: pure functions. They refuse what two programs may understand differently.

@@ -9,7 +9,7 @@
 #include <asynchat/number.hpp>
 #include <asynchat/producer.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <cstdint>
 #include <limits>

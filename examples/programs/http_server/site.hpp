@@ -11,6 +11,8 @@
 
 #include <asynchat/asynchat.hpp>
 
+#include <fmt/format.h>
+
 #include <array>
 #include <chrono>
 #include <deque>

@@ -11,6 +11,8 @@
 #include <asynchat/address_range.hpp>
 #include <asynchat/endpoint.hpp>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

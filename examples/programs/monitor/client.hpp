@@ -11,6 +11,8 @@
 
 #include <asynchat/asynchat.hpp>
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <cstddef>
 #include <string>

@@ -12,6 +12,8 @@
 #include "../arguments.hpp"
 #include "monitor.hpp"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdio>

@@ -11,7 +11,7 @@
 #include <asynchat/error.hpp>
 #include <asynchat/escape.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <cstddef>
 #include <cstdint>

@@ -4,7 +4,7 @@
 #ifndef SMTP_SINK_MAILDIR_HPP
 #define SMTP_SINK_MAILDIR_HPP
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <cerrno>
 #include <chrono>

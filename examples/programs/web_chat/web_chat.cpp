@@ -13,6 +13,8 @@
 #include "page.hpp"
 #include "web_member.hpp"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <cstdio>
 #include <functional>

@@ -5,7 +5,7 @@
 #define ASYNCHAT_TESTS_GUARDS_INSTRUCTIONS_COUNTING_HPP
 
 #include <asio/version.hpp>
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <cstddef>
 #include <cstdio>
