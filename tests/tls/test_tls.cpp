@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include "support.hpp"
+#include "support/peers.hpp"
 
 using namespace support;
 
@@ -18,6 +19,7 @@ TEST_CASE("tls: a line goes there and back", "[tls]")
 
 TEST_CASE("tls: over sockets of the system", "[tls][loopback]")
 {
+    ASYNCHAT_TEST_NEEDS(support::finds_localhost(), "localhost cannot be looked up");
     asynchat::loop loop;
     const auto server =
         loop.create<asynchat::server<echo>>(asynchat::endpoint("127.0.0.1", 0)).lock();
