@@ -1,18 +1,27 @@
 // asynchat - Python's asynchat programming model on standalone Asio
 // SPDX-License-Identifier: BSL-1.0
 
-// Preloaded by test_smtp_sink.py: nothing is written to a file, or synced, while there is a file
-// with the name in HANGS.
+// Preloaded by test_smtp_sink.py: nothing is written to a file, or synced, while the test holds the
+// lock of the file that HANGS names.
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 static void wait_for_the_disk(void)
 {
-    while (access(getenv("HANGS"), F_OK) == 0)
-        usleep(10000);
+    const int lock = open(getenv("HANGS"), O_RDONLY | O_CLOEXEC);
+    if (lock < 0)
+        abort();
+    while (flock(lock, LOCK_SH) != 0) {
+        if (errno != EINTR)
+            abort();
+    }
+    close(lock);
 }
 
 int fsync(int descriptor)

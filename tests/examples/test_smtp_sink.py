@@ -7,6 +7,7 @@ import asyncio
 import collections
 import concurrent.futures
 import contextlib
+import fcntl
 import os
 import re
 import resource
@@ -637,9 +638,11 @@ def sink_that_may_hang(*options):
     """A sink, and two functions: the disk hangs from the one to the other."""
     with library_of("hanging_disk.c") as library, tempfile.TemporaryDirectory() as folder:
         hangs = os.path.join(folder, "hangs")
-        with Sink(*options, env={**os.environ, "LD_PRELOAD": library, "HANGS": hangs}) as sink:
+        with open(hangs, "wb") as lock, \
+                Sink(*options, env={**os.environ, "LD_PRELOAD": library, "HANGS": hangs}) as sink:
             sink.address()
-            yield sink, lambda: open(hangs, "wb").close(), lambda: os.unlink(hangs)
+            yield (sink, lambda: fcntl.flock(lock, fcntl.LOCK_EX),
+                   lambda: fcntl.flock(lock, fcntl.LOCK_UN))
 
 
 def test_a_client_is_not_idle_while_the_disk_hangs():
